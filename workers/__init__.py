@@ -1,0 +1,25 @@
+"""Order Relay: order events from Kafka to vendor APIs, vendor changes back to Kafka.
+
+The words, in code, logs, metrics, chart and docs:
+
+Record        one Kafka message as fetched.
+Event         its decoded content.
+Sink          a vendor's way to take an event: it prepares a call and delivers it.
+Poller        a vendor's way to tell news.
+Call          an event mapped to the vendor's wire and checked against its limits.
+Flow          a conversation with a vendor: yields requests, is sent responses, returns a value.
+VendorClient  runs flows; the only one that really sends.
+Outcome       what the vendor's answer means for this record.
+Lane          the records of one order, one in flight at a time.
+Merge         one sequence out of a sink's co-partitioned topics.
+Ledger        per partition: which offsets are unfinished, and what may be committed.
+Finish        nothing more to do for a record: delivered, parked safely, or skipped.
+Commit        the broker has been told.
+Park          write to the parked topic and wait for its acknowledgement; then finish.
+Fence         what makes later records of a parked order be parked behind it.
+Gate          a vendor as a whole is open, or shut until a time.
+Window        how much may be unfinished at once.
+Cursor        where a poller continues, kept in Kafka.
+Shard         one partition number of a worker's topics: the unit of assignment and of failover.
+Drain         take nothing new, finish what is in flight, commit, leave.
+"""

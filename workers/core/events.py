@@ -1,0 +1,140 @@
+"""The content of order events, as Avro decodes it (contract, event schemas).
+
+Plain typed dictionaries: the Avro schema has already checked every type, so
+nothing is checked twice on the hot path. Timestamps stay `Millis` and money
+stays `Money`, exact to the last digit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, TypedDict
+
+Millis: TypeAlias = int  # milliseconds since 1970, UTC (Avro timestamp-millis)
+Money: TypeAlias = bytes  # Avro decimal(18,4): the unscaled integer, two's complement, big-endian
+OrderState: TypeAlias = Literal["placed", "paid", "completed", "canceled"]
+StopType: TypeAlias = Literal["pickup", "destination", "both"]
+
+MONEY_SCALE = 4
+
+
+class Attribute(TypedDict):
+    name: str
+    value: str | None
+
+
+class Customer(TypedDict):
+    email: str | None
+    phone: str | None
+    crm_id: str | None
+
+
+class OrderLine(TypedDict):
+    product_id: str
+    name: str
+    unit_price: Money
+    quantity: int
+    returned: int | None
+    url: str | None
+    image_url: str | None
+    category: str | None
+    attributes: list[Attribute]
+
+
+class Piece(TypedDict):
+    sequence: int
+    reference: str | None
+    quantity: int
+    weight: float | None
+    description: str | None
+
+
+class Stop(TypedDict):
+    sequence: int
+    type: StopType
+    scheduled_at: Millis | None
+    early_at: Millis | None
+    late_at: Millis | None
+    time_zone: str | None
+    name: str | None
+    address: str | None
+    city: str | None
+    state: str | None
+    postal_code: str | None
+    country: str | None
+    phone: str | None
+    note: str | None
+    pieces: list[int]
+
+
+class Delivery(TypedDict):
+    customer_code: str | None
+    service: str
+    reference: str | None
+    notes: str | None
+    pieces: list[Piece]
+    stops: list[Stop]
+
+
+class Order(TypedDict):
+    order_id: str
+    placed_at: Millis
+    time_zone: str | None
+    website_id: int | None
+    status: OrderState | None
+    currency: str | None
+    total_value: Money
+    returns_value: Money | None
+    customer: Customer
+    lines: list[OrderLine]
+    attributes: list[Attribute]
+    delivery: Delivery | None
+
+
+class OrderCreated(TypedDict):
+    event_id: str
+    occurred_at: Millis
+    producer: str
+    order: Order
+
+
+class OrderStatus(TypedDict):
+    event_id: str
+    occurred_at: Millis
+    producer: str
+    order_id: str
+    status: OrderState
+    reason: str | None
+    website_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """An `OrderCreated` event: opens an order at a vendor, or replaces it."""
+
+    order_id: str
+    content: OrderCreated
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """An `OrderStatus` event: follows the create of its order."""
+
+    order_id: str
+    content: OrderStatus
+
+
+Event: TypeAlias = Created | Status
+
+
+def money_text(money: Money) -> str:
+    """Exact decimal text with at least two and at most four places: ``150.00``, ``0.1234``.
+
+    A JSON number written from it never passes through a float.
+    """
+    unscaled = int.from_bytes(money, "big", signed=True)
+    sign = "-" if unscaled < 0 else ""
+    digits = str(abs(unscaled)).rjust(MONEY_SCALE + 1, "0")
+    whole, places = digits[:-MONEY_SCALE], digits[-MONEY_SCALE:]
+    places = places[:2] + places[2:].rstrip("0")
+    return f"{sign}{whole}.{places}"

@@ -1,0 +1,39 @@
+"""A Kafka message as fetched, and where it lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]
+
+
+class Partition(NamedTuple):
+    """One partition of one topic."""
+
+    topic: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One Kafka message, its bytes untouched."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int  # as the broker stamped it (LogAppendTime), else as the publisher did
+    key: bytes | None
+    value: bytes | None  # None: a tombstone
+    headers: Headers = ()
+
+    @property
+    def at(self) -> Partition:
+        return Partition(self.topic, self.partition)
+
+    def header(self, name: str) -> bytes | None:
+        """The last header of that name, or None."""
+        return next((value for key, value in reversed(self.headers) if key == name), None)

@@ -1,0 +1,121 @@
+"""The contract between the engine and a vendor: one folder per vendor, no IO in it.
+
+A vendor's package exports ``VENDOR = Vendor(...)``; `load` finds it by the name
+that ``topics.yaml`` gives. A sink prepares events and delivers calls in flows;
+only ``edges/vendor_client.py`` sends.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+import httpx
+from pydantic import BaseModel
+
+from workers.core.events import Event
+from workers.core.outcome import Outcome, Rejected, Skipped
+
+T = TypeVar("T")
+
+Flow: TypeAlias = Generator[httpx.Request, httpx.Response, T]
+"""A conversation: yields requests, is sent responses, returns a value (httpx's ``auth_flow``, generalised).
+
+`NotSent` or `MaybeSent` is thrown in at the ``yield`` when the transport failed.
+"""
+
+
+class NotSent(Exception):  # noqa: N818 - a fact about a request, not an error's name
+    """The request did not reach the vendor (refused, DNS, connect time-out): nothing was applied."""
+
+
+class MaybeSent(Exception):  # noqa: N818 - the same
+    """The request may have been applied: the answer was lost (time-out, reset, cut short)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An event mapped to the vendor's wire and checked against its documented limits."""
+
+    order_id: str
+    opens: bool  # True: it creates or replaces the order; False: it follows the order's create
+    payload: Any  # the vendor's own form, read by its sink alone
+    size: int  # bytes that it adds to a request
+    group: str | None = None  # calls of one group may share a request; None: each goes alone
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of a call."""
+
+    call: Call
+    number: int = 1  # 1, 2, ... ; throttled and gate probes do not count
+    unknown: bool = False  # an earlier try may have been applied: look it up where a repeat would double it
+
+
+class Sink(Protocol):
+    """A vendor's way to take events."""
+
+    def prepare(self, event: Event) -> Call | Skipped | Rejected:
+        """Map and check an event; pure and total. `Rejected` here means it breaks a documented limit (``invalid``)."""
+
+    def deliver(self, attempts: Sequence[Attempt]) -> Flow[list[Outcome]]:
+        """Send the calls (all of one group, or a single one); one outcome for each, in their order.
+
+        `NotSent` and `MaybeSent` that leave the flow make all its calls `Unavailable` or `Unknown`.
+        """
+
+    def preview(self, call: Call) -> httpx.Request:
+        """Build the request that `deliver` would send first, secrets redacted, for people to look at."""
+
+    def check(self) -> Flow[Outcome]:
+        """Make one harmless authenticated read: `Delivered` when the address and the key are right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """An environment variable of a vendor, without its prefix (``credentials`` in ``topics.yaml``)."""
+
+    name: str  # e.g. API_KEY: read from ECDP_API_KEY or ECDP_API_KEY_FILE
+    secret: bool = False
+    default: str | None = None
+    required: bool = True
+
+
+class Credentials(Protocol):
+    """A worker's vendor variables, re-read when a mounted file changes."""
+
+    def __getitem__(self, name: str) -> str:
+        """The variable's present value; an optional one that is not set is the empty string."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """All that the engine must know of a vendor."""
+
+    name: str
+    title: str  # as people write it
+    variables: tuple[Variable, ...]
+    sink_options: type[BaseModel] | None = None  # keys that its sinks add to a worker in topics.yaml
+    sink: Callable[[Any, Credentials], Sink] | None = None  # (options, credentials) -> Sink
+
+
+class UnknownVendorError(LookupError):
+    """No such folder under ``workers/vendors``, or it exports no ``VENDOR``."""
+
+
+def load(name: str) -> Vendor:
+    """Import the vendor's folder and return its ``VENDOR``; raises `UnknownVendorError`."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise UnknownVendorError(name)
+    try:
+        module = importlib.import_module(f"workers.vendors.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"workers.vendors.{name}":
+            raise
+        raise UnknownVendorError(name) from error
+    vendor: Vendor = module.VENDOR
+    return vendor
