@@ -1,0 +1,125 @@
+"""One sequence out of the co-partitioned topics of a sink.
+
+Each fetched batch is stamped with the end offset of the same partition number
+of the other topics, asked *after* the fetch. A record of another topic at or
+beyond that stamp was appended later for sure; one below it may be earlier and
+is waited for. So what was acknowledged to its publisher before an event was
+sent goes before it, across topics, without trusting any publisher's clock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+from workers.core.record import Record
+
+Stamps = dict[str, int | None]  # topic -> its end offset after the fetch; None: could not be asked yet
+
+
+class Side:
+    """One topic of the merge: its fetched records, and how far it has been read."""
+
+    def __init__(self, topic: str, position: int) -> None:
+        self.topic = topic
+        self.queue: deque[tuple[Record, Stamps]] = deque()
+        self.position = position
+        self.unreachable_since: float | None = None  # it cannot be fetched at present
+
+
+class Merge:
+    """The merge of one shard. Decides only which record goes next; holds no clock."""
+
+    def __init__(self, positions: Mapping[str, int], merge_wait: float) -> None:
+        """``positions``: topic -> first offset to be fetched, in the order of the sink's ``consumes``."""
+        self._sides = {topic: Side(topic, position) for topic, position in positions.items()}
+        self._merge_wait = merge_wait
+        self.passed_unreachable = 0  # records that went on without a side that could not be fetched
+
+    def push(self, topic: str, records: Sequence[Record], stamps: Stamps, position: int) -> None:
+        """Add a batch in fetch order; ``position`` is the topic's next fetch offset."""
+        side = self._sides[topic]
+        side.queue.extend((record, stamps) for record in records)
+        side.position = max(side.position, position)
+
+    def restamp(self, topic: str, end: int) -> None:
+        """Stamp what could not be stamped at its fetch: a later end offset only makes it wait for more."""
+        for side in self._sides.values():
+            for _, stamps in side.queue:
+                if stamps.get(topic, end) is None:
+                    stamps[topic] = end
+
+    def reached(self, topic: str, position: int) -> None:
+        """The topic has been read up to ``position``, whether that gave records or not."""
+        side = self._sides[topic]
+        side.position = max(side.position, position)
+
+    def unreachable(self, topic: str, since: float | None) -> None:
+        """Say since when the topic cannot be fetched; None: it can."""
+        self._sides[topic].unreachable_since = since
+
+    def pop(self, now: float) -> Record | None:
+        """Return the next record in sequence, or None when there is none or another side must be read first."""
+        head = self._first_head()
+        if head is None:
+            return None
+        record, stamps = head.queue[0]
+        passed = False
+        for side in self._sides.values():
+            if side is head or side.queue or self._read_up_to(side, stamps):
+                continue
+            if not self._given_up(side, now):
+                return None
+            passed = True
+        self.passed_unreachable += passed
+        head.queue.popleft()
+        return record
+
+    def awaited(self) -> list[str]:
+        """Topics that must be read before the next record can go: never pause these."""
+        head = self._first_head()
+        if head is None:
+            return []
+        stamps = head.queue[0][1]
+        return [
+            side.topic
+            for side in self._sides.values()
+            if side is not head and not side.queue and not self._read_up_to(side, stamps)
+        ]
+
+    @property
+    def queued(self) -> int:
+        return sum(len(side.queue) for side in self._sides.values())
+
+    def queued_of(self, topic: str) -> int:
+        return len(self._sides[topic].queue)
+
+    def _first_head(self) -> Side | None:
+        heads = [side for side in self._sides.values() if side.queue]
+        if len(heads) <= 1:
+            return heads[0] if heads else None
+        for side in heads:
+            if all(self._goes_before(side, other) for other in heads if other is not side):
+                return side
+        return min(heads, key=lambda side: side.queue[0][0].timestamp_ms)
+
+    def _goes_before(self, side: Side, other: Side) -> bool:
+        record, stamps = side.queue[0]
+        rival, rival_stamps = other.queue[0]
+        end, rival_end = stamps.get(other.topic), rival_stamps.get(side.topic)
+        if end is not None and rival.offset >= end:
+            return True  # appended after this one had been fetched
+        if rival_end is not None and record.offset >= rival_end:
+            return False
+        if record.timestamp_ms != rival.timestamp_ms:
+            return record.timestamp_ms < rival.timestamp_ms
+        topics = list(self._sides)
+        return topics.index(side.topic) < topics.index(other.topic)
+
+    @staticmethod
+    def _read_up_to(side: Side, stamps: Stamps) -> bool:
+        end = stamps.get(side.topic)
+        return end is not None and side.position >= end
+
+    def _given_up(self, side: Side, now: float) -> bool:
+        return side.unreachable_since is not None and now - side.unreachable_since >= self._merge_wait

@@ -1,0 +1,26 @@
+"""When to try again, and when to stop trying."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Full jitter (Brooker, "Exponential Backoff And Jitter"); seconds."""
+
+    first: float = 0.2
+    max: float = 30.0
+    give_up_after: float = 900.0
+
+    def delay(self, attempt: int, chance: float) -> float:
+        """Seconds before the attempt after ``attempt`` (1, 2, ...); ``chance`` in [0, 1)."""
+        ceiling = min(self.max, self.first * 2.0 ** min(attempt - 1, 60))
+        return ceiling * chance
+
+    def gives_up(self, *, age: float, others_succeed: bool) -> bool:
+        """Whether a record that has failed for ``age`` seconds is parked.
+
+        Only while other orders succeed: else the fault is the vendor's, and Kafka is the buffer.
+        """
+        return others_succeed and age >= self.give_up_after

@@ -1,0 +1,42 @@
+"""Where a partition's fetching starts, or why it must not start by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from workers.core.finished import Finished
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Fetch from here."""
+
+    offset: int
+    finished: Finished | None = None  # beyond the offset, by the former owner
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The commit cannot be trusted: a person decides (``relay offsets NAME --to ...``)."""
+
+    reason: str
+
+
+Beginning: TypeAlias = Start | Stop
+
+
+def beginning(*, committed: int | None, metadata: str | None, earliest: int, end: int) -> Beginning:
+    """Decide from the group's commit and the log's bounds.
+
+    Without a commit, from the earliest record. A commit outside the log is
+    never moved silently: below it records were lost by retention, beyond it
+    the topic was created anew or cut.
+    """
+    if committed is None:
+        return Start(earliest)
+    if committed < earliest:
+        return Stop(f"records {committed} to {earliest - 1} expired before they were read")
+    if committed > end:
+        return Stop(f"the commit {committed} lies beyond the log's end {end}: the topic was created anew or cut")
+    return Start(committed, Finished.parse(committed, metadata))
