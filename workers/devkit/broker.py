@@ -1,0 +1,165 @@
+"""A real single-node Apache Kafka for the demo, the tests and the bench.
+
+``with Broker.start() as broker:`` gives ``broker.bootstrap``. Faults are one
+call each: `kill`, `restart`, `pause`, `resume`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from workers.devkit import child
+from workers.devkit.broker_config import Ports, free_ports, properties
+from workers.devkit.broker_install import BrokerError, ToolMissingError, installed, java
+
+__all__ = ["Broker", "BrokerError", "ToolMissingError"]
+
+_START_WITHIN = 60.0  # seconds; 3 on an idle machine
+_TRIES = 3  # a free port may be taken between our look and Kafka's
+_QUICK = ["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+
+
+@dataclass
+class Broker:
+    """One running Kafka and its folder."""
+
+    folder: Path
+    ports: Ports
+    temporary: bool
+    process: subprocess.Popen[bytes] = field(repr=False)
+
+    @classmethod
+    def start(cls, folder: Path | None = None, *, tell: Callable[[str], None] = lambda _: None) -> Broker:
+        """Start on free ports and return when it answers; raises `BrokerError`.
+
+        Data lives in ``folder`` and is kept there; without one, in a temporary
+        folder that goes with the broker.
+        """
+        home = installed(tell)
+        for _ in range(_TRIES - 1):
+            try:
+                return cls._start(home, folder)
+            except _PortTakenError:
+                continue
+        return cls._start(home, folder)
+
+    @classmethod
+    def _start(cls, home: Path, folder: Path | None) -> Broker:
+        place = Path(folder or tempfile.mkdtemp(prefix="order-relay-kafka-")).resolve()
+        place.mkdir(parents=True, exist_ok=True)
+        if not (place / "data").exists():
+            shutil.copytree(home / "formatted", place / "data")
+        ports = free_ports()
+        (place / "server.properties").write_text(properties(place / "data", ports))
+        broker = cls(place, ports, temporary=folder is None, process=_launch(home, place))
+        broker._wait_until_ready()
+        return broker
+
+    @property
+    def bootstrap(self) -> str:
+        """Address for clients: ``host:port``."""
+        return f"127.0.0.1:{self.ports.broker}"
+
+    @property
+    def log(self) -> Path:
+        """What Kafka says: warnings and errors."""
+        return self.folder / "kafka.log"
+
+    def stop(self, *, keep: bool = False) -> None:
+        """End it cleanly; ``keep`` leaves the temporary folder with the log."""
+        child.stop(self.process)
+        if self.temporary and not keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def kill(self) -> None:
+        """SIGKILL: a crash. `restart` brings it back with its data."""
+        self.process.kill()
+        self.process.wait()
+
+    def restart(self) -> None:
+        """Stop it if it runs, and start it on the same ports with the same data; raises `BrokerError`."""
+        child.stop(self.process)
+        self.process = _launch(installed(), self.folder)
+        self._wait_until_ready()
+
+    def pause(self) -> None:
+        """SIGSTOP: it hangs, its connections stay open."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT: it goes on after `pause`."""
+        self.process.send_signal(signal.SIGCONT)
+
+    def create_topic(self, name: str, partitions: int = 1, config: Mapping[str, object] | None = None) -> None:
+        """Create a topic and wait until each partition has its leader; raises kafka-python's errors."""
+        asked = {"num_partitions": partitions, "replication_factor": 1, "configs": dict(config or {})}
+        admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
+        try:
+            admin.create_topics({name: asked}, wait_for_metadata=True)
+        finally:
+            admin.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _wait_until_ready(self) -> None:
+        """Return once a real client is told of an unfenced broker; on failure stop it and keep its log."""
+        deadline = time.monotonic() + _START_WITHIN
+        try:
+            while not _answers(self.ports.broker):
+                self._fail_if_over(deadline)
+                time.sleep(0.05)
+        except BaseException as error:
+            self.stop(keep=isinstance(error, BrokerError))
+            raise
+
+    def _fail_if_over(self, deadline: float) -> None:
+        if self.process.poll() is not None or time.monotonic() > deadline:
+            raise self._failure()
+
+    def _failure(self) -> BrokerError:
+        said = self.log.read_text(errors="replace")
+        if "BindException" in said or "Address already in use" in said:
+            return _PortTakenError(f"port {self.ports.broker} or {self.ports.controller} is taken: start it again")
+        return BrokerError(f"Kafka did not start: {child.last_words(self.log)[:300]}; its log is {self.log}")
+
+
+class _PortTakenError(BrokerError):
+    """Another process was faster."""
+
+
+def _launch(home: Path, folder: Path) -> subprocess.Popen[bytes]:
+    command = [java(), *_QUICK, "-cp", f"{home}/libs/*", "kafka.Kafka", str(folder / "server.properties")]
+    return child.spawn(command, log=folder / "kafka.log")
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        admin = KafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}", bootstrap_timeout_ms=2000)
+    except (OSError, KafkaError):
+        return False
+    try:
+        return any(not node["is_fenced"] for node in admin.describe_cluster()["brokers"])
+    except KafkaError:
+        return False
+    finally:
+        admin.close()

@@ -1,0 +1,71 @@
+"""Child processes that never outlive us.
+
+A child runs in its own session, so that Ctrl-C reaches us alone and we stop
+things in their order. Should we die without a word (SIGKILL), the kernel ends
+the child: on Linux it asks for that itself, before it becomes the command.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_BECOME = """
+import ctypes, os, sys
+death_signal, parent, *command = sys.argv[1:]
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, int(death_signal), 0, 0, 0)
+if os.getppid() == int(parent):
+    os.execvp(command[0], command)
+"""
+
+
+def spawn(
+    command: Sequence[str],
+    *,
+    log: Path,
+    environ: Mapping[str, str] | None = None,
+    death_signal: signal.Signals = signal.SIGKILL,
+    stdout: int | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start the command, its output appended to ``log``; raises `OSError` when it cannot.
+
+    Call it from a thread that lives as long as the child should: Linux counts
+    the end of the starting thread as the parent's death.
+    """
+    become = [sys.executable, "-I", "-S", "-c", _BECOME, str(int(death_signal)), str(os.getpid())]
+    with log.open("ab") as sink:
+        return subprocess.Popen(
+            [*become, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=sink if stdout is None else stdout,
+            stderr=sink,
+            env=environ,
+            start_new_session=True,
+        )
+
+
+def stop(process: subprocess.Popen[bytes], *, patience: float = 10.0) -> int:
+    """End the child: SIGTERM, and SIGKILL after ``patience`` seconds; returns its exit status."""
+    if process.poll() is None:
+        process.terminate()
+        process.send_signal(signal.SIGCONT)  # a paused child would not see the first signal
+    try:
+        return process.wait(patience)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+    finally:
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def last_words(log: Path, lines: int = 1) -> str:
+    """Return the last lines of a log that say something, for an error message."""
+    text = log.read_text(errors="replace") if log.exists() else ""
+    said = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("at ")]
+    return " / ".join(said[-lines:])
