@@ -1,0 +1,21 @@
+FROM python:3.13-slim AS build
+WORKDIR /src
+RUN python -m venv /opt/relay
+COPY pyproject.toml requirements.lock README.md LICENSE ./
+COPY workers workers
+# The lock constrains: what the relay runs on is installed, the tools of development are not.
+RUN /opt/relay/bin/pip install --no-cache-dir --disable-pip-version-check --constraint requirements.lock .
+
+FROM python:3.13-slim
+RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin relay
+COPY --from=build /opt/relay /opt/relay
+WORKDIR /app
+COPY topics.yaml ./
+COPY schemas schemas
+ENV PATH=/opt/relay/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    RELAY_HTTP_ADDR=0.0.0.0:8080
+USER 10001:10001
+EXPOSE 8080
+ENTRYPOINT ["relay"]
+CMD ["--help"]

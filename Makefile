@@ -1,0 +1,40 @@
+# Two commands do everything on a fresh checkout: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: $(READY) ## a real Kafka, a vendor simulator and the worker, live (ARGS="--keep" leaves it running)
+	@$(BIN)/relay demo $(ARGS)
+
+test: lint ## lint, types, layers, then every test
+	@echo "tests"
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+lint: $(READY) ## style, types, layers
+	@echo "style"
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
+	@echo "types"
+	@$(BIN)/mypy --no-error-summary
+	@echo "layers"
+	@$(BIN)/lint-imports --no-cache >.venv/layers.txt || { cat .venv/layers.txt; exit 1; }
+
+bench: $(READY) ## records per second, beside the transport's own ceiling
+	@$(BIN)/python -m workers.devkit.bench $(ARGS)
+
+# Made once, and again when what it is made of changes.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Order Relay needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=python3.13" >&2; exit 2; }
+	@echo "virtual environment in .venv"
+	@$(PYTHON) -m venv .venv
+	@echo "dependencies of requirements.lock"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
