@@ -136,7 +136,7 @@ def _texts(environ: Mapping[str, str]) -> tuple[dict[str, str], list[Fault]]:
 _WANTED = {
     "relay_http_addr": "HOST:PORT is wanted, or 'off'",
     "relay_replication_factor": "a whole number above 0 is wanted",
-    "relay_instance_id": "at most 200 letters, digits, '.', '_' and '-' are wanted: it names this process in its groups",
+    "relay_instance_id": "at most 200 letters, digits, '.', '_', '-' are wanted: it names this process in its groups",
     "relay_allow_http_vendors": "1 or 0 is wanted",
 }
 

@@ -14,6 +14,7 @@ from workers.app.variables import FILE, text_fault
 _SERVER = re.compile(r"(\[[0-9A-Fa-f:]+\]|[^:\s,\[\]]+):(\d{1,5})")
 _OURS = ("RELAY_", "KAFKA_", "SCHEMA_REGISTRY_")
 LAST_PORT = 65535
+PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 
 
 def servers(text: str) -> tuple[str, ...]:
@@ -25,6 +26,8 @@ def kafka_faults(values: Mapping[str, str]) -> Iterator[Fault]:
     """What stops a connection to Kafka, or would make it less safe than its settings look."""
     yield from _server_faults(values.get("KAFKA_BOOTSTRAP_SERVERS", "localhost:9092"))
     protocol = values.get("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT")
+    if protocol not in PROTOCOLS:
+        return  # named already; what goes with it cannot be known
     yield from _sasl_faults(values, protocol)
     yield from _tls_faults(values, protocol)
 

@@ -1,0 +1,71 @@
+"""All of the configuration in one reading: settings, topology and the vendors' variables, with all their faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from workers.app.config_errors import ConfigError, Fault, did_you_mean
+from workers.app.credentials import VendorCredentials, load_credentials
+from workers.app.settings import Settings, read_settings
+from workers.app.topology import SinkSpec, Topology
+from workers.app.topology_load import read_topology
+from workers.app.variables import read_variable
+from workers.vendors import load
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What a command knows before it reaches out."""
+
+    settings: Settings
+    topology: Topology
+    credentials: Mapping[str, VendorCredentials]  # by worker's name; only of the workers asked for
+
+
+def load_configuration(environ: Mapping[str, str], names: Iterable[str] = ()) -> Configuration:
+    """Read everything that the workers ``names`` need; raises `ConfigError` with every fault in it."""
+    settings, faults = read_settings(environ)
+    topology, topology_faults = read_topology(
+        settings.topology_path if settings else _topology_path(environ),
+        environ,
+        replication_factor=settings.replication_factor if settings else None,
+    )
+    faults += topology_faults
+    credentials = _credentials(environ, _named(topology, names, faults), faults)
+    if faults or settings is None or topology is None:
+        raise ConfigError(faults)
+    return Configuration(settings, topology, credentials)
+
+
+def _topology_path(environ: Mapping[str, str]) -> Path:
+    try:
+        return Path(read_variable(environ, "RELAY_TOPOLOGY") or "topics.yaml")
+    except ConfigError:
+        return Path("topics.yaml")  # named among the settings' faults already
+
+
+def _named(topology: Topology | None, names: Iterable[str], faults: list[Fault]) -> list[SinkSpec]:
+    workers = topology.workers if topology else {}
+    found = []
+    for name in dict.fromkeys(names):
+        if name in workers:
+            found.append(workers[name])
+        elif topology is not None:
+            faults.append(Fault(str(topology.file), f"no worker '{name}' in it{did_you_mean(name, workers)}"))
+    return found
+
+
+def _credentials(
+    environ: Mapping[str, str], sinks: Iterable[SinkSpec], faults: list[Fault]
+) -> dict[str, VendorCredentials]:
+    allow_http = environ.get("RELAY_ALLOW_HTTP_VENDORS", "").lower() in {"1", "true", "yes", "on", "t", "y"}
+    credentials: dict[str, VendorCredentials] = {}
+    for sink in sinks:
+        try:
+            vendor = load(sink.vendor)
+            credentials[sink.name] = load_credentials(vendor, sink.credentials, environ, allow_http=allow_http)
+        except ConfigError as error:
+            faults += error.faults
+    return credentials

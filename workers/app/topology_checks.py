@@ -1,0 +1,118 @@
+"""What must hold between the blocks of topics.yaml for no order to be lost or overtaken."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from workers.app.config_errors import Fault, did_you_mean
+from workers.app.topology import KIB, SinkSpec, TopicSpec
+from workers.app.topology_yaml import Document
+
+WORKER_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+DEFAULT_MESSAGE_BYTES = 1_048_588  # Kafka's own max.message.bytes
+HEADERS_ROOM = 64 * KIB  # what a parked record's headers may add
+
+
+def cross_faults(document: Document, topics: Mapping[str, TopicSpec], sinks: Mapping[str, SinkSpec]) -> Iterator[Fault]:
+    """Each broken rule between topics and workers, at the key to change."""
+    for topic in topics.values():
+        yield from _topic_faults(document, topic)
+    for sink in sinks.values():
+        yield from _sink_faults(document, sink)
+        yield from _reference_faults(document, sink, document.data["topics"])
+        yield from _partition_faults(document, sink, topics)
+        yield from _source_faults(document, sink, topics)
+        yield from _parked_faults(document, sink, topics)
+    yield from _shared_faults(document, sinks)
+
+
+def _topic_faults(document: Document, topic: TopicSpec) -> Iterator[Fault]:
+    if topic.schema_file is not None and not topic.schema_file.is_file():
+        yield Fault(document.place(("topics", topic.name, "schema")), f"no such file: {topic.schema_file}")
+    insync = topic.config.get("min.insync.replicas", "1")
+    if not insync.isdecimal() or not 1 <= int(insync) <= topic.replication_factor:
+        message = f"1 to {topic.replication_factor} is wanted (the replication factor), else nothing can be written"
+        yield Fault(document.place(("topics", topic.name, "config", "min.insync.replicas")), message)
+
+
+def _sink_faults(document: Document, sink: SinkSpec) -> Iterator[Fault]:
+    keys = ("workers", sink.name)
+    if not WORKER_NAME.fullmatch(sink.name):
+        yield Fault(document.place(keys), "a worker's name is small letters and digits, with '-' between: ecdp-sink")
+    if sink.retry.first > sink.retry.max:
+        yield Fault(document.place((*keys, "retry", "first")), "retry.first: not more than retry.max is wanted")
+    for name, value in (("max_in_flight", sink.max_in_flight), ("batch.max_orders", sink.batch.max_orders)):
+        if value > sink.max_unfinished:
+            message = f"{name}: not more than max_unfinished is wanted; it could never be reached"
+            yield Fault(document.place((*keys, *name.split("."))), message)
+    if len(set(sink.consumes)) < len(sink.consumes):
+        yield Fault(document.place((*keys, "consumes")), "consumes: each topic once is wanted")
+    if {sink.parks, sink.parked_state} & set(sink.consumes):
+        yield Fault(document.place((*keys, "parks")), "parks: a topic that the worker does not consume is wanted")
+
+
+def _reference_faults(document: Document, sink: SinkSpec, declared: object) -> Iterator[Fault]:
+    names = list(declared) if isinstance(declared, dict) else []
+    for i, name in enumerate(sink.consumes):
+        if name not in names:
+            message = f"no topic '{name}' under topics{did_you_mean(name, names)}"
+            yield Fault(document.place(("workers", sink.name, "consumes", i)), message)
+    for name in (sink.parks, sink.parked_state):
+        if name not in names:
+            message = f"parks: no topic '{name}' under topics; add it, with the partitions of the consumed ones"
+            yield Fault(document.place(("workers", sink.name, "parks")), message)
+
+
+def _partition_faults(document: Document, sink: SinkSpec, topics: Mapping[str, TopicSpec]) -> Iterator[Fault]:
+    """One process must own an order's partition number in all of a sink's topics, or its sequence is lost."""
+    ours = [topics[name] for name in (*sink.consumes, sink.parks, sink.parked_state) if name in topics]
+    for topic in ours[1:]:
+        if topic.partitions != ours[0].partitions:
+            message = (
+                f"{ours[0].partitions} is wanted, as many as '{ours[0].name}': {sink.name} takes them side by side"
+            )
+            yield Fault(document.place(("topics", topic.name, "partitions")), message)
+
+
+def _source_faults(document: Document, sink: SinkSpec, topics: Mapping[str, TopicSpec]) -> Iterator[Fault]:
+    for i, name in enumerate(sink.consumes):
+        topic = topics.get(name)
+        if topic is not None and topic.schema_file is None:
+            message = f"topic '{name}' has no schema: nothing of it could be decoded"
+            yield Fault(document.place(("workers", sink.name, "consumes", i)), message)
+        if topic is not None and topic.config.get("message.timestamp.type") != "LogAppendTime":
+            message = f"message.timestamp.type: LogAppendTime is wanted, for {sink.name} merges its topics by time"
+            yield Fault(document.place(("topics", name, "config", "message.timestamp.type")), message)
+
+
+def _parked_faults(document: Document, sink: SinkSpec, topics: Mapping[str, TopicSpec]) -> Iterator[Fault]:
+    parked, state = topics.get(sink.parks), topics.get(sink.parked_state)
+    if parked is not None:
+        sources = [topics[name] for name in sink.consumes if name in topics]
+        wanted = max((_message_bytes(topic) for topic in sources), default=0) + HEADERS_ROOM
+        config = ("topics", parked.name, "config")
+        if parked.config.get("retention.ms") != "-1":
+            yield Fault(
+                document.place((*config, "retention.ms")), "retention.ms: -1 is wanted, or parked orders expire"
+            )
+        if _message_bytes(parked) < wanted:
+            message = f"max.message.bytes: {wanted} or more is wanted: 64 KiB beyond the largest source"
+            yield Fault(document.place((*config, "max.message.bytes")), message)
+    if state is not None and state.config.get("cleanup.policy") != "compact":
+        message = "cleanup.policy: compact is wanted, or the fences of parked orders expire"
+        yield Fault(document.place(("topics", state.name, "config", "cleanup.policy")), message)
+
+
+def _message_bytes(topic: TopicSpec) -> int:
+    text = topic.config.get("max.message.bytes", "")
+    return int(text) if text.isdecimal() else DEFAULT_MESSAGE_BYTES
+
+
+def _shared_faults(document: Document, sinks: Mapping[str, SinkSpec]) -> Iterator[Fault]:
+    owners: dict[str, str] = {}
+    for sink in sinks.values():
+        owner = owners.setdefault(sink.parks, sink.name)
+        if owner != sink.name:
+            message = f"parks: '{sink.parks}' is already that of {owner}; each sink needs its own"
+            yield Fault(document.place(("workers", sink.name, "parks")), message)
