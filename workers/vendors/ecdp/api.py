@@ -1,0 +1,156 @@
+"""ECDP's wire, field for field as its page "Orders - API methods" names it.
+
+What is sent is typed dictionaries, filled with plain code on the hot path. What is read is models that take
+more than the page promises: unknown fields, nulls, numbers as strings.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, NotRequired, TypeAlias, TypedDict
+
+import orjson
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+Mode: TypeAlias = Literal["Add", "AddOrReplace", "Replace"]
+OrderState: TypeAlias = Literal["placed", "paid", "completed", "canceled"]
+Number: TypeAlias = orjson.Fragment
+"""A JSON number written from exact decimal text, never from a float."""
+
+STATES: Final[frozenset[str]] = frozenset({"placed", "paid", "completed", "canceled"})
+
+
+class AttributeBody(TypedDict):
+    """An order attribute or a product attribute."""
+
+    name: str
+    value: NotRequired[str]
+
+
+class CustomerBody(TypedDict, total=False):
+    """Which of the three is required depends on the unit's matching mode (Settings > Customers)."""
+
+    email: str
+    phone: str
+    crmId: str
+
+
+class ProductBody(TypedDict):
+    id: str
+    name: str
+    price: Number
+    quantity: int
+    returned: NotRequired[int]
+    url: NotRequired[str]
+    imageUrl: NotRequired[str]
+    category: NotRequired[str]
+    productAttributes: NotRequired[list[AttributeBody]]
+
+
+class OrderBody(TypedDict):
+    """One element of ``data`` in ``POST /orders``."""
+
+    id: str
+    date: str
+    timeZone: str
+    websiteId: NotRequired[int]
+    status: NotRequired[OrderState]
+    currency: NotRequired[str]
+    totalValue: Number
+    returnsValue: NotRequired[Number]
+    customer: CustomerBody
+    products: list[ProductBody]
+    orderAttributes: NotRequired[list[AttributeBody]]
+
+
+class StatusBody(TypedDict):
+    """``PUT /orders/status``; ``websiteId`` stands in ECDP's own plug-in, not on its page."""
+
+    orderId: str
+    orderStatus: OrderState
+    websiteId: NotRequired[int]
+
+
+def post_body(mode: Mode, orders: list[bytes]) -> bytes:
+    """Return the body of ``POST /orders``: the mode and many orders, each already JSON."""
+    return b'{"mode":"%b","data":[%b]}' % (mode.encode(), b",".join(orders))
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True, coerce_numbers_to_str=True)
+
+
+def _listed(value: Any) -> Any:
+    return [] if value is None else value
+
+
+class FoundAttribute(_Answer):
+    name: str | None = None
+    value: str | None = None
+
+
+class FoundCustomer(_Answer):
+    id: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    crmId: str | None = None  # noqa: N815 - the vendor's name
+
+
+class FoundProduct(_Answer):
+    id: str | None = None
+    name: str | None = None
+    price: float | None = None
+    quantity: int | None = None
+    returned: int | None = None
+    url: str | None = None
+    imageUrl: str | None = None  # noqa: N815 - the vendor's name
+    category: str | None = None
+    productAttributes: Annotated[list[FoundAttribute], BeforeValidator(_listed)] = []  # noqa: N815 - the same
+
+
+class FoundOrder(_Answer):
+    """``data`` of ``GET /orders/{id}`` and of ``DELETE /orders/{id}``."""
+
+    id: str
+    date: datetime | None = None
+    timeZone: str | None = None  # noqa: N815 - the vendor's name
+    websiteId: int | None = None  # noqa: N815 - the same
+    status: str | None = None
+    currency: str | None = None
+    totalValue: float | None = None  # noqa: N815 - the same
+    returnsValue: float | None = None  # noqa: N815 - the same
+    customer: FoundCustomer | None = None
+    products: Annotated[list[FoundProduct], BeforeValidator(_listed)] = []
+    orderAttributes: Annotated[list[FoundAttribute], BeforeValidator(_listed)] = []  # noqa: N815 - the same
+
+
+class OrderAnswer(_Answer):
+    """The answer of ``GET`` and ``DELETE /orders/{id}``."""
+
+    status: int | None = None
+    data: FoundOrder
+
+
+class Problem(_Answer):
+    """The body of 400, 401 and 404; ``substatus`` is opaque, ``errors`` stands in 400 only."""
+
+    type: str | None = None
+    title: str | None = None
+    status: int | None = None
+    substatus: str | None = None
+    detail: str | None = None
+    instance: str | None = None
+    errors: Any = Field(default=None)  # a list of strings; ASP.NET's own form is a map of lists
+
+
+def errors_of(body: Any) -> list[str]:
+    """Return the texts of ``errors``, in whatever form they come; empty when there are none."""
+    errors = body.get("errors", body.get("Errors")) if isinstance(body, dict) else None
+    if isinstance(errors, dict):
+        return [f"{name}: {text}" for name, texts in errors.items() for text in _texts(texts)]
+    return _texts(errors)
+
+
+def _texts(errors: Any) -> list[str]:
+    listed = errors if isinstance(errors, list) else [errors] if errors else []
+    return [each if isinstance(each, str) else f"({type(each).__name__})" for each in listed]

@@ -1,0 +1,115 @@
+"""Conversations with ECDP: create many orders, change a status, find, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+from workers.core.outcome import Delivered, Outcome, Rejected, Unavailable, Unknown, UnknownOrder
+from workers.vendors import Attempt, Call, Flow, MaybeSent, NotSent
+from workers.vendors.bisect import bisect
+from workers.vendors.ecdp.api import FoundOrder, Mode
+from workers.vendors.ecdp.lookup import differences, found_order
+from workers.vendors.ecdp.mapping import Body
+from workers.vendors.ecdp.outcome import outcome_of
+from workers.vendors.ecdp.wire import Wire
+from workers.vendors.http import bounded
+
+TRIES_TOGETHER: Final = 3  # tried so often in company, an order goes alone: it may be what makes ECDP fail
+NOT_ABOUT_CONTENT: Final = frozenset({413, 415})  # refusals that a look at the order cannot explain
+OVERLOADED: Final = 503
+
+
+def find(ecdp: Wire, order_id: str) -> Flow[FoundOrder | Outcome]:
+    """Return the order, `UnknownOrder`, or why it cannot be told; raises `LimitError` for an impossible id."""
+    try:
+        response = yield ecdp.get(order_id)
+    except (NotSent, MaybeSent) as error:
+        return Unavailable(f"look-up: {error}")
+    outcome = outcome_of(response, "find", ecdp.api_key)
+    if not isinstance(outcome, Delivered):
+        return outcome
+    return found_order(response) or Unavailable("look-up: the answer holds no order that can be read", outcome.status)
+
+
+def delete(ecdp: Wire, order_id: str) -> Flow[Outcome]:
+    """Mark the order as deleted; a repeat is harmless. Raises `LimitError` for an impossible id."""
+    response = yield ecdp.delete(order_id)
+    return outcome_of(response, "delete", ecdp.api_key)
+
+
+def set_status(ecdp: Wire, call: Call) -> Flow[Outcome]:
+    """Set the order's status; a repeat is harmless.
+
+    What ECDP says of an order that it does not know is not documented: 404 tells, and a refusal is looked into.
+    """
+    body: Body = call.payload
+    response = yield ecdp.put(body.json)
+    outcome = outcome_of(response, "status", ecdp.api_key)
+    if not isinstance(outcome, Rejected) or outcome.status in NOT_ABOUT_CONTENT:
+        return outcome
+    found = yield from find(ecdp, call.order_id)
+    return outcome if isinstance(found, FoundOrder | Rejected) else found
+
+
+def create(ecdp: Wire, mode: Mode, attempts: Sequence[Attempt]) -> Flow[list[Outcome]]:
+    """Send all orders in one request; only bad ones end refused, and none that was taken is sent again."""
+    ids = [attempt.call.order_id for attempt in attempts]
+    assert len(set(ids)) == len(ids), "one order twice in a request: its sequence would be ECDP's guess"
+    known = (yield from _already_there(ecdp, attempts)) if mode == "Add" else {}
+    to_send = [attempt for attempt in attempts if attempt.call.order_id not in known]
+    sent = yield from bisect(to_send, partial(_post, ecdp, mode), alone=lambda each: each.number > TRIES_TOGETHER)
+    known |= {attempt.call.order_id: outcome for attempt, outcome in zip(to_send, sent, strict=True)}
+    return [known[order_id] for order_id in ids]
+
+
+def _post(ecdp: Wire, mode: Mode, attempts: Sequence[Attempt]) -> Flow[Outcome]:
+    try:
+        response = yield ecdp.post(mode, [attempt.call.payload.json for attempt in attempts])
+    except NotSent as error:
+        return Unavailable(str(error))
+    except MaybeSent as error:
+        return Unknown(str(error))
+    outcome = outcome_of(response, "replace" if mode == "Replace" else "add", ecdp.api_key)
+    if mode != "Add":
+        return outcome
+    if isinstance(outcome, Unavailable) and response.is_server_error and response.status_code != OVERLOADED:
+        return Unknown(outcome.reason, outcome.status)  # a repeated Add might double it: look it up first
+    if isinstance(outcome, Rejected) and len(attempts) == 1 and outcome.status not in NOT_ABOUT_CONTENT:
+        return (yield from _refused_add(ecdp, attempts[0].call, outcome))
+    return outcome
+
+
+def _refused_add(ecdp: Wire, call: Call, refusal: Rejected) -> Flow[Outcome]:
+    """It may be refused because it is there: by an earlier try of ours whose end was lost, even before a restart."""
+    found = yield from find(ecdp, call.order_id)
+    if isinstance(found, FoundOrder):
+        return _same_or_not(call, found, refusal)
+    return refusal if isinstance(found, UnknownOrder | Rejected) else found
+
+
+def _already_there(ecdp: Wire, attempts: Sequence[Attempt]) -> Flow[dict[str, Outcome]]:
+    """Look up every `Add` that an earlier try may have applied; those not found are left out, to be sent."""
+    known: dict[str, Outcome] = {}
+    fault: Outcome | None = None  # the first look-up without a verdict speaks for the rest
+    for call in (attempt.call for attempt in attempts if attempt.unknown):
+        found = fault or (yield from find(ecdp, call.order_id))
+        match found:
+            case UnknownOrder():
+                continue
+            case FoundOrder():
+                known[call.order_id] = _same_or_not(call, found, None)
+            case Unavailable(reason, status):
+                fault = known[call.order_id] = Unknown(reason, status)  # still nobody knows whether it was applied
+            case _:
+                fault = known[call.order_id] = found
+    return known
+
+
+def _same_or_not(call: Call, found: FoundOrder, refusal: Rejected | None) -> Outcome:
+    fields = differences(call.payload.json, found)
+    if not fields:
+        return Delivered(found=True)
+    there = f"ECDP has another order of this id; different: {', '.join(fields)}"
+    return Rejected(bounded(f"{refusal.detail}; {there}" if refusal else there), refusal.status if refusal else None)

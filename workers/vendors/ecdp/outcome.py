@@ -1,0 +1,124 @@
+"""What ECDP's answers mean: one row per documented answer, and the open ones decided (NOTES.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal, TypeAlias
+
+import httpx
+from pydantic import ValidationError
+
+from workers.core.outcome import Delivered, Denied, Outcome, Rejected, Throttled, Unavailable, Unknown, UnknownOrder
+from workers.vendors.ecdp.api import Problem, errors_of
+from workers.vendors.http import NotJsonError, bounded, json_body, retry_after
+
+Operation: TypeAlias = Literal["add", "replace", "status", "find", "delete"]
+"""POST with Add or AddOrReplace, POST with Replace, PUT status, GET by id, DELETE by id."""
+
+Meaning: TypeAlias = Callable[[httpx.Response, str], Outcome]
+"""(answer, secret to hide) -> outcome."""
+
+REDACTED: Final = "***"
+
+
+def outcome_of(response: httpx.Response, operation: Operation, hide: str) -> Outcome:
+    """Judge an answer; total. ``hide`` is the API key, which never shows in an outcome, even if ECDP echoes it."""
+    status = response.status_code
+    if response.is_success:
+        return _success(response, hide)
+    if response.is_redirect or response.has_redirect_location:
+        return Denied(f"HTTP {status}: it redirects elsewhere, which is never followed; is BASE_URL right?", status)
+    meaning = BY_OPERATION.get((operation, status)) or BY_STATUS.get(status, _unavailable)
+    return meaning(response, hide)
+
+
+def _success(response: httpx.Response, hide: str) -> Outcome:
+    """2xx. A page of HTML is some proxy's: nobody knows what ECDP did. An empty body is fine: none is documented."""
+    try:
+        body = json_body(response)
+    except NotJsonError as error:
+        return Unknown(bounded(str(error)), response.status_code)
+    if errors_of(body):
+        return _rejected(response, hide)
+    return Delivered(status=response.status_code)
+
+
+def _rejected(response: httpx.Response, hide: str) -> Outcome:
+    return Rejected(words(response, hide), response.status_code)
+
+
+def _unknown_order(response: httpx.Response, hide: str) -> Outcome:
+    """404. ECDP's own is a problem in JSON; a page of HTML comes from another server."""
+    return _wrong_address(response, hide) if _is_page(response) else UnknownOrder(words(response, hide), 404)
+
+
+def _replaced_unknown(response: httpx.Response, hide: str) -> Outcome:
+    return _wrong_address(response, hide) if _is_page(response) else _rejected(response, hide)
+
+
+def _wrong_address(response: httpx.Response, _hide: str) -> Outcome:
+    status = response.status_code
+    return Denied(f"HTTP {status}: there is no orders API at this address; is BASE_URL right?", status)
+
+
+def _denied(response: httpx.Response, _hide: str) -> Outcome:
+    status = response.status_code
+    return Denied(f"HTTP {status}: ECDP refuses the API key; is API_KEY right, and allowed to use orders?", status)
+
+
+def _throttled(response: httpx.Response, _hide: str) -> Outcome:
+    return Throttled(retry_after(response), response.status_code)
+
+
+def _overloaded(response: httpx.Response, hide: str) -> Outcome:
+    return (_throttled if "retry-after" in response.headers else _unavailable)(response, hide)
+
+
+def _unavailable(response: httpx.Response, _hide: str) -> Outcome:
+    return Unavailable(f"HTTP {response.status_code}", response.status_code)
+
+
+BY_STATUS: Final[Mapping[int, Meaning]] = {
+    400: _rejected,  # documented: a missing or incorrect parameter
+    401: _denied,  # documented: the key is missing or has no permission
+    403: _denied,
+    404: _unknown_order,  # documented for GET and DELETE
+    408: _unavailable,
+    409: _rejected,
+    413: _rejected,  # for many orders: halved first
+    415: _rejected,
+    422: _rejected,
+    425: _unavailable,
+    429: _throttled,
+    503: _overloaded,
+}
+"""Every other status is `Unavailable`: for no fault of the record, tried again."""
+
+BY_OPERATION: Final[Mapping[tuple[Operation, int], Meaning]] = {
+    ("add", 404): _wrong_address,  # nothing in it could be missing at ECDP but the address itself
+    ("replace", 404): _replaced_unknown,
+}
+
+
+def words(response: httpx.Response, hide: str) -> str:
+    """Return ECDP's own explanation on one line: title, detail and errors."""
+    head = f"HTTP {response.status_code}"
+    try:
+        body = json_body(response)
+    except NotJsonError:
+        return f"{head}, explained in no JSON"
+    texts = [text for text in (*_problem(body), *errors_of(body)) if text]
+    line = f"{head}: {'; '.join(dict.fromkeys(texts))}" if texts else head
+    return bounded(line.replace(hide, REDACTED) if hide else line)
+
+
+def _problem(body: Any) -> tuple[str | None, ...]:
+    try:
+        problem = Problem.model_validate(body)
+    except ValidationError:
+        return ()
+    return problem.title, problem.detail
+
+
+def _is_page(response: httpx.Response) -> bool:
+    return "html" in response.headers.get("content-type", "") or response.content.lstrip()[:1] == b"<"

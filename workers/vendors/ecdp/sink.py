@@ -1,0 +1,87 @@
+"""Orders and their statuses into ECDP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, assert_never
+
+import httpx
+from pydantic import BaseModel, ConfigDict
+
+from workers.core.events import Created, Event, Status
+from workers.core.outcome import Delivered, Denied, Outcome, Rejected, Skipped, UnknownOrder
+from workers.vendors import Attempt, Call, Credentials, Flow
+from workers.vendors.ecdp.api import FoundOrder, Mode
+from workers.vendors.ecdp.flows import create, find, set_status
+from workers.vendors.ecdp.mapping import Body, LimitError, TimeZoneOption, order_json, status_json
+from workers.vendors.ecdp.outcome import REDACTED
+from workers.vendors.ecdp.wire import SetUpError, Wire, wire
+
+IMPROBABLE_ID: Final = "order-relay-check"  # what `check` asks for; it does not matter whether it is there
+
+
+class EcdpOptions(BaseModel):
+    """What an ECDP sink adds to its worker in topics.yaml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mode: Mode = "AddOrReplace"
+    time_zone: TimeZoneOption = "event"
+
+
+@dataclass(frozen=True, slots=True)
+class EcdpSink:
+    """`workers.vendors.Sink` for ECDP."""
+
+    options: EcdpOptions
+    credentials: Credentials = field(repr=False)
+
+    def prepare(self, event: Event) -> Call | Skipped | Rejected:
+        """Map and check an event; pure and total. The payload is a `Body`."""
+        try:
+            match event:
+                case Created(order_id, created):
+                    body = order_json(created["order"], self.options.time_zone)
+                    return Call(order_id, opens=True, payload=body, size=len(body.json) + 1, group="orders")
+                case Status(order_id, status):
+                    body = status_json(status)
+                    return Call(order_id, opens=False, payload=body, size=len(body.json))
+        except LimitError as error:
+            return Rejected(str(error))
+        assert_never(event)
+
+    def deliver(self, attempts: Sequence[Attempt]) -> Flow[list[Outcome]]:
+        """Create all orders in one request, or change one order's status."""
+        try:
+            ecdp = self._wire()
+        except SetUpError as error:
+            return [Denied(str(error))] * len(attempts)
+        if attempts[0].call.opens:
+            return (yield from create(ecdp, self.options.mode, attempts))
+        assert len(attempts) == 1, "statuses have no group: each goes alone"
+        return [(yield from set_status(ecdp, attempts[0].call))]
+
+    def preview(self, call: Call) -> httpx.Request:
+        """Build the request that `deliver` would send first, the API key redacted."""
+        ecdp = wire(self.credentials["BASE_URL"], REDACTED)
+        body: Body = call.payload
+        return ecdp.post(self.options.mode, [body.json]) if call.opens else ecdp.put(body.json)
+
+    def check(self) -> Flow[Outcome]:
+        """Ask for an order that hardly exists: where address and key are right ECDP says 404, or 200."""
+        try:
+            ecdp = self._wire()
+        except SetUpError as error:
+            return Denied(str(error))
+        found = yield from find(ecdp, IMPROBABLE_ID)
+        match found:
+            case FoundOrder():
+                return Delivered(status=200)
+            case UnknownOrder(_, status):
+                return Delivered(status=status)
+            case _:
+                return found
+
+    def _wire(self) -> Wire:
+        return wire(self.credentials["BASE_URL"], self.credentials["API_KEY"])

@@ -1,0 +1,61 @@
+"""What every vendor's answers have in common: JSON or not, its words, how long to wait."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import httpx
+import orjson
+
+MAX_WORDS: Final = 500  # characters of a vendor's text that are kept
+
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
+
+
+class NotJsonError(ValueError):
+    """The body is something, but not JSON: a proxy's page, a cut answer."""
+
+
+def json_body(response: httpx.Response) -> Any:
+    """Return the parsed body, None when there is none; raises `NotJsonError`."""
+    content = response.content
+    if not content or content.isspace():
+        return None
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        kind = response.headers.get("content-type", "no content type")
+        raise NotJsonError(f"HTTP {response.status_code} with {kind}, not JSON") from error
+
+
+def bounded(text: str) -> str:
+    """One line of at most `MAX_WORDS` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_WORDS else line[: MAX_WORDS - 1] + "\u2026"
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """Seconds that ``Retry-After`` asks for (RFC 9110, 10.2.3); None when it is missing or says nothing.
+
+    A date is measured by the answer's own ``Date``, since vendors' code knows no clock; a date gone by is 0.
+    """
+    value = response.headers.get("retry-after", "").strip()
+    if _NUMBER.fullmatch(value):
+        wait = float(value)
+        return wait if math.isfinite(wait) else None
+    until, now = _http_date(value), _http_date(response.headers.get("date", ""))
+    if until is None or now is None:
+        return None
+    return max(0.0, (until - now).total_seconds())
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment if moment.tzinfo else None
