@@ -1,0 +1,5 @@
+"""``python -m workers`` is ``relay``."""
+
+from workers.cli.main import main
+
+main()

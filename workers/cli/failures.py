@@ -1,0 +1,38 @@
+"""What went wrong, as lines for people; imported only when something did."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from pathlib import Path
+
+from workers.app.config_errors import ConfigError
+from workers.edges.avro_types import SchemaError
+from workers.edges.kafka_client import KafkaFailed
+from workers.edges.registry import RegistryRefused, RegistryUnavailable
+
+FAILED, WRONG_CONFIGURATION = 1, 2
+
+
+def explain(error: Exception) -> tuple[list[str], int]:
+    """Give the lines to say and the exit status."""
+    match error:
+        case ConfigError(faults=faults):
+            return [str(fault) for fault in faults], WRONG_CONFIGURATION
+        case SchemaError():
+            return [str(error)], WRONG_CONFIGURATION
+        case KafkaFailed() | RegistryRefused():
+            return [str(error)], FAILED
+        case RegistryUnavailable():
+            return [f"{error}; check SCHEMA_REGISTRY_URL, and that the registry runs"], FAILED
+        case _:
+            return [_unexpected(error)], FAILED
+
+
+def _unexpected(error: Exception) -> str:
+    """Name the place, not the error's text: that may hold what nobody should read in a log."""
+    if os.environ.get("RELAY_LOG_LEVEL") == "debug":
+        traceback.print_exception(error)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(frame.filename).name}:{frame.lineno}"
+    return f"unexpected {type(error).__name__} at {place}; RELAY_LOG_LEVEL=debug shows all of it; please report it"

@@ -1,0 +1,130 @@
+"""The command ``relay``: finds the command asked for, and turns what goes wrong into one line and an exit status.
+
+Each command is the click command of its own name in ``workers/cli/<name>.py``,
+imported only when it is used: `--help` must not wait for Kafka's client.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import click
+
+DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+
+COMMANDS = {
+    "demo": "Try it all on this machine: Kafka, simulated vendors, workers, sample orders.",
+    "run": "Run workers of topics.yaml until SIGTERM or Ctrl-C.",
+    "check": "Validate the configuration, and reach Kafka, the registry and the vendors.",
+    "topics": "Compare topics.yaml and schemas/ with the cluster, and make it so.",
+    "publish": "Send events, given as JSON lines, to a topic.",
+    "tail": "Show a topic's records as JSON lines.",
+    "sample": "Print a valid example event for a topic.",
+    "offsets": "Show a worker's committed offsets, or move them.",
+    "simulate": "Run a vendor's simulator, with faults on demand.",
+}
+"""Every command with its line in ``relay --help``, in the order in which a new user needs them."""
+
+
+class LazyCommands(click.Group):
+    """Knows its commands by name and imports the one that is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the base class's signature
+        return [name for name in COMMANDS if find_spec(f"workers.cli.{name}")]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = getattr(import_module(f"workers.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+            raise click.NoSuchCommand(args[0], possibilities=self.list_commands(ctx), ctx=ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
+
+
+def show_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        click.echo(f"relay {version('order-relay')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyCommands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+    epilog="Example: relay sample order-created | relay publish order-created -",
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=show_version, help="Show the version."
+)
+def relay() -> None:
+    """Order events from Kafka to vendors, in sequence per order, losing nothing.
+
+    `relay COMMAND --help` has an example of each.
+    """
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit status: 0 done, 1 failed, 2 wrong usage or configuration."""
+    try:
+        status: Any = relay.main(arguments, prog_name="relay", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        return _refused(error)
+    except (click.Abort, KeyboardInterrupt):
+        tell("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _closed_pipe()
+    except Exception as error:  # noqa: BLE001 - the last place where an error can become a line for people
+        return _failed(error)
+    return status if isinstance(status, int) else DONE
+
+
+def main() -> None:
+    """Be the console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def tell(message: str) -> None:
+    """Say one line on stderr."""
+    click.echo(f"relay: {' '.join(message.split())}", err=True)
+
+
+def _refused(error: click.ClickException) -> int:
+    match error:
+        case click.exceptions.NoArgsIsHelpError():
+            click.echo(error.format_message(), err=True)
+        case click.UsageError(ctx=click.Context() as ctx):
+            tell(f"{error.format_message()} See '{ctx.command_path} --help'.")
+        case _:
+            tell(error.format_message())
+    return error.exit_code
+
+
+def _closed_pipe() -> int:
+    # Python would flush stdout once more on its way out and print a traceback: the reader (`| head`) has had enough.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return DONE
+
+
+def _failed(error: Exception) -> int:
+    from workers.cli.failures import explain
+
+    lines, status = explain(error)
+    for line in lines:
+        tell(line)
+    return status
