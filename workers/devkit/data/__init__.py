@@ -1,0 +1,1 @@
+"""Sample orders and what they are made of."""
