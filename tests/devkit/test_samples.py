@@ -14,7 +14,7 @@ STATUSES = [json.loads(line) for line in make_samples.STATUSES.read_text(encodin
 
 
 def test_the_files_are_as_their_maker_writes_them() -> None:
-    assert (ORDERS, STATUSES) == make_samples.samples()
+    assert make_samples.samples() == (ORDERS, STATUSES)
 
 
 def test_each_event_is_valid_for_its_schema() -> None:

@@ -131,7 +131,8 @@ def _order(shops: list[dict[str, Any]], number: int, at: datetime, chance: rando
         order["attributes"] = [{"name": "Shipping Method", "value": "Express"}, {"name": "Notiz", "value": "Für Oma ❤"}]
     if number % 3 == 0:
         order["delivery"] = _delivery(shop, number, at)
-    FAULTS.get(number, lambda _: None)(order)
+    if fault := FAULTS.get(number):
+        fault(order)
     return order
 
 
