@@ -1,0 +1,357 @@
+"""The only user of a group's `KafkaConsumer`: one thread that polls, pauses, resumes and commits, and decides nothing.
+
+The thread hands batches to the owner's asyncio loop with ``call_soon_threadsafe`` and takes
+orders from one queue. Joining a group happens only inside ``poll``: what is done between two polls
+belongs to one generation, so an order that carries an older epoch is dropped and can commit nothing
+for partitions that have been given away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, Protocol
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import (
+    CorruptRecordError,
+    FencedInstanceIdError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+)
+from kafka.structs import OffsetAndMetadata
+
+from workers.core.record import Partition, Record
+from workers.core.start import Beginning, Stop, beginning
+from workers.edges.kafka_client import KafkaConnection, KafkaFailed, consumer_options
+from workers.edges.kafka_ends import Ends
+from workers.edges.kafka_rebalance import RebalanceListener, Release
+from workers.edges.log import log
+
+_IDLE_POLL_MS = 100
+_AWAITED_POLL_MS = 10  # a merge waits for a position that may move without a record (transaction markers)
+_SURVEY_EVERY = 1.0  # seconds between looks at every partition's end and position
+_AFTER_ERROR = 0.5
+_FATAL = (FencedInstanceIdError, GroupAuthorizationFailedError, TopicAuthorizationFailedError)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records of one partition in fetch order, and the next fetch offset."""
+
+    at: Partition
+    records: list[Record]
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One hand-over. ``ends``: end offsets asked after the fetch; ``unreachable``: since when (monotonic seconds)."""
+
+    epoch: int
+    batches: list[Batch]
+    ends: Mapping[Partition, int]
+    unreachable: Mapping[Partition, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One generation's share. ``group`` is the generation itself, for transactions (KIP-447)."""
+
+    epoch: int
+    partitions: frozenset[Partition]
+    group: Any
+
+
+class Owner(Protocol):
+    """The loop's side; every method is called in the loop, in the order things happened."""
+
+    def assigned(self, assignment: Assignment) -> None: ...
+    def begun(self, epoch: int, at: Partition, start: Beginning) -> None: ...
+    def fetched(self, fetched: Fetched) -> None: ...
+    def stopped(self, epoch: int, at: Partition, stop: Stop) -> None: ...
+    def release(self, release: Release) -> None: ...
+    def lost(self, epoch: int) -> None: ...
+    def failed(self, error: Exception) -> None: ...
+
+
+@dataclass(slots=True)
+class _Share:
+    """What the thread knows of the present generation."""
+
+    epoch: int = 0
+    pending: set[Partition] = field(default_factory=set)  # assigned, start not decided yet
+    started: set[Partition] = field(default_factory=set)
+
+
+class KafkaSource:
+    """A static member of one consumer group, in its own thread."""
+
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        *,
+        group: str,
+        instance: str,
+        topics: tuple[str, ...],
+        owner: Owner,
+        loop: asyncio.AbstractEventLoop,
+        release_within: float,
+    ) -> None:
+        """``release_within``: seconds that a revocation may take before what is in flight is given up."""
+        self._options = consumer_options(connection, group=group, instance=instance)
+        self._topics = topics
+        self._owner = owner
+        self._loop = loop
+        self._release_within = release_within
+        self._orders: queue.SimpleQueue[Callable[[KafkaConsumer], None]] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._hand_overs = threading.Semaphore(4)  # a slow loop slows the thread, not the memory
+        self._share = _Share()
+        self._awaited: frozenset[Partition] = frozenset()
+        self._surveyed = 0.0
+        self._thread = threading.Thread(target=self._run, name=f"kafka-{group}", daemon=True)
+        self.polled_at = monotonic()  # the watchdog reads it
+
+    def start(self) -> None:
+        self._thread.start()
+
+    async def stop(self, within: float) -> None:
+        """Leave: revocation commits what is committable, then the thread ends; ``within`` seconds at most."""
+        self._stopping.set()
+        await asyncio.to_thread(self._thread.join, within)
+
+    # Orders from the loop; each carries the epoch that it was made for.
+
+    def fetch_only(self, epoch: int, paused: frozenset[Partition], awaited: frozenset[Partition]) -> None:
+        """Pause these partitions and fetch all others that have started."""
+
+        def obey(consumer: KafkaConsumer) -> None:
+            if epoch != self._share.epoch:
+                return
+            self._awaited = awaited
+            consumer.pause(*_kafka(self._share.started & paused))
+            consumer.resume(*_kafka(self._share.started - paused))
+
+        self._orders.put(obey)
+
+    def restart_at(self, epoch: int, at: Partition, offset: int) -> None:
+        """Begin a stopped partition where a person decided."""
+
+        def obey(consumer: KafkaConsumer) -> None:
+            if epoch == self._share.epoch:
+                consumer.seek(TopicPartition(*at), offset)
+                self._share.started.add(at)
+
+        self._orders.put(obey)
+
+    def commit(self, epoch: int, offsets: Mapping[Partition, tuple[int, str]]) -> asyncio.Future[None]:
+        """Commit (offset, metadata) for each partition; the future fails with `KafkaFailed`."""
+        done: asyncio.Future[None] = self._loop.create_future()
+
+        def obey(consumer: KafkaConsumer) -> None:
+            if epoch != self._share.epoch:
+                self._tell(_end, done, KafkaFailed("commit: the partitions have been given away since"))
+                return
+            try:
+                consumer.commit(to_kafka(offsets), timeout_ms=10_000)
+            except KafkaError as error:
+                self._tell(_end, done, KafkaFailed(f"commit: {describe(error)}"))
+            else:
+                self._tell(_end, done, None)
+
+        self._orders.put(obey)
+        return done
+
+    # The thread.
+
+    def _run(self) -> None:
+        try:
+            consumer = self._connect()
+            if consumer is None:
+                return
+            try:
+                while not self._stopping.is_set():
+                    self._round(consumer)
+            finally:
+                consumer.close(autocommit=False, timeout_ms=5_000)
+        except Exception as error:  # noqa: BLE001 - a thread's death must be the process's death, whatever it was
+            self._tell(self._owner.failed, error)
+
+    def _connect(self) -> KafkaConsumer | None:
+        """Wait for the cluster: a broker that is down at our start is no reason to crash."""
+        while not self._stopping.is_set():
+            try:
+                consumer = KafkaConsumer(**self._options)
+            except _FATAL:
+                raise
+            except KafkaError as error:
+                log.warning("kafka_unreachable", detail=describe(error))
+                self._stopping.wait(1.0)
+            else:
+                self._ends = Ends(consumer)
+                consumer.subscribe(list(self._topics), listener=self._listener(consumer))
+                return consumer
+        return None
+
+    def _listener(self, consumer: KafkaConsumer) -> RebalanceListener:
+        return RebalanceListener(
+            consumer=consumer,
+            on_assigned=self._on_assigned,
+            on_release=self._on_release,
+            on_lost=self._on_lost,
+            within=self._release_within,
+        )
+
+    def _round(self, consumer: KafkaConsumer) -> None:
+        self.polled_at = monotonic()
+        self._obey(consumer)
+        try:
+            polled = consumer.poll(timeout_ms=_AWAITED_POLL_MS if self._awaited else _IDLE_POLL_MS)
+            if self._share.pending:
+                self._begin(consumer)
+            self._hand_over(consumer, polled)
+        except _FATAL:
+            raise
+        except OffsetOutOfRangeError as error:
+            self._stop(consumer, error.args[0], "the next record expired, or the topic was created anew")
+        except CorruptRecordError as error:
+            log.error("record_corrupt", detail=describe(error))
+            self._stopping.wait(_AFTER_ERROR)
+        except KafkaError as error:
+            log.warning("kafka_poll_failed", detail=describe(error))
+            self._stopping.wait(_AFTER_ERROR)
+
+    def _obey(self, consumer: KafkaConsumer) -> None:
+        while True:
+            try:
+                order = self._orders.get_nowait()
+            except queue.Empty:
+                return
+            order(consumer)
+
+    def _begin(self, consumer: KafkaConsumer) -> None:
+        """Decide where the new partitions start; those that cannot be asked are asked again next round."""
+        pending = sorted(self._share.pending)
+        bounds = self._ends.bounds(pending)
+        for at in pending:
+            if at not in bounds:
+                continue
+            committed = consumer.committed(TopicPartition(*at), metadata=True, timeout_ms=5_000)
+            earliest, end = bounds[at]
+            start = beginning(
+                committed=None if committed is None else committed.offset,
+                metadata=None if committed is None else committed.metadata,
+                earliest=earliest,
+                end=end,
+            )
+            if not isinstance(start, Stop):
+                consumer.seek(TopicPartition(*at), start.offset)
+                self._share.started.add(at)
+            self._share.pending.discard(at)
+            self._tell(self._owner.begun, self._share.epoch, at, start)
+
+    def _stop(self, consumer: KafkaConsumer, partitions: Iterable[Any], why: str) -> None:
+        for found in partitions:
+            at = Partition(found.topic, found.partition)
+            consumer.pause(found)
+            self._share.started.discard(at)
+            self._tell(self._owner.stopped, self._share.epoch, at, Stop(why))
+
+    def _hand_over(self, consumer: KafkaConsumer, polled: Mapping[Any, list[Any]]) -> None:
+        batches = [_batch(consumer, found, records) for found, records in polled.items()]
+        survey = monotonic() - self._surveyed >= _SURVEY_EVERY
+        if survey:
+            self._surveyed = monotonic()
+        if not batches and not survey and not self._awaited:
+            return
+        share = self._share
+        looked_at = share.started if survey else self._awaited & share.started
+        with_records = {batch.at for batch in batches}
+        batches += [_batch(consumer, TopicPartition(*at), []) for at in looked_at - with_records]
+        asked = share.started if survey else self._rivals(with_records)
+        ends = self._ends.after_fetch(asked)
+        fetched = Fetched(share.epoch, batches, ends, dict(self._ends.unreachable))
+        self._hand_overs.acquire()
+        self._tell(self._take, fetched)
+
+    def _rivals(self, fetched: set[Partition]) -> set[Partition]:
+        """The same partition numbers of the other topics: what a merge must compare with."""
+        numbers = {at.number for at in fetched}
+        return {at for at in self._share.started if at.number in numbers}
+
+    def _take(self, fetched: Fetched) -> None:
+        self._hand_overs.release()
+        self._owner.fetched(fetched)
+
+    # Called on the client's IO thread while this one stands in poll(), or at close.
+
+    def _on_assigned(self, partitions: frozenset[Partition], group: Any) -> None:
+        self._share = _Share(self._share.epoch + 1, pending=set(partitions))
+        self._awaited = frozenset()
+        self._tell(self._owner.assigned, Assignment(self._share.epoch, partitions, group))
+
+    def _on_release(self, release: Release) -> None:
+        self._share.started.clear()
+        self._share.pending.clear()
+        release.epoch = self._share.epoch
+        self._tell(self._owner.release, release)
+
+    def _on_lost(self) -> None:
+        epoch = self._share.epoch
+        self._share.started.clear()
+        self._share.pending.clear()
+        self._tell(self._owner.lost, epoch)
+
+    def _tell(self, what: Callable[..., Any], *args: Any) -> None:
+        try:
+            self._loop.call_soon_threadsafe(what, *args)
+        except RuntimeError:  # the loop has ended: the process is leaving, and nobody is left to tell
+            self._stopping.set()
+
+
+def _end(done: asyncio.Future[None], failure: Exception | None) -> None:
+    if done.done():
+        return
+    if failure is None:
+        done.set_result(None)
+    else:
+        done.set_exception(failure)
+
+
+def describe(error: Exception) -> str:
+    """One line for people."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:300] if text else type(error).__name__
+
+
+def to_kafka(offsets: Mapping[Partition, tuple[int, str]]) -> dict[TopicPartition, OffsetAndMetadata]:
+    return {TopicPartition(*at): OffsetAndMetadata(offset, metadata, -1) for at, (offset, metadata) in offsets.items()}
+
+
+def _kafka(partitions: Iterable[Partition]) -> list[TopicPartition]:
+    return [TopicPartition(*at) for at in partitions]
+
+
+def _batch(consumer: KafkaConsumer, found: TopicPartition, records: list[Any]) -> Batch:
+    at = Partition(found.topic, found.partition)
+    position = consumer.position(found, timeout_ms=0)
+    return Batch(at, [to_record(one) for one in records], 0 if position is None else position)
+
+
+def to_record(one: Any) -> Record:
+    return Record(
+        one.topic,
+        one.partition,
+        one.offset,
+        one.timestamp,
+        one.key,
+        one.value,
+        tuple(one.headers) if one.headers else (),
+    )

@@ -1,0 +1,153 @@
+"""A compacted topic's partitions, read to the end and then followed: the parked state of a sink.
+
+Its own thread and its own consumer, without a group: which partitions to follow is said by the owner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from workers.core.record import Partition, Record
+from workers.edges.daemon import in_thread
+from workers.edges.kafka_client import KafkaConnection, consumer_options
+from workers.edges.kafka_source import describe, to_record
+from workers.edges.log import log
+
+_POLL_MS = 100
+_AFTER_ERROR = 0.5
+
+
+class Reader(Protocol):
+    """The loop's side; called in the loop, a partition's rows in their order."""
+
+    def rows(self, number: int, records: list[Record]) -> None: ...
+    def loaded(self, number: int) -> None: ...
+
+
+@dataclass(slots=True)
+class _Followed:
+    reader: Reader
+    end: int | None = None  # until read so far the partition is being loaded; None: loaded, or the end not asked yet
+    asked: bool = False
+
+
+class KafkaTable:
+    """Follows partitions of one topic, each from its beginning, and says when its end has been reached once."""
+
+    def __init__(self, connection: KafkaConnection, topic: str, loop: asyncio.AbstractEventLoop) -> None:
+        self._options = consumer_options(connection) | {"max_poll_records": 5_000}
+        self._topic = topic
+        self._loop = loop
+        self._orders: queue.SimpleQueue[Callable[[KafkaConsumer], None]] = queue.SimpleQueue()
+        self._followed: dict[int, _Followed] = {}
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"kafka-{topic}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def follow(self, numbers: frozenset[int], reader: Reader) -> None:
+        """Follow these partitions from their beginning for this reader, and no others any more."""
+
+        def obey(consumer: KafkaConsumer) -> None:
+            self._followed = {number: _Followed(reader) for number in numbers}
+            partitions = [TopicPartition(self._topic, number) for number in sorted(numbers)]
+            consumer.assign(partitions)
+            for at in partitions:
+                consumer.seek(at, 0)
+            if partitions:
+                consumer.pause(*partitions)  # until its beginning is known: offset 0 may have been compacted away
+
+        self._orders.put(obey)
+
+    async def stop(self, within: float) -> None:
+        self._stopping.set()
+        await asyncio.to_thread(self._thread.join, within)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                consumer = KafkaConsumer(**self._options)
+            except KafkaError as error:
+                log.warning("kafka_unreachable", topic=self._topic, detail=describe(error))
+                self._stopping.wait(1.0)
+                continue
+            while not self._stopping.is_set():
+                self._round(consumer)
+            consumer.close(autocommit=False, timeout_ms=2_000)
+
+    def _round(self, consumer: KafkaConsumer) -> None:
+        while not self._orders.empty():
+            self._orders.get()(consumer)
+        if not self._followed:
+            self._stopping.wait(_POLL_MS / 1000)
+            return
+        try:
+            self._ask_bounds(consumer)
+            for at, records in consumer.poll(timeout_ms=_POLL_MS).items():
+                self._tell(self._followed[at.partition].reader.rows, at.partition, [to_record(one) for one in records])
+            self._say_loaded(consumer)
+        except KafkaError as error:
+            log.warning("kafka_state_unreadable", topic=self._topic, detail=describe(error))
+            self._stopping.wait(_AFTER_ERROR)
+
+    def _ask_bounds(self, consumer: KafkaConsumer) -> None:
+        new = [TopicPartition(self._topic, number) for number, one in self._followed.items() if not one.asked]
+        if not new:
+            return
+        # The end is asked after the former owner is shut out: all that it wrote lies below.
+        ends = consumer.end_offsets(new, timeout_ms=5_000)
+        for at, offset in consumer.beginning_offsets(new, timeout_ms=5_000).items():
+            consumer.seek(at, offset)
+            self._followed[at.partition].end = ends[at]
+            self._followed[at.partition].asked = True
+        consumer.resume(*new)
+
+    def _say_loaded(self, consumer: KafkaConsumer) -> None:
+        for number, one in self._followed.items():
+            if one.end is None:
+                continue
+            position = consumer.position(TopicPartition(self._topic, number), timeout_ms=1_000)
+            if position is not None and position >= one.end:
+                one.end = None
+                self._tell(one.reader.loaded, number)
+
+    def _tell(self, what: Callable[..., Any], *args: Any) -> None:
+        try:
+            self._loop.call_soon_threadsafe(what, *args)
+        except RuntimeError:  # the loop has ended: the process is leaving
+            self._stopping.set()
+
+
+async def read_range(
+    connection: KafkaConnection, at: Partition, first: int, last: int, wanted: Callable[[Record], bool]
+) -> list[Record]:
+    """Read the committed records ``first`` to ``last`` of a partition and return those wanted; raises `KafkaError`."""
+    return await in_thread(lambda: _read_range(connection, at, first, last, wanted), 120.0)
+
+
+def _read_range(
+    connection: KafkaConnection, at: Partition, first: int, last: int, wanted: Callable[[Record], bool]
+) -> list[Record]:
+    found: list[Record] = []
+    consumer = KafkaConsumer(**consumer_options(connection))
+    try:
+        partition = TopicPartition(*at)
+        consumer.assign([partition])
+        consumer.seek(partition, max(first, consumer.beginning_offsets([partition], timeout_ms=5_000)[partition]))
+        while (consumer.position(partition, timeout_ms=1_000) or 0) <= last:
+            for one in consumer.poll(timeout_ms=1_000).get(partition, []):
+                record = to_record(one)
+                if record.offset <= last and wanted(record):
+                    found.append(record)
+    finally:
+        consumer.close(autocommit=False, timeout_ms=2_000)
+    return found

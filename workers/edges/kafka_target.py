@@ -1,0 +1,157 @@
+"""Writes what a worker parks, with the fence of its order and the group's offsets: all of it or nothing.
+
+One Kafka transaction carries the parked records, the parked state and the offsets, with the group's
+generation (KIP-447). The broker refuses an old generation, so a former owner that wakes up late parks
+nothing and commits nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError, UnknownTopicOrPartitionError
+
+from workers.core.record import Headers, Partition
+from workers.edges.daemon import in_thread
+from workers.edges.kafka_client import KafkaConnection, KafkaFailed, producer_options
+from workers.edges.kafka_source import describe, to_kafka
+
+T = TypeVar("T")
+
+_TRANSACTION_TIMEOUT_MS = 15_000  # what a killed owner left open holds its successor up no longer than this
+_SEND_TIMEOUT = 10.0
+_WITHIN = 30.0  # seconds for a whole transaction; then the producer is given up and begun anew
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One record to be written; ``value`` None is a tombstone."""
+
+    at: Partition
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Offsets:
+    """What a transaction commits for the group; ``group`` is the generation that owns the partitions."""
+
+    offsets: Mapping[Partition, tuple[int, str]]
+    group: Any
+
+
+class Transactions:
+    """A transactional producer, one transaction at a time. After a failure the next use begins it anew."""
+
+    def __init__(self, connection: KafkaConnection, transactional_id: str) -> None:
+        self._options = producer_options(connection, transactional_id=transactional_id) | {
+            "transaction_timeout_ms": _TRANSACTION_TIMEOUT_MS,
+            "delivery_timeout_ms": _TRANSACTION_TIMEOUT_MS - 1_000,
+            "request_timeout_ms": 10_000,
+            "linger_ms": 0,
+            "max_block_ms": 10_000,
+        }
+        self._producer: KafkaProducer | None = None
+        self._one = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Fence a former process of this name and end what it left open; raises `KafkaFailed`."""
+        async with self._one:
+            await self._guarded(self._ready)
+
+    async def write(
+        self, records: Sequence[Outgoing], rows: Callable[[list[int]], Sequence[Outgoing]], offsets: Offsets
+    ) -> list[int]:
+        """Write ``records``, then ``rows`` made from their offsets, and commit; returns the records' offsets.
+
+        Raises `KafkaFailed`; then nothing of it is visible to readers of committed records.
+        """
+        async with self._one:
+            return await self._guarded(lambda: self._write(records, rows, offsets))
+
+    async def close(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await in_thread(lambda: producer.close(timeout=2.0), 5.0)
+
+    async def _guarded(self, what: Callable[[], T]) -> T:
+        try:
+            return await in_thread(what, _WITHIN)
+        except (KafkaError, TimeoutError, AssertionError, ValueError) as error:
+            self._give_up()
+            raise KafkaFailed(advice(error)) from error
+
+    def _give_up(self) -> None:
+        """What state a failed producer is in is hard to tell: the next one aborts what this one left open."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            asyncio.ensure_future(_close_quietly(producer))  # noqa: RUF006 - it ends by itself
+
+    def _ready(self) -> KafkaProducer:
+        if self._producer is None:
+            producer = KafkaProducer(**self._options)
+            producer.init_transactions()
+            self._producer = producer
+        return self._producer
+
+    def _write(
+        self, records: Sequence[Outgoing], rows: Callable[[list[int]], Sequence[Outgoing]], offsets: Offsets
+    ) -> list[int]:
+        producer = self._ready()
+        producer.begin_transaction()
+        try:
+            placed = _send(producer, records)
+            _send(producer, rows(placed))
+            if offsets.offsets:
+                producer.send_offsets_to_transaction(to_kafka(offsets.offsets), offsets.group)
+            producer.commit_transaction()
+        except KafkaError:
+            _abort_quietly(producer)
+            raise
+        return placed
+
+
+def _send(producer: KafkaProducer, records: Sequence[Outgoing]) -> list[int]:
+    """Send all, then wait for every acknowledgement: what is not acknowledged by all in-sync replicas is not parked."""
+    sent = [
+        producer.send(
+            one.at.topic, partition=one.at.number, key=one.key, value=one.value, headers=list(one.headers) or None
+        )
+        for one in records
+    ]
+    if sent:
+        producer.flush(timeout=_SEND_TIMEOUT)
+    return [future.get(timeout=_SEND_TIMEOUT).offset for future in sent]
+
+
+def _abort_quietly(producer: KafkaProducer) -> None:
+    try:
+        producer.abort_transaction()
+    except (KafkaError, AssertionError):
+        return  # the producer is given up all the same: its successor aborts for it
+
+
+async def _close_quietly(producer: KafkaProducer) -> None:
+    try:
+        await in_thread(lambda: producer.close(timeout=0), 5.0)
+    except (KafkaError, TimeoutError):
+        return  # it was given up: nobody waits for it
+
+
+def advice(error: BaseException) -> str:
+    """One line: what went wrong, and what to do where it is known."""
+    if isinstance(error, UnknownTopicOrPartitionError):
+        return f"{describe_any(error)}: a topic is missing; run 'relay topics apply'"
+    if isinstance(error, MessageSizeTooLargeError | RecordTooLargeError):
+        todo = "raise max.message.bytes of the parked topic in topics.yaml, then 'relay topics apply'"
+        return f"{describe_any(error)}: {todo}"
+    return describe_any(error)
+
+
+def describe_any(error: BaseException) -> str:
+    return describe(error) if isinstance(error, Exception) else type(error).__name__

@@ -1,0 +1,71 @@
+"""Log lines: JSON or text, each with a stable ``action``; values are ours, never a record's content."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any, Literal, TextIO
+
+import orjson
+
+_LOGGER = logging.getLogger("order_relay")
+_LIBRARIES = ("kafka", "aiohttp", "asyncio")  # their warnings are worth a line, their chatter is not
+
+
+class Log:
+    """``log.info("gate_shut", reason="denied")``: the action is the first argument, everything else a named value."""
+
+    def debug(self, action: str, **values: Any) -> None:
+        self._write(logging.DEBUG, action, values)
+
+    def info(self, action: str, **values: Any) -> None:
+        self._write(logging.INFO, action, values)
+
+    def warning(self, action: str, **values: Any) -> None:
+        self._write(logging.WARNING, action, values)
+
+    def error(self, action: str, **values: Any) -> None:
+        self._write(logging.ERROR, action, values)
+
+    @staticmethod
+    def _write(level: int, action: str, values: dict[str, Any]) -> None:
+        if _LOGGER.isEnabledFor(level):
+            _LOGGER.log(level, action, extra={"values": values})
+
+
+log = Log()
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return orjson.dumps(_line(record), default=str).decode()
+
+
+class _TextLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = _line(record)
+        head = f"{line.pop('time')} {line.pop('level'):<7} {line.pop('action')}"
+        return " ".join([head, *(f"{name}={value}" for name, value in line.items())])
+
+
+def _line(record: logging.LogRecord) -> dict[str, Any]:
+    when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    line: dict[str, Any] = {"time": when, "level": record.levelname.lower()}
+    values = getattr(record, "values", None)
+    if values is None:  # a library's line
+        detail = " ".join(record.getMessage().split())
+        return line | {"action": "library", "library": record.name, "detail": detail[:500]}
+    return line | {"action": record.getMessage()} | {name: value for name, value in values.items() if value is not None}
+
+
+def set_up(level: str, style: Literal["json", "text"], stream: TextIO | None = None) -> None:
+    """Send every line of this process to ``stream`` (standard error), ours from ``level`` on."""
+    output = logging.StreamHandler(stream or sys.stderr)
+    output.setFormatter(_JsonLines() if style == "json" else _TextLines())
+    root = logging.getLogger()
+    root.handlers[:] = [output]
+    root.setLevel(logging.WARNING)
+    _LOGGER.setLevel(level.upper())
+    for name in _LIBRARIES:
+        logging.getLogger(name).setLevel(logging.ERROR if level != "debug" else logging.INFO)
