@@ -5,6 +5,9 @@ Importing this module does not import kafka-python, so that configuration can be
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,3 +111,40 @@ def producer_options(connection: KafkaConnection, *, transactional_id: str | Non
 def admin_options(connection: KafkaConnection) -> dict[str, Any]:
     """Keyword arguments of a `KafkaAdminClient`."""
     return connection_options(connection)
+
+
+@contextmanager
+def kafka_errors(connection: KafkaConnection) -> Iterator[None]:
+    """Turn what kafka-python raises into `KafkaFailed`: one line that says where and what to do."""
+    from kafka.errors import KafkaError  # noqa: PLC0415 - see the module's docstring
+
+    try:
+        yield
+    except KafkaError as error:
+        raise KafkaFailed(_advice(error, connection)) from error
+    except OSError as error:  # a certificate file that TLS cannot use, a socket that cannot be opened
+        reason = error.strerror or type(error).__name__
+        raise KafkaFailed(
+            f"cannot open a connection to Kafka: {reason}; check KAFKA_SSL_CAFILE and its sisters"
+        ) from error
+
+
+def _advice(error: Exception, connection: KafkaConnection) -> str:
+    name = type(error).__name__
+    servers = ",".join(connection.bootstrap)
+    if "Authorization" in name:
+        return f"Kafka refuses it: {name}; the user {connection.username or '(none)'} lacks this right: ask for an ACL"
+    if "Authentication" in name or "Sasl" in name:
+        return f"Kafka at {servers} refuses our user ({name}); check KAFKA_SASL_USERNAME, _PASSWORD and _MECHANISM"
+    if name in {"KafkaTimeoutError", "KafkaConnectionError", "NodeNotReadyError"}:
+        return (
+            f"cannot reach Kafka at {servers}; check that it runs, KAFKA_BOOTSTRAP_SERVERS and KAFKA_SECURITY_PROTOCOL"
+        )
+    return f"Kafka at {servers} refuses it: {_answer(error)}"
+
+
+def _answer(error: Exception) -> str:
+    """The broker's own sentence, without the request and response that kafka-python wraps around it."""
+    said = re.search(r"""error_message=(["'])(?P<said>.+?)\1[,)]""", str(error))
+    text = said["said"] if said else str(error).partition("Request '")[0]
+    return " ".join(text.split())[:300] or type(error).__name__
