@@ -101,7 +101,9 @@ class Codec:
                 topic = self.schemas[name]
                 schema_id = await self.registry.find(topic.subject, topic.today.text)
                 if schema_id is None:
-                    raise RegistryRefused(f"{topic.subject}: today's schema is not registered; run `relay topics apply`")
+                    raise RegistryRefused(
+                        f"{topic.subject}: today's schema is not registered; run `relay topics apply`"
+                    )
                 self._heads[name] = CONFLUENT + schema_id.to_bytes(4, "big")
 
     async def learn(self, schema_id: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, assert_never
+from typing import Any, Never, assert_never
 
 from workers.edges.avro_types import Array, Enum, Field, Fixed, Map, Primitive, Record, SchemaError, Type, Union
 
@@ -24,7 +24,7 @@ def default_of(item: Field) -> Any:
     return _raw(item.type, item.default, item.name)
 
 
-def _raw(tree: Type, value: Any, path: str) -> Any:
+def _raw(tree: Type, value: Any, path: str) -> Any:  # noqa: PLR0911 - one return for each kind of type
     match tree:
         case Primitive():
             return _primitive(tree, value, path)
@@ -71,13 +71,13 @@ def _bytes(value: Any, tree: Type, path: str) -> bytes:
     try:
         return str(value).encode("iso-8859-1")  # Avro: code points 0 to 255 stand for bytes
     except UnicodeEncodeError:
-        return _refuse(tree, path)
+        _refuse(tree, path)
 
 
 def _checked(right: bool, value: Any, tree: Type, path: str) -> Any:
     return value if right else _refuse(tree, path)
 
 
-def _refuse(tree: Type, path: str) -> Any:
+def _refuse(tree: Type, path: str) -> Never:
     first = " (a union's default is of its first branch)" if isinstance(tree, Union) else ""
     raise SchemaError(f"{path}: the default is not a value of its type, {tree}{first}")

@@ -142,7 +142,7 @@ class _Walk:
 
     names: dict[str, Named | None] = field(default_factory=dict)
 
-    def parse(self, definition: Any, namespace: str, path: str) -> Type:
+    def parse(self, definition: Any, namespace: str, path: str) -> Type:  # noqa: PLR0911 - one return for each kind
         if isinstance(definition, str):
             return self._named(definition, namespace, path)
         if isinstance(definition, list):
@@ -150,14 +150,8 @@ class _Walk:
         if not isinstance(definition, Mapping) or "type" not in definition:
             raise SchemaError(f"{path or 'the schema'}: wanted an Avro type")
         match definition["type"]:
-            case "record" | "error":
-                return self._record(definition, namespace, path)
-            case "enum":
-                return self._enum(definition, namespace, path)
-            case "fixed":
-                name = self._open(definition, namespace, path)
-                size = _wanted(definition, "size", int, path)
-                return cast("Fixed", self._close(Fixed(name, size, _logical(definition))))
+            case "record" | "enum" | "fixed":
+                return self._definition(definition, namespace, path)
             case "array":
                 return Array(self.parse(_wanted(definition, "items", object, path), namespace, f"{path}[]"))
             case "map":
@@ -170,7 +164,7 @@ class _Walk:
     def _named(self, name: str, namespace: str, path: str) -> Type:
         if name in KINDS:
             return Primitive(cast("Kind", name))
-        full = name if "." in name or not namespace else f"{namespace}.{name}"
+        full = _full(name, namespace)
         if full not in self.names:
             raise SchemaError(f"{path or 'the schema'}: no type named {full} is defined before it is used")
         known = self.names[full]
@@ -178,26 +172,30 @@ class _Walk:
             raise SchemaError(f"{path}: {full} contains itself, which the relay does not take")
         return known
 
-    def _record(self, definition: Mapping[str, Any], namespace: str, path: str) -> Record:
+    def _definition(self, definition: Mapping[str, Any], namespace: str, path: str) -> Named:
         name = self._open(definition, namespace, path)
+        made: Named
+        match definition["type"]:
+            case "record":
+                made = self._record(definition, name, path)
+            case "enum":
+                made = _enum(definition, name, path)
+            case _:
+                made = Fixed(name, _wanted(definition, "size", int, path), _logical(definition))
+        self.names[name] = made
+        return made
+
+    def _record(self, definition: Mapping[str, Any], name: str, path: str) -> Record:
         inside = name.rpartition(".")[0]
         fields = tuple(self._field(item, inside, path) for item in _wanted(definition, "fields", list, path))
         aliases = tuple(_full(alias, inside) for alias in definition.get("aliases", ()))
-        return cast("Record", self._close(Record(name, fields, aliases)))
+        return Record(name, fields, aliases)
 
     def _field(self, item: Any, namespace: str, path: str) -> Field:
         name = _wanted(item, "name", str, path)
         here = f"{path}.{name}" if path else name
         tree = self.parse(_wanted(item, "type", object, here), namespace, here)
         return Field(name, tree, "default" in item, item.get("default"), tuple(item.get("aliases", ())))
-
-    def _enum(self, definition: Mapping[str, Any], namespace: str, path: str) -> Enum:
-        name = self._open(definition, namespace, path)
-        symbols = tuple(_wanted(definition, "symbols", list, path))
-        default = definition.get("default")
-        if default is not None and default not in symbols:
-            raise SchemaError(f"{path or name}: the enum's default must be one of its symbols")
-        return cast("Enum", self._close(Enum(name, symbols, default)))
 
     def _open(self, definition: Mapping[str, Any], namespace: str, path: str) -> str:
         full = _full(_wanted(definition, "name", str, path), definition.get("namespace", namespace))
@@ -206,9 +204,13 @@ class _Walk:
         self.names[full] = None
         return full
 
-    def _close(self, tree: Named) -> Named:
-        self.names[tree.name] = tree
-        return tree
+
+def _enum(definition: Mapping[str, Any], name: str, path: str) -> Enum:
+    symbols = tuple(_wanted(definition, "symbols", list, path))
+    default = definition.get("default")
+    if default is not None and default not in symbols:
+        raise SchemaError(f"{path or name}: the enum's default must be one of its symbols")
+    return Enum(name, symbols, default)
 
 
 def _full(name: str, namespace: str) -> str:

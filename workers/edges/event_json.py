@@ -61,7 +61,7 @@ def to_json(tree: Record, event: Mapping[str, Any]) -> dict[str, Any]:
     return {item.name: _give(item.type, event[item.name]) for item in tree.fields}
 
 
-def _take(tree: Type, value: Any, path: str) -> Any:
+def _take(tree: Type, value: Any, path: str) -> Any:  # noqa: PLR0911 - one return for each kind of type
     match tree:
         case Primitive():
             return _take_primitive(tree, value, path)
@@ -219,7 +219,7 @@ _PYTHON: dict[str, type] = {
 }
 
 
-def _holds(tree: Type, value: Any) -> bool:
+def _holds(tree: Type, value: Any) -> bool:  # noqa: PLR0911 - the same
     """Whether a raw value may be of this branch of a union."""
     match tree:
         case Primitive(kind=kind):
@@ -260,7 +260,9 @@ def _words_plain(tree: Primitive | Fixed) -> str:
     logical = tree.logical
     if logical is not None and logical.name == "decimal":
         whole = logical.precision - logical.scale
-        return f'a decimal in quotes such as "150.00", with at most {whole} digits before the point and {logical.scale} after'
+        return (
+            f'a decimal in quotes such as "150.00", at most {whole} digits before the point and {logical.scale} after'
+        )
     if isinstance(tree, Fixed):
         return f"base64 text of {tree.size} bytes"
     if logical is not None and logical.name == "timestamp-millis":

@@ -1,0 +1,211 @@
+"""A schema registry that speaks Confluent's API, asked over httpx.
+
+Two kinds of failure: `RegistryUnavailable` says nothing about a schema (no
+answer, an error of its own, our access refused, no registry at that address):
+what waits for it goes on waiting. `RegistryRefused` is its judgement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+from urllib.parse import quote
+
+import httpx
+
+_TOTAL_TIMEOUT: Final = 10.0  # seconds, for a whole request with its answer
+_MAX_ANSWER: Final = 4 * 1024 * 1024  # bytes; a schema is a few KB
+_NOT_FOUND: Final = frozenset({40401, 40402, 40403})  # the API's own: no such subject, version, schema
+_CONTENT_TYPE: Final = "application/vnd.schemaregistry.v1+json"
+_OF_ACCESS: Final = frozenset({401, 403})
+_OF_TIME: Final = frozenset({408, 425, 429})
+
+
+class RegistryUnavailable(Exception):  # noqa: N818 - a fact about the registry
+    """No answer that says anything about a schema; one line: what happened, where, what to do."""
+
+
+class RegistryRefused(Exception):  # noqa: N818 - the same
+    """The registry's judgement on a schema; one line."""
+
+
+class SchemaMissing(Exception):  # noqa: N818 - the same
+    """The registry is there and has no schema of that id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """The latest version of a subject."""
+
+    schema_id: int
+    version: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """A client of one registry. Ids and schemas never change there, so what it told once is kept."""
+
+    client: httpx.AsyncClient
+    timeout: float = _TOTAL_TIMEOUT
+    _schemas: dict[int, str] = field(default_factory=dict)
+    _ids: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    async def schema(self, schema_id: int) -> str:
+        """Fetch a schema's text by its id.
+
+        Raises `SchemaMissing`, `RegistryRefused` when it is no Avro or refers to other schemas,
+        and `RegistryUnavailable`.
+        """
+        if schema_id not in self._schemas:
+            answer = await self._ask("GET", f"/schemas/ids/{schema_id}")
+            if answer is None:
+                raise SchemaMissing(f"schema id {schema_id}")
+            if answer.get("schemaType", "AVRO") != "AVRO" or answer.get("references"):
+                raise RegistryRefused(f"schema id {schema_id} is no Avro schema complete in itself")
+            self._schemas[schema_id] = self._text(answer, "schema")
+        return self._schemas[schema_id]
+
+    async def find(self, subject: str, text: str) -> int | None:
+        """Look up the id of exactly this schema under a subject; None when it is not registered."""
+        if (subject, text) not in self._ids:
+            answer = await self._ask("POST", f"/subjects/{quote(subject, safe='')}", {"schema": text})
+            if answer is None:
+                return None
+            self._ids[subject, text] = self._number(answer, "id")
+        return self._ids[subject, text]
+
+    async def register(self, subject: str, text: str) -> int:
+        """Register a schema as the subject's next version and return its id; the same one again is no new version."""
+        path = f"/subjects/{quote(subject, safe='')}/versions"
+        answer = await self._ask("POST", path, {"schema": text})
+        if answer is None:
+            raise self._no_registry(path)
+        self._ids[subject, text] = self._number(answer, "id")
+        return self._ids[subject, text]
+
+    async def latest(self, subject: str) -> Registered | None:
+        """Fetch the latest version of a subject; None when it has none."""
+        answer = await self._ask("GET", f"/subjects/{quote(subject, safe='')}/versions/latest")
+        if answer is None:
+            return None
+        return Registered(self._number(answer, "id"), self._number(answer, "version"), self._text(answer, "schema"))
+
+    async def incompatibilities(self, subject: str, text: str) -> tuple[str, ...]:
+        """Ask whether a schema may become the subject's next version; empty: yes, or there is none before it.
+
+        A registry that gives no reasons (no ``verbose``) is taken by its verdict alone.
+        """
+        path = f"/compatibility/subjects/{quote(subject, safe='')}/versions?verbose=true"
+        answer = await self._ask("POST", path, {"schema": text})
+        if answer is None or answer.get("is_compatible") is True:
+            return ()
+        if answer.get("is_compatible") is not False:
+            raise self._garbage(path)
+        messages = answer.get("messages")
+        told = tuple(str(message) for message in messages) if isinstance(messages, list) else ()
+        return told or ("not compatible, says the registry, without a reason",)
+
+    async def close(self) -> None:
+        await self.client.aclose()
+
+    async def _ask(self, method: Literal["GET", "POST"], path: str, body: Any = None) -> dict[str, Any] | None:
+        """Send one request; None: the registry knows no such thing."""
+        status, answer = await self._send(method, path, body)
+        if status == httpx.codes.OK and isinstance(answer, dict):
+            return answer
+        if status == httpx.codes.NOT_FOUND:
+            await self._assert_registry(path, answer)
+            return None
+        raise self._failure(status, answer, path)
+
+    async def _assert_registry(self, path: str, answer: Any) -> None:
+        """Take a 404 only from a registry: a wrong address must not make every record undecodable."""
+        if isinstance(answer, dict) and answer.get("error_code") in _NOT_FOUND:
+            return
+        status, subjects = await self._send("GET", "/subjects", None)
+        if status != httpx.codes.OK or not isinstance(subjects, list):
+            raise self._no_registry(path)
+
+    async def _send(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        try:
+            async with (
+                asyncio.timeout(self.timeout),
+                self.client.stream(method, path.lstrip("/"), content=_content(body)) as response,
+            ):
+                return response.status_code, _parsed(await self._read(response))
+        except TimeoutError as error:
+            raise RegistryUnavailable(f"{self._place}: no answer within {self.timeout:g} s") from error
+        except httpx.HTTPError as error:
+            detail = str(error) or type(error).__name__
+            raise RegistryUnavailable(f"{self._place}: cannot be reached: {detail}") from error
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        taken = bytearray()
+        async for chunk in response.aiter_bytes():
+            taken += chunk
+            if len(taken) > _MAX_ANSWER:
+                raise RegistryUnavailable(f"{self._place}: the answer is over {_MAX_ANSWER} bytes")
+        return bytes(taken)
+
+    def _failure(self, status: int, answer: Any, path: str) -> Exception:
+        if status in _OF_ACCESS:
+            return RegistryUnavailable(
+                f"{self._place}: access refused ({status}); see SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD"
+            )
+        if status < 400 or not isinstance(answer, dict) or "message" not in answer:  # noqa: PLR2004 - HTTP
+            return self._garbage(path, status)
+        told = " ".join(str(answer["message"]).split())
+        line = f"{self._place}: {told[:400]} ({status})"
+        return RegistryUnavailable(line) if status >= 500 or status in _OF_TIME else RegistryRefused(line)  # noqa: PLR2004
+
+    def _garbage(self, path: str, status: int = 200) -> RegistryUnavailable:
+        return RegistryUnavailable(f"{self._place}: answered {status} to {path} with something that is no registry's")
+
+    def _no_registry(self, path: str) -> RegistryUnavailable:
+        return RegistryUnavailable(f"{self._place}: answered 404 to {path}; is SCHEMA_REGISTRY_URL a registry's?")
+
+    @property
+    def _place(self) -> str:
+        """Name the registry, without whatever its address may hold of a password."""
+        url = self.client.base_url
+        return f"schema registry {url.scheme}://{url.netloc.decode('ascii')}"
+
+    def _text(self, answer: Mapping[str, Any], key: str) -> str:
+        value = answer.get(key)
+        if not isinstance(value, str):
+            raise self._garbage(f"a question for {key!r}")
+        return value
+
+    def _number(self, answer: Mapping[str, Any], key: str) -> int:
+        value = answer.get(key)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self._garbage(f"a question for {key!r}")
+        return value
+
+
+def connect(url: str, username: str = "", password: str = "", timeout: float = _TOTAL_TIMEOUT) -> Registry:
+    """Make a client; nothing is sent yet. ``timeout`` is in seconds and total."""
+    client = httpx.AsyncClient(
+        base_url=url,
+        auth=httpx.BasicAuth(username, password) if username or password else None,
+        headers={"Accept": f"{_CONTENT_TYPE}, application/json", "Content-Type": _CONTENT_TYPE},
+        timeout=timeout,
+        follow_redirects=False,
+    )
+    return Registry(client, timeout)
+
+
+def _content(body: Any) -> bytes | None:
+    return None if body is None else json.dumps(body).encode()
+
+
+def _parsed(body: bytes) -> Any:
+    """The answer's JSON; None when it is none."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
