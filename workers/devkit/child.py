@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 _BECOME = """
@@ -30,6 +31,7 @@ def spawn(
     log: Path,
     environ: Mapping[str, str] | None = None,
     death_signal: signal.Signals = signal.SIGKILL,
+    stdin: int = subprocess.DEVNULL,
     stdout: int | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start the command, its output appended to ``log``; raises `OSError` when it cannot.
@@ -41,7 +43,7 @@ def spawn(
     with log.open("ab") as sink:
         return subprocess.Popen(
             [*become, *command],
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=sink if stdout is None else stdout,
             stderr=sink,
             env=environ,
@@ -60,8 +62,14 @@ def stop(process: subprocess.Popen[bytes], *, patience: float = 10.0) -> int:
         process.kill()
         return process.wait()
     finally:
-        if process.stdout is not None:
-            process.stdout.close()
+        _close_pipes(process)
+
+
+def _close_pipes(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        with suppress(BrokenPipeError):  # what was not written is of no use to a process that has ended
+            if pipe is not None:
+                pipe.close()
 
 
 def last_words(log: Path, lines: int = 1) -> str:

@@ -1,0 +1,135 @@
+"""The processes of the demo: each a ``relay`` command of its own, ended together, in reverse."""
+
+from __future__ import annotations
+
+import re
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from workers.app.topology import SinkSpec
+from workers.devkit import child
+from workers.vendors import load
+
+KEY = "demo-key"  # what every simulator takes as secret
+_READY_WITHIN = 30.0  # seconds
+_PATIENCE = 8.0  # seconds that a part has to end by itself
+
+
+class DemoError(RuntimeError):
+    """The demo cannot go on; the message is one line that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A running process with an HTTP address."""
+
+    name: str
+    url: str  # what it is used by: a vendor's base URL, a worker's server
+    control: str  # where the demo looks: statistics and knobs, or the same
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def fail_if_ended(self) -> None:
+        """Raise `DemoError` with the process's last words when it is no more."""
+        if self.process.poll() is not None:
+            said = child.last_words(self.log)[:300]
+            raise DemoError(f"{self.name} ended with status {self.process.returncode}: {said}; its log is {self.log}")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where parts run: a folder for their logs, their environment, and the stack that ends them."""
+
+    folder: Path
+    environ: Mapping[str, str]
+    ends: ExitStack
+
+    def start(self, name: str, *arguments: str, stdin: int = subprocess.DEVNULL, stdout: int | None = None) -> Any:
+        """Start ``relay`` with these arguments; it is ended with the stage."""
+        command = [sys.executable, "-m", "workers", *arguments]
+        log = self.log(name)
+        process = child.spawn(command, log=log, environ=self.environ, stdin=stdin, stdout=stdout)
+        self.ends.callback(child.stop, process, patience=_PATIENCE)
+        return process
+
+    def run(self, name: str, *arguments: str) -> str:
+        """Run ``relay`` to its end and return what it printed; raises `DemoError` when it fails."""
+        process = self.start(name, *arguments, stdout=subprocess.PIPE)
+        printed: bytes = process.stdout.read()
+        if process.wait() != 0:
+            said = child.last_words(self.log(name))[:300]
+            raise DemoError(f"relay {' '.join(arguments)} failed: {said}; its log is {self.log(name)}")
+        return printed.decode()
+
+    def log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+
+def free_address() -> str:
+    """Return ``HOST:PORT``, free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"127.0.0.1:{server.getsockname()[1]}"
+
+
+def start_simulator(stage: Stage, vendor: str) -> Part:
+    """Start a vendor's simulator; `ready_simulator` waits for it."""
+    control = free_address()
+    arguments = ("simulate", vendor, "--port", "0", "--control-port", control.rpartition(":")[2])
+    process = stage.start(f"simulator-{vendor}", *arguments, stdout=subprocess.PIPE)
+    return Part(f"simulator-{vendor}", "", f"http://{control}", process, stage.log(f"simulator-{vendor}"))
+
+
+def ready_simulator(part: Part) -> Part:
+    """Return the simulator with the address that it printed; raises `DemoError`."""
+    assert part.process.stdout is not None
+    readable, _, _ = select.select([part.process.stdout], [], [], _READY_WITHIN)
+    line = part.process.stdout.readline().decode() if readable else ""
+    found = re.search(r"https?://[^\s,;'\"]+", line)
+    if not found:
+        part.process.poll()
+        raise DemoError(f"{part.name} gave no address: {child.last_words(part.log)[:300]}; its log is {part.log}")
+    return Part(part.name, found[0], part.control, part.process, part.log)
+
+
+def vendor_variables(sink: SinkSpec, base_url: str) -> dict[str, str]:
+    """Return what a worker needs to reach the simulator instead of its vendor."""
+    wanted = [variable for variable in load(sink.vendor).variables if variable.required and variable.default is None]
+    secrets = {f"{sink.credentials}_{variable.name}": KEY for variable in wanted}
+    return secrets | {f"{sink.credentials}_BASE_URL": base_url}
+
+
+def start_worker(stage: Stage, name: str) -> Part:
+    """Start ``relay run NAME`` with a server on a free port; `wait_ready` waits for it."""
+    address = free_address()
+    own = {"RELAY_HTTP_ADDR": address, "RELAY_INSTANCE_ID": f"demo-{name}"}
+    there = Stage(stage.folder, {**stage.environ, **own}, stage.ends)
+    process = there.start(name, "run", name)
+    return Part(name, f"http://{address}", f"http://{address}", process, stage.log(name))
+
+
+def wait_ready(part: Part, client: httpx.Client) -> None:
+    """Return when the worker has joined its group; raises `DemoError`."""
+    deadline = time.monotonic() + _READY_WITHIN
+    while time.monotonic() < deadline:
+        part.fail_if_ended()
+        if _answers(client, f"{part.url}/readyz"):
+            return
+        time.sleep(0.05)
+    raise DemoError(f"{part.name} was not ready within {_READY_WITHIN:.0f} seconds; its log is {part.log}")
+
+
+def _answers(client: httpx.Client, url: str) -> bool:
+    try:
+        return client.get(url).is_success
+    except httpx.TransportError:
+        return False
