@@ -1,0 +1,117 @@
+"""``relay simulate VENDOR``: a vendor to try against, without an account."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import click
+
+EXAMPLE = """Answers as the vendor's documentation says, on loopback, until Ctrl-C.
+
+\b
+Example:
+  relay simulate ecdp --port 8090 --latency 50ms --error-rate 0.05
+  curl -X POST localhost:8090/_sim/faults -d '{"throttle": "3s", "for": "10s"}'
+  curl localhost:8090/_sim/stats
+
+Any fault knob may be set at the start (--fault NAME=VALUE, as often as needed) or live. GET /_sim/faults lists them.
+GET /_sim/orders and /_sim/log show what was applied. The first word printed is the base URL.
+"""
+
+
+@click.command("simulate", help=EXAMPLE, no_args_is_help=True)
+@click.argument("vendor")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on; 0 picks a free one.")
+@click.option(
+    "--control-port", type=click.IntRange(0, 65535), default=0, help="Second port for /_sim/, up in any fault."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--api-key", "secret", default="demo-key", show_default=True, help="The key or password to expect.")
+@click.option("--latency", metavar="DURATION", help="Wait before every answer, such as 50ms.")
+@click.option("--error-rate", metavar="SHARE", help="Share of requests answered with a 5xx, 0 to 1.")
+@click.option("--fault", "faults", metavar="NAME=VALUE", multiple=True, help="Set any knob of /_sim/faults.")
+@click.option("--light", is_flag=True, help="Keep only ids and statuses of orders: for long runs.")
+def simulate(
+    vendor: str, *, latency: str | None, error_rate: str | None, faults: tuple[str, ...], **options: Any
+) -> None:
+    """Start the simulator and serve until SIGINT or SIGTERM."""
+    from workers.devkit.simulators import SimulatorOptions, UnknownSimulatorError, load, names
+
+    try:
+        maker = load(vendor)
+    except UnknownSimulatorError:
+        _usage(f"there is no simulator of {vendor!r}; there are: {', '.join(names())}")
+    given = [
+        *faults,
+        *([f"latency={latency}"] if latency else []),
+        *([f"error_rate={error_rate}"] if error_rate else []),
+    ]
+    keep_content = not options.pop("light")
+    _run(
+        maker(SimulatorOptions(**options, keep_content=keep_content, faults=_faults(given))), vendor, options["secret"]
+    )
+
+
+def _faults(given: list[str]) -> Any:
+    """Read ``NAME=VALUE``; a value may be JSON, or a plain text such as 50ms."""
+    import orjson
+    from pydantic import ValidationError
+
+    from workers.devkit.simulators.faults import QUIET
+
+    knobs: dict[str, Any] = {}
+    for each in given:
+        name, _, text = each.partition("=")
+        try:
+            knobs[name.strip()] = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            knobs[name.strip()] = text
+    try:
+        return QUIET.changed(knobs)
+    except ValidationError as error:
+        first = error.errors()[0]
+        _usage(
+            f"--fault {'.'.join(map(str, first['loc']))}: {first['msg']}; the knobs are: {', '.join(knobs_of(QUIET))}"
+        )
+
+
+def knobs_of(faults: Any) -> list[str]:
+    return sorted(type(faults).model_fields)
+
+
+def _usage(message: str) -> NoReturn:
+    raise click.UsageError(message)
+
+
+def _run(simulator: Any, vendor: str, secret: str) -> None:
+    import asyncio
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(simulator, vendor, secret))
+
+
+def _loop_factory() -> Any:
+    """Prefer uvloop where there is one: a third more requests a second."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def _serve(simulator: Any, vendor: str, secret: str) -> None:
+    import asyncio
+    import signal
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        base_url = await simulator.start()
+    except OSError as error:
+        raise click.ClickException(f"cannot listen: {error.strerror}; choose another --port") from error
+    click.echo(f"{base_url} simulates {vendor} (key {secret}, control {simulator.control_url}/_sim/faults)")
+    try:
+        await stop.wait()
+    finally:
+        await simulator.stop()

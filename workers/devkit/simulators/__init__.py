@@ -1,0 +1,72 @@
+"""Vendors to try and test against without an account: one module per vendor, found by its name.
+
+A module is a simulator when it has ``simulator(options) -> Simulator``. Beside them stand `server` (HTTP and faults
+around any vendor's behaviour) and `faults` (the knobs).
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from workers.devkit.simulators.faults import Faults
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatorOptions:
+    """How a simulator starts."""
+
+    host: str = "127.0.0.1"
+    port: int = 0  # 0: any free one
+    control_port: int = 0  # the knobs answer here too, even while the vendor is down
+    secret: str = "demo-key"  # noqa: S105 - what every user of the simulator may know
+    keep_content: bool = True  # False: of an order only its id and status are kept, for long runs
+    faults: Faults = field(default_factory=Faults)
+
+
+class Simulator(Protocol):
+    """A vendor's imitation that listens on loopback."""
+
+    async def start(self) -> str:
+        """Listen; return the base URL."""
+
+    async def stop(self) -> None:
+        """Close everything; what hangs is cancelled."""
+
+    @property
+    def control_url(self) -> str:
+        """Where ``/_sim/faults``, ``/_sim/stats``, ``/_sim/orders`` and ``/_sim/log`` answer, whatever the faults."""
+
+
+class UnknownSimulatorError(LookupError):
+    """There is no simulator of that name."""
+
+
+def names() -> list[str]:
+    """Return the vendors that have a simulator."""
+    modules = (module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(name for name in modules if _maker(name) is not None)
+
+
+def load(name: str) -> Callable[[SimulatorOptions], Simulator]:
+    """Return the maker of the vendor's simulator; raises `UnknownSimulatorError`."""
+    maker = _maker(name) if re.fullmatch(r"[a-z][a-z0-9_]*", name) else None
+    if maker is None:
+        raise UnknownSimulatorError(name)
+    return maker
+
+
+def _maker(name: str) -> Callable[[SimulatorOptions], Simulator] | None:
+    path = f"{__name__}.{name}"
+    try:
+        module: Any = importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        if error.name != path:
+            raise
+        return None
+    maker: Callable[[SimulatorOptions], Simulator] | None = getattr(module, "simulator", None)
+    return maker

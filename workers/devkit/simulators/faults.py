@@ -1,0 +1,60 @@
+"""What can be wrong with a simulated vendor: set at the start, or live by ``POST /_sim/faults``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from workers.app.topology_values import seconds
+
+HTTP_FIRST, HTTP_LAST = 400, 599
+
+
+def as_seconds(value: Any) -> Any:
+    """Read a duration such as ``50ms``; anything but a text stays as it is."""
+    return seconds(value) if isinstance(value, str) else value
+
+
+Seconds: TypeAlias = Annotated[float, BeforeValidator(as_seconds), Field(ge=0)]  # 0.05 or "50ms"
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]  # of the requests; 1 (or true): all
+ErrorStatus: TypeAlias = Annotated[int, Field(ge=HTTP_FIRST, le=HTTP_LAST)]
+
+
+class Faults(BaseModel):
+    """The knobs; all at rest by default. They are tried in this order, and the first that hits decides."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    down: bool = False  # connections are refused, open ones cut
+    hang: Share = 0.0  # no answer until the faults change; then the connection is cut
+    reset_before: Share = 0.0  # cut before anything is applied
+    deny: Literal[0, 401, 403] = 0  # the key is refused
+    throttle: Seconds | None = None  # 429 with Retry-After
+    error_rate: Share = 0.0
+    error_statuses: tuple[ErrorStatus, ...] = Field((500, 502, 503), min_length=1)  # one of them, by chance
+    html_200: Share = 0.0  # a proxy's page with status 200; nothing is applied
+    max_body: int | None = None  # bytes; more is answered 413
+    max_orders: int | None = None  # orders in one request; more is answered 413
+    bad_ids: frozenset[str] = frozenset()  # order ids that the vendor always refuses
+    unknown_order: Literal[200, 400, 404] = 400  # the answer to a status for an order that is not there
+    reset_after: Share = 0.0  # applied, then cut
+    empty_200: Share = 0.0  # applied, answered with an empty body
+    errors_in_200: Share = 0.0  # not applied, answered 200 with a non-empty `errors`
+    huge: Share = 0.0  # applied, answered with a body of 64 MiB
+    drip: Seconds = 0.0  # between two bytes of an answer
+    latency: Seconds = 0.0  # before every answer
+
+    @property
+    def quiet(self) -> bool:
+        """Whether only latency and the vendor's own rules are at work: the fast path."""
+        return self.model_copy(update={name: AT_REST[name] for name in _OWN_RULES}) == QUIET
+
+    def changed(self, knobs: dict[str, Any]) -> Faults:
+        """Return the faults with some knobs turned; raises pydantic's ValidationError."""
+        return Faults.model_validate({**self.model_dump(), **knobs})
+
+
+_OWN_RULES = ("latency", "bad_ids", "unknown_order", "max_orders", "error_statuses")
+QUIET = Faults()
+AT_REST: dict[str, Any] = QUIET.model_dump()
