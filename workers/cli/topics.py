@@ -1,0 +1,126 @@
+"""``relay topics plan | apply | check``: topics.yaml and schemas/ against the cluster and the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workers.cli.show import say, show_json, show_table
+
+if TYPE_CHECKING:
+    from workers.app.configuration import Configuration
+    from workers.app.topic_plan import Change
+
+as_json = click.option("--json", "as_json", is_flag=True, help="The same facts for a machine.")
+allow = click.option(
+    "--allow-repartition", is_flag=True, help="Raise partition numbers, where the groups have no records to go."
+)
+
+
+@click.group(epilog="Example: relay topics plan && relay topics apply")
+def topics() -> None:
+    """Compare topics.yaml and schemas/ with the cluster and the registry.
+
+    Nothing is ever deleted, and topics that topics.yaml does not name are left alone.
+    """
+
+
+@topics.command(epilog="Example: relay topics plan --json")
+@allow
+@as_json
+def plan(allow_repartition: bool, as_json: bool) -> int:
+    """Show what `apply` would change; changes nothing. Exit status 1: a change is impossible."""
+    import asyncio
+
+    from workers.app.topic_work import plan_topics
+
+    changes = asyncio.run(plan_topics(_configuration(), allow_repartition=allow_repartition))
+    if as_json:
+        show_json({"changes": [_facts(change) for change in changes], **_counts(changes)})
+    else:
+        _show(changes)
+    return 1 if _counts(changes)["impossible"] else 0
+
+
+@topics.command(epilog="Example: RELAY_REPLICATION_FACTOR=1 relay topics apply")
+@allow
+@as_json
+def apply(allow_repartition: bool, as_json: bool) -> int:
+    """Create topics, set configurations, register schemas; then read it all back.
+
+    Exit status 1: something is left to do that was not done.
+    """
+    import asyncio
+
+    from workers.app.topic_work import apply_topics
+
+    applied = asyncio.run(apply_topics(_configuration(), allow_repartition=allow_repartition))
+    if as_json:
+        show_json({"made": [_facts(change) for change in applied.made], "left": [_facts(c) for c in applied.left]})
+    else:
+        for change in applied.made:
+            click.echo(f"{change.topic}: {change.key}: {change.before} -> {change.after}")
+        click.echo(f"{len(applied.made)} changes")
+    for failure in applied.failures:
+        say(f"relay: {failure.change.topic}: {failure.change.key}: not changed: {failure.why}")
+    refused = {(failure.change.topic, failure.change.key) for failure in applied.failures}
+    _explain([change for change in applied.left if (change.topic, change.key) not in refused])
+    return 1 if applied.left or applied.failures else 0
+
+
+@topics.command(epilog="Example: relay topics check || echo 'not as topics.yaml says'")
+@as_json
+def check(as_json: bool) -> int:
+    """Exit with status 1 on any difference, or on a schema change that is not FULL_TRANSITIVE compatible."""
+    import asyncio
+
+    from workers.app.topic_work import plan_topics
+
+    configuration = _configuration()
+    changes = asyncio.run(plan_topics(configuration))
+    if as_json:
+        show_json({"changes": [_facts(change) for change in changes], **_counts(changes)})
+    else:
+        _show(changes)
+    return 1 if changes else 0
+
+
+def _configuration() -> Configuration:
+    import os
+
+    from workers.app.configuration import load_configuration
+
+    return load_configuration(os.environ)
+
+
+def _facts(change: Change) -> dict[str, Any]:
+    return {
+        "topic": change.topic,
+        "key": change.key,
+        "before": change.before,
+        "after": change.after,
+        "verdict": change.verdict.value,
+        "reason": change.reason,
+    }
+
+
+def _counts(changes: Sequence[Change]) -> dict[str, int]:
+    verdicts = [change.verdict.name for change in changes]
+    return {name.lower(): verdicts.count(name) for name in ("APPLY", "ALLOW", "IMPOSSIBLE")}
+
+
+def _show(changes: Sequence[Change]) -> None:
+    if changes:
+        columns = ("topic", "key", "is", "wanted", "")
+        show_table(columns, [(c.topic, c.key, c.before, c.after, c.verdict.value) for c in changes])
+    counts = _counts(changes)
+    click.echo(f"{counts['apply']} changes to apply, {counts['allow'] + counts['impossible']} that apply will not make")
+    _explain(changes)
+
+
+def _explain(changes: Sequence[Change]) -> None:
+    for change in changes:
+        if change.reason:
+            say(f"relay: {change.topic}: {change.key} {change.before} -> {change.after}: {change.reason}")
