@@ -27,19 +27,23 @@ class Fence:
     records: int
     first: int | None = None  # lowest offset of its records in the parked topic; None until acknowledged
     last: int | None = None
+    opens: bool = False  # a create is among its records
 
     @property
     def holds_creates(self) -> bool:
-        """An order that the vendor does not know is mended by its create: that one passes."""
-        return self.reason is not ParkReason.UNKNOWN_ORDER
+        """An order that the vendor does not know is mended by its create: that one passes.
+
+        A create that is parked itself holds the next one: it would overtake it.
+        """
+        return self.opens or self.reason is not ParkReason.UNKNOWN_ORDER
 
     def holds(self, *, opens: bool) -> bool:
         """Whether a record of this order is parked behind."""
         return self.holds_creates or not opens
 
-    def behind(self) -> Fence:
-        """One more record parked."""
-        return replace(self, records=self.records + 1)
+    def behind(self, *, opens: bool = False) -> Fence:
+        """One more record parked; ``opens``: it is a create."""
+        return replace(self, records=self.records + 1, opens=self.opens or opens)
 
     def at(self, offset: int) -> Fence:
         """A record's place in the parked topic has been acknowledged."""

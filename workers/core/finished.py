@@ -1,10 +1,10 @@
 """What has finished beyond a committed offset, as text for the commit's metadata.
 
 Kafka keeps up to 4096 characters with a committed offset
-(``offset.metadata.max.bytes``). They hold the run lengths or the bitmap of
-``[offset, end)``, whichever is shorter. What does not fit is cut off at the
-end: it is then repeated after a crash, never lost. Text that is not ours is
-ignored, and the committed offset itself is never taken from it.
+(``offset.metadata.max.bytes``). They hold the run lengths of ``[offset, end)``,
+or its bitmap when the run lengths do not fit. What does not fit either way is
+cut off at the end: it is then repeated after a crash, never lost. Text that is
+not ours is ignored, and the committed offset itself is never taken from it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ import binascii
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 METADATA_LIMIT = 4096
 _RUNS, _BITS = "or1r:", "or1b:"
 _PAYLOAD_LIMIT = (METADATA_LIMIT - len(_RUNS)) // 4 * 3
+_BITS_LIMIT = _PAYLOAD_LIMIT * 8
+_LAST_OFFSET = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +41,14 @@ class Finished:
     @classmethod
     def parse(cls, base: int, text: str | None) -> Finished | None:
         """Read a commit's metadata; None when it is empty or not ours."""
-        if not text or text[: len(_RUNS)] not in (_RUNS, _BITS):
+        if not text or len(text) > METADATA_LIMIT or text[: len(_RUNS)] not in (_RUNS, _BITS):
             return None
         try:
             payload = base64.b64decode(text[len(_RUNS) :].encode("ascii"), validate=True)
             lengths = list(_lengths(payload)) if text.startswith(_RUNS) else list(_bit_runs(payload))
         except (binascii.Error, ValueError):
+            return None
+        if base + sum(lengths) > _LAST_OFFSET:
             return None
         return _from_lengths(base, lengths)
 
@@ -53,67 +58,68 @@ def encode(base: int, position: int, unfinished: Iterable[int], carried: Finishe
 
     ``carried``: what a former owner had finished further on, still to be met.
     """
-    lengths = _to_lengths(base, position, unfinished)
-    if carried is not None:
-        lengths = _extend(lengths, position, carried)
-    if len(lengths) % 2:
-        lengths.pop()  # an unfinished tail says nothing
+    lengths = _told(base, position, unfinished, carried)
     if not lengths:
         return ""
-    runs = _varints(lengths)
-    span = sum(lengths)
-    if len(runs) <= _PAYLOAD_LIMIT or span > _PAYLOAD_LIMIT * 8:
-        return _RUNS + base64.b64encode(_cut(lengths)).decode()
+    kept = _cut(lengths)
+    if len(kept) == len(lengths) or sum(kept) >= _BITS_LIMIT:
+        return _RUNS + base64.b64encode(_varints(kept)).decode()
     return _BITS + base64.b64encode(_bitmap(lengths)).decode()
 
 
-def _to_lengths(base: int, position: int, unfinished: Iterable[int]) -> list[int]:
-    """Alternating run lengths from ``base``: unfinished, finished, unfinished, ..."""
+def can_tell(base: int, position: int, unfinished: Iterable[int], carried: Finished | None = None) -> bool:
+    """Whether `encode` of the same leaves nothing out."""
+    if max(position, carried.end if carried else 0) - base <= _BITS_LIMIT:
+        return True  # a bit for each offset fits, however they lie
+    lengths = _told(base, position, unfinished, carried)
+    return sum(lengths) <= _BITS_LIMIT or len(_cut(lengths)) == len(lengths)
+
+
+def _told(base: int, position: int, unfinished: Iterable[int], carried: Finished | None) -> list[int]:
+    """Pairs of run lengths from ``base``: unfinished, finished; up to the last finished offset."""
+    runs: Iterable[tuple[int, int]] = ((offset, offset + 1) for offset in unfinished)
+    end = position
+    if carried is not None and carried.end > position:
+        pairs = zip(carried.starts, carried.stops, strict=True)
+        runs = chain(runs, ((max(start, position), stop) for start, stop in pairs if stop > position))
+        end = carried.end
+    lengths = _to_lengths(base, end, runs)
+    return lengths[: len(lengths) // 2 * 2]  # an unfinished tail says nothing
+
+
+def _to_lengths(base: int, end: int, unfinished: Iterable[tuple[int, int]]) -> list[int]:
+    """Alternating run lengths of ``[base, end)``: unfinished, finished, unfinished, ..."""
     lengths = [0]
     at = base
-    for offset in unfinished:
-        if offset > at:
-            lengths += [offset - at, 0]  # a finished run ended here
-        lengths[-1] += 1
-        at = offset + 1
-    if position > at:
-        lengths.append(position - at)
+    for start, stop in unfinished:
+        if start > at:
+            lengths += [start - at, 0]  # a finished run ended here
+        lengths[-1] += stop - start
+        at = stop
+    if end > at:
+        lengths.append(end - at)
     return lengths
-
-
-def _extend(lengths: list[int], position: int, carried: Finished) -> list[int]:
-    """Append what ``carried`` tells of ``[position, carried.end)``."""
-    unfinished = [
-        offset
-        for start, stop in zip(carried.starts, carried.stops, strict=True)
-        for offset in range(max(start, position), stop)
-    ]
-    more = _to_lengths(position, carried.end, unfinished)
-    if len(lengths) % 2:  # ends in an unfinished run
-        return [*lengths[:-1], lengths[-1] + more[0], *more[1:]]
-    return [*lengths[:-1], lengths[-1] + more[1], *more[2:]] if not more[0] and len(more) > 1 else lengths + more
 
 
 def _varints(lengths: Iterable[int]) -> bytes:
     out = bytearray()
     for length in lengths:
         rest = length
-        while rest > 0x7F:
+        while rest >> 7:
             out.append(rest & 0x7F | 0x80)
             rest >>= 7
         out.append(rest)
     return bytes(out)
 
 
-def _cut(lengths: list[int]) -> bytes:
+def _cut(lengths: list[int]) -> list[int]:
     """As many whole pairs of runs as fit."""
-    out = b""
+    size = 0
     for pair in range(0, len(lengths), 2):
-        more = _varints(lengths[pair : pair + 2])
-        if len(out) + len(more) > _PAYLOAD_LIMIT:
-            break
-        out += more
-    return out
+        size += len(_varints(lengths[pair : pair + 2]))
+        if size > _PAYLOAD_LIMIT:
+            return lengths[:pair]
+    return lengths
 
 
 def _lengths(payload: bytes) -> Iterator[int]:
@@ -129,12 +135,13 @@ def _lengths(payload: bytes) -> Iterator[int]:
 
 
 def _bitmap(lengths: list[int]) -> bytes:
-    """One bit an offset, lowest first, set where finished."""
+    """One bit an offset, lowest first, set where finished; as many as fit."""
     bits = at = 0
     for index, length in enumerate(lengths):
+        stop = min(at + length, _BITS_LIMIT)
         if index % 2:
-            bits |= ((1 << length) - 1) << at
-        at += length
+            bits |= ((1 << (stop - at)) - 1) << at
+        at = stop
     return bits.to_bytes((at + 7) // 8, "little")
 
 

@@ -33,12 +33,15 @@ class GateState(Enum):
 
 
 class Reason(Enum):
-    """Why the gate is not open."""
+    """Why the gate is not open, the gravest last."""
 
     THROTTLED = "throttled"
     UNAVAILABLE = "unavailable"
-    DENIED = "denied"
     SUSPECT = "suspect"
+    DENIED = "denied"
+
+
+_GRAVITY = {reason: place for place, reason in enumerate(Reason)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +66,15 @@ class Gate:
         self.reason: Reason | None = None
         self.detail = ""
         self.until = 0.0
+        self._throttled_until = 0.0  # the vendor's own wish: nothing may shorten it
         self._pauses = 0  # in a row without an opening between
         self._failures = 0  # vendor faults in a row
         self._refused = 0  # records refused in a row, none delivered between
 
     @property
     def shut_by_suspicion(self) -> bool:
-        return self.reason is Reason.SUSPECT
+        """So many were refused in a row that it may be our set-up, whatever else shut the gate since: park nothing."""
+        return self._refused >= self._policy.suspect_after
 
     @property
     def is_open(self) -> bool:
@@ -79,8 +84,8 @@ class Gate:
         """How many more requests may leave now: None for any number, else 0 or 1."""
         if self.state is GateState.OPEN:
             return None
-        if self.state is GateState.SHUT and now >= self.until:
-            self.state = GateState.PROBING
+        if self.state is GateState.SHUT and now >= self.until and not in_flight:
+            self.state = GateState.PROBING  # with nothing else under way: a late answer cannot be taken for the probe's
         if self.state is GateState.PROBING and not in_flight:
             return 1
         return 0
@@ -95,10 +100,11 @@ class Gate:
                 pass
             case UnknownOrder():
                 self._failures = 0
-                self._answered()
+                self._refuse_or_answer(self.detail, now, chance)
             case Rejected(detail=detail):
                 self._failures = 0
-                self._refuse(detail, now, chance)
+                self._refused += 1  # only a delivery starts it anew
+                self._refuse_or_answer(detail, now, chance)
             case Throttled(after=after):
                 self._throttle(after, now, chance)
             case Unavailable(reason=reason) | Unknown(reason=reason):
@@ -109,9 +115,9 @@ class Gate:
                 assert_never(outcome)
 
     def try_now(self, now: float) -> None:
-        """Something has changed that may mend it (a new key): probe without waiting further."""
+        """Something has changed that may mend it (a new key): probe without waiting further, but for a throttle."""
         if self.state is GateState.SHUT:
-            self.until = min(self.until, now)
+            self.until = min(self.until, max(now, self._throttled_until))
             self._pauses = 0
 
     def _answered(self) -> None:
@@ -120,19 +126,19 @@ class Gate:
             self.state, self.reason, self.detail = GateState.OPEN, None, ""
             self._pauses = self._failures = 0
 
-    def _refuse(self, detail: str, now: float, chance: float) -> None:
-        self._refused += 1  # only a delivery starts it anew
-        if self._refused >= self._policy.suspect_after:
+    def _refuse_or_answer(self, detail: str, now: float, chance: float) -> None:
+        """It works, and refuses this one record; or it refuses all, which only a delivery disproves."""
+        if self.shut_by_suspicion:
             self._shut(Reason.SUSPECT, detail, now, self._pause(chance))
         else:
-            self._answered()  # it works, and refuses this one record
+            self._answered()
 
     def _throttle(self, after: float | None, now: float, chance: float) -> None:
-        pause = self._pause(chance) if after is None else min(max(after, 0.0), self._policy.throttle_cap)
-        if self.state is GateState.SHUT and self.reason is Reason.THROTTLED:
-            self.until = max(self.until, now + pause)
-        else:
-            self._shut(Reason.THROTTLED, "the vendor asks to be left alone", now, pause)
+        # Zero, a date gone by and NaN say nothing.
+        pause = min(after, self._policy.throttle_cap) if after is not None and after > 0.0 else self._pause(chance)
+        self._shut(Reason.THROTTLED, "the vendor asks to be left alone", now, pause)
+        self._throttled_until = max(self._throttled_until, now + pause)
+        self.until = max(self.until, self._throttled_until)
 
     def _fail(self, reason: str, now: float, chance: float) -> None:
         self._failures += 1
@@ -142,11 +148,14 @@ class Gate:
             self._shut(Reason.UNAVAILABLE, reason, now, self._pause(chance))
 
     def _shut(self, reason: Reason, detail: str, now: float, pause: float) -> None:
-        if self.state is GateState.SHUT and self.reason is reason:
-            return  # answers of requests that were already on their way say nothing new
+        if self.state is GateState.SHUT:
+            # Answers of requests that were already on their way: only a graver one says something new.
+            if self.reason is not None and _GRAVITY[reason] <= _GRAVITY[self.reason]:
+                return
+        else:
+            self._pauses += 1
         self.state, self.reason, self.detail = GateState.SHUT, reason, detail
-        self.until = now + pause
-        self._pauses += 1
+        self.until = max(self.until, now + pause)
 
     def _pause(self, chance: float, *, denied: bool = False) -> float:
         policy = self._policy

@@ -113,7 +113,7 @@ class Lanes:
             self._end_wait(heapq.heappop(self._waiting))
 
     def wake_one(self) -> None:
-        """Make the longest waiting lane ready: a probe needs a record."""
+        """Make the lane ready whose wait is over first: a probe needs a record."""
         while self._waiting:
             if self._end_wait(heapq.heappop(self._waiting)):
                 return
@@ -136,7 +136,10 @@ class Lanes:
         self.busy += 1
 
     def drop(self, ledgers: frozenset[Ledger]) -> None:
-        """Forget what these ledgers' partitions brought, but for heads in flight: a lane stays closed until its flight ended."""
+        """Forget what these ledgers' partitions brought, but for heads in flight.
+
+        A lane stays closed until its flight ended: else the next owner of the order would send beside it.
+        """
         for lane in list(self._lanes.values()):
             kept = deque(
                 entry
@@ -152,6 +155,7 @@ class Lanes:
             lane.queue = kept
             if not kept:
                 del self._lanes[lane.order_id]
+        self._ready = deque(lane for lane in self._ready if lane.queue)
 
     def __contains__(self, order_id: object) -> bool:
         return order_id in self._lanes
@@ -193,4 +197,5 @@ class Lanes:
         return lane.state is LaneState.WAITING and lane.due == due and self._lanes.get(lane.order_id) is lane
 
     def __repr__(self) -> str:
-        return f"<Lanes {len(self._lanes)} ready={len(self._ready)} busy={self.busy} waiting_records={self.waiting_records}>"
+        counts = f"ready={self.ready} busy={self.busy} waiting_records={self.waiting_records}"
+        return f"<Lanes {len(self)} {counts}>"

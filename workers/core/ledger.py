@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from itertools import islice
 
-from workers.core.finished import METADATA_LIMIT, Finished, encode
+from workers.core.finished import Finished, can_tell, encode
 
 
 class Ledger:
@@ -28,7 +28,9 @@ class Ledger:
 
     def open(self, offset: int) -> bool:
         """Take note of a fetched record; False when it had finished under a former owner and must not be sent again."""
-        self._position = max(self._position, offset + 1)
+        # A commit may already have passed what lies below: opening it there would lose it or move the commit back.
+        assert offset >= self._position, f"offset {offset} opened after position {self._position} was reached"
+        self._position = offset + 1
         if self._finished_before is not None and offset in self._finished_before:
             return False
         self._unfinished[offset] = None
@@ -80,9 +82,7 @@ class Ledger:
     @property
     def fits(self) -> bool:
         """Whether all that has finished beyond `committable` fits the commit's metadata."""
-        if len(self._unfinished) * 2 < METADATA_LIMIT // 4:
-            return True  # two runs an offset, at most two bytes each for short ones: cannot be too long
-        return self.metadata_covers() >= self._position
+        return can_tell(self.committable, self._position, self._unfinished, self._still_to_meet())
 
     def metadata_covers(self) -> int:
         """The offset up to which the metadata of a commit made now would tell."""
@@ -92,4 +92,5 @@ class Ledger:
 
     def __repr__(self) -> str:
         first = list(islice(self._unfinished, 1))
-        return f"<Ledger committable={self.committable} position={self._position} unfinished={len(self._unfinished)} first={first}>"
+        place = f"committable={self.committable} position={self._position}"
+        return f"<Ledger {place} unfinished={len(self._unfinished)} first={first}>"

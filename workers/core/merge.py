@@ -39,14 +39,17 @@ class Merge:
     def push(self, topic: str, records: Sequence[Record], stamps: Stamps, position: int) -> None:
         """Add a batch in fetch order; ``position`` is the topic's next fetch offset."""
         side = self._sides[topic]
+        self._stamp_earlier(side, stamps)
         side.queue.extend((record, stamps) for record in records)
         side.position = max(side.position, position)
 
     def restamp(self, topic: str, end: int) -> None:
         """Stamp what could not be stamped at its fetch: a later end offset only makes it wait for more."""
         for side in self._sides.values():
+            if side.topic == topic:
+                continue
             for _, stamps in side.queue:
-                if stamps.get(topic, end) is None:
+                if stamps.get(topic) is None:
                     stamps[topic] = end
 
     def reached(self, topic: str, position: int) -> None:
@@ -95,26 +98,28 @@ class Merge:
         return len(self._sides[topic].queue)
 
     def _first_head(self) -> Side | None:
+        """The head that surely came after no other one; of several, the earliest by timestamp, then by `consumes`."""
         heads = [side for side in self._sides.values() if side.queue]
         if len(heads) <= 1:
             return heads[0] if heads else None
-        for side in heads:
-            if all(self._goes_before(side, other) for other in heads if other is not side):
-                return side
-        return min(heads, key=lambda side: side.queue[0][0].timestamp_ms)
+        # Stamps before timestamps, for all heads at once: timestamps may form a circle with them.
+        first = [side for side in heads if not any(self._surely_after(side, other) for other in heads)]
+        return min(first or heads, key=lambda side: side.queue[0][0].timestamp_ms)
 
-    def _goes_before(self, side: Side, other: Side) -> bool:
-        record, stamps = side.queue[0]
-        rival, rival_stamps = other.queue[0]
-        end, rival_end = stamps.get(other.topic), rival_stamps.get(side.topic)
-        if end is not None and rival.offset >= end:
-            return True  # appended after this one had been fetched
-        if rival_end is not None and record.offset >= rival_end:
-            return False
-        if record.timestamp_ms != rival.timestamp_ms:
-            return record.timestamp_ms < rival.timestamp_ms
-        topics = list(self._sides)
-        return topics.index(side.topic) < topics.index(other.topic)
+    @staticmethod
+    def _surely_after(side: Side, other: Side) -> bool:
+        """Whether the head of ``side`` was appended after the head of ``other`` had been fetched."""
+        end = other.queue[0][1].get(side.topic) if side is not other else None
+        return end is not None and side.queue[0][0].offset >= end
+
+    @staticmethod
+    def _stamp_earlier(side: Side, stamps: Stamps) -> None:
+        """What is queued was fetched before this batch: where it has no stamp yet, this batch's holds for it too."""
+        for _, earlier in reversed(side.queue):
+            missing = {topic: end for topic, end in stamps.items() if end is not None and earlier.get(topic) is None}
+            if not missing:
+                return  # nor has any before it
+            earlier.update(missing)
 
     @staticmethod
     def _read_up_to(side: Side, stamps: Stamps) -> bool:

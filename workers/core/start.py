@@ -31,7 +31,8 @@ def beginning(*, committed: int | None, metadata: str | None, earliest: int, end
 
     Without a commit, from the earliest record. A commit outside the log is
     never moved silently: below it records were lost by retention, beyond it
-    the topic was created anew or cut.
+    the topic was created anew or cut; so it was when the metadata tells of
+    finished records beyond the end, and skipping those offsets would lose what lies there now.
     """
     if committed is None:
         return Start(earliest)
@@ -39,4 +40,8 @@ def beginning(*, committed: int | None, metadata: str | None, earliest: int, end
         return Stop(f"records {committed} to {earliest - 1} expired before they were read")
     if committed > end:
         return Stop(f"the commit {committed} lies beyond the log's end {end}: the topic was created anew or cut")
-    return Start(committed, Finished.parse(committed, metadata))
+    finished = Finished.parse(committed, metadata)
+    if finished is not None and finished.end > end:
+        last = finished.end - 1
+        return Stop(f"record {last} had finished, beyond the log's end {end}: the topic was created anew or cut")
+    return Start(committed, finished)

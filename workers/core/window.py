@@ -35,12 +35,9 @@ class Window:
         never paused, however much it holds: its record could never go.
         """
         load = self._load(held)
+        wanted = set(paused) if load > _RESUME_AT else set()
         if load >= 1.0:
-            wanted = self._largest(held)
-        elif load > _RESUME_AT:
-            wanted = set(paused)
-        else:
-            wanted = set()
+            wanted |= self._largest({at: one for at, one in held.items() if at not in awaited}, 1.0 / len(held))
         return wanted - set(awaited)
 
     def _load(self, held: Mapping[Partition, Held]) -> float:
@@ -48,7 +45,12 @@ class Window:
         size = sum(one.bytes for one in held.values())
         return max(records / self.max_records, size / self.max_bytes)
 
-    def _largest(self, held: Mapping[Partition, Held]) -> set[Partition]:
-        """Every partition that holds at least its even share: together they are what fills the window."""
-        share = self._load(held) / max(1, len(held))
-        return {at for at, one in held.items() if self._load({at: one}) >= share}
+    def _largest(self, held: Mapping[Partition, Held], share: float) -> set[Partition]:
+        """Every partition that holds its even share of the bound, or at least the one that holds the most.
+
+        A share of the bound, not of the load: what others hold beyond the
+        bound would let the small ones grow without end.
+        """
+        loads = {at: self._load({at: one}) for at, one in held.items()}
+        least = min(share, max(loads.values(), default=share))
+        return {at for at, load in loads.items() if load >= least}
