@@ -83,22 +83,20 @@ def free_address() -> str:
 
 def start_simulator(stage: Stage, vendor: str) -> Part:
     """Start a vendor's simulator; `ready_simulator` waits for it."""
-    control = free_address()
-    arguments = ("simulate", vendor, "--port", "0", "--control-port", control.rpartition(":")[2])
-    process = stage.start(f"simulator-{vendor}", *arguments, stdout=subprocess.PIPE)
-    return Part(f"simulator-{vendor}", "", f"http://{control}", process, stage.log(f"simulator-{vendor}"))
+    name = f"simulator-{vendor}"
+    process = stage.start(name, "simulate", vendor, "--port", "0", "--api-key", KEY, stdout=subprocess.PIPE)
+    return Part(name, "", "", process, stage.log(name))
 
 
 def ready_simulator(part: Part) -> Part:
-    """Return the simulator with the address that it printed; raises `DemoError`."""
+    """Return the simulator with the addresses that it printed; raises `DemoError`."""
     assert part.process.stdout is not None
     readable, _, _ = select.select([part.process.stdout], [], [], _READY_WITHIN)
     line = part.process.stdout.readline().decode() if readable else ""
-    found = re.search(r"https?://[^\s,;'\"]+", line)
+    found = re.fullmatch(r"(\S+) simulates .*control (\S+)/_sim/\S*\s*", line)
     if not found:
-        part.process.poll()
         raise DemoError(f"{part.name} gave no address: {child.last_words(part.log)[:300]}; its log is {part.log}")
-    return Part(part.name, found[0], part.control, part.process, part.log)
+    return Part(part.name, found[1], found[2], part.process, part.log)
 
 
 def vendor_variables(sink: SinkSpec, base_url: str) -> dict[str, str]:

@@ -1,0 +1,84 @@
+"""``relay demo``: all of it on this machine, with sample orders."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+EXAMPLE = """Starts a real Apache Kafka, simulated vendors and all workers, publishes sample orders, breaks things, and
+counts at the vendor whether everything arrived.
+
+Kafka runs on Java and is fetched by Maven, once. KAFKA_BOOTSTRAP_SERVERS, when set, is used instead.
+
+\b
+Example:
+  relay demo
+  relay demo --keep
+  relay demo --orders my-orders.jsonl --json
+"""
+_BY_SIGNAL = 128  # exit status of a process that ends on a signal: this and its number
+
+
+@click.command(help=EXAMPLE)
+@click.option("--keep", is_flag=True, help="Leave everything running until Ctrl-C.")
+@click.option(
+    "--orders",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Publish these instead: JSON lines of order-created events.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the closing account as JSON; progress goes to stderr.")
+def demo(*, keep: bool, orders: Path | None, as_json: bool) -> int:
+    """Run the demo; exit status 0 when everything adds up."""
+    begun = time.monotonic()
+    click.echo("Order Relay demo: orders from Kafka to simulated vendors. Ctrl-C ends it at any moment.", err=as_json)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
+    from workers.devkit.broker import BrokerError
+    from workers.devkit.demo_parts import DemoError
+
+    try:
+        return _play(keep=keep, orders=orders, as_json=as_json, begun=begun)
+    except (BrokerError, DemoError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _end(number: int, _: Any) -> NoReturn:
+    raise SystemExit(_BY_SIGNAL + number)  # as Ctrl-C does, it unwinds: everything started is ended
+
+
+def _play(*, keep: bool, orders: Path | None, as_json: bool, begun: float) -> int:
+    from contextlib import ExitStack
+
+    from rich.console import Console
+
+    from workers.devkit.demo import play
+    from workers.devkit.demo_screen import screen_for
+    from workers.devkit.demo_summary import print_next, print_summary
+
+    console = Console(stderr=as_json)
+    with ExitStack() as ends:
+        with screen_for(console) as screen:
+            running, account = play(screen, orders, ends, begun)
+        print_summary(console, account)
+        if as_json:
+            click.echo(account.to_json())
+        print_next(console, running, account, keep=keep)
+        if keep:
+            _wait(running)
+        elif not account.right:
+            raise click.ClickException(f"the counts differ; the logs are in {running.stage.folder}")
+    return 0 if account.right else 1
+
+
+def _wait(running: Any) -> None:
+    """Return at Ctrl-C; raises `DemoError` when a part ends by itself."""
+    try:
+        while True:
+            running.watch.look()
+            time.sleep(1)
+    except KeyboardInterrupt:
+        click.echo("\nstopping", err=True)

@@ -1,0 +1,133 @@
+"""The demo: sample orders travel from a real Kafka to simulated vendors, and every one is accounted for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from workers.devkit import demo_start
+from workers.devkit.demo_account import Account, account_of
+from workers.devkit.demo_parts import DemoError
+from workers.devkit.demo_samples import REFUSED, Publishers, Sample, read_samples
+from workers.devkit.demo_screen import Screen
+from workers.devkit.demo_start import Demo
+from workers.devkit.demo_watch import SinkView, Watch
+
+_TICK = 0.1  # seconds
+_PER_TICK = 4  # events published; what takes a shop a day takes the demo ten seconds
+_OUTAGE_AT = 0.4  # of the events
+_OUTAGE = 4.0  # seconds
+_STUCK_AFTER = 30.0  # seconds without any record ending
+
+
+@dataclass
+class Progress:
+    """What the demo has seen so far."""
+
+    watch: Watch
+    screen: Screen
+    planned: int
+    begun: float
+    published: int = 0
+    first_delivered: float | None = None
+    sinks: Sequence[SinkView] = ()
+    moved_at: float = field(default_factory=time.monotonic)
+    gates: dict[str, str] = field(default_factory=dict)
+
+    def look(self) -> None:
+        """Look at all parts and show what has changed; raises `DemoError` when one has ended."""
+        before = sum(sink.ended for sink in self.sinks)
+        self.sinks = self.watch.look()
+        if sum(sink.ended for sink in self.sinks) != before:
+            self.moved_at = time.monotonic()
+        self._tell_first()
+        self._tell_gates()
+        self.screen.show(self.sinks, self.published, self.planned)
+
+    def _tell_first(self) -> None:
+        if self.first_delivered is None and any(sink.at_vendor for sink in self.sinks):
+            self.first_delivered = time.monotonic() - self.begun
+            self.screen.step("the first order has arrived")
+
+    def _tell_gates(self) -> None:
+        for sink in self.sinks:
+            if self.gates.get(sink.name, "open") != sink.gate:
+                reason = f" ({sink.gate_reason})" if sink.gate_reason else ""
+                self.screen.step(f"{sink.name}: gate {sink.gate}{reason}")
+            self.gates[sink.name] = sink.gate
+
+
+@dataclass
+class Outage:
+    """Every vendor refuses connections for a while, once."""
+
+    watch: Watch
+    screen: Screen
+    since: float | None = None
+    over: bool = False
+
+    def tick(self, share: float) -> None:
+        """Begin when ``share`` of the events is published, end some seconds later."""
+        if self.since is None and share >= _OUTAGE_AT:
+            self.since = time.monotonic()
+            self._turn(down=True)
+        elif self.since is not None and not self.over and time.monotonic() - self.since >= _OUTAGE:
+            self.over = True
+            self._turn(down=False)
+
+    def _turn(self, *, down: bool) -> None:
+        for vendor in self.watch.simulators:
+            self.screen.step(f"{vendor} {f'goes down for {_OUTAGE:.0f} seconds' if down else 'is up again'}")
+            self.watch.set_faults(vendor, down=down)
+
+
+def play(screen: Screen, orders: Path | None, ends: ExitStack, begun: float) -> tuple[Demo, Account]:
+    """Run the demo to its account; ``ends`` then ends what runs. Raises `DemoError`, `BrokerError`, `ConfigError`."""
+    samples = read_samples(orders)
+    demo = demo_start.start(screen, ends)
+    progress = Progress(demo.watch, screen, len(samples), begun)
+    for vendor in demo.watch.simulators:
+        demo.watch.set_faults(vendor, bad_ids=REFUSED)
+    _publish(demo, samples, progress)
+    progress.look()
+    screen.step("counting at the vendor")
+    sinks = [account_of(demo.watch.sinks[view.name], view, demo, samples) for view in progress.sinks]
+    return demo, Account(tuple(sinks), progress.first_delivered, time.monotonic() - begun)
+
+
+def _publish(demo: Demo, samples: Sequence[Sample], progress: Progress) -> None:
+    publishers = Publishers.start(demo.stage, samples)
+    outage = Outage(demo.watch, progress.screen)
+    progress.screen.step(f"publishing {len(samples)} events, as relay publish does")
+    for few in _in_parts(samples):
+        for sample in few:
+            publishers.send(sample)
+        progress.published += len(few)
+        outage.tick(progress.published / len(samples))
+        progress.look()
+        time.sleep(_TICK)
+    publishers.close()
+    progress.moved_at = time.monotonic()
+    while not (outage.over and _all_ended(demo, samples, progress)):
+        outage.tick(1.0)
+        progress.look()
+        _fail_if_stuck(demo, progress)
+        time.sleep(_TICK)
+
+
+def _in_parts(samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
+    return (samples[start : start + _PER_TICK] for start in range(0, len(samples), _PER_TICK))
+
+
+def _all_ended(demo: Demo, samples: Sequence[Sample], progress: Progress) -> bool:
+    wanted = {name: sum(sample.topic in sink.consumes for sample in samples) for name, sink in demo.watch.sinks.items()}
+    return all(sink.ended >= wanted[sink.name] and not sink.in_flight for sink in progress.sinks)
+
+
+def _fail_if_stuck(demo: Demo, progress: Progress) -> None:
+    if time.monotonic() - progress.moved_at > _STUCK_AFTER:
+        counts = ", ".join(f"{sink.name}: {sink.ended} ended, {sink.lag} waiting" for sink in progress.sinks)
+        raise DemoError(f"nothing moved for {_STUCK_AFTER:.0f} seconds ({counts}); the logs are in {demo.stage.folder}")

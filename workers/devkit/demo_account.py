@@ -1,0 +1,111 @@
+"""Does it add up? What was published, against what the vendor has and what is parked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from workers.app.topology import SinkSpec
+from workers.devkit.demo_samples import CREATED, Sample
+from workers.devkit.demo_start import Demo
+from workers.devkit.demo_watch import SinkView
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Two counts that must be equal."""
+
+    what: str
+    wanted: int
+    found: int
+
+    @property
+    def right(self) -> bool:
+        return self.wanted == self.found
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """One parked record."""
+
+    order_id: str
+    topic: str  # where it came from
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SinkAccount:
+    """What became of the records of one sink."""
+
+    view: SinkView
+    parks: str
+    orders: int  # published
+    records: int  # published
+    parked: tuple[Parked, ...]
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the demo ends with."""
+
+    sinks: tuple[SinkAccount, ...]
+    first_delivered: float | None  # seconds after the start
+    seconds: float
+
+    @property
+    def right(self) -> bool:
+        """Whether everything adds up."""
+        return all(check.right for sink in self.sinks for check in sink.checks)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self) | {"right": self.right}, ensure_ascii=False)
+
+
+def account_of(sink: SinkSpec, view: SinkView, demo: Demo, samples: Sequence[Sample]) -> SinkAccount:
+    """Compare one sink's records with its vendor and its parked topic; raises `DemoError`."""
+    mine = [sample for sample in samples if sample.topic in sink.consumes]
+    parked = _parked(sink, view, demo)
+    vendor = demo.watch.orders_at(sink.vendor)
+    checks = checks_of(mine, parked, view, vendor)
+    orders = {sample.order_id for sample in mine if sample.topic == CREATED}
+    return SinkAccount(view, sink.parks, len(orders), len(mine), parked, checks)
+
+
+def checks_of(
+    samples: Sequence[Sample], parked: Sequence[Parked], view: SinkView, vendor: Mapping[str, Any]
+) -> tuple[Check, ...]:
+    """Count at the vendor: every record has one end, every order is there once, in its last state."""
+    refused = {record.order_id for record in parked if record.topic == CREATED}
+    wanted = {sample.order_id for sample in samples if sample.topic == CREATED} - refused
+    untouched = wanted - {record.order_id for record in parked}
+    last = {sample.order_id: sample.status for sample in samples if sample.order_id in untouched and sample.status}
+    right = [order_id for order_id, status in last.items() if vendor.get(order_id, {}).get("status") == status]
+    return (
+        Check("records with an end (delivered, parked or skipped)", len(samples), view.ended),
+        Check("orders at the vendor", len(wanted), len(vendor)),
+        Check("of these, orders that were published and not parked", len(wanted), len(wanted & set(vendor))),
+        Check("orders in their last status", len(last), len(right)),
+    )
+
+
+def _parked(sink: SinkSpec, view: SinkView, demo: Demo) -> tuple[Parked, ...]:
+    """Read the parked topic as a user would: with ``relay tail``."""
+    if not view.parked:
+        return ()
+    arguments = ("tail", sink.parks, "--from-beginning", "--max", str(view.parked), "--json")
+    lines = demo.stage.run(f"tail-{sink.parks}", *arguments).splitlines()
+    return tuple(_parked_record(json.loads(line)) for line in lines)
+
+
+def _parked_record(line: Mapping[str, Any]) -> Parked:
+    headers = line["headers"]
+    return Parked(
+        order_id=line["key"] or "",
+        topic=headers["relay-source-topic"],
+        reason=headers["relay-reason"],
+        detail=headers["relay-detail"],
+    )

@@ -1,0 +1,98 @@
+"""Everything that must run before the first order: Kafka, simulators, topics, workers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+
+from workers.app.configuration import load_configuration
+from workers.app.topology import SinkSpec, Topology
+from workers.devkit.broker import Broker
+from workers.devkit.broker_install import KAFKA_VERSION
+from workers.devkit.demo_parts import Part, Stage, ready_simulator, start_simulator, start_worker, vendor_variables
+from workers.devkit.demo_parts import wait_ready as wait_until_ready
+from workers.devkit.demo_screen import Screen
+from workers.devkit.demo_watch import Watch
+
+# What takes minutes in production would bore at a demonstration.
+_IMPATIENT = {"UNKNOWN_ORDER_WAIT": "3s", "RETRY__MAX": "1s", "DRAIN": "3s"}
+_FOREIGN = ("KAFKA_", "SCHEMA_REGISTRY_", "RELAY_HTTP_ADDR", "RELAY_INSTANCE_ID", "RELAY_REPLICATION_FACTOR")
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """The running demo."""
+
+    stage: Stage
+    bootstrap: str
+    watch: Watch
+
+
+def start(screen: Screen, ends: ExitStack) -> Demo:
+    """Start all of it, ended by ``ends``; raises `DemoError`, `BrokerError` and `ConfigError`."""
+    topology = load_configuration(os.environ).topology
+    sinks = topology.workers
+    folder = _folder(ends)
+    vendors = list(dict.fromkeys(sink.vendor for sink in sinks.values()))
+    screen.step(f"vendor simulators: {', '.join(vendors)}")
+    bare = Stage(folder, dict(os.environ), ends)
+    starting = {vendor: start_simulator(bare, vendor) for vendor in vendors}
+    bootstrap, environ = _kafka(screen, ends, topology)
+    simulators = {vendor: ready_simulator(part) for vendor, part in starting.items()}
+    for sink in sinks.values():
+        environ |= _settings(sink, simulators[sink.vendor])
+    stage = Stage(folder, environ, ends)
+    screen.step(f"topics: {', '.join(topology.topics)}")
+    stage.run("topics", "topics", "apply")
+    return Demo(stage, bootstrap, _workers(screen, stage, sinks, simulators))
+
+
+def _folder(ends: ExitStack) -> Path:
+    """Make a folder for logs; it stays when something goes wrong, for whoever wants to know why."""
+    folder = Path(tempfile.mkdtemp(prefix="order-relay-demo-"))
+
+    def leave(kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        if kind is None or not issubclass(kind, Exception):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    ends.push(leave)
+    return folder
+
+
+def _kafka(screen: Screen, ends: ExitStack, topology: Topology) -> tuple[str, dict[str, str]]:
+    """Return the address of the user's Kafka, or of a new one, and the environment that leads to it."""
+    here = {"RELAY_TOPOLOGY": str(topology.file.resolve())}
+    if given := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        screen.step(f"your Kafka: {given}")
+        return given, dict(os.environ) | here
+    screen.step(f"Apache Kafka {KAFKA_VERSION}")
+    broker = ends.enter_context(Broker.start(tell=screen.step))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+    return broker.bootstrap, kept | here | settings_of(broker.bootstrap)
+
+
+def settings_of(bootstrap: str) -> dict[str, str]:
+    """Return what leads a command to the demo's own Kafka."""
+    return {"KAFKA_BOOTSTRAP_SERVERS": bootstrap, "RELAY_REPLICATION_FACTOR": "1"}
+
+
+def _settings(sink: SinkSpec, simulator: Part) -> dict[str, str]:
+    own = f"RELAY__{sink.name.upper().replace('-', '_')}__"
+    return {f"{own}{key}": value for key, value in _IMPATIENT.items()} | vendor_variables(sink, simulator.url)
+
+
+def _workers(screen: Screen, stage: Stage, sinks: Mapping[str, SinkSpec], simulators: Mapping[str, Part]) -> Watch:
+    screen.step(f"workers: {', '.join(sinks)}")
+    workers = {name: start_worker(stage, name) for name in sinks}
+    client = stage.ends.enter_context(httpx.Client(trust_env=False, timeout=5.0))
+    for part in workers.values():
+        wait_until_ready(part, client)
+    return Watch(client, sinks, workers, simulators, {})

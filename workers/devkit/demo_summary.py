@@ -1,0 +1,82 @@
+"""The end of the demo, for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from workers.devkit.demo_account import Account, SinkAccount
+from workers.devkit.demo_start import Demo, settings_of
+
+_LONGEST_DETAIL = 60
+
+
+def print_summary(console: Console, account: Account) -> None:
+    """Print what became of all records, per sink, and whether it adds up."""
+    for sink in account.sinks:
+        console.print()
+        console.print(_checks(sink))
+        if sink.parked:
+            console.print(_parked(sink))
+    first = f"first order delivered after {account.first_delivered:.1f} s, " if account.first_delivered else ""
+    verdict = "[green]It adds up.[/]" if account.right else "[red]It does not add up.[/]"
+    console.print(f"{verdict} {first}all of it after {account.seconds:.1f} s.", highlight=False)
+
+
+def _checks(sink: SinkAccount) -> Table:
+    view = sink.view
+    title = f"{view.name}: {sink.records} records of {sink.orders} orders; {view.at_vendor} orders at {view.vendor}"
+    table = Table(title=title, title_justify="left")
+    table.add_column(f"counted at {view.vendor} and in Kafka")
+    for heading in ("wanted", "found", ""):
+        table.add_column(heading, justify="right")
+    for check in sink.checks:
+        table.add_row(check.what, str(check.wanted), str(check.found), "ok" if check.right else "[red]no[/]")
+    counts = f"{view.delivered} delivered, {view.parked} parked, {view.skipped} skipped"
+    table.caption = f"{counts}; {view.retries} retries, {view.duplicates} with an unknown outcome"
+    return table
+
+
+def _parked(sink: SinkAccount) -> Table:
+    table = Table(title=f"parked in {sink.parks}: {len(sink.parked)} records", title_justify="left")
+    for heading in ("order", "records", "reason", "detail"):
+        table.add_column(heading, justify="right" if heading == "records" else "left", overflow="ellipsis")
+    counts = Counter(record.order_id for record in sink.parked)
+    firsts = {record.order_id: record for record in reversed(sink.parked) if record.reason != "behind"}
+    for order_id, first in sorted(firsts.items()):
+        detail = first.detail[:_LONGEST_DETAIL]
+        table.add_row(escape(order_id), str(counts[order_id]), first.reason, escape(detail))
+    return table
+
+
+def print_next(console: Console, demo: Demo, account: Account, *, keep: bool) -> None:
+    """Print what to look at now; with ``keep``, where everything answers."""
+    if keep:
+        _print_addresses(console, demo)
+    else:
+        console.print("\nNothing is left running. To look around, keep it: relay demo --keep, and in another terminal:")
+    for command in _commands(account):
+        console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_addresses(console: Console, demo: Demo) -> None:
+    console.print("\nRunning until Ctrl-C:")
+    parts = [f"Kafka {demo.bootstrap}"]
+    parts += [f"{part.name} {part.url}/status" for part in demo.watch.workers.values()]
+    parts += [f"{part.name} {part.url} (knobs: {part.control}/_sim/faults)" for part in demo.watch.simulators.values()]
+    for part in parts:
+        console.print(f"  {part}", markup=False, highlight=False, soft_wrap=True)
+    given = " ".join(f"{name}={value}" for name, value in settings_of(demo.bootstrap).items())
+    console.print("In another terminal:")
+    console.print(f"  export {given}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _commands(account: Account) -> Iterator[str]:
+    for sink in account.sinks:
+        yield f"relay tail {sink.parks} --from-beginning     # what is parked, and why"
+        yield f"relay offsets {sink.view.name}                       # how far it has read"
+    yield "relay sample order-created | relay publish order-created -     # an order of yours"
