@@ -1,0 +1,69 @@
+"""The demo's account finds what is missing, doubled or in the wrong state at the vendor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from workers.devkit.demo_account import Parked, checks_of
+from workers.devkit.demo_samples import CREATED, STATUS, Sample
+from workers.devkit.demo_watch import SinkView
+
+SAMPLES = [
+    Sample(CREATED, "a", "placed", "{}"),
+    Sample(CREATED, "b", "placed", "{}"),
+    Sample(STATUS, "a", "paid", "{}"),
+    Sample(STATUS, "b", "canceled", "{}"),
+]
+AT_VENDOR = {"a": {"status": "paid"}}
+PARKED = [Parked("b", CREATED, "rejected", ""), Parked("b", STATUS, "behind", "")]
+
+
+def view(delivered: int, parked: int) -> SinkView:
+    return SinkView(
+        name="ecdp-sink",
+        vendor="ecdp",
+        delivered=delivered,
+        skipped=0,
+        parked=parked,
+        parked_orders=1,
+        in_flight=0,
+        lag=0,
+        retries=0,
+        duplicates=0,
+        gate="open",
+        gate_reason="",
+        at_vendor=1,
+    )
+
+
+def right(ends: SinkView, parked: list[Parked], vendor: dict[str, Any]) -> list[bool]:
+    return [check.right for check in checks_of(SAMPLES, parked, ends, vendor)]
+
+
+def test_what_is_parked_is_not_missed_at_the_vendor() -> None:
+    assert all(right(view(2, 2), PARKED, AT_VENDOR))
+
+
+@pytest.mark.parametrize(
+    ("vendor", "fault"),
+    [
+        ({}, "an order is lost"),
+        ({"a": {"status": "placed"}}, "a status is lost or overtaken"),
+        ({"a": {"status": "paid"}, "b": {"status": "placed"}}, "a parked order was delivered all the same"),
+        ({"c": {"status": "paid"}}, "another order is there instead"),
+    ],
+)
+def test_a_difference_at_the_vendor_is_found(vendor: dict[str, Any], fault: str) -> None:
+    assert not all(right(view(2, 2), PARKED, vendor)), fault
+
+
+def test_a_record_without_an_end_is_found() -> None:
+    assert not all(right(view(2, 1), PARKED, AT_VENDOR))
+
+
+def test_a_parked_status_leaves_its_order_delivered() -> None:
+    """What the vendor holds of it is then neither right nor wrong."""
+    only_status = [Parked("b", STATUS, "unknown-order", "")]
+    assert all(right(view(3, 1), only_status, AT_VENDOR | {"b": {"status": "placed"}}))
