@@ -18,7 +18,10 @@ from pathlib import Path
 KAFKA_VERSION = "4.3.0"
 NODE_ID = 1
 _CLUSTER_ID = "b3JkZXItcmVsYXktZGV2aw"  # 16 bytes, base64: Kafka refuses anything else
-_CONSOLE = "or set KAFKA_BOOTSTRAP_SERVERS to a Kafka of yours"
+_OR_YOURS = (
+    "or give another Kafka, such as docker run -d -p 9092:9092 apache/kafka:"
+    f"{KAFKA_VERSION}, by KAFKA_BOOTSTRAP_SERVERS=localhost:9092 RELAY_REPLICATION_FACTOR=1"
+)
 
 _POM = f"""\
 <project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -59,7 +62,7 @@ def java() -> str:
     found = shutil.which("java", path=f"{home}/bin") if home else None
     if path := found or shutil.which("java"):
         return path
-    raise ToolMissingError(f"Kafka needs Java 17: apt-get install default-jre-headless maven, {_CONSOLE}")
+    raise ToolMissingError(f"Kafka needs Java 17: apt-get install default-jre-headless maven, {_OR_YOURS}")
 
 
 def installed(tell: Callable[[str], None] = lambda _: None) -> Path:
@@ -69,13 +72,13 @@ def installed(tell: Callable[[str], None] = lambda _: None) -> Path:
     if home.is_dir():
         return home
     if not shutil.which("mvn"):
-        raise ToolMissingError(f"Maven fetches Kafka: apt-get install maven, {_CONSOLE}")
+        raise ToolMissingError(f"Maven fetches Kafka: apt-get install maven, {_OR_YOURS}")
     tell(f"fetching Apache Kafka {KAFKA_VERSION} by Maven, once, into {home}")
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="kafka-", dir=cache) as made:
         _fetch(Path(made))
         _format(Path(made))
-        _publish(Path(made), home)
+        publish(Path(made), home)
     return home
 
 
@@ -96,10 +99,11 @@ def _run(command: list[str], folder: Path, failure: str) -> None:
     if done.returncode:
         said = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         first = next((line for line in said if "ERROR" in line), said[-1] if said else "no output")
-        raise BrokerError(f"{failure}: {first[:300]}; is the package registry reachable? Try again, {_CONSOLE}")
+        raise BrokerError(f"{failure}: {first[:300]}; is the package registry reachable? Try again, {_OR_YOURS}")
 
 
-def _publish(made: Path, home: Path) -> None:
+def publish(made: Path, home: Path) -> None:
+    """Move what is made to ``home`` in one step; if another process was faster, its work stands."""
     whole = made / "whole"
     whole.mkdir()
     for part in ("libs", "formatted"):
