@@ -19,9 +19,9 @@ import fastavro.schema
 
 from workers.core.events import Created, Event, Status
 from workers.edges.avro_reader import Reader, Undecodable, Unreadable, reader_of
-from workers.edges.avro_types import plain
+from workers.edges.avro_types import SchemaError, plain
 from workers.edges.registry import Registry, RegistryRefused, SchemaMissing
-from workers.edges.schemas import Schema, SchemaError, Schemas, Topic, schema
+from workers.edges.schemas import Schema, Schemas, Topic, schema
 
 SINGLE_OBJECT: Final = b"\xc3\x01"
 CONFLUENT: Final = b"\x00"

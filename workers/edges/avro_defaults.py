@@ -19,9 +19,29 @@ _PYTHON: dict[str, tuple[type, ...]] = {
 _BITS = {"int": 31, "long": 63}
 
 
-def default_of(item: Field) -> Any:
+def default_of(item: Field, path: str = "") -> Any:
     """Give a fresh copy of a field's default; raises `SchemaError` when its type does not take it."""
-    return _raw(item.type, item.default, item.name)
+    return _raw(item.type, item.default, path or item.name)
+
+
+def check_defaults(tree: Type, path: str = "") -> None:
+    """Raise `SchemaError` for the first default in a schema that is not of its field's type."""
+    match tree:
+        case Record(fields=fields):
+            for item in fields:
+                here = f"{path}.{item.name}" if path else item.name
+                check_defaults(item.type, here)
+                if item.has_default:
+                    default_of(item, here)
+        case Array(items=inner) | Map(values=inner):
+            check_defaults(inner, f"{path}[]")
+        case Union(branches=branches):
+            for branch in branches:
+                check_defaults(branch, path)
+        case Primitive() | Enum() | Fixed():
+            pass
+        case _:
+            assert_never(tree)
 
 
 def _raw(tree: Type, value: Any, path: str) -> Any:  # noqa: PLR0911 - one return for each kind of type
@@ -42,9 +62,16 @@ def _raw(tree: Type, value: Any, path: str) -> Any:  # noqa: PLR0911 - one retur
             named = _checked(isinstance(value, dict), value, tree, path)
             return {item.name: _of_field(item, named, path) for item in fields}
         case Union(branches=branches):
-            return _raw(branches[0], value, path)  # Avro: a union's default is of its first branch
+            return _of_first(branches[0], tree, value, path)
         case _:
             assert_never(tree)
+
+
+def _of_first(branch: Type, union: Union, value: Any, path: str) -> Any:
+    try:
+        return _raw(branch, value, path)
+    except SchemaError:
+        _refuse(union, path)
 
 
 def _of_field(item: Field, named: dict[str, Any], path: str) -> Any:

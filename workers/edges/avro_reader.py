@@ -63,7 +63,7 @@ class Reader:
 
 def reader_of(writer: Schema, today: Schema, head: int) -> Reader | Unreadable:
     """Work out how to read a writer's records as today's schema, once for all of them."""
-    if writer.tree.name != today.tree.name and writer.tree.name not in today.tree.aliases:
+    if writer.name != today.name and writer.tree.name not in today.tree.aliases:
         return Unreadable(f"holds a {writer.name}, and the topic takes {today.name}")
     for change in changes_of_meaning(writer.tree, today.tree):
         return Unreadable(f"{change.path}: written as {change.written}, and the topic takes {change.wanted}")

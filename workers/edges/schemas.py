@@ -15,7 +15,8 @@ from typing import Any, TypeAlias
 
 import fastavro.schema
 
-from workers.edges.avro_types import Record, SchemaError, Type, parse
+from workers.edges.avro_defaults import check_defaults
+from workers.edges.avro_types import Record, SchemaError, parse
 
 SUFFIX = ".avsc"
 HISTORY = "history"
@@ -93,6 +94,7 @@ def schema(text: str) -> Schema:
     tree = parse(definition)
     if not isinstance(tree, Record):
         raise SchemaError("wanted a record: what a topic carries has named fields")
+    check_defaults(tree)
     canonical = canonical_form(definition)
     return Schema(tree, text, canonical, fingerprint(canonical))
 
@@ -118,6 +120,3 @@ def _versions(folder: Path) -> Iterator[Path]:
         if str(number) not in numbered:
             raise SchemaError(f"{folder}: wanted 1{SUFFIX} to {len(numbered)}{SUFFIX}; {number}{SUFFIX} is missing")
         yield numbered[str(number)]
-
-
-__all__ = ["Schema", "SchemaError", "Schemas", "Topic", "Type", "load", "load_topic", "read", "schema"]
