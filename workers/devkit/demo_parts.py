@@ -22,6 +22,7 @@ from workers.vendors import load
 
 KEY = "demo-key"  # what every simulator takes as secret
 _READY_WITHIN = 30.0  # seconds
+_RUNS_AT_MOST = 60.0  # seconds
 _PATIENCE = 8.0  # seconds that a part has to end by itself
 
 
@@ -65,8 +66,11 @@ class Stage:
     def run(self, name: str, *arguments: str) -> str:
         """Run ``relay`` to its end and return what it printed; raises `DemoError` when it fails."""
         process = self.start(name, *arguments, stdout=subprocess.PIPE)
-        printed: bytes = process.stdout.read()
-        if process.wait() != 0:
+        try:
+            printed: bytes = process.communicate(timeout=_RUNS_AT_MOST)[0]
+        except subprocess.TimeoutExpired:
+            raise DemoError(f"relay {' '.join(arguments)} did not end within {_RUNS_AT_MOST:.0f} seconds") from None
+        if process.returncode != 0:
             said = child.last_words(self.log(name))[:300]
             raise DemoError(f"relay {' '.join(arguments)} failed: {said}; its log is {self.log(name)}")
         return printed.decode()

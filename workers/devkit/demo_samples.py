@@ -62,8 +62,7 @@ class Publishers:
     @classmethod
     def start(cls, stage: Stage, samples: Sequence[Sample]) -> Publishers:
         topics = dict.fromkeys(sample.topic for sample in samples)
-        started = {topic: stage.start(_name(topic), "publish", topic, "-", stdin=subprocess.PIPE) for topic in topics}
-        return cls(started, stage)
+        return cls({topic: _start(stage, topic) for topic in topics}, stage)
 
     def send(self, sample: Sample) -> None:
         """Hand one event to its publisher; raises `DemoError` when that has ended."""
@@ -79,15 +78,21 @@ class Publishers:
     def close(self) -> None:
         """Wait until Kafka has acknowledged all of it; raises `DemoError`."""
         for topic, process in self.processes.items():
-            assert process.stdin is not None
-            process.stdin.close()
-            if process.wait() != 0:
+            printed = process.communicate()[0]
+            if process.returncode != 0 or json.loads(printed)["published"] != self.sent[topic]:
                 raise self._failure(topic)
 
     def _failure(self, topic: str) -> DemoError:
         log = self.stage.log(_name(topic))
         said = log.read_text(errors="replace").strip().splitlines() or ["no word"]
         return DemoError(f"relay publish {topic} failed: {said[-1][:300]}")
+
+
+def _start(stage: Stage, topic: str) -> subprocess.Popen[bytes]:
+    process: subprocess.Popen[bytes] = stage.start(
+        _name(topic), "publish", topic, "-", "--json", stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    return process
 
 
 def _name(topic: str) -> str:
