@@ -85,10 +85,20 @@ def _judged(change: Change, topology: Topology, facts: Facts, *, allow_repartiti
         case "replication_factor":
             reason = "move the replicas with Kafka's kafka-reassign-partitions, or write the present number"
             return replace(change, verdict=Verdict.IMPOSSIBLE, reason=reason)
+        case "min.insync.replicas":
+            return _in_sync(change, facts)
         case "partitions":
             return _repartition(change, topology, facts, allow_repartition=allow_repartition)
         case _:
             return change
+
+
+def _in_sync(change: Change, facts: Facts) -> Change:
+    """Ask for no more replicas in sync than there are: nothing could be written to the topic any more."""
+    if int(change.after) <= facts.topics[change.topic].replication_factor:
+        return change
+    reason = f"the topic has {facts.topics[change.topic].replication_factor} replicas: raise those first"
+    return replace(change, verdict=Verdict.IMPOSSIBLE, reason=reason)
 
 
 def _repartition(change: Change, topology: Topology, facts: Facts, *, allow_repartition: bool) -> Change:

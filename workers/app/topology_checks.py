@@ -20,7 +20,7 @@ def cross_faults(document: Document, topics: Mapping[str, TopicSpec], sinks: Map
         yield from _topic_faults(document, topic)
     for sink in sinks.values():
         yield from _sink_faults(document, sink)
-        yield from _reference_faults(document, sink, document.data["topics"])
+        yield from _reference_faults(document, sink, document.data.get("topics"))
         yield from _partition_faults(document, sink, topics)
         yield from _source_faults(document, sink, topics)
         yield from _parked_faults(document, sink, topics)

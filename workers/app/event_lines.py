@@ -1,0 +1,61 @@
+"""JSON lines as events ready to be sent: each bad line is named by its number and the field at fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from workers.app.event_key import event_key
+from workers.core.record import Headers
+from workers.edges.avro import Codec, Unencodable
+from workers.edges.cloud_events import event_headers
+from workers.edges.event_json import InvalidEvent, from_json
+
+BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An event that its schema takes, encoded."""
+
+    line: int  # 1, 2, ...
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A line that is no event of the topic."""
+
+    line: int
+    fault: str  # the field and what is wanted, never what stands there
+
+
+def read_events(codec: Codec, topic: str, lines: Iterable[bytes]) -> Iterator[Ready | Bad]:
+    """Take each line that is not blank; with a registry, `Codec.prepare` must have been awaited for the topic."""
+    for number, line in enumerate(lines, start=1):
+        text = line.removeprefix(BOM).strip()
+        if text:
+            yield _event(codec, topic, number, text)
+
+
+def _event(codec: Codec, topic: str, number: int, text: bytes) -> Ready | Bad:
+    schema = codec.schemas[topic].today
+    try:
+        given: Any = orjson.loads(text)
+        data = from_json(schema.tree, given)
+        value = codec.encode(topic, data)
+        key = event_key(schema.name, data)
+    except orjson.JSONDecodeError as error:
+        return Bad(number, f"not JSON: {error.msg} at column {error.colno}")
+    except (InvalidEvent, Unencodable) as error:
+        return Bad(number, str(error))
+    if not key:
+        return Bad(number, "the order id is empty: it is the key")
+    headers = event_headers(schema.tree.name, data, key, datetime.now(UTC))
+    return Ready(number, key.encode(), value, headers)

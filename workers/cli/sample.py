@@ -1,0 +1,31 @@
+"""``relay sample TOPIC``: a valid event to begin with."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+
+@click.command(epilog="Example: relay sample order-created | relay publish order-created -")
+@click.argument("topic")
+def sample(topic: str) -> int:
+    """Print a valid example event of a topic as one JSON line, ready for `relay publish`."""
+    import os
+    from datetime import UTC, datetime
+    from random import SystemRandom
+
+    import orjson
+
+    from workers.app.configuration import load_configuration
+    from workers.app.open_codec import assert_has_schema
+    from workers.app.topic_apply import read_schemas
+    from workers.devkit.samples import sample_event
+    from workers.edges.event_json import to_json
+
+    configuration = load_configuration(os.environ)
+    assert_has_schema(configuration, topic)
+    tree = read_schemas(configuration.topology)[topic].today.tree
+    event = sample_event(topic, tree, random=SystemRandom(), now=datetime.now(UTC))
+    sys.stdout.buffer.write(orjson.dumps(to_json(tree, event)) + b"\n")
+    return 0

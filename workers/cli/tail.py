@@ -1,0 +1,54 @@
+"""``relay tail TOPIC``: a topic's records as JSON lines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workers.cli.show import say
+
+if TYPE_CHECKING:
+    from workers.core.record import Record
+
+
+@click.command(epilog="Example: relay tail order-created --from-beginning --max 1")
+@click.argument("topic")
+@click.option("--from-beginning", is_flag=True, help="Begin with the oldest record, not with the next one.")
+@click.option("--key", metavar="K", help="Only records of this key, such as an order id.")
+@click.option("--max", "most", type=click.IntRange(min=1), metavar="N", help="Stop after so many records.")
+@click.option("--json", "as_json", is_flag=True, help="One line a record on a terminal, too.")
+def tail(topic: str, from_beginning: bool, key: str | None, most: int | None, as_json: bool) -> int:
+    """Show a topic's records as JSON lines, decoded, as they come; Ctrl-C ends it.
+
+    Piped, each record is one line; on a terminal it is indented, unless --json is given.
+    Bytes that are no Avro of ours are shown in base64. Nothing is committed.
+    """
+    import os
+    from itertools import islice
+
+    import orjson
+
+    from workers.app.configuration import load_configuration
+    from workers.app.open_codec import open_codec
+    from workers.app.record_json import record_json
+    from workers.edges.kafka_tail import tail as read
+
+    configuration = load_configuration(os.environ)
+    indent = sys.stdout.isatty() and not as_json
+    if sys.stderr.isatty() and not from_beginning:
+        say(f"waiting for new records of {topic}; --from-beginning shows the old ones; Ctrl-C ends")
+    with open_codec(configuration) as codec:
+        records = read(configuration.settings.kafka, topic, from_beginning=from_beginning)
+        for record in islice(_of_key(records, key), most):
+            line = orjson.dumps(record_json(codec, record), option=orjson.OPT_INDENT_2 if indent else 0)
+            sys.stdout.buffer.write(line + b"\n")
+            sys.stdout.buffer.flush()
+    return 0
+
+
+def _of_key(records: Iterator[Record], key: str | None) -> Iterator[Record]:
+    wanted: Any = None if key is None else key.encode()
+    return (record for record in records if wanted is None or record.key == wanted)
