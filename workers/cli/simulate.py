@@ -69,14 +69,14 @@ def _faults(given: list[str]) -> Any:
     try:
         return QUIET.changed(knobs)
     except ValidationError as error:
-        first = error.errors()[0]
-        _usage(
-            f"--fault {'.'.join(map(str, first['loc']))}: {first['msg']}; the knobs are: {', '.join(knobs_of(QUIET))}"
-        )
+        _usage(_explained(error.errors()[0], sorted(knobs), sorted(type(QUIET).model_fields)))
 
 
-def knobs_of(faults: Any) -> list[str]:
-    return sorted(type(faults).model_fields)
+def _explained(fault: Any, given: list[str], known: list[str]) -> str:
+    """Say what is wrong with a knob, in one line."""
+    if fault["type"] == "extra_forbidden":
+        return f"there is no fault knob {set(given).difference(known).pop()!r}; there are: {', '.join(known)}"
+    return f"fault {'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}"
 
 
 def _usage(message: str) -> NoReturn:

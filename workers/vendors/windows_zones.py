@@ -22,6 +22,7 @@ _LINKS: Final = {
 _NAMES: Final = {
     name.casefold(): windows
     for name, windows in [*_LINKS.items(), *windows_tz.tz_win.items(), *((name, name) for name in windows_tz.win_tz)]
+    if name
 }
 
 

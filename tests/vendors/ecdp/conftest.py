@@ -1,0 +1,124 @@
+"""Events written for people, and an ECDP sink with an account of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import pytest
+
+from workers.core.events import Created, Event, OrderState, Status
+from workers.vendors import Attempt, Call
+from workers.vendors.ecdp.sink import EcdpOptions, EcdpSink
+
+MakeCreated: TypeAlias = Callable[..., Created]
+MakeStatus: TypeAlias = Callable[..., Status]
+MakeSink: TypeAlias = Callable[..., EcdpSink]
+MakeAttempt: TypeAlias = Callable[..., Attempt]
+
+ACCOUNT = {"BASE_URL": "https://api.ecdp.app", "API_KEY": "key-canary"}
+ORDER: dict[str, Any] = {
+    "order_id": "12345",
+    "placed_at": "2024-11-06T10:10:00.055Z",
+    "time_zone": None,
+    "website_id": None,
+    "status": None,
+    "currency": None,
+    "total_value": "150.00",
+    "returns_value": None,
+    "customer": {},
+    "lines": [],
+    "attributes": [],
+    "delivery": None,
+}
+LINE: dict[str, Any] = {
+    "product_id": "p001",
+    "name": "Wireless Earbuds",
+    "unit_price": "75.00",
+    "quantity": 2,
+    "returned": None,
+    "url": None,
+    "image_url": None,
+    "category": None,
+    "attributes": [],
+}
+
+
+def money(text: str) -> bytes:
+    unscaled = int(Decimal(text).scaleb(4))
+    return unscaled.to_bytes((unscaled.bit_length() + 8) // 8, "big", signed=True)
+
+
+def millis(text: str | int) -> int:
+    return text if isinstance(text, int) else round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+def line_of(given: dict[str, Any]) -> dict[str, Any]:
+    line = LINE | given
+    return line | {"unit_price": money(line["unit_price"]), "attributes": attributes_of(line["attributes"])}
+
+
+def attributes_of(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"value": None} | each for each in given]
+
+
+def created_of(**given: Any) -> Created:
+    """An order with every field it needs; those given are as people write them."""
+    order: Any = ORDER | given
+    order |= {
+        "placed_at": millis(order["placed_at"]),
+        "total_value": money(order["total_value"]),
+        "returns_value": None if order["returns_value"] is None else money(order["returns_value"]),
+        "customer": {"email": None, "phone": None, "crm_id": None} | order["customer"],
+        "lines": [line_of(each) for each in order["lines"]],
+        "attributes": attributes_of(order["attributes"]),
+    }
+    return Created(order["order_id"], {"event_id": "e1", "occurred_at": 0, "producer": "", "order": order})
+
+
+def status_of(order_id: str = "12345", status: OrderState = "paid", website_id: int | None = None) -> Status:
+    return Status(
+        order_id,
+        {
+            "event_id": "e2",
+            "occurred_at": 0,
+            "producer": "",
+            "order_id": order_id,
+            "status": status,
+            "reason": None,
+            "website_id": website_id,
+        },
+    )
+
+
+def sink_of(**options: Any) -> EcdpSink:
+    return EcdpSink(EcdpOptions(**options), ACCOUNT)
+
+
+def attempt_of(event: Event | str = "12345", number: int = 1, *, unknown: bool = False) -> Attempt:
+    """A try of an event, or of a plain order of that id."""
+    call = sink_of().prepare(created_of(order_id=event) if isinstance(event, str) else event)
+    assert isinstance(call, Call)
+    return Attempt(call, number, unknown)
+
+
+@pytest.fixture
+def created() -> MakeCreated:
+    return created_of
+
+
+@pytest.fixture
+def status() -> MakeStatus:
+    return status_of
+
+
+@pytest.fixture
+def sink() -> MakeSink:
+    return sink_of
+
+
+@pytest.fixture
+def attempt() -> MakeAttempt:
+    return attempt_of

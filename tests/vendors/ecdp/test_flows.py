@@ -1,0 +1,311 @@
+"""Conversations with ECDP, spoken by `next` and `send`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from workers.core.outcome import Delivered, Denied, Outcome, Rejected, Throttled, Unavailable, Unknown, UnknownOrder
+from workers.vendors import Flow, MaybeSent, NotSent
+from workers.vendors.ecdp.api import FoundOrder
+from workers.vendors.ecdp.flows import delete, find
+from workers.vendors.ecdp.mapping import LimitError
+from workers.vendors.ecdp.sink import EcdpOptions, EcdpSink
+from workers.vendors.ecdp.wire import SetUpError, wire
+
+BASE = "https://api.ecdp.app"
+HERE = wire(BASE, "key-canary")
+SAID_NO = Rejected("HTTP 400: no", 400)
+
+
+def answer(status: int, body: Any = None, **headers: str) -> httpx.Response:
+    return httpx.Response(status, headers=headers, content=b"" if body is None else orjson.dumps(body))
+
+
+NO = answer(400, {"title": "no"})
+YES = answer(201)
+ABSENT = answer(404, {"title": "Not Found"})
+
+
+def there(attempt: Any, **changes: Any) -> httpx.Response:
+    """What `GET` shows of an order that the attempt would add."""
+    order = orjson.loads(attempt.call.payload.json)
+    return answer(200, {"status": 0, "data": {**order, "status": "Paid", **changes}})
+
+
+def talk(flow: Flow[Any], *answers: httpx.Response | Exception) -> tuple[Any, Any]:
+    """Give all answers; return what was asked and the flow's value."""
+    asked = []
+    try:
+        request = next(flow)
+        for each in answers:
+            assert str(request.url).startswith(BASE)
+            asked.append(f"{request.method} {request.url.raw_path.decode()}")
+            request = flow.throw(each) if isinstance(each, Exception) else flow.send(each)
+    except StopIteration as stop:
+        return asked, stop.value
+    pytest.fail(f"one more request: {request.method} {request.url}")
+
+
+def serve(flow: Flow[Any], vendor: Callable[[httpx.Request], httpx.Response]) -> Any:
+    """Let a vendor answer until the flow ends."""
+    try:
+        request = next(flow)
+        while True:
+            request = flow.send(vendor(request))
+    except StopIteration as stop:
+        return stop.value
+
+
+def ids_of(request: httpx.Request) -> list[str]:
+    return [order["id"] for order in orjson.loads(request.content)["data"]]
+
+
+POST = "POST /orders"
+PUT = "PUT /orders/status"
+GET = "GET /orders/12345"
+
+
+class TestCreate:
+    def test_many_orders_are_one_request(self, sink: Any, attempt: Any) -> None:
+        flow = sink().deliver([attempt("a"), attempt("b")])
+        assert ids_of(next(flow)) == ["a", "b"]
+        with pytest.raises(StopIteration) as stop:
+            flow.send(YES)
+        assert stop.value.value == [Delivered(status=201), Delivered(status=201)]
+
+    def test_one_bad_order_is_found_by_halving_and_the_good_ones_are_sent_no_more(
+        self, sink: Any, attempt: Any
+    ) -> None:
+        sent: list[list[str]] = []
+
+        def vendor(request: httpx.Request) -> httpx.Response:
+            sent.append(ids_of(request))
+            return NO if "c" in sent[-1] else YES
+
+        outcomes = serve(sink().deliver([attempt(each) for each in "abcd"]), vendor)
+        assert [type(each) for each in outcomes] == [Delivered, Delivered, Rejected, Delivered]
+        assert sent == [["a", "b", "c", "d"], ["a", "b"], ["c"], ["d"]]
+
+    @pytest.mark.parametrize(
+        ("fault", "outcome", "rest"),
+        [
+            (answer(429, None, **{"retry-after": "5"}), Throttled(5.0, 429), Throttled(5.0, 429)),
+            (answer(401), Denied, Denied),
+            (NotSent("refused"), Unavailable("refused"), Unavailable("refused")),
+        ],
+        ids=["throttled", "denied", "not sent"],
+    )
+    def test_trouble_in_the_middle_of_halving_leaves_what_was_answered(
+        self, fault: Any, outcome: Any, rest: Any, sink: Any, attempt: Any
+    ) -> None:
+        _, outcomes = talk(sink().deliver([attempt(each) for each in "abcd"]), NO, YES, fault)
+        assert outcomes[:2] == [Delivered(status=201)] * 2
+        for got, wanted in zip(outcomes[2:], [outcome, rest], strict=True):
+            assert got == wanted if not isinstance(wanted, type) else isinstance(got, wanted)
+
+    def test_lost_answers_make_only_what_was_sent_unknown(self, sink: Any, attempt: Any) -> None:
+        _, outcomes = talk(
+            sink().deliver([attempt(each) for each in "abcdefgh"]), NO, NO, MaybeSent("reset"), MaybeSent("reset")
+        )
+        assert outcomes[:4] == [Unknown("reset")] * 4
+        assert outcomes[4:] == [Unavailable("not sent: reset")] * 4
+
+    def test_too_large_a_request_is_halved_down_to_one_order(self, sink: Any, attempt: Any) -> None:
+        _, outcomes = talk(
+            sink().deliver([attempt(each) for each in "abc"]), answer(413), answer(413), YES, answer(413), YES
+        )
+        assert [type(each) for each in outcomes] == [Delivered, Rejected, Delivered]
+
+    def test_an_order_that_failed_in_company_too_often_goes_alone(self, sink: Any, attempt: Any) -> None:
+        flow = sink().deliver([attempt("poison", 4), attempt("a"), attempt("b"), attempt("c", 5)])
+        assert ids_of(next(flow)) == ["a", "b"]
+        assert ids_of(flow.send(YES)) == ["poison"]
+        assert ids_of(flow.send(answer(500))) == ["c"]
+        with pytest.raises(StopIteration) as stop:
+            flow.send(YES)
+        assert [type(each) for each in stop.value.value] == [Unavailable, Delivered, Delivered, Delivered]
+
+    def test_one_order_twice_is_a_mistake_of_the_engine(self, sink: Any, attempt: Any) -> None:
+        with pytest.raises(AssertionError, match="one order twice"):
+            next(sink().deliver([attempt("a"), attempt("a")]))
+
+    def test_a_repeat_of_add_or_replace_needs_no_look(self, sink: Any, attempt: Any) -> None:
+        assert talk(sink().deliver([attempt(unknown=True, number=2)]), YES) == ([POST], [Delivered(status=201)])
+
+    def test_a_server_error_says_not_applied(self, sink: Any, attempt: Any) -> None:
+        assert talk(sink().deliver([attempt()]), answer(500))[1] == [Unavailable("HTTP 500", 500)]
+
+
+class TestAdd:
+    @pytest.fixture
+    def adds(self, sink: Any) -> EcdpSink:
+        ecdp: EcdpSink = sink(mode="Add")
+        return ecdp
+
+    def test_a_refused_add_that_is_there_was_ours(self, adds: EcdpSink, attempt: Any) -> None:
+        mine = attempt()
+        assert talk(adds.deliver([mine]), NO, there(mine)) == ([POST, GET], [Delivered(found=True)])
+
+    def test_a_refused_add_that_is_not_there_is_refused(self, adds: EcdpSink, attempt: Any) -> None:
+        assert talk(adds.deliver([attempt()]), NO, ABSENT) == ([POST, GET], [SAID_NO])
+
+    def test_another_order_of_the_same_id_is_named_as_such(self, adds: EcdpSink, attempt: Any) -> None:
+        mine = attempt()
+        _, [outcome] = talk(adds.deliver([mine]), NO, there(mine, totalValue=1, currency=None))
+        assert outcome == Rejected("HTTP 400: no; ECDP has another order of this id; different: totalValue", status=400)
+
+    @pytest.mark.parametrize(
+        ("trouble", "outcome"),
+        [
+            (answer(429), Throttled(None, 429)),
+            (answer(500), Unavailable("HTTP 500", 500)),
+            (NotSent("refused"), Unavailable("look-up: refused")),
+            (MaybeSent("reset"), Unavailable("look-up: reset")),
+            (answer(200, {"data": 7}), Unavailable("look-up: the answer holds no order that can be read", 200)),
+        ],
+        ids=["throttled", "error", "not sent", "reset", "unreadable"],
+    )
+    def test_while_the_look_fails_nothing_is_parked(
+        self, trouble: Any, outcome: Outcome, adds: EcdpSink, attempt: Any
+    ) -> None:
+        assert talk(adds.deliver([attempt()]), NO, trouble)[1] == [outcome]
+
+    def test_a_server_error_leaves_it_unknown(self, adds: EcdpSink, attempt: Any) -> None:
+        assert talk(adds.deliver([attempt()]), answer(502))[1] == [Unknown("HTTP 502", 502)]
+        assert talk(adds.deliver([attempt()]), answer(503))[1] == [Unavailable("HTTP 503", 503)]
+
+    def test_an_unknown_add_is_looked_up_before_it_is_sent_again(self, adds: EcdpSink, attempt: Any) -> None:
+        mine = attempt(unknown=True, number=2)
+        assert talk(adds.deliver([mine]), there(mine)) == ([GET], [Delivered(found=True)])
+        assert talk(adds.deliver([mine]), ABSENT, YES) == ([GET, POST], [Delivered(status=201)])
+
+    def test_only_what_is_not_there_is_sent(self, adds: EcdpSink, attempt: Any) -> None:
+        first, second, third = (attempt(each, 2, unknown=True) for each in "abc")
+        flow = adds.deliver([first, second, third])
+        next(flow)
+        flow.send(there(first))
+        assert next_url(flow.send(ABSENT)) == "GET /orders/c"
+        assert ids_of(flow.send(ABSENT)) == ["b", "c"]
+        with pytest.raises(StopIteration) as stop:
+            flow.send(YES)
+        assert stop.value.value == [Delivered(found=True), Delivered(status=201), Delivered(status=201)]
+
+    def test_while_it_cannot_be_looked_up_it_stays_unknown_and_unsent(self, adds: EcdpSink, attempt: Any) -> None:
+        first, second = (attempt(each, 2, unknown=True) for each in "ab")
+        outcomes = talk(adds.deliver([first, second]), answer(500))
+        assert outcomes == (["GET /orders/a"], [Unknown("HTTP 500", 500)] * 2)
+
+    def test_a_look_compares_what_makes_an_order_and_not_how_it_is_written(
+        self, adds: EcdpSink, attempt: Any, created: Any
+    ) -> None:
+        mine = attempt(
+            created(
+                currency="USD",
+                customer={"email": "A@b.c", "phone": "+1 555"},
+                lines=[{"product_id": "p1"}, {"product_id": "p2", "unit_price": "0.1"}],
+            )
+        )
+        same = {
+            "date": "2024-11-06T11:10:00.0550000+01:00",
+            "currency": "usd",
+            "totalValue": "150",
+            "customer": {"id": 7, "email": "a@B.C ", "phone": "1555", "crmId": "known"},
+            "products": [
+                {"id": "p2", "name": "n", "price": 0.10000001, "quantity": 2},
+                {"id": "p1", "price": "75", "quantity": "2", "productAttributes": None},
+            ],
+        }
+        assert talk(adds.deliver([mine]), NO, there(mine, **same))[1] == [Delivered(found=True)]
+        broken: dict[str, Any] = {"date": "2024-11-06T10:10:00Z", "customer": None, "products": []}
+        for field, value in broken.items():
+            [outcome] = talk(adds.deliver([mine]), NO, there(mine, **{**same, field: value}))[1]
+            assert outcome.detail.endswith(f"different: {field}")
+
+
+def next_url(request: httpx.Request) -> str:
+    return f"{request.method} {request.url.raw_path.decode()}"
+
+
+class TestStatus:
+    def test_a_status_is_one_request(self, sink: Any, attempt: Any, status: Any) -> None:
+        assert talk(sink().deliver([attempt(status())]), answer(200)) == ([PUT], [Delivered(status=200)])
+
+    def test_not_found_is_an_unknown_order(self, sink: Any, attempt: Any, status: Any) -> None:
+        assert talk(sink().deliver([attempt(status())]), ABSENT) == (
+            [PUT],
+            [UnknownOrder("HTTP 404: Not Found", 404)],
+        )
+
+    @pytest.mark.parametrize(
+        ("look", "outcome"),
+        [
+            (ABSENT, UnknownOrder("HTTP 404: Not Found", 404)),
+            (answer(200, {"data": {"id": "12345"}}), SAID_NO),
+            (answer(400, {"title": "odd"}), SAID_NO),
+            (answer(503), Unavailable("HTTP 503", 503)),
+            (answer(429), Throttled(None, 429)),
+            (NotSent("refused"), Unavailable("look-up: refused")),
+        ],
+        ids=["absent", "there", "refused", "down", "throttled", "not sent"],
+    )
+    def test_a_refusal_is_looked_into(self, look: Any, outcome: Outcome, sink: Any, attempt: Any, status: Any) -> None:
+        assert talk(sink().deliver([attempt(status())]), NO, look) == ([PUT, GET], [outcome])
+
+    def test_a_lost_answer_leaves_the_flow(self, sink: Any, attempt: Any, status: Any) -> None:
+        flow = sink().deliver([attempt(status())])
+        next(flow)
+        with pytest.raises(MaybeSent):
+            flow.throw(MaybeSent("reset"))
+
+
+class TestOthers:
+    def test_find_gives_the_order(self) -> None:
+        asked, found = talk(find(HERE, "a/b ?#%.."), answer(200, {"status": 0, "data": {"id": "x", "new": 1}}))
+        assert asked == ["GET /orders/a%2Fb%20%3F%23%25.."]
+        assert isinstance(found, FoundOrder)
+
+    def test_delete_marks_the_order(self) -> None:
+        assert talk(delete(HERE, "ż"), answer(200)) == (["DELETE /orders/%C5%BC"], Delivered(status=200))
+        assert isinstance(talk(delete(HERE, "x"), ABSENT)[1], UnknownOrder)
+
+    @pytest.mark.parametrize("order_id", ["", ".", "..", "a\r\nb", "x" * 129])
+    def test_an_id_that_would_change_the_path_asks_nothing(self, order_id: str) -> None:
+        for flow in (find(HERE, order_id), delete(HERE, order_id)):
+            with pytest.raises(LimitError):
+                next(flow)
+
+    @pytest.mark.parametrize(
+        ("response", "outcome"),
+        [
+            (ABSENT, Delivered(status=404)),
+            (answer(200, {"data": {"id": "order-relay-check"}}), Delivered(status=200)),
+            (answer(429), Throttled(None, 429)),
+        ],
+    )
+    def test_a_check_is_one_harmless_read(self, response: Any, outcome: Outcome, sink: Any) -> None:
+        assert talk(sink().check(), response) == (["GET /orders/order-relay-check"], outcome)
+
+    @pytest.mark.parametrize("variable", [{"API_KEY": ""}, {"API_KEY": "a\nb"}, {"BASE_URL": "ftp://x"}])
+    def test_variables_that_no_request_can_carry_are_our_fault(self, variable: dict[str, str], attempt: Any) -> None:
+        sink = EcdpSink(EcdpOptions(), {"BASE_URL": BASE, "API_KEY": "k"} | variable)
+        assert isinstance(talk(sink.check())[1], Denied)
+        assert isinstance(talk(sink.deliver([attempt()]))[1][0], Denied)
+
+    def test_a_path_in_the_base_url_stays(self) -> None:
+        here = wire("http://127.0.0.1:80/proxy/ecdp/", "k")
+        assert [here.get("1").url.raw_path, here.orders.raw_path] == [b"/proxy/ecdp/orders/1", b"/proxy/ecdp/orders"]
+
+    @pytest.mark.parametrize("base", ["https://u:p@x.example", "https://x.example?a=b", "x.example", "https://"])
+    def test_a_base_url_is_a_plain_address(self, base: str) -> None:
+        with pytest.raises(SetUpError):
+            wire(base, "k")
+
+    def test_no_repr_shows_the_key(self, sink: Any, attempt: Any) -> None:
+        request = sink().preview(attempt().call)
+        assert request.headers["x-api-key"] == "***"
+        assert "key-canary" not in f"{HERE!r} {sink()!r}"
