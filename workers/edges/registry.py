@@ -95,11 +95,11 @@ class Registry:
         return Registered(self._number(answer, "id"), self._number(answer, "version"), self._text(answer, "schema"))
 
     async def incompatibilities(self, subject: str, text: str) -> tuple[str, ...]:
-        """Ask whether a schema may become the subject's next version; empty: yes, or there is none before it.
+        """Ask whether a schema may follow the subject's latest version; empty: yes, or there is none.
 
         A registry that gives no reasons (no ``verbose``) is taken by its verdict alone.
         """
-        path = f"/compatibility/subjects/{quote(subject, safe='')}/versions?verbose=true"
+        path = f"/compatibility/subjects/{quote(subject, safe='')}/versions/latest?verbose=true"
         answer = await self._ask("POST", path, {"schema": text})
         if answer is None or answer.get("is_compatible") is True:
             return ()
