@@ -10,6 +10,7 @@ from workers.app.topic_plan import Change, Facts, wanted
 from workers.app.topology import SinkSpec, Topology
 from workers.core.record import Partition
 from workers.edges import registry as registries
+from workers.edges.compatibility import Break, check
 from workers.edges.kafka_admin import KafkaAdmin
 from workers.edges.registry import Registry
 from workers.edges.schemas import Schemas, load_topic
@@ -35,7 +36,9 @@ async def find_facts(admin: KafkaAdmin, registry: Registry | None, topology: Top
     topics = admin.topics(topology.topics)
     grows = any(topology.topics[name].partitions != found.partitions for name, found in topics.items())
     lags = {sink.group: lag(admin, sink, topics) for sink in topology.workers.values()} if grows else {}
-    return Facts(topics=topics, lags=lags, unregistered=await _unregistered(registry, schemas))
+    broken = {found.topic: str(found) for found in check(schemas) if isinstance(found, Break)}
+    unregistered = await _unregistered(registry, schemas)
+    return Facts(topics=topics, lags=lags, unregistered=unregistered, broken=broken)
 
 
 async def _unregistered(registry: Registry | None, schemas: Schemas) -> tuple[str, ...]:

@@ -42,6 +42,7 @@ class Facts:
     topics: Mapping[str, TopicState]
     lags: Mapping[str, int] = field(default_factory=dict)  # by group: records that it has still to read
     unregistered: tuple[str, ...] = ()  # topics whose schema of today the registry does not have
+    broken: Mapping[str, str] = field(default_factory=dict)  # topics whose schema of today hurts somebody, and how
 
 
 def plan(topology: Topology, facts: Facts, *, allow_repartition: bool) -> list[Change]:
@@ -52,7 +53,7 @@ def plan(topology: Topology, facts: Facts, *, allow_repartition: bool) -> list[C
         changes += [_creation(topic)] if found is None else _differences(topic, found)
     changes = [_judged(change, topology, facts, allow_repartition=allow_repartition) for change in changes]
     changes = list(_together(changes, topology))
-    return changes + [Change(name, SCHEMA, "not registered", "registered") for name in facts.unregistered]
+    return changes + [_registration(name, facts.broken.get(name, "")) for name in facts.unregistered]
 
 
 def wanted(topic: TopicSpec) -> TopicState:
@@ -63,6 +64,11 @@ def wanted(topic: TopicSpec) -> TopicState:
         replication_factor=topic.replication_factor,
         config=topic.config,
     )
+
+
+def _registration(topic: str, broken: str) -> Change:
+    verdict = Verdict.IMPOSSIBLE if broken else Verdict.APPLY
+    return Change(topic, SCHEMA, "not registered", "registered", verdict, broken)
 
 
 def _creation(topic: TopicSpec) -> Change:

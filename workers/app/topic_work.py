@@ -57,6 +57,18 @@ async def apply_topics(configuration: Configuration, *, allow_repartition: bool 
         return Applied(made, left, failures)
 
 
+async def refused_schemas(configuration: Configuration) -> dict[str, tuple[str, ...]]:
+    """Ask the registry, if there is one, which schemas of today it would refuse, and in its words why."""
+    schemas, registry = read_schemas(configuration.topology), open_registry(configuration.settings.registry)
+    if registry is None:
+        return {}
+    try:
+        found = {name: await registry.incompatibilities(t.subject, t.today.text) for name, t in schemas.items()}
+    finally:
+        await registry.close()
+    return {name: texts for name, texts in found.items() if texts}
+
+
 @dataclass(frozen=True, slots=True)
 class _Reached:
     connection: KafkaConnection

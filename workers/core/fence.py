@@ -28,6 +28,7 @@ class Fence:
     first: int | None = None  # lowest offset of its records in the parked topic; None until acknowledged
     last: int | None = None
     opens: bool = False  # a create is among its records
+    mended: bool = False  # its order has been created since: what is parked is to be delivered again
 
     @property
     def holds_creates(self) -> bool:

@@ -1,0 +1,70 @@
+"""The composition root: the only place that puts a worker together."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+
+from workers.app.configuration import Configuration
+from workers.app.sink_worker import SinkWorker
+from workers.app.state import SinkState
+from workers.app.topology import SinkSpec
+from workers.core.gate import Gate, GatePolicy
+from workers.core.lanes import Lanes
+from workers.core.window import Window
+from workers.edges.avro import Codec
+from workers.edges.schemas import Schemas
+from workers.edges.telemetry import Tracing
+from workers.edges.vendor_client import VendorClient, open_client
+from workers.vendors import load
+
+OPENING_EVENT = "OrderCreated"
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all workers of a process use together."""
+
+    codec: Codec
+    tracing: Tracing
+    failed: Callable[[Exception], None]  # told of what a worker cannot go on after
+
+
+def build_sink_worker(spec: SinkSpec, configuration: Configuration, shared: Shared) -> SinkWorker:
+    """One sink, ready to start; to be called in the running loop."""
+    vendor = load(spec.vendor)
+    assert vendor.sink is not None, f"{spec.vendor} takes no orders: topics.yaml was checked for that"
+    credentials = configuration.credentials[spec.name]
+    return SinkWorker(
+        sink_state(spec, shared.codec.schemas),
+        sink=vendor.sink(spec.options, credentials),
+        client=build_client(spec, credentials["BASE_URL"]),
+        codec=shared.codec,
+        tracing=shared.tracing,
+        credentials=credentials,
+        connection=configuration.settings.kafka,
+        instance=configuration.settings.instance_id,
+        failed=shared.failed,
+    )
+
+
+def build_client(spec: SinkSpec, base_url: str) -> VendorClient:
+    return open_client(httpx.URL(base_url), max_in_flight=spec.max_in_flight, request_timeout=spec.request_timeout)
+
+
+def sink_state(spec: SinkSpec, schemas: Schemas) -> SinkState:
+    opening = frozenset(topic for topic in spec.consumes if schemas[topic].today.name == OPENING_EVENT)
+    return SinkState(
+        spec=spec,
+        lanes=Lanes(),
+        gate=Gate(GatePolicy(suspect_after=spec.suspect_after)),
+        window=Window(spec.max_unfinished, spec.max_unfinished_bytes),
+        opening=opening,
+        monotonic=time.monotonic,
+        wall_ms=lambda: time.time_ns() // 1_000_000,
+        chance=random.random,
+    )

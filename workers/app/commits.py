@@ -1,0 +1,151 @@
+"""Tells the broker what has finished: one commit at a time, plain, or in the transaction that parks records."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+
+from workers.app.parking import Draft, ParkQueue, Write, with_places
+from workers.app.state import SinkState
+from workers.core.record import Partition
+from workers.edges.kafka_client import KafkaFailed
+from workers.edges.kafka_source import KafkaSource
+from workers.edges.kafka_target import Offsets, Transactions
+from workers.edges.log import log
+
+COMMIT_EVERY = 1.0  # seconds: after SIGKILL at most so much of finished work is repeated
+_PARK_AGAIN = 2.0
+
+
+class Commits:
+    """The only one that commits. Plain commits and transactions never run side by side: an older one would
+    overtake a newer, and the group's offset would move back.
+    """
+
+    def __init__(self, state: SinkState, queue: ParkQueue, transactions: Transactions) -> None:
+        self._state = state
+        self._queue = queue
+        self._transactions = transactions
+        self._wanted = asyncio.Event()
+        self._not_before: dict[int, float] = {}  # partition numbers whose records could not be parked: until when
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.source: KafkaSource | None = None  # set once, before `run`
+
+    def wake(self) -> None:
+        """Something is to be parked."""
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Commit and park until cancelled."""
+        due = self._state.monotonic() + COMMIT_EVERY
+        while True:
+            try:
+                async with asyncio.timeout(max(0.0, due - self._state.monotonic())):
+                    await self._wanted.wait()
+            except TimeoutError:
+                due = self._state.monotonic() + COMMIT_EVERY
+                await self._alone(self._commit())
+            self._wanted.clear()
+            if numbers := self._parkable():
+                await self._alone(self._park(numbers))
+                self._wanted.set()  # there may be more; the commit that is due comes between
+
+    async def settled(self) -> None:
+        """Wait until everything queued has been parked, or cannot be; and no commit is under way."""
+        while self._parkable():
+            self.wake()
+            await asyncio.sleep(0.01)
+        await self._idle.wait()
+
+    async def _alone(self, work: Coroutine[None, None, None]) -> None:
+        self._idle.clear()
+        try:
+            await work
+        finally:
+            self._idle.set()
+
+    def _parkable(self) -> list[int]:
+        now = self._state.monotonic()
+        return [number for number in self._queue.numbers if self._not_before.get(number, 0.0) <= now]
+
+    async def _commit(self) -> None:
+        state = self._state
+        offsets = {at: offset for shard in state.shards.values() for at, offset in shard.to_commit().items()}
+        if not offsets or self.source is None:
+            return
+        epoch = state.epoch
+        try:
+            await self.source.commit(epoch, offsets)
+        except KafkaFailed as error:
+            log.warning("commit_failed", worker=state.spec.name, detail=str(error))
+        else:
+            self._told(epoch, offsets)
+
+    def _told(self, epoch: int, offsets: dict[Partition, tuple[int, str]]) -> None:
+        if not self._state.is_current(epoch):
+            return
+        for at, offset in offsets.items():
+            self._state.shards[at.number].committed[at] = offset
+
+    async def _park(self, numbers: Sequence[int]) -> None:
+        """All together; when that fails, each partition number alone, so that one bad record stops only its own."""
+        if await self._transaction(numbers) or len(numbers) == 1:
+            return
+        for number in numbers:
+            await self._transaction([number])
+
+    async def _transaction(self, numbers: Sequence[int]) -> bool:
+        state, queue = self._state, self._queue
+        if state.assignment is None:
+            queue.forget()
+            return True
+        epoch = state.epoch
+        writes = queue.take(numbers)
+        draft = queue.draft(writes)
+        offsets = self._offsets_with(writes)
+        try:
+            placed = await self._transactions.write(
+                draft.records(), draft.rows, Offsets(offsets, state.assignment.group)
+            )
+        except KafkaFailed as error:
+            self._cannot_park(numbers, error)
+            return False
+        if state.is_current(epoch):
+            self._parked(draft, placed, epoch, offsets)
+        return True
+
+    def _offsets_with(self, writes: Sequence[Write]) -> dict[Partition, tuple[int, str]]:
+        """The offsets as they will be once these are written."""
+        parked: dict[Partition, set[int]] = {}
+        for write in writes:
+            if write.entry is not None and not write.entry.replay:
+                parked.setdefault(write.entry.record.at, set()).add(write.entry.record.offset)
+        return {
+            at: self._state.shards[at.number].ledgers[at].metadata(frozenset(offsets)) for at, offsets in parked.items()
+        }
+
+    def _parked(
+        self, draft: Draft, placed: Sequence[int], epoch: int, offsets: dict[Partition, tuple[int, str]]
+    ) -> None:
+        for (number, order_id), fence in draft.placed(placed).items():
+            present = self._state.shards[number].fences.get(order_id)
+            if fence is not None and present is not None:
+                self._state.shards[number].fences[order_id] = with_places(present, fence)
+        for write in draft.writes:
+            if write.entry is not None:
+                self._state.finish(write.entry)
+            if write.parking is not None:
+                self._state.stats.parked[write.parking.reason.value] += 1
+        self._queue.done(draft.writes)
+        self._told(epoch, offsets)
+
+    def _cannot_park(self, numbers: Sequence[int], error: KafkaFailed) -> None:
+        """Nothing is lost: the records stay unfinished, so their offsets are not committed. Others go on."""
+        again = self._state.monotonic() + _PARK_AGAIN
+        if len(numbers) == 1:
+            self._not_before[numbers[0]] = again
+        text = f"cannot park in {self._state.spec.parks}: {error}"
+        if text != self._state.stats.last_error:
+            log.error("parking_failed", worker=self._state.spec.name, partitions=list(numbers), detail=text)
+        self._state.stats.last_error = text

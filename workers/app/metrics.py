@@ -1,0 +1,88 @@
+"""``/metrics``: every number of ``/status``, as Prometheus text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+# Name in /status -> what it means. Nothing here is labelled by order: a label a record would never end.
+COUNTERS: Final = {
+    "delivered_total": "Records that the vendor applied, or had already",
+    "skipped_total": "Records with nothing to send",
+    "retries_total": "Attempts that are tried again",
+    "unknown_total": "Attempts whose result is not known",
+    "duplicates_avoided_total": "Records found at the vendor instead of being sent again",
+    "repeated_total": "Records that a former owner may have sent before it ended",
+    "key_mismatches_total": "Records whose key is missing or is not their order id",
+    "two_partitions_total": "Orders seen in two partitions",
+    "passed_unreachable_total": "Records that went on without the sink's other topic, which could not be fetched",
+    "rebalances_total": "Assignments taken",
+}
+GAUGES: Final = {
+    "lag_records": "Records not committed yet",
+    "oldest_unfinished_seconds": "Age of the oldest unfinished record",
+    "in_flight": "Vendor requests under way",
+    "unfinished": "Records fetched and unfinished",
+    "parked_orders": "Orders that have parked records",
+}
+GATE_STATES: Final = ("open", "shut", "probing")
+
+
+class _Statuses(Collector):
+    def __init__(self, statuses: Mapping[str, Mapping[str, Any]], version: str) -> None:
+        self._statuses = statuses
+        self._version = version
+
+    def collect(self) -> Iterator[Metric]:
+        info = GaugeMetricFamily("relay_build_info", "The version that runs", labels=["version"])
+        info.add_metric([self._version], 1)
+        yield info
+        for name, meaning in COUNTERS.items():
+            yield self._family(CounterMetricFamily(f"relay_{name}", meaning, labels=["worker"]), name)
+        for name, meaning in GAUGES.items():
+            yield self._family(GaugeMetricFamily(f"relay_{name}", meaning, labels=["worker"]), name)
+        yield self._parked()
+        yield self._gates()
+        yield self._stopped()
+
+    def _family(self, family: Any, name: str) -> Metric:
+        for worker, status in self._statuses.items():
+            if name in status:
+                family.add_metric([worker], status[name])
+        metric: Metric = family
+        return metric
+
+    def _parked(self) -> Metric:
+        family = CounterMetricFamily("relay_parked_total", "Records parked", labels=["worker", "reason"])
+        for worker, status in self._statuses.items():
+            for reason, count in status.get("parked_by_reason", {}).items():
+                family.add_metric([worker, reason], count)
+        return family
+
+    def _gates(self) -> Metric:
+        family = GaugeMetricFamily(
+            "relay_gate_state", "1 for the state that the vendor's gate is in", labels=["worker", "state"]
+        )
+        for worker, status in self._statuses.items():
+            for state in GATE_STATES if "gate" in status else ():
+                family.add_metric([worker, state], float(status["gate"]["state"] == state))
+        return family
+
+    def _stopped(self) -> Metric:
+        family = GaugeMetricFamily(
+            "relay_stopped_partitions", "Partitions that wait for a person ('relay offsets')", labels=["worker"]
+        )
+        for worker, status in self._statuses.items():
+            family.add_metric([worker], sum(1 for row in status.get("partitions", ()) if row.get("stopped")))
+        return family
+
+
+def metrics_text(statuses: Mapping[str, Mapping[str, Any]], version: str) -> bytes:
+    """The exposition text of these workers' statuses."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Statuses(statuses, version))
+    return generate_latest(registry)

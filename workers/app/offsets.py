@@ -1,0 +1,90 @@
+"""A sink's committed offsets: where its group stands, and moving it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from workers.app.topology import SinkSpec
+from workers.core.record import Partition
+from workers.core.start import Stop, beginning
+from workers.edges.kafka_admin import Committed, KafkaAdmin, When
+from workers.edges.kafka_client import KafkaFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a group stands in one partition."""
+
+    at: Partition
+    committed: int | None  # the next record to read; None: it will begin with the earliest
+    start: int  # the oldest record that is still there
+    end: int
+    state: str  # ``ok``, ``new``, or why a worker will not go on by itself
+
+    @property
+    def lag(self) -> int:
+        """Records that the group has still to read."""
+        return max(0, self.end - max(self.start, self.start if self.committed is None else self.committed))
+
+
+@dataclass(frozen=True, slots=True)
+class GroupStanding:
+    """Where a group stands in all its partitions, and who is in it now."""
+
+    group: str
+    members: tuple[str, ...]
+    standings: tuple[Standing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One partition's commit, before and as read back after the move."""
+
+    at: Partition
+    before: int | None
+    after: int
+
+
+def read_offsets(admin: KafkaAdmin, sink: SinkSpec) -> GroupStanding:
+    """Ask the cluster; raises `KafkaFailed` when a consumed topic is not there."""
+    topics = admin.topics(sink.consumes)
+    missing = [name for name in sink.consumes if name not in topics]
+    if missing:
+        raise KafkaFailed(f"no topic '{missing[0]}' on the cluster; `relay topics apply` creates it")
+    partitions = [Partition(name, number) for name in sink.consumes for number in range(topics[name].partitions)]
+    starts, ends = admin.offsets(partitions, "earliest"), admin.offsets(partitions, "latest")
+    committed = admin.committed(sink.group)
+    standings = (_standing(at, committed, starts[at], ends[at]) for at in partitions)
+    return GroupStanding(sink.group, admin.group(sink.group).members, tuple(standings))
+
+
+def move_offsets(admin: KafkaAdmin, sink: SinkSpec, to: When, chosen: Collection[Partition] = ()) -> list[Moved]:
+    """Move the group's commits, of all partitions or of the chosen ones; raises `KafkaFailed`.
+
+    Refused while a worker is in the group: it would commit its own position right after.
+    """
+    now = read_offsets(admin, sink)
+    before = {standing.at: standing.committed for standing in now.standings}
+    unknown = [at for at in chosen if at not in before]
+    if unknown:
+        raise KafkaFailed(f"{sink.name} has no partition {unknown[0]}; `relay offsets {sink.name}` shows those it has")
+    _assert_stopped(now)
+    targets = admin.offsets(chosen or before, to)
+    admin.commit(sink.group, targets)
+    after = admin.committed(sink.group)
+    return [Moved(at, before[at], after[at].offset) for at in targets]
+
+
+def _assert_stopped(now: GroupStanding) -> None:
+    if now.members:
+        who = ", ".join(sorted(set(now.members)))
+        raise KafkaFailed(f"{now.group} is in use by {who}: stop the worker first; a member that died counts for 45 s")
+
+
+def _standing(at: Partition, committed: Mapping[Partition, Committed], start: int, end: int) -> Standing:
+    commit = committed.get(at)
+    if commit is None:
+        return Standing(at, None, start, end, "new")
+    begin = beginning(committed=commit.offset, metadata=commit.metadata, earliest=start, end=end)
+    return Standing(at, commit.offset, start, end, begin.reason if isinstance(begin, Stop) else "ok")

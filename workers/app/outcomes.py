@@ -1,0 +1,186 @@
+"""What the worker does with each outcome (contract, outcomes and parking)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, assert_never
+
+from workers.app.state import SinkState
+from workers.core.fence import ParkReason
+from workers.core.gate import GateState
+from workers.core.lanes import Entry, Lane
+from workers.core.mask import mask
+from workers.core.outcome import (
+    Delivered,
+    Denied,
+    Outcome,
+    Rejected,
+    Skipped,
+    Throttled,
+    Unavailable,
+    Unknown,
+    UnknownOrder,
+)
+from workers.core.parked import Parking
+from workers.core.retry import RetryPolicy
+from workers.edges.avro import Codec
+from workers.edges.avro_reader import Undecodable
+from workers.edges.log import log
+
+_RETRY_SHARE = 0.5  # of the window may wait for a retry: the rest stays free for orders that can go
+
+
+class Outcomes:
+    """Finishes, retries or parks each record after its flight, and tells the gate."""
+
+    def __init__(
+        self,
+        state: SinkState,
+        codec: Codec,
+        *,
+        park: Callable[[Entry, Parking], None],
+        delivered: Callable[[Entry], bool],
+    ) -> None:
+        """``delivered`` is told of every delivery before it finishes; True: it finishes the record itself, later."""
+        self._state = state
+        self._codec = codec
+        self._park = park
+        self._delivered = delivered
+        retry = state.spec.retry
+        self._policy = RetryPolicy(first=retry.first, max=retry.max, give_up_after=retry.give_up_after)
+
+    def settle(self, results: Sequence[tuple[Lane, Outcome]]) -> None:
+        """Act on the outcomes of one flight."""
+        self._report([outcome for _, outcome in results])
+        for lane, outcome in results:
+            self._one(lane, outcome)
+        self._relieve()
+
+    def _report(self, outcomes: Sequence[Outcome]) -> None:
+        """A vendor fault counts once a flight, however many records it carried; a record's own outcome each time."""
+        gate, now = self._state.gate, self._state.monotonic()
+        was = gate.state, gate.reason
+        faults: set[type[Outcome]] = set()
+        for outcome in outcomes:
+            if isinstance(outcome, Throttled | Unavailable | Unknown | Denied):
+                if type(outcome) in faults:
+                    continue
+                faults.add(type(outcome))
+            gate.report(outcome, now, self._state.chance())
+        if (gate.state, gate.reason) != was:
+            self._say_gate(was[0])
+
+    def _say_gate(self, was: GateState) -> None:
+        gate, name = self._state.gate, self._state.spec.name
+        reason = None if gate.reason is None else gate.reason.value
+        if gate.is_open:
+            log.info("gate_opened", worker=name)
+        elif was is GateState.OPEN:  # once for each time it shuts; probes that fail say nothing new
+            self._state.stats.last_error = f"gate shut ({reason}): {gate.detail}"
+            log.error("gate_shut", worker=name, reason=reason, detail=gate.detail)
+
+    def _one(self, lane: Lane, outcome: Outcome) -> None:
+        entry = lane.queue[0]
+        match outcome:
+            case Delivered(found=found):
+                self._deliver(lane, entry, found=found)
+            case Skipped(reason=reason):
+                self._state.stats.skipped[reason] += 1
+                self._finish(lane, entry)
+            case Throttled() | Denied():
+                self._state.lanes.again(lane)  # the vendor's fault: no attempt is spent
+            case Unavailable() | Unknown():
+                self._retry(lane, entry, outcome)
+            case UnknownOrder():
+                self._await_create(lane, entry, outcome)
+            case Rejected():
+                self._reject(lane, entry, outcome)
+            case _:
+                assert_never(outcome)
+
+    def _deliver(self, lane: Lane, entry: Entry, *, found: bool) -> None:
+        stats = self._state.stats
+        stats.delivered += 1
+        stats.delivered_at = self._state.monotonic()
+        stats.duplicates_avoided += found
+        self._state.lanes.finish(lane)
+        if not self._delivered(entry):
+            self._state.finish(entry)
+
+    def _finish(self, lane: Lane, entry: Entry) -> None:
+        self._state.lanes.finish(lane)
+        self._state.finish(entry)
+
+    def _retry(self, lane: Lane, entry: Entry, outcome: Unavailable | Unknown) -> None:
+        state, now = self._state, self._state.monotonic()
+        state.stats.retries += 1
+        state.stats.last_error = outcome.reason
+        if isinstance(outcome, Unknown):
+            state.stats.unknown += 1
+            entry.unknown = True
+        entry.attempts += 1
+        if entry.first_failed_at is None:
+            entry.first_failed_at = now
+        if self._policy.gives_up(age=now - entry.first_failed_at, others_succeed=self._others_succeed(entry)):
+            self._give_up(lane, entry, outcome)
+        elif state.gate.is_open:
+            state.lanes.wait(lane, now + self._policy.delay(entry.attempts, state.chance()))
+        else:
+            state.lanes.again(lane)  # the gate does the waiting
+
+    def _others_succeed(self, entry: Entry) -> bool:
+        last = self._state.stats.delivered_at
+        return last is not None and entry.first_failed_at is not None and last > entry.first_failed_at
+
+    def _give_up(self, lane: Lane, entry: Entry, outcome: Unavailable | Unknown) -> None:
+        detail = self._masked(entry, f"gave up after {entry.attempts} attempts: {outcome.reason}")
+        self._state.lanes.finish(lane)
+        self._park(entry, Parking(ParkReason.GAVE_UP, detail, outcome.status, entry.attempts))
+
+    def _await_create(self, lane: Lane, entry: Entry, outcome: UnknownOrder) -> None:
+        """The create overtakes it meanwhile; the vendor may also learn of the order from elsewhere."""
+        state, now = self._state, self._state.monotonic()
+        entry.attempts += 1
+        if entry.unknown_order_since is None:
+            entry.unknown_order_since = now
+        until = entry.unknown_order_since + state.spec.unknown_order_wait
+        if now >= until:
+            state.lanes.finish(lane)
+            detail = self._masked(entry, outcome.detail)
+            self._park(entry, Parking(ParkReason.UNKNOWN_ORDER, detail, outcome.status, entry.attempts))
+            return
+        state.lanes.wait(lane, min(until, now + self._policy.delay(entry.attempts, state.chance())))
+
+    def _reject(self, lane: Lane, entry: Entry, outcome: Rejected) -> None:
+        if self._state.gate.shut_by_suspicion:
+            # A wrong account setting refuses every order alike: to park them all would empty the stream into
+            # the parked topic. They wait, and each probe takes another order.
+            self._state.lanes.again(lane)
+            return
+        entry.attempts += 1
+        self._state.lanes.finish(lane)
+        detail = self._masked(entry, outcome.detail)
+        self._park(entry, Parking(ParkReason.REJECTED, detail, outcome.status, entry.attempts))
+
+    def _relieve(self) -> None:
+        """Park the record that has failed longest when waiting records use up their share of the window."""
+        state = self._state
+        if state.lanes.waiting_records <= state.spec.max_unfinished * _RETRY_SHARE or not state.gate.is_open:
+            return
+        lane = state.lanes.oldest_waiting()
+        if lane is None or not self._others_succeed(lane.queue[0]):
+            return
+        entry = lane.queue[0]
+        state.lanes.take_waiting(lane)
+        state.lanes.finish(lane)
+        detail = "waiting records used up their share of max_unfinished while other orders succeeded"
+        self._park(entry, Parking(ParkReason.GAVE_UP, detail, None, entry.attempts))
+
+    def _masked(self, entry: Entry, detail: str) -> str:
+        return mask(detail, self._content(entry))
+
+    def _content(self, entry: Entry) -> Any:
+        try:
+            return self._codec.decode(entry.record.topic, entry.record.value or b"").content
+        except Undecodable:
+            return None

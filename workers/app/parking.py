@@ -1,0 +1,144 @@
+"""What is to be parked, in order, with the fences that follow from it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from workers.app.state import SinkState
+from workers.core.fence import Fence
+from workers.core.lanes import Entry
+from workers.core.parked import Parking, fence_row, parked_headers
+from workers.core.record import Partition
+from workers.edges.kafka_target import Outgoing
+
+MOST_TOGETHER = 500  # writes of one partition number in one transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One record to be parked and its order's fence, or a fence alone.
+
+    A record without ``parking`` was delivered; it finishes with the change of the fence that it brought.
+    """
+
+    number: int
+    order_id: str | None  # None: a record without a key, which fences nothing
+    entry: Entry | None = None
+    parking: Parking | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One transaction's parked records and fences."""
+
+    writes: tuple[Write, ...]
+    fences: Mapping[tuple[int, str], Fence | None]  # by partition number and order; None: it has ended
+    sink: str
+    parks: str
+    state: str
+    now_ms: int
+
+    def records(self) -> list[Outgoing]:
+        """The parked records: original key and value, the reason in the headers."""
+        return [
+            Outgoing(
+                Partition(self.parks, write.number),
+                write.entry.record.key,
+                write.entry.record.value,
+                parked_headers(write.entry.record, self.sink, write.parking, self.now_ms),
+            )
+            for write in self.writes
+            if write.entry is not None and write.parking is not None
+        ]
+
+    def rows(self, placed: Sequence[int]) -> list[Outgoing]:
+        """The orders' rows in the parked state, their records at ``placed``."""
+        return [
+            Outgoing(Partition(self.state, number), order_id.encode(), None if fence is None else fence_row(fence))
+            for (number, order_id), fence in self.placed(placed).items()
+        ]
+
+    def placed(self, placed: Sequence[int]) -> dict[tuple[int, str], Fence | None]:
+        """The fences with the places of their records taken in."""
+        offsets = iter(placed)
+        fences = dict(self.fences)
+        for write in self.writes:
+            offset = None if write.parking is None else next(offsets)
+            if write.order_id is None or offset is None:
+                continue
+            fence = fences[write.number, write.order_id]
+            fences[write.number, write.order_id] = None if fence is None else fence.at(offset)
+        return fences
+
+
+class ParkQueue:
+    """The writes that wait for their transaction, by partition number, each queue in order.
+
+    A fence holds in memory from the moment its record is queued, so that nothing of the order can pass it; the
+    record's offset is committed only by the transaction that parks it.
+    """
+
+    def __init__(self, state: SinkState) -> None:
+        self._state = state
+        self._queues: dict[int, deque[Write]] = {}
+
+    def park(self, entry: Entry, parking: Parking) -> None:
+        """Queue a record; later records of its order are parked behind it from now on."""
+        shard = self._state.shard_of(entry)
+        if shard is None:
+            return  # given away since: its next owner comes to the same end
+        order_id = entry.order_id or None
+        if order_id is not None:
+            fence = shard.fences.get(order_id)
+            first = Fence(parking.reason, parking.detail, self._state.wall_ms(), records=1, opens=entry.opens)
+            shard.fences[order_id] = first if fence is None else fence.behind(opens=entry.opens)
+        self._add(Write(shard.number, order_id, entry, parking))
+
+    def fence_changed(self, number: int, order_id: str, delivered: Entry | None = None) -> None:
+        """Queue the order's fence as it stands in memory, or its end; ``delivered`` finishes with it, not before."""
+        self._add(Write(number, order_id, delivered))
+
+    def take(self, numbers: Collection[int]) -> list[Write]:
+        """The next writes of these partition numbers; they stay queued until `done`."""
+        return [write for number in numbers for write in islice(self._queues.get(number, ()), MOST_TOGETHER)]
+
+    def done(self, writes: Sequence[Write]) -> None:
+        """These have been written: the first of their queues."""
+        for write in writes:
+            queue = self._queues.get(write.number)
+            if queue and queue[0] is write:
+                queue.popleft()
+
+    def forget(self) -> None:
+        """The partitions are given away: what has not been written is still uncommitted."""
+        self._queues.clear()
+
+    @property
+    def numbers(self) -> list[int]:
+        """Partition numbers with something to write."""
+        return [number for number, queue in self._queues.items() if queue]
+
+    def holds(self, order_id: str) -> bool:
+        """Whether something of this order waits to be written."""
+        return any(write.order_id == order_id for queue in self._queues.values() for write in queue)
+
+    def draft(self, writes: Sequence[Write]) -> Draft:
+        """What a transaction is to write; a copy, since the transaction has a thread of its own."""
+        spec, now_ms = self._state.spec, self._state.wall_ms()
+        fences = {
+            (write.number, write.order_id): self._state.shards[write.number].fences.get(write.order_id)
+            for write in writes
+            if write.order_id is not None
+        }
+        return Draft(tuple(writes), fences, spec.name, spec.parks, spec.parked_state, now_ms)
+
+    def _add(self, write: Write) -> None:
+        self._queues.setdefault(write.number, deque()).append(write)
+
+
+def with_places(fence: Fence, placed: Fence) -> Fence:
+    """The present fence with the places that a transaction has acknowledged; it may have grown meanwhile."""
+    return replace(fence, first=placed.first, last=placed.last)

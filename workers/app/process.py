@@ -1,0 +1,88 @@
+"""One process: its workers, its health server, its signals, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+
+from workers.app.build import Shared, build_sink_worker
+from workers.app.configuration import Configuration
+from workers.app.http import HealthServer
+from workers.app.sink_worker import SinkWorker
+from workers.app.topic_apply import open_registry, read_schemas
+from workers.edges.avro import Codec
+from workers.edges.log import log, set_up
+from workers.edges.telemetry import open_tracing
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_LEAVE_AT_ONCE = 1  # exit status of a second signal
+
+
+class WorkerFailed(Exception):  # noqa: N818 - it names a worker's end
+    """A worker can not go on; the message is one line."""
+
+
+def run_workers(names: Sequence[str], configuration: Configuration, environ: Mapping[str, str]) -> None:
+    """Run these workers until SIGTERM or SIGINT; raises `WorkerFailed`, and `OSError` when the port is taken."""
+    settings = configuration.settings
+    set_up(settings.log_level, settings.log_format)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_run(names, configuration, environ))
+
+
+async def _run(names: Sequence[str], configuration: Configuration, environ: Mapping[str, str]) -> None:
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[Exception | None] = loop.create_future()
+    settings, about = configuration.settings, version("order-relay")
+    registry = open_registry(settings.registry)
+    shared = Shared(
+        codec=Codec(read_schemas(configuration.topology), loop.time, registry),
+        tracing=open_tracing(environ, about),
+        failed=lambda error: None if ended.done() else ended.set_result(error),
+    )
+    workers = {name: build_sink_worker(configuration.topology.workers[name], configuration, shared) for name in names}
+    server = HealthServer(workers, version=about, instance=settings.instance_id)
+    _on_signal(loop, ended)
+    if settings.http is not None:
+        host, port = await server.start(settings.http.host, settings.http.port)
+        log.info("listening", address=f"http://{host}:{port}")
+    await asyncio.gather(*(worker.start() for worker in workers.values()))
+    log.info("started", workers=list(names), instance=settings.instance_id, version=about)
+    error = await ended
+    await asyncio.gather(*(_drain(worker) for worker in workers.values()))
+    shared.tracing.close()
+    await server.stop()
+    if registry is not None:
+        await registry.close()
+    if error is not None:
+        raise WorkerFailed(str(error) or type(error).__name__) from error
+    log.info("ended", workers=list(names))
+
+
+async def _drain(worker: SinkWorker) -> None:
+    await worker.drain(worker.state.spec.drain)
+
+
+def _on_signal(loop: asyncio.AbstractEventLoop, ended: asyncio.Future[Exception | None]) -> None:
+    """The first signal drains; the second leaves at once, with nothing more committed."""
+
+    def signalled() -> None:
+        if ended.done():
+            log.warning("leaving_at_once")
+            os._exit(_LEAVE_AT_ONCE)
+        ended.set_result(None)
+
+    for one in SIGNALS:
+        loop.add_signal_handler(one, signalled)
+
+
+def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - absent on Windows
+    except ImportError:
+        return None
+    factory: type[asyncio.AbstractEventLoop] = uvloop.Loop
+    return factory

@@ -1,0 +1,45 @@
+"""Records that wait for a schema that the registry has to be asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from workers.edges.avro import Codec
+from workers.edges.log import log
+from workers.edges.registry import RegistryUnavailable
+
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 30.0
+
+
+class SchemaWaits:
+    """Asks for each unknown schema id until the registry answers; nothing is parked for it meanwhile."""
+
+    def __init__(self, codec: Codec, go_on: Callable[[], None]) -> None:
+        self._codec = codec
+        self._go_on = go_on
+        self._asking: dict[int, asyncio.Task[None]] = {}
+
+    def ask(self, schema_id: int) -> None:
+        if schema_id not in self._asking:
+            self._asking[schema_id] = asyncio.get_running_loop().create_task(self._learn(schema_id))
+
+    def forget(self) -> None:
+        for asking in self._asking.values():
+            asking.cancel()
+        self._asking.clear()
+
+    async def _learn(self, schema_id: int) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                await self._codec.learn(schema_id)
+            except RegistryUnavailable as error:
+                log.warning("registry_unavailable", schema_id=schema_id, detail=str(error))
+                await asyncio.sleep(pause)
+                pause = min(_LONGEST_PAUSE, pause * 2)
+            else:
+                break
+        self._asking.pop(schema_id, None)
+        self._go_on()

@@ -1,0 +1,69 @@
+"""One partition number of a sink's topics, from assignment to revocation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from workers.core.fence import Fence
+from workers.core.ledger import Ledger
+from workers.core.merge import Merge
+from workers.core.record import Partition, Record
+from workers.core.start import Start
+from workers.core.window import Held
+
+_NOT_BEGUN = -1  # before any offset: a record that waits for this side waits until it has begun
+
+
+@dataclass(slots=True, eq=False)
+class Shard:
+    """Everything that must be given up together when the partition number is given away."""
+
+    number: int
+    merge: Merge
+    ledgers: dict[Partition, Ledger] = field(default_factory=dict)  # of those that have begun
+    stopped: dict[Partition, str] = field(default_factory=dict)  # by a commit that cannot be trusted: why
+    committed: dict[Partition, tuple[int, str]] = field(default_factory=dict)  # what the broker has been told
+    repeatable: dict[Partition, int] = field(default_factory=dict)  # below it a former owner may have sent
+    ends: dict[Partition, int] = field(default_factory=dict)
+    fences: dict[str, Fence] = field(default_factory=dict)
+    fences_loaded: bool = False
+    next: Record | None = None  # taken from the merge, waits for its schema
+    replays: Ledger = field(default_factory=lambda: Ledger(0))  # of entries that come from the parked topic
+    records: dict[Partition, int] = field(default_factory=dict)  # unfinished, by partition
+    bytes: dict[Partition, int] = field(default_factory=dict)
+
+    def begin(self, at: Partition, start: Start) -> None:
+        self.ledgers[at] = Ledger(start.offset, start.finished)
+        self.records[at] = self.bytes[at] = 0
+        self.stopped.pop(at, None)
+        self.merge.reached(at.topic, start.offset)
+        self.merge.unreachable(at.topic, None)
+
+    def took(self, at: Partition, size: int) -> None:
+        self.records[at] += 1
+        self.bytes[at] += size
+
+    def gave(self, at: Partition, size: int) -> None:
+        self.records[at] -= 1
+        self.bytes[at] -= size
+
+    def held(self) -> Mapping[Partition, Held]:
+        return {at: Held(count, self.bytes[at]) for at, count in self.records.items()}
+
+    def awaited(self) -> list[Partition]:
+        """What must be fetched before the next record can go."""
+        return [Partition(topic, self.number) for topic in self.merge.awaited()]
+
+    def to_commit(self) -> dict[Partition, tuple[int, str]]:
+        """What the broker has not been told yet."""
+        offsets = {at: ledger.metadata() for at, ledger in self.ledgers.items() if at not in self.stopped}
+        return {at: offset for at, offset in offsets.items() if self.committed.get(at) != offset}
+
+
+def open_shard(number: int, topics: tuple[str, ...], merge_wait: float, now: float) -> Shard:
+    """A shard whose sides have not begun: none can be fetched yet, since now."""
+    merge = Merge(dict.fromkeys(topics, _NOT_BEGUN), merge_wait)
+    for topic in topics:
+        merge.unreachable(topic, now)
+    return Shard(number, merge)

@@ -1,0 +1,86 @@
+"""A sink's part of ``GET /status`` (contract, HTTP server)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from workers.app.state import SinkState
+
+
+def sink_status(state: SinkState, in_flight: int) -> dict[str, Any]:
+    """All that an operator may want to know, as of now."""
+    stats = state.stats
+    return {
+        "kind": "sink",
+        "state": _state(state),
+        "partitions": _partitions(state),
+        "lag_records": sum(row["end"] - row["committed"] for row in _partitions(state) if row["end"] is not None),
+        "oldest_unfinished_seconds": _oldest(state),
+        "in_flight": in_flight,
+        "unfinished": sum(ledger.unfinished for shard in state.shards.values() for ledger in shard.ledgers.values()),
+        "gate": _gate(state),
+        "delivered_total": stats.delivered,
+        "skipped_total": stats.skipped.total(),
+        "parked_total": stats.parked.total(),
+        "parked_by_reason": dict(stats.parked),
+        "parked_orders": sum(len(shard.fences) for shard in state.shards.values()),
+        "retries_total": stats.retries,
+        "unknown_total": stats.unknown,
+        "duplicates_avoided_total": stats.duplicates_avoided,
+        "repeated_total": stats.repeated,
+        "key_mismatches_total": stats.key_mismatches,
+        "two_partitions_total": stats.two_partitions,
+        "passed_unreachable_total": stats.passed_unreachable,
+        "rebalances_total": stats.rebalances,
+        "last_error": stats.last_error,
+    }
+
+
+def _state(state: SinkState) -> str:
+    if state.draining:
+        return "draining"
+    return "starting" if state.assignment is None else "running"
+
+
+def _partitions(state: SinkState) -> list[dict[str, Any]]:
+    rows = [
+        {
+            "topic": at.topic,
+            "partition": at.number,
+            "committed": shard.committed.get(at, (ledger.start, ""))[0],
+            "end": shard.ends.get(at),
+            "stopped": shard.stopped.get(at),
+        }
+        for shard in state.shards.values()
+        for at, ledger in shard.ledgers.items()
+    ]
+    begun = {at for shard in state.shards.values() for at in shard.ledgers}
+    rows += [
+        {"topic": at.topic, "partition": at.number, "committed": 0, "end": None, "stopped": why}
+        for shard in state.shards.values()
+        for at, why in shard.stopped.items()
+        if at not in begun
+    ]
+    return sorted(rows, key=lambda row: (row["topic"], row["partition"]))
+
+
+def _oldest(state: SinkState) -> float:
+    """Age of the oldest record that is in a lane, by its own timestamp; 0 when nothing is unfinished."""
+    stamps = [lane.queue[0].record.timestamp_ms for lane in state.lanes if lane.queue]
+    return max(0.0, (state.wall_ms() - min(stamps)) / 1000) if stamps else 0.0
+
+
+def _gate(state: SinkState) -> dict[str, Any]:
+    gate = state.gate
+    until = None
+    if not gate.is_open:
+        left = max(0.0, gate.until - state.monotonic())
+        when = datetime.fromtimestamp(state.wall_ms() / 1000, UTC) + timedelta(seconds=left)
+        until = when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {
+        "state": gate.state.value,
+        "reason": None if gate.reason is None else gate.reason.value,
+        "detail": gate.detail or None,
+        "until": until,
+    }

@@ -1,0 +1,272 @@
+"""One sink at work: Kafka to vendor, in sequence per order, losing nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from workers.app.commits import Commits
+from workers.app.credentials import VendorCredentials
+from workers.app.flights import Flights
+from workers.app.intake import Intake
+from workers.app.outcomes import Outcomes
+from workers.app.parking import ParkQueue
+from workers.app.redelivery import Redelivery
+from workers.app.sink_status import sink_status
+from workers.app.state import SinkState
+from workers.core.fence import ParkReason
+from workers.core.lanes import Entry, Lane
+from workers.core.outcome import Outcome
+from workers.core.parked import Parking, read_fence_row
+from workers.core.record import Partition, Record
+from workers.core.start import Beginning, Stop
+from workers.edges.avro import Codec
+from workers.edges.kafka_client import KafkaConnection, KafkaFailed
+from workers.edges.kafka_rebalance import Release
+from workers.edges.kafka_source import Assignment, Fetched, KafkaSource
+from workers.edges.kafka_table import KafkaTable
+from workers.edges.kafka_target import Transactions
+from workers.edges.log import log
+from workers.edges.telemetry import Tracing
+from workers.edges.vendor_client import VendorClient
+from workers.vendors import Sink
+
+RELEASE_WITHIN = 15.0  # seconds of a 45 s session: a revocation drains so long, then gives up what is in flight
+_TICK = 0.25
+
+
+class SinkWorker:
+    """Wires the parts of one sink; implements the Kafka thread's `Owner` and the parked state's `Reader`."""
+
+    def __init__(
+        self,
+        state: SinkState,
+        *,
+        sink: Sink,
+        client: VendorClient,
+        codec: Codec,
+        tracing: Tracing,
+        credentials: VendorCredentials,
+        connection: KafkaConnection,
+        instance: str,
+        failed: Callable[[Exception], None],
+    ) -> None:
+        """``failed`` is told of what this worker cannot go on after; the process then ends."""
+        loop = asyncio.get_running_loop()
+        spec = state.spec
+        self.state = state
+        self._client = client
+        self._credentials = credentials
+        self._key_version = credentials.version
+        self._tell_failed = failed
+        self._transactions = Transactions(connection, f"{spec.group}.{instance}")
+        self._queue = ParkQueue(state)
+        self.commits = Commits(state, self._queue, self._transactions)
+        self.redelivery = Redelivery(state, self._queue, connection, pump=self._pump, wake=self.commits.wake)
+        self._outcomes = Outcomes(state, codec, park=self._park, delivered=self.redelivery.delivered)
+        self.flights = Flights(
+            state, sink=sink, client=client, codec=codec, tracing=tracing, settle=self._settle, park=self._park
+        )
+        self._table = KafkaTable(connection, spec.parked_state, loop)
+        self.intake = Intake(
+            state, codec, park_undecodable=self._park_undecodable, pump=self._pump, follow=self._follow
+        )
+        self.source = KafkaSource(
+            connection,
+            group=spec.group,
+            instance=instance,
+            topics=spec.consumes,
+            owner=self,
+            loop=loop,
+            release_within=RELEASE_WITHIN,
+        )
+        self.commits.source = self.source
+        self._told: tuple[frozenset[Partition], frozenset[Partition]] | None = None
+        self._loops: list[asyncio.Task[None]] = []
+        self.ticked_at = state.monotonic()
+
+    async def start(self) -> None:
+        """Shut a former process of this name out, then join the group."""
+        try:
+            await self._transactions.open()
+        except KafkaFailed as error:
+            log.warning("transactions_not_ready", worker=self.state.spec.name, detail=str(error))
+        self._table.start()
+        self.source.start()
+        loop = asyncio.get_running_loop()
+        self._loops = [loop.create_task(self.commits.run()), loop.create_task(self._tick())]
+        for task in self._loops:
+            task.add_done_callback(self._loop_ended)
+
+    async def drain(self, within: float) -> None:
+        """Take nothing new, finish what is in flight, commit, leave the group; ``within`` seconds, then give up."""
+        state = self.state
+        state.draining = True
+        log.info("draining", worker=state.spec.name, in_flight=self.flights.in_flight)
+        self.flights.disband()
+        await self._land(within)
+        for task in self._loops:
+            task.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await asyncio.gather(self.source.stop(4.0), self._table.stop(2.0))
+        await asyncio.gather(self._transactions.close(), self._client.close(), return_exceptions=True)
+
+    async def _land(self, within: float) -> None:
+        try:
+            async with asyncio.timeout(within):
+                await self.flights.landed()
+                await self.commits.settled()
+        except TimeoutError:
+            log.warning("drain_gave_up", worker=self.state.spec.name, in_flight=self.flights.in_flight)
+            self.flights.give_up()
+            await self.flights.landed()
+
+    def status(self) -> dict[str, Any]:
+        """The worker's part of ``GET /status``."""
+        return sink_status(self.state, self.flights.in_flight)
+
+    def age(self) -> float:
+        """Seconds since the slowest of the loops moved: the Kafka thread's polls, and our own ticks."""
+        return self.state.monotonic() - min(self.ticked_at, self.source.polled_at)
+
+    # The Kafka thread's news, in the loop.
+
+    def assigned(self, assignment: Assignment) -> None:
+        self._told = None
+        self.intake.assigned(assignment)
+
+    def begun(self, epoch: int, at: Partition, start: Beginning) -> None:
+        self.intake.begun(epoch, at, start)
+        self._steer(force=True)
+
+    def fetched(self, fetched: Fetched) -> None:
+        self.intake.fetched(fetched)
+        self._steer()
+
+    def stopped(self, epoch: int, at: Partition, stop: Stop) -> None:
+        self.intake.stopped(epoch, at, stop)
+
+    def lost(self, epoch: int) -> None:
+        self.intake.lost(epoch)
+        self._queue.forget()
+        self.redelivery.forget()
+
+    def release(self, release: Release) -> None:
+        asyncio.get_running_loop().create_task(self._release(release)).add_done_callback(self._loop_ended)
+
+    def failed(self, error: Exception) -> None:
+        self._tell_failed(error)
+
+    # The parked state's rows.
+
+    def rows(self, number: int, records: list[Record]) -> None:
+        shard = self.state.shards.get(number)
+        if shard is None or shard.fences_loaded:
+            return  # what we write ourselves comes back here, and is known already
+        for record in records:
+            order_id = (record.key or b"").decode("utf-8", "replace")
+            fence = None if record.value is None else self._fence(record)
+            if fence is None:
+                shard.fences.pop(order_id, None)
+            else:
+                shard.fences[order_id] = fence
+
+    def loaded(self, number: int) -> None:
+        shard = self.state.shards.get(number)
+        if shard is not None and not shard.fences_loaded:
+            self.intake.fences_loaded(number)
+            self.redelivery.loaded(shard)
+
+    def _fence(self, record: Record) -> Any:
+        try:
+            return read_fence_row(record.value or b"")
+        except ValueError as error:
+            log.error("parked_state_unreadable", partition=str(record.at), offset=record.offset, detail=str(error))
+            return None
+
+    def _follow(self, numbers: frozenset[int]) -> None:
+        self._table.follow(numbers, self)
+
+    async def _release(self, release: Release) -> None:
+        """Give the partitions away: finish what is in flight, as far as time allows, and publish what to commit."""
+        state = self.state
+        if not state.is_current(release.epoch):
+            release.done = True
+            return
+        was_draining, state.draining = state.draining, True
+        publishing = asyncio.get_running_loop().create_task(self._publish(release))
+        self.flights.disband()
+        await self._land(max(0.0, release.deadline - state.monotonic()))
+        publishing.cancel()
+        release.offsets = self._committable()
+        self.intake.forget()
+        self._queue.forget()
+        self.redelivery.forget()
+        state.draining = was_draining
+        release.done = True
+
+    async def _publish(self, release: Release) -> None:
+        while True:
+            release.offsets = self._committable()
+            await asyncio.sleep(0.1)
+
+    def _committable(self) -> Mapping[Partition, tuple[int, str]]:
+        return {
+            at: ledger.metadata()
+            for shard in self.state.shards.values()
+            for at, ledger in shard.ledgers.items()
+            if at not in shard.stopped
+        }
+
+    # Between the parts.
+
+    def _settle(self, results: Sequence[tuple[Lane, Outcome]]) -> None:
+        self._outcomes.settle(results)
+        self._steer()
+
+    def _park(self, entry: Entry, parking: Parking) -> None:
+        if entry.replay:
+            self.redelivery.parked_again(entry, parking)
+            return
+        log.info(
+            "parking",
+            worker=self.state.spec.name,
+            order_id=entry.order_id,
+            reason=parking.reason.value,
+            detail=parking.detail,
+        )
+        self._queue.park(entry, parking)
+        self.commits.wake()
+
+    def _park_undecodable(self, entry: Entry, detail: str) -> None:
+        self._park(entry, Parking(ParkReason.UNDECODABLE, detail))
+
+    def _pump(self) -> None:
+        self.flights.pump()
+
+    def _steer(self, *, force: bool = False) -> None:
+        """Tell the thread what to fetch, when that has changed."""
+        wanted = self.intake.fetch_only()
+        if wanted != self._told or force:
+            self._told = wanted
+            self.state.paused = wanted[0]
+            self.source.fetch_only(self.state.epoch, *wanted)
+
+    async def _tick(self) -> None:
+        """What only time brings: a side unreachable for long enough, a new key, the loop's own pulse."""
+        while True:
+            await asyncio.sleep(_TICK)
+            self.ticked_at = self.state.monotonic()
+            version = self._credentials.version
+            if version != self._key_version:
+                self._key_version = version
+                log.info("credentials_changed", worker=self.state.spec.name)
+                self.state.gate.try_now(self.ticked_at)
+            self.intake.fill()
+            self.flights.pump()
+            self._steer()
+
+    def _loop_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._tell_failed(error if isinstance(error, Exception) else RuntimeError(type(error).__name__))

@@ -1,0 +1,57 @@
+"""What the parts of a running sink share. One asyncio loop owns it all: no locks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from workers.app.shard import Shard
+from workers.app.stats import Stats
+from workers.app.topology import SinkSpec
+from workers.core.gate import Gate
+from workers.core.lanes import Entry, Lanes
+from workers.core.record import Partition
+from workers.core.window import Window
+from workers.edges.kafka_source import Assignment
+
+
+@dataclass(slots=True, eq=False)
+class SinkState:
+    """The one owner's memory."""
+
+    spec: SinkSpec
+    lanes: Lanes
+    gate: Gate
+    window: Window
+    opening: frozenset[str]  # topics whose records create or replace an order
+    monotonic: Callable[[], float]  # seconds
+    wall_ms: Callable[[], int]  # milliseconds since 1970
+    chance: Callable[[], float]  # in [0, 1)
+    stats: Stats = field(default_factory=Stats)
+    shards: dict[int, Shard] = field(default_factory=dict)
+    assignment: Assignment | None = None
+    paused: frozenset[Partition] = frozenset()
+    draining: bool = False
+
+    def shard_of(self, entry: Entry) -> Shard | None:
+        """The shard that fetched the entry; None when it has been given away since: nothing may be finished for it."""
+        shard = self.shards.get(entry.record.partition)
+        if shard is None:
+            return None
+        ours = shard.replays if entry.replay else shard.ledgers.get(entry.record.at)
+        return shard if ours is entry.ledger else None
+
+    def finish(self, entry: Entry) -> None:
+        """Nothing more to do for this record: its offset may be committed, its memory is free."""
+        entry.ledger.finish(entry.record.offset)
+        shard = self.shard_of(entry)
+        if shard is not None and not entry.replay:
+            shard.gave(entry.record.at, entry.size)
+
+    @property
+    def epoch(self) -> int:
+        return self.assignment.epoch if self.assignment else 0
+
+    def is_current(self, epoch: int) -> bool:
+        """Whether news of this epoch still concerns us: a rebalance may have overtaken it."""
+        return self.assignment is not None and self.assignment.epoch == epoch

@@ -1,0 +1,26 @@
+"""What a worker has counted since its start."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Stats:
+    """Plain numbers: counting costs nothing on the hot path; ``/status`` and ``/metrics`` read them."""
+
+    delivered: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)  # by reason
+    parked: Counter[str] = field(default_factory=Counter)  # by reason
+    retries: int = 0
+    unknown: int = 0  # attempts whose result is not known
+    duplicates_avoided: int = 0  # found at the vendor instead of being sent again
+    repeated: int = 0  # records that a former owner may have sent before it died
+    requests: Counter[str] = field(default_factory=Counter)  # by HTTP status, or how it failed
+    key_mismatches: int = 0  # key missing, or not the order id
+    two_partitions: int = 0  # orders seen in two partitions
+    passed_unreachable: int = 0  # records that went on without the sink's other topic
+    rebalances: int = 0
+    delivered_at: float | None = None  # monotonic; another order has succeeded since then
+    last_error: str | None = None
