@@ -59,13 +59,15 @@ class Broker:
     @classmethod
     def _start(cls, home: Path, folder: Path | None) -> Broker:
         place = Path(folder or tempfile.mkdtemp(prefix="order-relay-kafka-")).resolve()
-        place.mkdir(parents=True, exist_ok=True)
-        if not (place / "data").exists():
-            shutil.copytree(home / "formatted", place / "data")
-        ports = free_ports()
-        (place / "server.properties").write_text(properties(place / "data", ports))
-        broker = cls(place, ports, temporary=folder is None, process=_launch(home, place))
-        broker._wait_until_ready()
+        try:
+            ports = free_ports()
+            _prepare(home, place, ports)
+            broker = cls(place, ports, temporary=folder is None, process=_launch(home, place))
+            broker._wait_until_ready()
+        except BaseException as error:
+            if folder is None and not isinstance(error, BrokerError):  # that error names the log: it stays
+                shutil.rmtree(place, ignore_errors=True)
+            raise
         return broker
 
     @property
@@ -121,14 +123,14 @@ class Broker:
         self.stop()
 
     def _wait_until_ready(self) -> None:
-        """Return once a real client is told of an unfenced broker; on failure stop it and keep its log."""
+        """Return once a real client is told of an unfenced broker; on failure the process is ended."""
         deadline = time.monotonic() + _START_WITHIN
         try:
             while not _answers(self.ports.broker):
                 self._fail_if_over(deadline)
                 time.sleep(0.05)
-        except BaseException as error:
-            self.stop(keep=isinstance(error, BrokerError))
+        except BaseException:
+            child.stop(self.process)
             raise
 
     def _fail_if_over(self, deadline: float) -> None:
@@ -144,6 +146,13 @@ class Broker:
 
 class _PortTakenError(BrokerError):
     """Another process was faster."""
+
+
+def _prepare(home: Path, folder: Path, ports: Ports) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "data").exists():
+        shutil.copytree(home / "formatted", folder / "data")
+    (folder / "server.properties").write_text(properties(folder / "data", ports))
 
 
 def _launch(home: Path, folder: Path) -> subprocess.Popen[bytes]:

@@ -88,18 +88,19 @@ def play(screen: Screen, orders: Path | None, ends: ExitStack, begun: float) -> 
     """Run the demo to its account; ``ends`` then ends what runs. Raises `DemoError`, `BrokerError`, `ConfigError`."""
     samples = read_samples(orders)
     demo = demo_start.start(screen, ends)
+    publishers = Publishers.start(demo.stage, samples)  # now: they take as long as the workers to be ready
+    demo.wait_until_ready()
     progress = Progress(demo.watch, screen, len(samples), begun)
     for vendor in demo.watch.simulators:
         demo.watch.set_faults(vendor, bad_ids=REFUSED)
-    _publish(demo, samples, progress)
+    _publish(demo, publishers, samples, progress)
     progress.look()
     screen.step("counting at the vendor")
     sinks = [account_of(demo.watch.sinks[view.name], view, demo, samples) for view in progress.sinks]
     return demo, Account(tuple(sinks), progress.first_delivered, time.monotonic() - begun)
 
 
-def _publish(demo: Demo, samples: Sequence[Sample], progress: Progress) -> None:
-    publishers = Publishers.start(demo.stage, samples)
+def _publish(demo: Demo, publishers: Publishers, samples: Sequence[Sample], progress: Progress) -> None:
     outage = Outage(demo.watch, progress.screen)
     progress.screen.step(f"publishing {len(samples)} events, as relay publish does")
     for few in _in_parts(samples):

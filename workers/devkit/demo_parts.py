@@ -111,7 +111,7 @@ def vendor_variables(sink: SinkSpec, base_url: str) -> dict[str, str]:
 
 
 def start_worker(stage: Stage, name: str) -> Part:
-    """Start ``relay run NAME`` with a server on a free port; `wait_ready` waits for it."""
+    """Start ``relay run NAME`` with a server on a free port; `wait_until_ready` waits for it."""
     address = free_address()
     own = {"RELAY_HTTP_ADDR": address, "RELAY_INSTANCE_ID": f"demo-{name}"}
     there = Stage(stage.folder, {**stage.environ, **own}, stage.ends)
@@ -119,7 +119,7 @@ def start_worker(stage: Stage, name: str) -> Part:
     return Part(name, f"http://{address}", f"http://{address}", process, stage.log(name))
 
 
-def wait_ready(part: Part, client: httpx.Client) -> None:
+def wait_until_ready(part: Part, client: httpx.Client) -> None:
     """Return when the worker has joined its group; raises `DemoError`."""
     deadline = time.monotonic() + _READY_WITHIN
     while time.monotonic() < deadline:

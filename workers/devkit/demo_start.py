@@ -17,8 +17,15 @@ from workers.app.configuration import load_configuration
 from workers.app.topology import SinkSpec, Topology
 from workers.devkit.broker import Broker
 from workers.devkit.broker_install import KAFKA_VERSION
-from workers.devkit.demo_parts import Part, Stage, ready_simulator, start_simulator, start_worker, vendor_variables
-from workers.devkit.demo_parts import wait_ready as wait_until_ready
+from workers.devkit.demo_parts import (
+    Part,
+    Stage,
+    ready_simulator,
+    start_simulator,
+    start_worker,
+    vendor_variables,
+    wait_until_ready,
+)
 from workers.devkit.demo_screen import Screen
 from workers.devkit.demo_watch import Watch
 
@@ -35,9 +42,17 @@ class Demo:
     bootstrap: str
     watch: Watch
 
+    def wait_until_ready(self) -> None:
+        """Return when every worker has joined its group; raises `DemoError`."""
+        for part in self.watch.workers.values():
+            wait_until_ready(part, self.watch.client)
+
 
 def start(screen: Screen, ends: ExitStack) -> Demo:
-    """Start all of it, ended by ``ends``; raises `DemoError`, `BrokerError` and `ConfigError`."""
+    """Start all of it, ended by ``ends``; the workers still have to join.
+
+    Raises `DemoError`, `BrokerError` and `ConfigError`.
+    """
     topology = load_configuration(os.environ).topology
     sinks = topology.workers
     folder = _folder(ends)
@@ -93,6 +108,4 @@ def _workers(screen: Screen, stage: Stage, sinks: Mapping[str, SinkSpec], simula
     screen.step(f"workers: {', '.join(sinks)}")
     workers = {name: start_worker(stage, name) for name in sinks}
     client = stage.ends.enter_context(httpx.Client(trust_env=False, timeout=5.0))
-    for part in workers.values():
-        wait_until_ready(part, client)
     return Watch(client, sinks, workers, simulators, {})

@@ -1,0 +1,83 @@
+"""`relay demo` shows that everything adds up, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from workers.devkit.data.make_samples import COUNT, FAULTS, REFUSED
+
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+ROOT = Path(__file__).parents[2]
+MARK = "DEMO_TEST_MARK"
+
+
+@contextmanager
+def demo(tmp_path: Path, mark: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-u", "-m", "workers", "demo", *arguments]
+    environ = os.environ | {MARK: mark, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def left_behind(mark: str) -> list[str]:
+    """Processes that still carry the mark in their environment."""
+    wanted = f"{MARK}={mark}".encode()
+    return [_command(entry) for entry in Path("/proc").iterdir() if entry.name.isdigit() and wanted in _environ(entry)]
+
+
+def _environ(process: Path) -> bytes:
+    try:
+        return (process / "environ").read_bytes()
+    except OSError:  # ended while we looked
+        return b""
+
+
+def _command(process: Path) -> str:
+    return (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+
+
+def test_everything_adds_up_at_the_vendor(broker: object, tmp_path: Path) -> None:
+    mark = uuid.uuid4().hex
+    with demo(tmp_path, mark, "--json") as process:
+        printed, progress = process.communicate(timeout=180)
+    assert process.returncode == 0, progress
+    account = json.loads(printed)
+    assert account["right"]
+    (sink,) = account["sinks"]
+    assert sink["view"]["at_vendor"] == COUNT - len(FAULTS) - len(REFUSED)
+    assert {record["reason"] for record in sink["parked"]} >= {"invalid", "rejected", "behind", "unknown-order"}
+    assert "gate shut" in progress
+    assert left_behind(mark) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("moment", ["Apache Kafka", "topics", "workers", "publishing", "goes down"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ended_at_any_moment_it_leaves_nothing(
+    broker: object, tmp_path: Path, moment: str, number: signal.Signals
+) -> None:
+    mark = uuid.uuid4().hex
+    with demo(tmp_path, mark) as process:
+        assert process.stdout is not None
+        assert any(moment in line for line in process.stdout)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
+    assert "Traceback" not in said
+    assert left_behind(mark) == []
+    assert list(tmp_path.iterdir()) == []
