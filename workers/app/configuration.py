@@ -24,8 +24,8 @@ class Configuration:
     credentials: Mapping[str, VendorCredentials]  # by worker's name; only of the workers asked for
 
 
-def load_configuration(environ: Mapping[str, str], names: Iterable[str] = ()) -> Configuration:
-    """Read everything that the workers ``names`` need; raises `ConfigError` with every fault in it."""
+def load_configuration(environ: Mapping[str, str], names: Iterable[str] | None = ()) -> Configuration:
+    """Read everything that the workers ``names`` need (None: all); raises `ConfigError` with every fault in it."""
     settings, faults = read_settings(environ)
     topology, topology_faults = read_topology(
         settings.topology_path if settings else _topology_path(environ),
@@ -46,8 +46,10 @@ def _topology_path(environ: Mapping[str, str]) -> Path:
         return Path("topics.yaml")  # named among the settings' faults already
 
 
-def _named(topology: Topology | None, names: Iterable[str], faults: list[Fault]) -> list[SinkSpec]:
+def _named(topology: Topology | None, names: Iterable[str] | None, faults: list[Fault]) -> list[SinkSpec]:
     workers = topology.workers if topology else {}
+    if names is None:
+        return list(workers.values())
     found = []
     for name in dict.fromkeys(names):
         if name in workers:

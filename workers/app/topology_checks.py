@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from workers.app.config_errors import Fault, did_you_mean
 from workers.app.topology import KIB, SinkSpec, TopicSpec
 from workers.app.topology_yaml import Document
+from workers.edges.avro_types import SchemaError
+from workers.edges.schemas import load_topic
 
 WORKER_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 DEFAULT_MESSAGE_BYTES = 1_048_588  # Kafka's own max.message.bytes
@@ -28,12 +31,23 @@ def cross_faults(document: Document, topics: Mapping[str, TopicSpec], sinks: Map
 
 
 def _topic_faults(document: Document, topic: TopicSpec) -> Iterator[Fault]:
-    if topic.schema_file is not None and not topic.schema_file.is_file():
-        yield Fault(document.place(("topics", topic.name, "schema")), f"no such file: {topic.schema_file}")
+    if topic.schema_file is not None:
+        yield from _schema_faults(document, topic.name, topic.schema_file)
     insync = topic.config.get("min.insync.replicas", "1")
     if not insync.isdecimal() or not 1 <= int(insync) <= topic.replication_factor:
         message = f"1 to {topic.replication_factor} is wanted (the replication factor), else nothing can be written"
         yield Fault(document.place(("topics", topic.name, "config", "min.insync.replicas")), message)
+
+
+def _schema_faults(document: Document, topic: str, file: Path) -> Iterator[Fault]:
+    place = document.place(("topics", topic, "schema"))
+    if not file.is_file():
+        yield Fault(place, f"no such file: {file}")
+        return
+    try:
+        load_topic(topic, file)
+    except SchemaError as error:
+        yield Fault(place, str(error))
 
 
 def _sink_faults(document: Document, sink: SinkSpec) -> Iterator[Fault]:

@@ -74,17 +74,47 @@ def apply(allow_repartition: bool, as_json: bool) -> int:
 @as_json
 def check(as_json: bool) -> int:
     """Exit with status 1 on any difference, or on a schema change that is not FULL_TRANSITIVE compatible."""
+    configuration = _configuration()
+    findings = _schema_findings(configuration)
+    if not as_json:
+        for finding in findings:
+            say(f"relay: {finding['says']}")
+    changes = _planned(configuration)
+    if as_json:
+        show_json({"changes": [_facts(change) for change in changes], **_counts(changes), "schemas": findings})
+    else:
+        _show(changes)
+    return 1 if changes or findings else 0
+
+
+def _schema_findings(configuration: Configuration) -> list[dict[str, Any]]:
+    """Judge the schemas here first, so that a break is named even when nothing can be reached."""
+    import asyncio
+    from dataclasses import asdict
+
+    from workers.app.topic_apply import read_schemas
+    from workers.app.topic_work import refused_schemas
+    from workers.edges.compatibility import check as judge
+
+    found = judge(read_schemas(configuration.topology))
+    findings = [{key: _plain(value) for key, value in asdict(one).items()} | {"says": str(one)} for one in found]
+    judged = {one.topic for one in found}
+    for topic, texts in asyncio.run(refused_schemas(configuration)).items():
+        if topic not in judged:
+            findings.append({"topic": topic, "says": f"{topic}: the registry would refuse it: {'; '.join(texts)}"})
+    return findings
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, int | str | None) else str(value)
+
+
+def _planned(configuration: Configuration) -> list[Change]:
     import asyncio
 
     from workers.app.topic_work import plan_topics
 
-    configuration = _configuration()
-    changes = asyncio.run(plan_topics(configuration))
-    if as_json:
-        show_json({"changes": [_facts(change) for change in changes], **_counts(changes)})
-    else:
-        _show(changes)
-    return 1 if changes else 0
+    return asyncio.run(plan_topics(configuration))
 
 
 def _configuration() -> Configuration:
