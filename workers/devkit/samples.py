@@ -1,0 +1,144 @@
+"""Example events: a realistic order, and something valid for any other schema."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any, Final, assert_never
+
+from workers.edges.avro_types import Array, Enum, Field, Fixed, Logical, Map, Primitive, Record, Type, Union
+from workers.edges.event_json import from_json, to_json
+
+_PRODUCTS: Final = (
+    ("SKU-1042", "Trail running shoe, blue", Decimal("89.90"), "Shoes > Running"),
+    ("SKU-2210", "Merino socks, pair", Decimal("14.50"), "Clothing > Socks"),
+    ("SKU-3007", "Rain jacket, light", Decimal("129.00"), "Clothing > Jackets"),
+    ("SKU-4118", "Water bottle 0.7 l", Decimal("19.95"), "Accessories"),
+)
+_CUSTOMERS: Final = ("ada", "grace", "elodie", "nikos", "yuki")
+_SITES: Final = 3
+_ORDERS: Final = 9_000_000
+
+
+def sample_event(tree: Record, random: Random, now: datetime) -> dict[str, Any]:
+    """Make one event of a topic's schema as `from_json` takes it; ``now`` is aware. Nothing else goes into it."""
+    made = _NICE.get(tree.name.rpartition(".")[2], _no_fields)(random, now)
+    event = {item.name: _field(item, made, random, now) for item in tree.fields}
+    return to_json(tree, from_json(tree, event))
+
+
+def _no_fields(_random: Random, _now: datetime) -> dict[str, Any]:
+    return {}
+
+
+def _order_created(random: Random, now: datetime) -> dict[str, Any]:
+    return {"producer": "sample", "order": _order(random, now)}
+
+
+def _order(random: Random, now: datetime) -> dict[str, Any]:
+    lines = [_line(product, random) for product in random.sample(_PRODUCTS, random.randint(1, 3))]
+    total = sum((Decimal(line["unit_price"]) * line["quantity"] for line in lines), Decimal())
+    return {
+        "order_id": _order_id(random),
+        "placed_at": _time(now - timedelta(seconds=random.randint(1, 90))),
+        "time_zone": "Europe/Athens",
+        "website_id": random.randint(1, _SITES),
+        "status": "placed",
+        "currency": "EUR",
+        "total_value": str(total),
+        "customer": _customer(random),
+        "lines": lines,
+        "attributes": [{"name": "channel", "value": random.choice(("web", "app"))}],
+    }
+
+
+def _line(product: tuple[str, str, Decimal, str], random: Random) -> dict[str, Any]:
+    number, name, price, category = product
+    return {
+        "product_id": number,
+        "name": name,
+        "unit_price": str(price),
+        "quantity": random.randint(1, 3),
+        "url": f"https://shop.example.com/products/{number.lower()}",
+        "image_url": f"https://shop.example.com/images/{number.lower()}.jpg",
+        "category": category,
+        "attributes": [{"name": "size", "value": str(random.randint(36, 46))}],
+    }
+
+
+def _customer(random: Random) -> dict[str, Any]:
+    number = random.randrange(1000)
+    return {"email": f"{random.choice(_CUSTOMERS)}.{number}@example.com", "crm_id": f"C-{number:05}"}
+
+
+def _order_status(random: Random, _now: datetime) -> dict[str, Any]:
+    return {
+        "producer": "sample",
+        "order_id": _order_id(random),
+        "status": "paid",
+        "reason": "payment received",
+        "website_id": 1,
+    }
+
+
+_NICE: Final[Mapping[str, Callable[[Random, datetime], dict[str, Any]]]] = {
+    "OrderCreated": _order_created,
+    "OrderStatus": _order_status,
+}
+
+
+def _order_id(random: Random) -> str:
+    return f"SO-{1_000_000 + random.randrange(_ORDERS)}"
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
+
+
+def _field(item: Field, made: Mapping[str, Any], random: Random, now: datetime) -> Any:
+    if item.name in made:
+        return made[item.name]
+    if item.name.endswith("_id") and isinstance(item.type, Primitive) and item.type.kind == "string":
+        return str(uuid.UUID(int=random.getrandbits(128), version=4))
+    return _value(item.type, item.name, random, now)
+
+
+def _value(tree: Type, name: str, random: Random, now: datetime) -> Any:
+    """Make any value of a type, in its JSON form; texts say which field they are in."""
+    match tree:
+        case Record(fields=fields):
+            return {item.name: _field(item, {}, random, now) for item in fields}
+        case Array(items=items):
+            return [_value(items, name, random, now)]
+        case Map(values=values):
+            return {"key": _value(values, name, random, now)}
+        case Union(branches=branches):
+            return _value(next(filter(_says_something, branches), branches[0]), name, random, now)
+        case Enum(symbols=symbols):
+            return random.choice(symbols)
+        case Fixed() | Primitive():
+            return _plain(tree, name, random, now)
+        case _:
+            assert_never(tree)
+
+
+def _says_something(tree: Type) -> bool:
+    return not (isinstance(tree, Primitive) and tree.kind == "null")
+
+
+def _plain(tree: Primitive | Fixed, name: str, random: Random, now: datetime) -> Any:
+    match tree.logical:
+        case Logical(name="decimal", scale=scale):
+            return str(Decimal(1).scaleb(-scale)) if scale else "1"
+        case Logical(name="timestamp-millis"):
+            return _time(now)
+        case _:
+            pass
+    if isinstance(tree, Fixed):
+        return base64.b64encode(bytes(tree.size)).decode("ascii")
+    values = {"null": None, "boolean": True, "bytes": "e30=", "string": name.replace("_", " ")}
+    return values.get(tree.kind, random.randint(1, 9))
