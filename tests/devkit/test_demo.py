@@ -66,8 +66,15 @@ def test_everything_adds_up_at_the_vendor(broker: object, tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("moment", ["Apache Kafka", "topics", "workers", "publishing", "goes down"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        ("Apache Kafka", signal.SIGINT),
+        ("topics", signal.SIGTERM),
+        ("workers", signal.SIGINT),
+        ("goes down", signal.SIGINT),
+    ],
+)
 def test_ended_at_any_moment_it_leaves_nothing(
     broker: object, tmp_path: Path, moment: str, number: signal.Signals
 ) -> None:

@@ -59,7 +59,7 @@ class Account:
     @property
     def right(self) -> bool:
         """Whether everything adds up."""
-        return all(check.right for sink in self.sinks for check in sink.checks)
+        return bool(self.sinks) and all(check.right for sink in self.sinks for check in sink.checks)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self) | {"right": self.right}, ensure_ascii=False)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
+from rich import box
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -101,9 +102,9 @@ def _line(sink: SinkView) -> str:
 
 
 def _table(sinks: Sequence[SinkView]) -> Table:
-    table = Table(expand=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("sink")
-    for heading in ("orders at vendor", "delivered", "parked", "in flight", "waiting", "retries"):
+    for heading in ("at vendor", "delivered", "parked", "in flight", "waiting", "retries"):
         table.add_column(heading, justify="right")
     table.add_column("gate")
     for sink in sinks:
