@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError, UnknownTopicOrPartitionError
+from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError, UnknownTopicOrPartitionError
 
 from workers.core.record import Headers, Partition
 from workers.edges.daemon import in_thread
@@ -147,7 +147,7 @@ def advice(error: BaseException) -> str:
     """One line: what went wrong, and what to do where it is known."""
     if isinstance(error, UnknownTopicOrPartitionError):
         return f"{describe_any(error)}: a topic is missing; run 'relay topics apply'"
-    if isinstance(error, MessageSizeTooLargeError | RecordTooLargeError):
+    if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
         todo = "raise max.message.bytes of the parked topic in topics.yaml, then 'relay topics apply'"
         return f"{describe_any(error)}: {todo}"
     return describe_any(error)
