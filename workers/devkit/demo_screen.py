@@ -104,11 +104,11 @@ def _line(sink: SinkView) -> str:
 def _table(sinks: Sequence[SinkView]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("sink")
-    for heading in ("at vendor", "delivered", "parked", "in flight", "waiting", "retries"):
-        table.add_column(heading, justify="right")
+    for heading in ("at vendor", "delivered", "parked", "in flight", "waiting"):
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("gate")
     for sink in sinks:
-        numbers = (sink.at_vendor, sink.delivered, sink.parked, sink.in_flight, sink.lag, sink.retries)
+        numbers = (sink.at_vendor, sink.delivered, sink.parked, sink.in_flight, sink.lag)
         gate = f"[{_COLOURS.get(sink.gate, 'white')}]{sink.gate}[/]"
         table.add_row(sink.name, *(str(number) for number in numbers), gate)
     return table

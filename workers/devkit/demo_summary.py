@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -20,9 +21,10 @@ def print_summary(console: Console, account: Account) -> None:
     for sink in account.sinks:
         console.print()
         console.print(_checks(sink))
+        console.print(f" {_counts(sink)}\n", highlight=False)
         if sink.parked:
             console.print(_parked(sink))
-    first = f"first order delivered after {account.first_delivered:.1f} s, " if account.first_delivered else ""
+    first = f"The first order was delivered after {account.first_delivered:.1f} s; " if account.first_delivered else ""
     verdict = "[green]It adds up.[/]" if account.right else "[red]It does not add up.[/]"
     console.print(f"{verdict} {first}all of it after {account.seconds:.1f} s.", highlight=False)
 
@@ -30,19 +32,25 @@ def print_summary(console: Console, account: Account) -> None:
 def _checks(sink: SinkAccount) -> Table:
     view = sink.view
     title = f"{view.name}: {sink.records} records of {sink.orders} orders; {view.at_vendor} orders at {view.vendor}"
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column(f"counted at {view.vendor} and in Kafka")
     for heading in ("wanted", "found", ""):
         table.add_column(heading, justify="right")
     for check in sink.checks:
         table.add_row(check.what, str(check.wanted), str(check.found), "ok" if check.right else "[red]no[/]")
-    counts = f"{view.delivered} delivered, {view.parked} parked, {view.skipped} skipped"
-    table.caption = f"{counts}; {view.retries} retries, {view.duplicates} with an unknown outcome"
     return table
 
 
+def _counts(sink: SinkAccount) -> str:
+    view = sink.view
+    ends = f"{view.delivered} records delivered, {view.parked} parked, {view.skipped} skipped"
+    return f"{ends}; {view.retries} retries, {view.duplicates} with an unknown outcome"
+
+
 def _parked(sink: SinkAccount) -> Table:
-    table = Table(title=f"parked in {sink.parks}: {len(sink.parked)} records", title_justify="left")
+    table = Table(
+        title=f"parked in {sink.parks}: {len(sink.parked)} records", title_justify="left", box=box.SIMPLE_HEAD
+    )
     for heading in ("order", "records", "reason", "detail"):
         table.add_column(heading, justify="right" if heading == "records" else "left", overflow="ellipsis")
     counts = Counter(record.order_id for record in sink.parked)
