@@ -1,0 +1,64 @@
+"""``relay simulate`` as a user starts it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+RELAY = [sys.executable, "-m", "workers", "simulate"]
+
+
+@contextmanager
+def simulate(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process and its first line, which it prints when it listens."""
+    with subprocess.Popen([*RELAY, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield process, process.stdout.readline()
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_says_where_it_listens_and_ends_quietly_when_asked(number: signal.Signals) -> None:
+    with simulate("ecdp", "--fault", "unknown_order=404", "--latency", "1ms") as (process, line):
+        base, _, rest = line.partition(" ")
+        assert rest.startswith("simulates ecdp (key demo-key, control http://127.0.0.1:")
+        change = {"orderId": "1", "orderStatus": "paid"}
+        assert httpx.put(f"{base}/orders/status", json=change, headers={"x-api-key": "demo-key"}).status_code == 404
+        assert httpx.get(f"{base}/_sim/faults").json()["latency"] == 0.001
+        process.send_signal(number)
+        assert process.wait(10) == 0
+        assert process.stderr
+        assert process.stderr.read() == ""
+
+
+def test_a_port_in_use_is_one_line() -> None:
+    with simulate("ecdp") as (_, line):
+        port = line.split(" ")[0].rpartition(":")[2]
+        second = subprocess.run([*RELAY, "ecdp", "--port", port], capture_output=True, text=True, check=False)
+    assert second.returncode == 1
+    assert second.stderr.startswith("relay: cannot listen")
+    assert second.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nobody"], "there is no simulator of 'nobody'; there are: ecdp"),
+        (["ecdp", "--fault", "doom=1"], "there is no fault knob 'doom'; there are: bad_ids, deny"),
+        (["ecdp", "--latency", "soon"], "fault latency: a duration is wanted"),
+        (["ecdp", "--error-rate", "2"], "fault error_rate: Input should be less than or equal to 1"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_status_2(arguments: list[str], said: str) -> None:
+    run = subprocess.run([*RELAY, *arguments], capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert run.stderr.startswith(f"relay: {said.split(';', maxsplit=1)[0]}")
+    assert run.stderr.count("\n") == 1
