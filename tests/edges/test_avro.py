@@ -202,6 +202,26 @@ async def test_older_and_newer_writers_are_read_as_today() -> None:
     assert ours.order_id("order-status", value) == "Ö-1"
 
 
+async def test_a_symbol_that_today_does_not_know_is_undecodable_by_its_field() -> None:
+    """The reason names where the two schemas differ; other records of that writer are read."""
+    text = SCHEMAS["order-status"].today.text.replace('"canceled"]', '"canceled", "lost"]')
+    ours = codec(FakeRegistry({7: text}))
+    await ours.learn(7)
+    assert ours.decode_any("order-status", framed(7, text, STATUS)) == STATUS
+    with pytest.raises(Undecodable, match="it differs in status"):
+        ours.decode("order-status", framed(7, text, {**STATUS, "status": "lost"}))
+
+
+async def test_the_order_id_is_found_under_a_former_name() -> None:
+    """A writer that calls it otherwise is read whole; the alias tells where it is."""
+    today = schema(edited("order-status", order_id={"type": "string", "aliases": ["order"]}))
+    text = edited("order-status", order_id=None, order={"type": "string"})
+    topic = replace(SCHEMAS["order-status"], today=today)
+    ours = codec(FakeRegistry({7: text}), {"order-status": topic})
+    await ours.learn(7)
+    assert ours.order_id("order-status", framed(7, text, {**STATUS, "order": "A"})) == "A"
+
+
 def test_a_recorded_former_version_is_still_read() -> None:
     """A value whose fingerprint only the history knows decodes as today's schema."""
     former = schema(edited("order-status", website_id=None))

@@ -44,7 +44,10 @@ class Unencodable(ValueError):  # noqa: N818 - a fact about an event
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """Decodes and encodes the topics of `schemas`; what it learns of a registry it keeps for good."""
+    """Decodes and encodes the topics of `schemas`; what it learns of a registry it keeps for good.
+
+    A topic that is not among them is a `KeyError`.
+    """
 
     schemas: Schemas
     clock: Callable[[], float]  # seconds, monotonic
@@ -116,11 +119,16 @@ class Codec:
         try:
             text = await self.registry.schema(schema_id)
         except SchemaMissing:
-            self._missing[schema_id] = self.clock() + _FORGET_MISSING_AFTER
+            self._remember_missing(schema_id, self.clock())
         except RegistryRefused as error:
             self._learnt[schema_id] = Unreadable(str(error))
         else:
             self._learnt[schema_id] = _parsed(text, schema_id)
+
+    def _remember_missing(self, schema_id: int, now: float) -> None:
+        for old in [known for known, until in self._missing.items() if until <= now]:
+            del self._missing[old]  # else every garbage id would be held for ever
+        self._missing[schema_id] = now + _FORGET_MISSING_AFTER
 
     def _head(self, topic: str) -> bytes:
         if self.registry is not None:

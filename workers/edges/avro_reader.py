@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import fastavro
 
+from workers.edges.avro_clash import clashes
 from workers.edges.avro_compile import Decode, Malformed, compile_prefix, compile_record
 from workers.edges.avro_meaning import changes_of_meaning
 from workers.edges.avro_types import Primitive, Record, Type, plain
@@ -39,7 +40,7 @@ class Reader:
     head: int  # length of the header
     record: Decode
     peek: Decode | None  # the order id alone; None: the writer keeps it elsewhere, or the topic is not of orders
-    resolve: Callable[[bytes], Any] | None  # the record's bytes as today's schema; None: written with it
+    resolve: Callable[[bytes], dict[str, Any]] | None  # the record's bytes as today's schema; None: written with it
     order_id_path: tuple[str, ...]
 
     def read(self, value: bytes) -> dict[str, Any]:
@@ -48,7 +49,7 @@ class Reader:
             content: dict[str, Any] = self.record(value, self.head)
         except Malformed as error:
             raise Undecodable(str(error)) from error
-        return content if self.resolve is None else _resolved(self.resolve, value[self.head :])
+        return content if self.resolve is None else self.resolve(value[self.head :])
 
     def order_id(self, value: bytes) -> str:
         """Decode the order id, or all that it takes; raises `Undecodable`."""
@@ -73,22 +74,19 @@ def reader_of(writer: Schema, today: Schema, head: int) -> Reader | Unreadable:
     return Reader(head, compile_record(writer.tree), peek, resolve, path)
 
 
-def _resolver(writer: Schema, today: Schema) -> Callable[[bytes], Any]:
+def _resolver(writer: Schema, today: Schema) -> Callable[[bytes], dict[str, Any]]:
     written = fastavro.parse_schema(plain(writer.tree))
     wanted = fastavro.parse_schema(plain(today.tree))
 
-    def resolve(record: bytes) -> Any:
-        return fastavro.schemaless_reader(io.BytesIO(record), written, wanted)
+    places = ", ".join(sorted({clash.path or "its name" for clash in clashes(today.tree, writer.tree)}))
+
+    def resolve(record: bytes) -> dict[str, Any]:
+        try:
+            return cast("dict[str, Any]", fastavro.schemaless_reader(io.BytesIO(record), written, wanted))
+        except Exception as error:  # whatever fastavro's walk trips over: the record itself was read without a fault
+            raise Undecodable(f"written with a schema that today's cannot read; it differs in {places}") from error
 
     return resolve
-
-
-def _resolved(resolve: Callable[[bytes], Any], record: bytes) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = resolve(record)
-    except Exception as error:  # whatever fastavro's walk trips over: the record itself was read without a fault
-        raise Undecodable(f"written with a schema that today's cannot read ({type(error).__name__})") from error
-    return content
 
 
 def _has_text(tree: Record, path: tuple[str, ...]) -> bool:

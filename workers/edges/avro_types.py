@@ -234,7 +234,7 @@ def _logical(definition: Mapping[str, Any]) -> Logical | None:
 
 
 def plain(tree: Type, seen: set[str] | None = None) -> Any:
-    """Give the schema's JSON with full names and without logical types, docs and aliases that no reader needs.
+    """Give the schema's JSON with full names and without logical types and docs.
 
     fastavro then leaves timestamps as ints and decimals as their raw bytes.
     """
