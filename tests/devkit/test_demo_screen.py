@@ -43,7 +43,7 @@ def text(of: Console) -> str:
 
 def test_piped_it_is_plain_lines_without_control_characters() -> None:
     piped = console(terminal=False)
-    with screen_for(piped) as screen:
+    with screen_for(piped, 0.0) as screen:
         screen.step("a step")
         screen.show([VIEW], 1, 10)
     assert isinstance(screen, PlainScreen)
@@ -60,7 +60,7 @@ def test_piped_it_is_plain_lines_without_control_characters() -> None:
 
 def test_on_a_terminal_it_is_a_live_table() -> None:
     terminal = console(terminal=True)
-    with screen_for(terminal) as screen:
+    with screen_for(terminal, 0.0) as screen:
         screen.show([VIEW], 1, 10)
     assert isinstance(screen, LiveScreen)
     assert "in flight" in text(terminal)

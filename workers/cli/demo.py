@@ -61,7 +61,7 @@ def _play(*, keep: bool, orders: Path | None, as_json: bool, begun: float) -> in
 
     console = Console(stderr=as_json)
     with ExitStack() as ends:
-        with screen_for(console) as screen:
+        with screen_for(console, begun) as screen:
             running, account = play(screen, orders, ends, begun)
         print_summary(console, account)
         if as_json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -37,11 +37,11 @@ class LiveScreen:
 
     console: Console
     live: Live
-    begun: float = field(default_factory=time.monotonic)
+    begun: float  # of the clock `time.monotonic`
 
     @classmethod
-    def on(cls, console: Console) -> LiveScreen:
-        return cls(console, Live(console=console, refresh_per_second=8, transient=True))
+    def on(cls, console: Console, begun: float) -> LiveScreen:
+        return cls(console, Live(console=console, refresh_per_second=8, transient=True), begun)
 
     def step(self, text: str) -> None:
         self.console.print(f"[dim]{time.monotonic() - self.begun:5.1f}s[/]  {text}", highlight=False)
@@ -65,7 +65,7 @@ class PlainScreen:
     """A line per step, and a line of counts every two seconds while they change."""
 
     console: Console
-    begun: float = field(default_factory=time.monotonic)
+    begun: float
     said: str = ""
     said_at: float = 0.0
 
@@ -91,9 +91,9 @@ class PlainScreen:
         pass
 
 
-def screen_for(console: Console) -> Screen:
-    """Give the live table on a terminal, plain lines elsewhere."""
-    return LiveScreen.on(console) if console.is_terminal else PlainScreen(console)
+def screen_for(console: Console, begun: float) -> Screen:
+    """Give the live table on a terminal, plain lines elsewhere; seconds are counted from ``begun``."""
+    return LiveScreen.on(console, begun) if console.is_terminal else PlainScreen(console, begun)
 
 
 def _line(sink: SinkView) -> str:

@@ -13,7 +13,7 @@ from rich.table import Table
 from workers.devkit.demo_account import Account, SinkAccount
 from workers.devkit.demo_start import Demo, settings_of
 
-_LONGEST_DETAIL = 60
+_LONGEST_DETAIL = 120
 
 
 def print_summary(console: Console, account: Account) -> None:
@@ -52,7 +52,7 @@ def _parked(sink: SinkAccount) -> Table:
         title=f"parked in {sink.parks}: {len(sink.parked)} records", title_justify="left", box=box.SIMPLE_HEAD
     )
     for heading in ("order", "records", "reason", "detail"):
-        table.add_column(heading, justify="right" if heading == "records" else "left", overflow="ellipsis")
+        table.add_column(heading, justify="right" if heading == "records" else "left", overflow="fold")
     counts = Counter(record.order_id for record in sink.parked)
     firsts = {record.order_id: record for record in reversed(sink.parked) if record.reason != "behind"}
     for order_id, first in sorted(firsts.items()):
@@ -85,6 +85,10 @@ def _print_addresses(console: Console, demo: Demo) -> None:
 
 def _commands(account: Account) -> Iterator[str]:
     for sink in account.sinks:
-        yield f"relay tail {sink.parks} --from-beginning     # what is parked, and why"
-        yield f"relay offsets {sink.view.name}                       # how far it has read"
-    yield "relay sample order-created | relay publish order-created -     # an order of yours"
+        yield _explained(f"relay tail {sink.parks} --from-beginning", "what is parked, and why")
+        yield _explained(f"relay offsets {sink.view.name}", "how far it has read")
+    yield _explained("relay sample order-created | relay publish order-created -", "an order more")
+
+
+def _explained(command: str, why: str) -> str:
+    return f"{command:58}  # {why}"
