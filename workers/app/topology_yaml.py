@@ -57,7 +57,7 @@ def read_document(path: Path) -> Document:
 
 def _plain(document: Document, keys: Keys, node: Any) -> Any:
     if isinstance(node, CommentedMap):
-        return {str(key): _child(document, (*keys, str(key)), node.lc.key(key), node[key]) for key in node}
+        return {str(key): _child(document, (*keys, str(key)), _key_mark(node, key), node[key]) for key in node}
     if isinstance(node, CommentedSeq):
         return [_child(document, (*keys, i), node.lc.item(i), item) for i, item in enumerate(node)]
     if isinstance(node, bool):
@@ -65,8 +65,14 @@ def _plain(document: Document, keys: Keys, node: Any) -> Any:
     return next((kind(node) for kind in (int, float, str) if isinstance(node, kind)), node)
 
 
-def _child(document: Document, keys: Keys, at: tuple[int, int], node: Any) -> Any:
-    document.places[keys] = f"{document.file}:{at[0] + 1}:{at[1] + 1}"
+def _key_mark(node: CommentedMap, key: Any) -> tuple[int, int] | None:
+    """Where a key stands; one that a merge (``<<``) brought in stands nowhere, and is named by what is around it."""
+    return node.lc.key(key) if key in (node.lc.data or {}) else None
+
+
+def _child(document: Document, keys: Keys, at: tuple[int, int] | None, node: Any) -> Any:
+    if at is not None:
+        document.places[keys] = f"{document.file}:{at[0] + 1}:{at[1] + 1}"
     return _plain(document, keys, node)
 
 
