@@ -32,7 +32,10 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
     """One real Kafka for the whole run: do not stop it, start your own for faults of the broker."""
     running = start_broker()
     yield running
-    running.stop(keep=request.session.testsfailed > 0)
+    failed = request.session.testsfailed > 0
+    running.stop(keep=failed)
+    if failed:
+        request.config.get_terminal_writer().line(f"\nKafka's log: {running.log}")
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ def demo(*, keep: bool, orders: Path | None, as_json: bool) -> int:
     """Run the demo; exit status 0 when everything adds up."""
     begun = time.monotonic()
     click.echo("Order Relay demo: orders from Kafka to simulated vendors. Ctrl-C ends it at any moment.", err=as_json)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell script's background process ignores it
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     from workers.devkit.broker import BrokerError

@@ -81,10 +81,10 @@ class Broker:
         return self.folder / "kafka.log"
 
     def stop(self, *, keep: bool = False) -> None:
-        """End it cleanly; ``keep`` leaves the temporary folder with the log."""
+        """End it cleanly; ``keep`` leaves the log of a broker without a folder of its own."""
         child.stop(self.process)
-        if self.temporary and not keep:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        if self.temporary:
+            shutil.rmtree(self.folder / "data" if keep else self.folder, ignore_errors=True)
 
     def kill(self) -> None:
         """SIGKILL: a crash. `restart` brings it back with its data."""

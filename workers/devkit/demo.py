@@ -125,7 +125,7 @@ def _in_parts(samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
 
 def _all_ended(demo: Demo, samples: Sequence[Sample], progress: Progress) -> bool:
     wanted = {name: sum(sample.topic in sink.consumes for sample in samples) for name, sink in demo.watch.sinks.items()}
-    return all(sink.ended >= wanted[sink.name] and not sink.in_flight for sink in progress.sinks)
+    return all(sink.ended >= wanted[sink.name] and not sink.in_flight and not sink.lag for sink in progress.sinks)
 
 
 def _fail_if_stuck(demo: Demo, progress: Progress) -> None:
