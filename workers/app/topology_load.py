@@ -29,7 +29,7 @@ POLLER_KEYS = frozenset({"publishes", "state", "every"})
 def load_topology(path: Path, environ: Mapping[str, str], *, replication_factor: int | None = None) -> Topology:
     """Read topics.yaml with the environment's overrides; raises `ConfigError` with every fault in it."""
     topology, faults = read_topology(path, environ, replication_factor=replication_factor)
-    if topology is None:
+    if topology is None or faults:
         raise ConfigError(faults)
     return topology
 
@@ -37,7 +37,10 @@ def load_topology(path: Path, environ: Mapping[str, str], *, replication_factor:
 def read_topology(
     path: Path, environ: Mapping[str, str], *, replication_factor: int | None = None
 ) -> tuple[Topology | None, list[Fault]]:
-    """Read the topology, or None and the faults: for `relay check`, which goes on to the rest."""
+    """Read the topology and its faults, for `relay check`, which goes on to the rest.
+
+    With faults the topology is only what could be read, and good for finding more of them.
+    """
     try:
         document = read_document(path)
     except ConfigError as error:
@@ -47,9 +50,7 @@ def read_topology(
     topics = _topics(document, replication_factor)
     sinks = _sinks(document)
     document.faults += cross_faults(document, topics, sinks)
-    if document.faults:
-        return None, document.faults
-    return Topology(1, path, topics, sinks), []
+    return Topology(1, path, topics, sinks), document.faults
 
 
 def _sections(document: Document) -> None:
@@ -148,8 +149,17 @@ def _model(
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        for detail in error.errors(include_url=False, include_input=False):
-            document.wrong((*keys, *detail["loc"]), _message(detail, known))
+        details = error.errors(include_url=False, include_input=False)
+    for detail in details:
+        document.wrong((*keys, *detail["loc"]), _message(detail, known))
+    return _without(model, data, {detail["loc"][0] for detail in details})
+
+
+def _without(model: type[M], data: dict[str, Any], wrong: set[str | int]) -> M | None:
+    """Make the model of what is right in a block: the checks between blocks then find their faults in the same run."""
+    try:
+        return model.model_validate({key: value for key, value in data.items() if key not in wrong})
+    except ValidationError:
         return None
 
 

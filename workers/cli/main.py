@@ -80,13 +80,15 @@ def relay() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit status: 0 done, 1 failed, 2 wrong usage or configuration."""
     try:
-        status: Any = relay.main(arguments, prog_name="relay", standalone_mode=False)
+        with relay.make_context("relay", arguments) as ctx:
+            status: Any = relay.invoke(ctx)
         sys.stdout.flush()
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
     except click.ClickException as error:
         return _refused(error)
     except (click.Abort, KeyboardInterrupt):
-        tell("interrupted")
-        return INTERRUPTED
+        return _interrupted()
     except BrokenPipeError:
         return _closed_pipe()
     except Exception as error:  # noqa: BLE001 - the last place where an error can become a line for people
@@ -113,6 +115,13 @@ def _refused(error: click.ClickException) -> int:
         case _:
             tell(error.format_message())
     return error.exit_code
+
+
+def _interrupted() -> int:
+    if sys.stderr.isatty():
+        click.echo(err=True)  # the terminal has written ^C into the line
+    tell("interrupted")
+    return INTERRUPTED
 
 
 def _closed_pipe() -> int:

@@ -91,7 +91,10 @@ class KafkaAdmin:
 
     def alter_config(self, name: str, values: Mapping[str, str]) -> None:
         """Set these of a topic's configuration values; the others stay."""
-        self._client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, dict(values))])
+        resource = ConfigResource(ConfigResourceType.TOPIC, name, dict(values))
+        answer = self._client.alter_configs([resource], raise_on_unknown=False)["topic"][name]
+        if answer != "OK":  # kafka-python tells of a refusal, it does not raise it
+            raise KafkaFailed(f"Kafka refuses it: {' '.join(answer.split())[:300]}")
 
     def add_partitions(self, name: str, count: int) -> None:
         """Raise a topic to ``count`` partitions and wait for their leaders."""

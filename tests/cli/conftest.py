@@ -1,0 +1,101 @@
+"""A project of its own on the real broker: topics.yaml with fresh names, schemas beside it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from workers.cli.main import run
+
+if TYPE_CHECKING:
+    from workers.devkit.broker import Broker
+
+ROOT = Path(__file__).parents[2]
+PARTITIONS = 3
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one command line did."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A topology whose topics nobody else uses."""
+
+    folder: Path
+    created: str
+    status: str
+    parked: str
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "topics.yaml"
+
+    def edit(self, was: str, becomes: str) -> None:
+        text = self.file.read_text()
+        assert was in text
+        self.file.write_text(text.replace(was, becomes))
+
+
+Relay = Callable[..., Ran]
+
+
+@pytest.fixture
+def relay(capfdbinary: pytest.CaptureFixture[bytes]) -> Relay:
+    """``relay("topics", "plan")`` runs a command line in this process."""
+
+    def ran(*arguments: str) -> Ran:
+        capfdbinary.readouterr()
+        status = run(list(arguments))
+        captured = capfdbinary.readouterr()
+        return Ran(status, captured.out.decode(), captured.err.decode())
+
+    return ran
+
+
+@pytest.fixture
+def project(tmp_path: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Project:
+    mark = uuid.uuid4().hex[:8]
+    made = Project(tmp_path, f"order-created-{mark}", f"order-status-{mark}", f"ecdp-{mark}")
+    text = (ROOT / "topics.yaml").read_text()
+    for was, becomes in (
+        ("order-created", made.created),
+        ("order-status", made.status),
+        ("ecdp-parked", made.parked),
+        ("ecdp-sink", f"sink-{mark}"),
+        ("partitions: 12", f"partitions: {PARTITIONS}"),
+    ):
+        text = text.replace(was, becomes)
+    made.file.write_text(text)
+    _copy_schemas(made)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrap)
+    monkeypatch.setenv("RELAY_REPLICATION_FACTOR", "1")
+    return made
+
+
+def _copy_schemas(made: Project) -> None:
+    for was, name in (("order-created", made.created), ("order-status", made.status)):
+        history = made.folder / "schemas/history" / name
+        shutil.copytree(ROOT / "schemas/history" / was, history)
+        shutil.copy(ROOT / f"schemas/{was}.avsc", made.folder / f"schemas/{name}.avsc")

@@ -1,0 +1,120 @@
+"""`relay check`: every fault in one run, never a secret; then what answers."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workers.devkit.simulators import SimulatorOptions
+from workers.devkit.simulators.ecdp import EcdpSimulator
+
+ROOT = Path(__file__).parents[2]
+CANARY = "canary-90b1"
+PLACE = re.compile(r"relay: (\S+:\d+:\d+|[A-Z][A-Z0-9_]+): \S")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(ROOT / "schemas", tmp_path / "schemas")
+    shutil.copy(ROOT / "topics.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ECDP_API_KEY", CANARY)
+    return tmp_path
+
+
+def test_a_right_configuration_says_so_offline(folder: Path, relay: Any) -> None:
+    ran = relay("check", "--offline")
+    assert (ran.status, ran.err) == (0, "")
+    assert "ecdp-sink" in ran.out
+
+
+def test_ten_faults_are_told_in_one_run_each_with_its_place(
+    folder: Path, relay: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (folder / "topics.yaml").read_text()
+    for was, becomes in (
+        ("linger: 20ms", "linger_ms: 20ms"),
+        ("drain: 30s", "drain: 30"),
+        ("suspect_after: 50", "suspekt_after: 50"),
+        ("retention.ms: -1", "retention.ms: 1"),
+        ("replication_factor: 3\n    config:\n      cleanup", "replicas: 3\n    config:\n      cleanup"),
+    ):
+        assert was in text
+        text = text.replace(was, becomes)
+    (folder / "topics.yaml").write_text(text)
+    monkeypatch.delenv("ECDP_API_KEY")
+    for name, value in {
+        "ECDP_API_KEY_FILE": "/nowhere/key",
+        "ECDP_BASE_URL": f"https://u:{CANARY}@host",
+        "KAFKA_SECURITY_PROTOCOL": "SASL",
+        "RELAY_HTTP_ADDR": "8080",
+        "RELAY__ECDP_SINK__BATCH__MAX_ORDRES": CANARY,
+    }.items():
+        monkeypatch.setenv(name, value)
+    ran = relay("check", "--offline")
+    assert ran.status == 2
+    lines = ran.err.splitlines()
+    assert len(lines) == 10, ran.err
+    assert all(PLACE.match(line) for line in lines), ran.err
+    assert "did you mean 'linger'" in ran.err
+    assert CANARY not in ran.err + ran.out
+
+
+def test_faults_are_there_for_machines_too(folder: Path, relay: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELAY_LOG_FORMAT", "xml")
+    ran = relay("check", "--offline", "--json")
+    assert (ran.status, ran.err) == (2, "")
+    assert [fault["place"] for fault in ran.json["faults"]] == ["RELAY_LOG_FORMAT"]
+
+
+def test_an_unknown_worker_is_named_with_the_nearest(folder: Path, relay: Any) -> None:
+    ran = relay("check", "ecdp-snik", "--offline")
+    assert ran.status == 2
+    assert "did you mean 'ecdp-sink'?" in ran.err
+
+
+@pytest.mark.broker
+async def test_everything_that_is_named_is_reached(project: Any, relay: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kafka with its topics, and the vendor with a right key; a wrong key fails by name."""
+    simulator = EcdpSimulator(SimulatorOptions(secret="right"))
+    monkeypatch.setenv("ECDP_BASE_URL", await simulator.start())
+    try:
+        monkeypatch.setenv("ECDP_API_KEY", "right")
+        assert (await in_thread(relay, "check")).status == 1
+        assert (await in_thread(relay, "topics", "apply")).status == 0
+        good = await in_thread(relay, "check", "--json")
+        assert (good.status, [one["ok"] for one in good.json["reached"]]) == (0, [True, True])
+        monkeypatch.setenv("ECDP_API_KEY", CANARY)
+        bad = await in_thread(relay, "check")
+        assert bad.status == 1
+        assert "FAILED" in bad.out
+        assert CANARY not in bad.out + bad.err
+    finally:
+        await simulator.stop()
+
+
+async def in_thread(relay: Any, *arguments: str) -> Any:
+    import asyncio  # noqa: PLC0415 - beside its only use
+
+    return await asyncio.to_thread(relay, *arguments)
+
+
+def test_what_does_not_answer_is_a_row_not_a_traceback(
+    folder: Path, relay: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = "http://127.0.0.1:9"
+    monkeypatch.setenv("ECDP_BASE_URL", address)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9")
+    monkeypatch.setenv("SCHEMA_REGISTRY_URL", address)
+    ran = relay("check", "--json")
+    assert ran.status == 1
+    assert [(one["what"], one["ok"]) for one in ran.json["reached"]] == [
+        ("Kafka", False),
+        ("registry", False),
+        ("ecdp-sink", False),
+    ]
+    assert "Traceback" not in ran.err

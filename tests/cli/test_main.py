@@ -1,0 +1,116 @@
+"""The command line's manners: help, errors in one line, exit statuses, pipes, Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workers.cli.main import COMMANDS, LazyCommands, run
+
+ROOT = Path(__file__).parents[2]
+HERE = [name for name in COMMANDS if (ROOT / f"workers/cli/{name}.py").exists()]
+SUBCOMMANDS = [["topics", "plan"], ["topics", "apply"], ["topics", "check"]]
+
+
+def python(code: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=os.environ | environ, check=False)
+
+
+@pytest.mark.parametrize("words", [[name] for name in HERE] + SUBCOMMANDS, ids=" ".join)
+def test_every_command_has_help_with_an_example(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*words, "--help"]) == 0
+    assert "Example" in capsys.readouterr().out
+
+
+def test_help_lists_every_command_within_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in HERE)
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """It must appear at once: no Kafka client, no HTTP, no models, no telemetry."""
+    code = (
+        "import sys; from workers.cli.main import run\n"
+        f"for name in {HERE}: run([name, '--help'])\n"
+        "heavy = {'kafka', 'httpx', 'aiohttp', 'pydantic', 'opentelemetry', 'fastavro', 'rich', 'ruamel'}\n"
+        "sys.exit(' '.join(sorted(heavy & set(sys.modules))) or 0)"
+    )
+    ended = python(code)
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["chekc"], "'check'"),
+        (["publsh", "x"], "'publish'"),
+        (["topics", "aply"], "'apply'"),
+        (["check", "--ofline"], "'--offline'"),
+        (["publish"], "TOPIC"),
+        (["tail", "x", "--max", "none"], "--max"),
+        (["--versoin"], "'--version'"),
+    ],
+)
+def test_wrong_usage_is_one_line_with_the_nearest_word_and_status_2(
+    arguments: list[str], hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert hint in captured.err
+
+
+def test_without_a_command_the_help_is_shown_as_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 2
+    assert "Commands" in capsys.readouterr().err
+
+
+def test_an_unexpected_error_is_one_line_that_shows_no_data(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("canary")
+
+    monkeypatch.setattr(LazyCommands, "get_command", broken)
+    assert run(["check"]) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "unexpected RuntimeError at test_main.py:" in err
+    assert "canary" not in err
+
+
+def test_an_interrupt_is_one_line_and_status_130(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(LazyCommands, "get_command", interrupted)
+    assert run(["check"]) == 130
+    assert capsys.readouterr().err.strip() == "relay: interrupted"
+
+
+def test_a_reader_that_has_had_enough_is_no_error() -> None:
+    """`relay ... | head` leaves without a word, whether Python notices at the write or at the last flush."""
+    code = "import sys; from workers.cli import main; sys.exit(main.run(['--help']))"
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-c", code]
+    with os.fdopen(write, "wb") as closed:
+        ended = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, cwd=ROOT, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_python_m_workers_is_relay() -> None:
+    command = [sys.executable, "-m", "workers", "--help"]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert ended.stdout.startswith("Usage: relay")

@@ -1,0 +1,182 @@
+"""`relay sample | publish | tail` on real Kafka: what goes in comes out, and bad lines are named."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.broker
+
+
+@pytest.fixture(autouse=True)
+def applied(project: Any, relay: Any) -> None:
+    assert relay("topics", "apply").status == 0
+
+
+def status(order: str, event: int = 0, **more: Any) -> dict[str, Any]:
+    return {
+        "event_id": f"00000000-0000-4000-8000-{event:012}",
+        "occurred_at": "2026-03-02T08:33:00.001Z",
+        "producer": "",
+        "order_id": order,
+        "status": "paid",
+        "reason": None,
+        "website_id": None,
+        **more,
+    }
+
+
+def lines(*events: Any) -> str:
+    return "".join(json.dumps(event) + "\n" for event in events)
+
+
+def give(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+
+def test_a_sample_can_be_published_and_comes_back_equal(
+    project: Any, relay: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Decimals, times, enums and nulls: `tail`'s values are `publish`'s lines."""
+    for topic in (project.created, project.status):
+        sample = relay("sample", topic)
+        assert sample.status == 0
+        give(monkeypatch, sample.out)
+        assert relay("publish", topic, "-").status == 0
+        (record,) = relay("tail", topic, "--from-beginning", "--max", "1").lines
+        assert {key: value for key, value in record["value"].items() if value} == {
+            key: value for key, value in json.loads(sample.out).items() if value
+        }
+
+
+def test_values_read_can_be_published_again_and_are_the_same(
+    project: Any, relay: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give(monkeypatch, relay("sample", project.created).out)
+    relay("publish", project.created)
+    (first,) = relay("tail", project.created, "--from-beginning", "--max", "1").lines
+    give(monkeypatch, lines(first["value"]))
+    relay("publish", project.created, "-")
+    both = relay("tail", project.created, "--from-beginning", "--max", "2", "--key", first["key"]).lines
+    assert both[0]["value"] == both[1]["value"]
+    assert both[0]["partition"] == both[1]["partition"]
+
+
+def test_what_is_published_has_its_key_and_headers(project: Any, relay: Any, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text(lines(status("A-1")))
+    relay("publish", project.status, str(tmp_path / "in.jsonl"))
+    (record,) = relay("tail", project.status, "--from-beginning", "--max", "1").lines
+    assert record["key"] == "A-1"
+    headers = record["headers"]
+    assert headers["ce_specversion"] == "1.0"
+    assert headers["ce_id"] == status("A-1")["event_id"]
+    assert headers["ce_type"] == "orderrelay.v1.OrderStatus"
+    assert headers["ce_subject"] == "A-1"
+    assert headers["content-type"] == "application/avro"
+    assert set(headers) == {
+        "ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "ce_subject", "content-type", "traceparent"
+    }  # fmt: skip
+
+
+def test_a_bad_line_is_named_by_number_and_field_and_nothing_of_the_file_is_sent(
+    project: Any, relay: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "in.jsonl"
+    file.write_text(lines(status("A"), status("B", stat="x"), status("C", status="lost")) + "{\n")
+    ran = relay("publish", project.status, str(file), "--json")
+    assert ran.status == 1
+    assert [bad["line"] for bad in ran.json["bad"]] == [2, 3, 4]
+    assert "line 2: stat" in ran.err
+    assert ran.json["published"] == 0
+    assert ran_total(relay, project.status) == 0
+
+
+def test_skip_bad_sends_the_rest(project: Any, relay: Any, tmp_path: Path) -> None:
+    file = tmp_path / "in.jsonl"
+    file.write_text(lines(status("A"), {}, status("C")))
+    ran = relay("publish", project.status, str(file), "--skip-bad", "--json")
+    assert (ran.status, ran.json["published"], len(ran.json["bad"])) == (0, 2, 1)
+    assert ran_total(relay, project.status) == 2
+
+
+def test_standard_input_stops_at_the_first_bad_line(project: Any, relay: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    give(monkeypatch, lines(status("A"), status(""), status("C")))
+    ran = relay("publish", project.status, "-", "--json")
+    assert (ran.status, ran.json["published"]) == (1, 1)
+    assert "line 2" in ran.err
+
+
+def test_a_topic_that_is_not_in_topics_yaml_is_wrong_usage(project: Any, relay: Any) -> None:
+    for command in (["publish", "order-x", "-"], ["sample", "order-x"], ["publish", project.parked, "-"]):
+        ran = relay(*command)
+        assert ran.status == 2
+        assert ran.err.count("\n") == 1
+
+
+def test_bytes_that_are_no_avro_are_shown_and_tail_goes_on(project: Any, relay: Any, broker: Any) -> None:
+    from kafka import KafkaProducer  # noqa: PLC0415 - after the broker's fixture
+
+    producer = KafkaProducer(bootstrap_servers=broker.bootstrap)
+    for value in (b"\x00\x00\x00\x00\x01x", b"plain", None, b""):
+        producer.send(project.status, key=b"\xff", value=value, headers=[("h", b"a"), ("h", b"\xfe")], partition=0)
+    producer.flush()
+    producer.close()
+    records = relay("tail", project.status, "--from-beginning", "--max", "4").lines
+    assert ["undecodable" in record for record in records] == [True, True, False, True]
+    assert records[1]["base64"] == "cGxhaW4="
+    assert records[2]["value"] is None
+    assert records[0]["key"] == {"base64": "/w=="}
+    assert records[0]["headers"] == {"h": ["a", {"base64": "/g=="}]}
+
+
+def test_tail_follows_until_interrupted_or_its_pipe_is_closed(project: Any, relay: Any, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "workers", "tail", project.status, "--from-beginning"]
+    environ = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=project.folder, env=environ
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        (tmp_path / "in.jsonl").write_text(lines(status("A")))
+        relay("publish", project.status, str(tmp_path / "in.jsonl"))
+        assert json.loads(process.stdout.readline())["key"] == "A"
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 130
+        assert process.stderr.read() == b"relay: interrupted\n"
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=project.folder, env=environ
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        relay("publish", project.status, str(tmp_path / "in.jsonl"))
+        assert process.wait() == 0
+        assert process.stderr.read() == b""
+
+
+def test_a_topic_that_is_not_there_is_one_line(project: Any, relay: Any) -> None:
+    ran = relay("tail", "nowhere")
+    assert (ran.status, ran.out) == (1, "")
+    assert "no topic 'nowhere'" in ran.err
+
+
+def ran_total(relay: Any, topic: str) -> int:
+    rows = [row for row in relay("offsets", sink_of(), "--json").json["partitions"] if row["topic"] == topic]
+    return sum(row["end"] for row in rows)
+
+
+def sink_of() -> str:
+    """The project's only worker; its name is in the file of the current folder."""
+    text = Path("topics.yaml").read_text()
+    return text[text.index("\n  sink-") :].split(":")[0].strip()
