@@ -74,6 +74,16 @@ def test_the_summary_names_what_differs_and_what_is_parked() -> None:
     assert "order.currency" in text(piped)
 
 
+def test_of_a_parked_order_the_cause_is_shown_and_behind_only_without_one() -> None:
+    behind = dataclasses.replace(PARKED, reason="behind", detail="behind a parked record")
+    piped = console(terminal=False)
+    other = dataclasses.replace(behind, order_id="SO-2")
+    sink = dataclasses.replace(WRONG, parked=(behind, PARKED, behind, other))
+    print_summary(piped, Account((sink,), 6.5, 20.0))
+    rows = [line.split()[:3] for line in text(piped).splitlines() if line.strip().startswith("SO-")]
+    assert rows == [["SO-1[red]", "3", "invalid"], ["SO-2", "1", "behind"]]
+
+
 def test_the_account_as_json_says_whether_it_is_right() -> None:
     account = Account((WRONG,), None, 20.0)
     assert json.loads(account.to_json())["right"] is False

@@ -30,8 +30,9 @@ _BY_SIGNAL = 128  # exit status of a process that ends on a signal: this and its
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Publish these instead: JSON lines of order-created events.",
 )
+@click.option("--yes", is_flag=True, help="Use KAFKA_BOOTSTRAP_SERVERS though it is another machine.")
 @click.option("--json", "as_json", is_flag=True, help="Print the closing account as JSON; progress goes to stderr.")
-def demo(*, keep: bool, orders: Path | None, as_json: bool) -> int:
+def demo(*, keep: bool, orders: Path | None, yes: bool, as_json: bool) -> int:
     """Run the demo; exit status 0 when everything adds up."""
     begun = time.monotonic()
     click.echo("Order Relay demo: orders from Kafka to simulated vendors. Ctrl-C ends it at any moment.", err=as_json)
@@ -42,7 +43,7 @@ def demo(*, keep: bool, orders: Path | None, as_json: bool) -> int:
     from workers.devkit.demo_parts import DemoError
 
     try:
-        return _play(keep=keep, orders=orders, as_json=as_json, begun=begun)
+        return _play(keep=keep, as_json=as_json, orders=orders, yes=yes, begun=begun)
     except (BrokerError, DemoError) as error:
         raise click.ClickException(str(error)) from error
 
@@ -51,7 +52,7 @@ def _end(number: int, _: Any) -> NoReturn:
     raise SystemExit(_BY_SIGNAL + number)  # as Ctrl-C does, it unwinds: everything started is ended
 
 
-def _play(*, keep: bool, orders: Path | None, as_json: bool, begun: float) -> int:
+def _play(*, keep: bool, as_json: bool, begun: float, **chosen: Any) -> int:
     from contextlib import ExitStack
 
     from rich.console import Console
@@ -63,7 +64,7 @@ def _play(*, keep: bool, orders: Path | None, as_json: bool, begun: float) -> in
     console = Console(stderr=as_json)
     with ExitStack() as ends:
         with screen_for(console, begun) as screen:
-            running, account = play(screen, orders, ends, begun)
+            running, account = play(screen, ends, begun=begun, **chosen)
         print_summary(console, account)
         if as_json:
             click.echo(account.to_json())

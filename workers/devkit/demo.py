@@ -84,10 +84,10 @@ class Outage:
             self.watch.set_faults(vendor, down=down)
 
 
-def play(screen: Screen, orders: Path | None, ends: ExitStack, begun: float) -> tuple[Demo, Account]:
+def play(screen: Screen, ends: ExitStack, *, orders: Path | None, yes: bool, begun: float) -> tuple[Demo, Account]:
     """Run the demo to its account; ``ends`` then ends what runs. Raises `DemoError`, `BrokerError`, `ConfigError`."""
     samples = read_samples(orders)
-    demo = demo_start.start(screen, ends)
+    demo = demo_start.start(screen, ends, yes=yes)
     publishers = Publishers.start(demo.stage, samples)  # now: they take as long as the workers to be ready
     demo.wait_until_ready()
     progress = Progress(demo.watch, screen, len(samples), begun)

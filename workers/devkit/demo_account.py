@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from workers.app.topology import SinkSpec
+from workers.devkit import child
+from workers.devkit.demo_parts import DemoError
 from workers.devkit.demo_samples import CREATED, Sample
 from workers.devkit.demo_start import Demo
 from workers.devkit.demo_watch import SinkView
+
+_READ_WITHIN = 30.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +100,32 @@ def checks_of(
 
 
 def _parked(sink: SinkSpec, view: SinkView, demo: Demo) -> tuple[Parked, ...]:
-    """Read the parked topic as a user would: with ``relay tail``."""
+    """Read what this run parked as a user would, with ``relay tail``; the topic may hold older records, too."""
     if not view.parked:
         return ()
-    arguments = ("tail", sink.parks, "--from-beginning", "--max", str(view.parked), "--json")
-    lines = demo.stage.run(f"tail-{sink.parks}", *arguments).splitlines()
-    return tuple(_parked_record(json.loads(line)) for line in lines)
+    name = f"tail-{sink.parks}"
+    printed = demo.stage.folder / f"{name}.jsonl"
+    with printed.open("wb") as file:
+        arguments = ("tail", sink.parks, "--from-beginning", "--json")
+        process = demo.stage.start(name, *arguments, stdout=file.fileno())
+    deadline = time.monotonic() + _READ_WITHIN
+    while len(found := _read_parked(printed, demo)) < view.parked:
+        if process.poll() is not None or time.monotonic() > deadline:
+            said = f"{len(found)} of {view.parked} records in {sink.parks}: {child.last_words(demo.stage.log(name))}"
+            raise DemoError(f"relay tail found {said[:300]}; the logs are in {demo.stage.folder}")
+        time.sleep(0.1)
+    child.stop(process)
+    return found
+
+
+def _read_parked(printed: Path, demo: Demo) -> tuple[Parked, ...]:
+    whole, _, _ = printed.read_text(encoding="utf-8").rpartition("\n")  # the rest is still being written
+    lines = [json.loads(line) for line in whole.splitlines()]
+    return tuple(_parked_record(line) for line in lines if _parked_at(line) >= demo.since)
+
+
+def _parked_at(line: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(line["headers"]["relay-parked-at"])
 
 
 def _parked_record(line: Mapping[str, Any]) -> Parked:

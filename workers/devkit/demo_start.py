@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
@@ -15,9 +16,11 @@ import httpx
 
 from workers.app.configuration import load_configuration
 from workers.app.topology import SinkSpec, Topology
+from workers.app.urls import is_loopback
 from workers.devkit.broker import Broker
 from workers.devkit.broker_install import KAFKA_VERSION
 from workers.devkit.demo_parts import (
+    DemoError,
     Part,
     Stage,
     ready_simulator,
@@ -40,6 +43,7 @@ class Demo:
 
     stage: Stage
     bootstrap: str
+    since: datetime  # what was parked before is none of ours
     watch: Watch
 
     def wait_until_ready(self) -> None:
@@ -48,26 +52,39 @@ class Demo:
             wait_until_ready(part, self.watch.client)
 
 
-def start(screen: Screen, ends: ExitStack) -> Demo:
+def start(screen: Screen, ends: ExitStack, *, yes: bool = False) -> Demo:
     """Start all of it, ended by ``ends``; the workers still have to join.
 
-    Raises `DemoError`, `BrokerError` and `ConfigError`.
+    ``yes`` allows a Kafka on another machine. Raises `DemoError`, `BrokerError` and `ConfigError`.
     """
     topology = load_configuration(os.environ).topology
+    given = os.environ.get("KAFKA_BOOTSTRAP_SERVERS", "")
+    if not yes:
+        refuse_foreign(given)
     sinks = topology.workers
     folder = _folder(ends)
     vendors = list(dict.fromkeys(sink.vendor for sink in sinks.values()))
     screen.step(f"vendor simulators: {', '.join(vendors)}")
     bare = Stage(folder, dict(os.environ), ends)
     starting = {vendor: start_simulator(bare, vendor) for vendor in vendors}
-    bootstrap, environ = _kafka(screen, ends, topology)
+    bootstrap, environ = _kafka(screen, ends, topology, given)
     simulators = {vendor: ready_simulator(part) for vendor, part in starting.items()}
     for sink in sinks.values():
         environ |= _settings(sink, simulators[sink.vendor])
     stage = Stage(folder, environ, ends)
     screen.step(f"topics: {', '.join(topology.topics)}")
     stage.run("topics", "topics", "apply")
-    return Demo(stage, bootstrap, _workers(screen, stage, sinks, simulators))
+    return Demo(stage, bootstrap, datetime.now(UTC), _workers(screen, stage, sinks, simulators))
+
+
+def refuse_foreign(given: str) -> None:
+    """Raise `DemoError` for a Kafka elsewhere: real workers may read there, and would deliver the samples for real."""
+    hosts = [server.strip().rpartition(":")[0].strip("[]") for server in given.split(",") if server.strip()]
+    if not all(is_loopback(host) for host in hosts):
+        raise DemoError(
+            f"KAFKA_BOOTSTRAP_SERVERS={given} is not this machine, and sample orders would go to its topics: "
+            "unset it to start a Kafka here, or add --yes"
+        )
 
 
 def _folder(ends: ExitStack) -> Path:
@@ -82,10 +99,10 @@ def _folder(ends: ExitStack) -> Path:
     return folder
 
 
-def _kafka(screen: Screen, ends: ExitStack, topology: Topology) -> tuple[str, dict[str, str]]:
+def _kafka(screen: Screen, ends: ExitStack, topology: Topology, given: str) -> tuple[str, dict[str, str]]:
     """Return the address of the user's Kafka, or of a new one, and the environment that leads to it."""
     here = {"RELAY_TOPOLOGY": str(topology.file.resolve())}
-    if given := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+    if given:
         screen.step(f"your Kafka: {given}")
         return given, dict(os.environ) | here
     screen.step(f"Apache Kafka {KAFKA_VERSION}")

@@ -54,7 +54,8 @@ def _parked(sink: SinkAccount) -> Table:
     for heading in ("order", "records", "reason", "detail"):
         table.add_column(heading, justify="right" if heading == "records" else "left", overflow="fold")
     counts = Counter(record.order_id for record in sink.parked)
-    firsts = {record.order_id: record for record in reversed(sink.parked) if record.reason != "behind"}
+    causes_last = sorted(reversed(sink.parked), key=lambda record: record.reason != "behind")
+    firsts = {record.order_id: record for record in causes_last}  # what began it, where it is among them
     for order_id, first in sorted(firsts.items()):
         detail = first.detail[:_LONGEST_DETAIL]
         table.add_row(escape(order_id), str(counts[order_id]), first.reason, escape(detail))
