@@ -12,11 +12,13 @@ import httpx
 from workers.app.configuration import Configuration
 from workers.app.sink_worker import SinkWorker
 from workers.app.state import SinkState
+from workers.app.tools import Tools
 from workers.app.topology import SinkSpec
 from workers.core.gate import Gate, GatePolicy
 from workers.core.lanes import Lanes
 from workers.core.window import Window
 from workers.edges.avro import Codec
+from workers.edges.kafka_source import Member
 from workers.edges.schemas import Schemas
 from workers.edges.telemetry import Tracing
 from workers.edges.vendor_client import VendorClient, open_client
@@ -39,16 +41,17 @@ def build_sink_worker(spec: SinkSpec, configuration: Configuration, shared: Shar
     vendor = load(spec.vendor)
     assert vendor.sink is not None, f"{spec.vendor} takes no orders: topics.yaml was checked for that"
     credentials = configuration.credentials[spec.name]
-    return SinkWorker(
-        sink_state(spec, shared.codec.schemas),
+    tools = Tools(
         sink=vendor.sink(spec.options, credentials),
         client=build_client(spec, credentials["BASE_URL"]),
+        credentials=credentials,
         codec=shared.codec,
         tracing=shared.tracing,
-        credentials=credentials,
-        connection=configuration.settings.kafka,
-        instance=configuration.settings.instance_id,
         failed=shared.failed,
+    )
+    settings = configuration.settings
+    return SinkWorker(
+        sink_state(spec, shared.codec.schemas), tools, Member(settings.kafka, spec.group, settings.instance_id)
     )
 
 

@@ -8,17 +8,16 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from workers.app.state import SinkState
+from workers.app.tools import Tools
 from workers.core.events import Event
 from workers.core.fence import ParkReason
 from workers.core.lanes import Entry, Lane
 from workers.core.outcome import Outcome, Rejected, Skipped, Unavailable, Unknown
 from workers.core.parked import Parking
-from workers.edges.avro import Codec
 from workers.edges.avro_reader import Undecodable
 from workers.edges.log import log
-from workers.edges.telemetry import Trace, Tracing
-from workers.edges.vendor_client import VendorClient
-from workers.vendors import Attempt, Call, MaybeSent, NotSent, Sink
+from workers.edges.telemetry import Trace
+from workers.vendors import Attempt, Call, MaybeSent, NotSent
 
 Settle = Callable[[Sequence[tuple[Lane, Outcome]]], None]
 Park = Callable[[Entry, Parking], None]
@@ -38,22 +37,9 @@ class Company:
 class Flights:
     """Sends the heads of ready lanes. A flight is one conversation with the vendor: one request at a time."""
 
-    def __init__(
-        self,
-        state: SinkState,
-        *,
-        sink: Sink,
-        client: VendorClient,
-        codec: Codec,
-        tracing: Tracing,
-        settle: Settle,
-        park: Park,
-    ) -> None:
+    def __init__(self, state: SinkState, tools: Tools, *, settle: Settle, park: Park) -> None:
         self._state = state
-        self._sink = sink
-        self._client = client
-        self._codec = codec
-        self._tracing = tracing
+        self._tools = tools
         self._settle = settle
         self._park = park
         self._flying: set[asyncio.Task[None]] = set()
@@ -129,7 +115,7 @@ class Flights:
             self._end(lane, entry, Parking(ParkReason.BEHIND, f"behind a parked record ({fence.reason.value})"))
             return None
         try:
-            event = self._codec.decode(entry.record.topic, entry.record.value or b"")
+            event = self._tools.codec.decode(entry.record.topic, entry.record.value or b"")
         except Undecodable as error:
             self._end(lane, entry, Parking(ParkReason.UNDECODABLE, str(error)))
             return None
@@ -137,12 +123,14 @@ class Flights:
 
     def _mapped(self, lane: Lane, entry: Entry, event: Event) -> Call | None:
         try:
-            prepared = self._sink.prepare(event)
+            prepared = self._tools.sink.prepare(event)
         except Exception as error:  # noqa: BLE001 - a mapping's mistake parks one record; it must not stop all others
             log.error("mapping_failed", worker=self._state.spec.name, error=type(error).__name__)
             prepared = Rejected(f"the relay could not map it ({type(error).__name__}): a fault of the relay's")
         match prepared:
-            case Call():
+            case Call(note=note):
+                if note is not None:
+                    self._state.stats.notes[note] += 1
                 return prepared
             case Skipped():
                 self._settle([(lane, prepared)])
@@ -185,7 +173,7 @@ class Flights:
             self._launch(company.lanes, company.attempts)
 
     def _launch(self, lanes: list[Lane], attempts: list[Attempt]) -> None:
-        trace = self._tracing.process([lane.queue[0].record for lane in lanes], self._state.spec.name)
+        trace = self._tools.tracing.process([lane.queue[0].record for lane in lanes], self._state.spec.name)
         flight = asyncio.get_running_loop().create_task(self._fly(lanes, attempts, trace))
         self._flying.add(flight)
         flight.add_done_callback(self._landed)
@@ -203,7 +191,7 @@ class Flights:
 
     async def _outcomes(self, attempts: list[Attempt], trace: Trace) -> list[Outcome]:
         try:
-            return await self._client.run(self._sink.deliver(attempts), trace)
+            return await self._tools.client.run(self._tools.sink.deliver(attempts), trace)
         except NotSent as error:
             return [Unavailable(str(error))] * len(attempts)
         except MaybeSent as error:

@@ -37,6 +37,7 @@ class Intake:
         self._pump = pump
         self._follow = follow
         self._schema_waits = SchemaWaits(codec, self._go_on)
+        self._overfull: frozenset[Partition] = frozenset()
 
     def assigned(self, assignment: Assignment) -> None:
         state = self._state
@@ -190,19 +191,19 @@ class Intake:
             size=cost(record),
         )
 
+    def look_for_overfull(self) -> None:
+        """Find the partitions whose finished records no longer fit a commit's metadata: they pause until they do."""
+        self._overfull = frozenset(
+            at for shard in self._state.shards.values() for at, ledger in shard.ledgers.items() if not ledger.fits
+        )
+
     def fetch_only(self) -> tuple[frozenset[Partition], frozenset[Partition]]:
         """Which partitions to pause, and which the merges wait for."""
         state = self._state
         held = {at: one for shard in state.shards.values() for at, one in shard.held().items()}
         awaited = frozenset(at for shard in state.shards.values() for at in shard.awaited())
         paused = frozenset(state.window.to_pause(held, state.paused, awaited))
-        overfull = {
-            at
-            for shard in state.shards.values()
-            for at, ledger in shard.ledgers.items()
-            if not ledger.fits and at not in awaited
-        }
-        return paused | overfull, awaited
+        return paused | (self._overfull - awaited), awaited
 
 
 def cost(record: Record) -> int:

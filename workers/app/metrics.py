@@ -45,7 +45,8 @@ class _Statuses(Collector):
             yield self._family(CounterMetricFamily(f"relay_{name}", meaning, labels=["worker"]), name)
         for name, meaning in GAUGES.items():
             yield self._family(GaugeMetricFamily(f"relay_{name}", meaning, labels=["worker"]), name)
-        yield self._parked()
+        yield self._by("parked", "Records parked", "reason", "parked_by_reason")
+        yield self._by("notes", "Peculiar events, by what is peculiar about them", "note", "notes")
         yield self._gates()
         yield self._stopped()
 
@@ -56,11 +57,11 @@ class _Statuses(Collector):
         metric: Metric = family
         return metric
 
-    def _parked(self) -> Metric:
-        family = CounterMetricFamily("relay_parked_total", "Records parked", labels=["worker", "reason"])
+    def _by(self, name: str, meaning: str, label: str, key: str) -> Metric:
+        family = CounterMetricFamily(f"relay_{name}_total", meaning, labels=["worker", label])
         for worker, status in self._statuses.items():
-            for reason, count in status.get("parked_by_reason", {}).items():
-                family.add_metric([worker, reason], count)
+            for value, count in status.get(key, {}).items():
+                family.add_metric([worker, value], count)
         return family
 
     def _gates(self) -> Metric:

@@ -129,8 +129,8 @@ class Outcomes:
             state.lanes.again(lane)  # the gate does the waiting
 
     def _others_succeed(self, entry: Entry) -> bool:
-        last = self._state.stats.delivered_at
-        return last is not None and entry.first_failed_at is not None and last > entry.first_failed_at
+        last, since = self._state.stats.delivered_at, entry.waiting_since
+        return last is not None and since is not None and last > since
 
     def _give_up(self, lane: Lane, entry: Entry, outcome: Unavailable | Unknown) -> None:
         detail = self._masked(entry, f"gave up after {entry.attempts} attempts: {outcome.reason}")
@@ -174,7 +174,8 @@ class Outcomes:
         state.lanes.take_waiting(lane)
         state.lanes.finish(lane)
         detail = "waiting records used up their share of max_unfinished while other orders succeeded"
-        self._park(entry, Parking(ParkReason.GAVE_UP, detail, None, entry.attempts))
+        reason = ParkReason.GAVE_UP if entry.unknown_order_since is None else ParkReason.UNKNOWN_ORDER
+        self._park(entry, Parking(reason, detail, None, entry.attempts))
 
     def _masked(self, entry: Entry, detail: str) -> str:
         return mask(detail, self._content(entry))

@@ -25,6 +25,7 @@ def sink_status(state: SinkState, in_flight: int) -> dict[str, Any]:
         "parked_total": stats.parked.total(),
         "parked_by_reason": dict(stats.parked),
         "parked_orders": sum(len(shard.fences) for shard in state.shards.values()),
+        "notes": dict(stats.notes),
         "retries_total": stats.retries,
         "unknown_total": stats.unknown,
         "duplicates_avoided_total": stats.duplicates_avoided,

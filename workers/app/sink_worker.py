@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workers.app.commits import Commits
-from workers.app.credentials import VendorCredentials
 from workers.app.flights import Flights
 from workers.app.intake import Intake
 from workers.app.outcomes import Outcomes
@@ -15,75 +14,48 @@ from workers.app.parking import ParkQueue
 from workers.app.redelivery import Redelivery
 from workers.app.sink_status import sink_status
 from workers.app.state import SinkState
+from workers.app.tools import Tools
 from workers.core.fence import ParkReason
 from workers.core.lanes import Entry, Lane
 from workers.core.outcome import Outcome
 from workers.core.parked import Parking, read_fence_row
 from workers.core.record import Partition, Record
 from workers.core.start import Beginning, Stop
-from workers.edges.avro import Codec
-from workers.edges.kafka_client import KafkaConnection, KafkaFailed
+from workers.edges.kafka_client import KafkaFailed
 from workers.edges.kafka_rebalance import Release
-from workers.edges.kafka_source import Assignment, Fetched, KafkaSource
+from workers.edges.kafka_source import Assignment, Fetched, KafkaSource, Member
 from workers.edges.kafka_table import KafkaTable
 from workers.edges.kafka_target import Transactions
 from workers.edges.log import log
-from workers.edges.telemetry import Tracing
-from workers.edges.vendor_client import VendorClient
-from workers.vendors import Sink
 
-RELEASE_WITHIN = 15.0  # seconds of a 45 s session: a revocation drains so long, then gives up what is in flight
 _TICK = 0.25
+_STEER_AFTER = 0.02  # seconds: what to fetch changes with batches, not with every record
 
 
 class SinkWorker:
     """Wires the parts of one sink; implements the Kafka thread's `Owner` and the parked state's `Reader`."""
 
-    def __init__(
-        self,
-        state: SinkState,
-        *,
-        sink: Sink,
-        client: VendorClient,
-        codec: Codec,
-        tracing: Tracing,
-        credentials: VendorCredentials,
-        connection: KafkaConnection,
-        instance: str,
-        failed: Callable[[Exception], None],
-    ) -> None:
-        """``failed`` is told of what this worker cannot go on after; the process then ends."""
-        loop = asyncio.get_running_loop()
-        spec = state.spec
+    def __init__(self, state: SinkState, tools: Tools, member: Member) -> None:
+        """Wire the parts; nothing runs before `start`. To be called in the running loop."""
         self.state = state
-        self._client = client
-        self._credentials = credentials
-        self._key_version = credentials.version
-        self._tell_failed = failed
-        self._transactions = Transactions(connection, f"{spec.group}.{instance}")
+        self._tools = tools
+        self._key_version = tools.credentials.version
+        self._transactions = Transactions(member.connection, f"{state.spec.group}.{member.instance}")
         self._queue = ParkQueue(state)
         self.commits = Commits(state, self._queue, self._transactions)
-        self.redelivery = Redelivery(state, self._queue, connection, pump=self._pump, wake=self.commits.wake)
-        self._outcomes = Outcomes(state, codec, park=self._park, delivered=self.redelivery.delivered)
-        self.flights = Flights(
-            state, sink=sink, client=client, codec=codec, tracing=tracing, settle=self._settle, park=self._park
-        )
-        self._table = KafkaTable(connection, spec.parked_state, loop)
+        self.redelivery = Redelivery(state, self._queue, member.connection, pump=self._pump, wake=self.commits.wake)
+        self._outcomes = Outcomes(state, tools.codec, park=self._park, delivered=self.redelivery.delivered)
+        self.flights = Flights(state, tools, settle=self._settle, park=self._park)
         self.intake = Intake(
-            state, codec, park_undecodable=self._park_undecodable, pump=self._pump, follow=self._follow
+            state, tools.codec, park_undecodable=self._park_undecodable, pump=self._pump, follow=self._follow
         )
-        self.source = KafkaSource(
-            connection,
-            group=spec.group,
-            instance=instance,
-            topics=spec.consumes,
-            owner=self,
-            loop=loop,
-            release_within=RELEASE_WITHIN,
-        )
+        loop = asyncio.get_running_loop()
+        self._table = KafkaTable(member.connection, state.spec.parked_state, loop)
+        self.source = KafkaSource(member, state.spec.consumes, self, loop)
         self.commits.source = self.source
         self._told: tuple[frozenset[Partition], frozenset[Partition]] | None = None
         self._loops: list[asyncio.Task[None]] = []
+        self._steering: asyncio.TimerHandle | None = None
         self.ticked_at = state.monotonic()
 
     async def start(self) -> None:
@@ -110,7 +82,7 @@ class SinkWorker:
             task.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
         await asyncio.gather(self.source.stop(4.0), self._table.stop(2.0))
-        await asyncio.gather(self._transactions.close(), self._client.close(), return_exceptions=True)
+        await asyncio.gather(self._transactions.close(), self._tools.client.close(), return_exceptions=True)
 
     async def _land(self, within: float) -> None:
         try:
@@ -156,7 +128,7 @@ class SinkWorker:
         asyncio.get_running_loop().create_task(self._release(release)).add_done_callback(self._loop_ended)
 
     def failed(self, error: Exception) -> None:
-        self._tell_failed(error)
+        self._tools.failed(error)
 
     # The parked state's rows.
 
@@ -223,7 +195,8 @@ class SinkWorker:
 
     def _settle(self, results: Sequence[tuple[Lane, Outcome]]) -> None:
         self._outcomes.settle(results)
-        self._steer()
+        if self._steering is None:
+            self._steering = asyncio.get_running_loop().call_later(_STEER_AFTER, self._steer)
 
     def _park(self, entry: Entry, parking: Parking) -> None:
         if entry.replay:
@@ -247,6 +220,7 @@ class SinkWorker:
 
     def _steer(self, *, force: bool = False) -> None:
         """Tell the thread what to fetch, when that has changed."""
+        self._steering = None
         wanted = self.intake.fetch_only()
         if wanted != self._told or force:
             self._told = wanted
@@ -258,15 +232,16 @@ class SinkWorker:
         while True:
             await asyncio.sleep(_TICK)
             self.ticked_at = self.state.monotonic()
-            version = self._credentials.version
+            version = self._tools.credentials.version
             if version != self._key_version:
                 self._key_version = version
                 log.info("credentials_changed", worker=self.state.spec.name)
                 self.state.gate.try_now(self.ticked_at)
+            self.intake.look_for_overfull()
             self.intake.fill()
             self.flights.pump()
             self._steer()
 
     def _loop_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._tell_failed(error if isinstance(error, Exception) else RuntimeError(type(error).__name__))
+            self._tools.failed(error if isinstance(error, Exception) else RuntimeError(type(error).__name__))

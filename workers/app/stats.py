@@ -13,6 +13,7 @@ class Stats:
     delivered: int = 0
     skipped: Counter[str] = field(default_factory=Counter)  # by reason
     parked: Counter[str] = field(default_factory=Counter)  # by reason
+    notes: Counter[str] = field(default_factory=Counter)  # what vendors' mappings want counted
     retries: int = 0
     unknown: int = 0  # attempts whose result is not known
     duplicates_avoided: int = 0  # found at the vendor instead of being sent again

@@ -27,6 +27,11 @@ class Entry:
     unknown_order_since: float | None = None
     replay: bool = False  # comes from the parked topic, not from its source
 
+    @property
+    def waiting_since(self) -> float | None:
+        """When it could first not be delivered; None: it was not tried, or not refused."""
+        return self.first_failed_at if self.unknown_order_since is None else self.unknown_order_since
+
 
 class LaneState(Enum):
     """What a lane may do next."""
@@ -124,10 +129,9 @@ class Lanes:
         return self._waiting[0][0] if self._waiting else None
 
     def oldest_waiting(self) -> Lane | None:
-        """The waiting lane whose head has been failing for the longest time."""
+        """The waiting lane whose head has waited for the longest time, for the vendor or for its create."""
         waiting = [row[2] for row in self._waiting if self._is_current(row)]
-        failing = [lane for lane in waiting if lane.queue[0].first_failed_at is not None]
-        return min(failing, key=lambda lane: lane.queue[0].first_failed_at or 0.0, default=None)
+        return min(waiting, key=lambda lane: lane.queue[0].waiting_since or 0.0, default=None)
 
     def take_waiting(self, lane: Lane) -> None:
         """Mark a waiting lane busy, to decide on its head without sending it."""

@@ -14,7 +14,7 @@ from kafka.errors import KafkaError, for_code
 from kafka.structs import OffsetAndMetadata
 
 from workers.core.record import Partition
-from workers.edges.kafka_client import KafkaConnection, KafkaFailed, admin_options, kafka_errors
+from workers.edges.kafka_client import KafkaConnection, KafkaFailed, admin_options, kafka_errors, open_client
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ class GroupState:
 def open_admin(connection: KafkaConnection) -> Iterator[KafkaAdmin]:
     """Connect for the length of a ``with`` block; raises `KafkaFailed` for whatever goes wrong in it."""
     with kafka_errors(connection):
-        client = KafkaAdminClient(**admin_options(connection))
+        client = open_client(KafkaAdminClient, admin_options(connection))
         try:
             yield KafkaAdmin(client)
         finally:

@@ -6,10 +6,12 @@ Importing this module does not import kafka-python, so that configuration can be
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 MIB = 1024 * 1024
 
@@ -148,3 +150,26 @@ def _answer(error: Exception) -> str:
     said = re.search(r"""error_message=(["'])(?P<said>.+?)\1[,)]""", str(error))
     text = said["said"] if said else str(error).partition("Request '")[0]
     return " ".join(text.split())[:300] or type(error).__name__
+
+
+def open_client(make: Callable[..., T], options: Mapping[str, Any]) -> T:
+    """Make a kafka-python client; raises what its constructor raises, with no thread left behind.
+
+    A constructor that cannot reach the cluster leaves its IO thread running: a
+    worker that tries again for an hour would have hundreds of them.
+    """
+    from kafka.net.compat import KafkaNetClient  # noqa: PLC0415 - see the module's docstring
+
+    inner: list[Any] = []
+
+    def keep(**config: Any) -> Any:
+        inner.append(KafkaNetClient(**config))
+        return inner[-1]
+
+    try:
+        return make(**options, kafka_client=keep)
+    except BaseException:
+        for client in inner:
+            client.close()
+            client._manager._net.stop()  # noqa: SLF001 - no other way: the object that would stop it was never made
+        raise

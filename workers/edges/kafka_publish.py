@@ -11,7 +11,7 @@ from typing import Any
 from kafka import KafkaProducer
 
 from workers.core.record import Headers
-from workers.edges.kafka_client import KafkaConnection, kafka_errors, producer_options
+from workers.edges.kafka_client import KafkaConnection, kafka_errors, open_client, producer_options
 
 IN_FLIGHT = 5_000  # events sent and not yet acknowledged: bounds memory whatever the file's length
 ACK_WITHIN = 130.0  # seconds: a little more than the producer's own delivery time-out
@@ -47,7 +47,7 @@ class Publisher:
 def open_publisher(connection: KafkaConnection) -> Iterator[Publisher]:
     """Connect for the length of a ``with`` block; raises `KafkaFailed` for whatever goes wrong in it."""
     with kafka_errors(connection):
-        producer = KafkaProducer(**producer_options(connection))
+        producer = open_client(KafkaProducer, producer_options(connection))
         try:
             yield Publisher(producer)
         finally:

@@ -34,11 +34,24 @@ from workers.edges.kafka_ends import Ends
 from workers.edges.kafka_rebalance import RebalanceListener, Release
 from workers.edges.log import log
 
+RELEASE_WITHIN = 15.0  # seconds of a 45 s session: a revocation drains so long, then gives up what is in flight
 _IDLE_POLL_MS = 100
 _AWAITED_POLL_MS = 10  # a merge waits for a position that may move without a record (transaction markers)
 _SURVEY_EVERY = 1.0  # seconds between looks at every partition's end and position
 _AFTER_ERROR = 0.5
 _FATAL = (FencedInstanceIdError, GroupAuthorizationFailedError, TopicAuthorizationFailedError)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Who we are in which group. Membership is always static: a restart within the session moves no partition."""
+
+    connection: KafkaConnection
+    group: str
+    instance: str
+
+    def options(self) -> dict[str, Any]:
+        return consumer_options(self.connection, group=self.group, instance=self.instance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,30 +106,18 @@ class _Share:
 class KafkaSource:
     """A static member of one consumer group, in its own thread."""
 
-    def __init__(
-        self,
-        connection: KafkaConnection,
-        *,
-        group: str,
-        instance: str,
-        topics: tuple[str, ...],
-        owner: Owner,
-        loop: asyncio.AbstractEventLoop,
-        release_within: float,
-    ) -> None:
-        """``release_within``: seconds that a revocation may take before what is in flight is given up."""
-        self._options = consumer_options(connection, group=group, instance=instance)
+    def __init__(self, member: Member, topics: tuple[str, ...], owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
+        self._member = member
         self._topics = topics
         self._owner = owner
         self._loop = loop
-        self._release_within = release_within
         self._orders: queue.SimpleQueue[Callable[[KafkaConsumer], None]] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._hand_overs = threading.Semaphore(4)  # a slow loop slows the thread, not the memory
         self._share = _Share()
         self._awaited: frozenset[Partition] = frozenset()
         self._surveyed = 0.0
-        self._thread = threading.Thread(target=self._run, name=f"kafka-{group}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"kafka-{member.group}", daemon=True)
         self.polled_at = monotonic()  # the watchdog reads it
 
     def start(self) -> None:
@@ -188,7 +189,7 @@ class KafkaSource:
         """Wait for the cluster: a broker that is down at our start is no reason to crash."""
         while not self._stopping.is_set():
             try:
-                consumer = KafkaConsumer(**self._options)
+                consumer = KafkaConsumer(**self._member.options())
             except _FATAL:
                 raise
             except KafkaError as error:
@@ -206,7 +207,7 @@ class KafkaSource:
             on_assigned=self._on_assigned,
             on_release=self._on_release,
             on_lost=self._on_lost,
-            within=self._release_within,
+            within=RELEASE_WITHIN,
         )
 
     def _round(self, consumer: KafkaConsumer) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 
 from workers.core.record import Record
-from workers.edges.kafka_client import KafkaConnection, KafkaFailed, consumer_options, kafka_errors
+from workers.edges.kafka_client import KafkaConnection, KafkaFailed, consumer_options, kafka_errors, open_client
 
 POLL_MS = 250
 
@@ -19,7 +19,7 @@ def tail(connection: KafkaConnection, topic: str, *, from_beginning: bool = Fals
     Raises `KafkaFailed` when the topic is not there or the cluster cannot be reached.
     """
     with kafka_errors(connection):
-        consumer = KafkaConsumer(**consumer_options(connection))
+        consumer = open_client(KafkaConsumer, consumer_options(connection))
         try:
             _assign(consumer, topic, from_beginning=from_beginning)
             while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx
@@ -123,12 +124,22 @@ def open_client(base_url: httpx.URL, *, max_in_flight: int, request_timeout: flo
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,  # we ask for no compression: a small answer can not swell
         skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
-        trust_env=True,  # a proxy is named by the usual HTTPS_PROXY and NO_PROXY
+        proxy=_proxy(base_url),
     )
     # aiohttp would send PUT, GET and DELETE again by itself after a lost connection (as its own test client
     # knows, no public option turns that off): a lost answer must come to the flow as maybe sent, and be counted.
     session._retry_connection = False  # noqa: SLF001
     return VendorClient(session, base_url, request_timeout)
+
+
+def _proxy(base_url: httpx.URL) -> str | None:
+    """The proxy that HTTPS_PROXY or HTTP_PROXY names, unless NO_PROXY excepts the host; read once.
+
+    aiohttp's own ``trust_env`` reads a ``.netrc`` file at every request.
+    """
+    if proxy_bypass(base_url.host):
+        return None
+    return getproxies().get(base_url.scheme)
 
 
 async def _body(answer: aiohttp.ClientResponse) -> bytes:

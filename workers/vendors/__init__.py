@@ -45,6 +45,7 @@ class Call:
     payload: Any  # the vendor's own form, read by its sink alone
     size: int  # bytes that it adds to a request
     group: str | None = None  # calls of one group may share a request; None: each goes alone
+    note: str | None = None  # something about the event to be counted, such as "unmapped_time_zone"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ from workers.vendors.ecdp.wire import SetUpError, Wire, wire
 
 IMPROBABLE_ID: Final = "order-relay-check"  # what `check` asks for; it does not matter whether it is there
 
+UNMAPPED_ZONE: Final = "unmapped_time_zone"
+
 
 class EcdpOptions(BaseModel):
     """What an ECDP sink adds to its worker in topics.yaml."""
@@ -43,7 +45,8 @@ class EcdpSink:
             match event:
                 case Created(order_id, created):
                     body = order_json(created["order"], self.options.time_zone)
-                    return Call(order_id, opens=True, payload=body, size=len(body.json) + 1, group="orders")
+                    note = UNMAPPED_ZONE if body.unmapped_zone else None
+                    return Call(order_id, opens=True, payload=body, size=len(body.json) + 1, group="orders", note=note)
                 case Status(order_id, status):
                     body = status_json(status)
                     return Call(order_id, opens=False, payload=body, size=len(body.json))
