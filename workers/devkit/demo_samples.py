@@ -85,7 +85,7 @@ class Publishers:
     def _failure(self, topic: str) -> DemoError:
         log = self.stage.log(_name(topic))
         said = log.read_text(errors="replace").strip().splitlines() or ["no word"]
-        return DemoError(f"relay publish {topic} failed: {said[-1][:300]}")
+        return DemoError(f"relay publish {topic} failed: {said[-1].removeprefix('relay: ')[:300]}")
 
 
 def _start(stage: Stage, topic: str) -> subprocess.Popen[bytes]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from workers.devkit.demo_account import Account, SinkAccount
+from workers.devkit.demo_account import Account, Parked, SinkAccount
 from workers.devkit.demo_start import Demo, settings_of
 
 _LONGEST_DETAIL = 120
@@ -54,12 +54,20 @@ def _parked(sink: SinkAccount) -> Table:
     for heading in ("order", "records", "reason", "detail"):
         table.add_column(heading, justify="right" if heading == "records" else "left", overflow="fold")
     counts = Counter(record.order_id for record in sink.parked)
-    causes_last = sorted(reversed(sink.parked), key=lambda record: record.reason != "behind")
-    firsts = {record.order_id: record for record in causes_last}  # what began it, where it is among them
+    firsts = _causes(sink.parked)
     for order_id, first in sorted(firsts.items()):
         detail = first.detail[:_LONGEST_DETAIL]
         table.add_row(escape(order_id), str(counts[order_id]), first.reason, escape(detail))
     return table
+
+
+def _causes(parked: Sequence[Parked]) -> dict[str, Parked]:
+    """Of each order the record that began it; those behind it say nothing new."""
+    causes: dict[str, Parked] = {}
+    for record in parked:
+        if record.order_id not in causes or causes[record.order_id].reason == "behind":
+            causes[record.order_id] = record
+    return causes
 
 
 def print_next(console: Console, demo: Demo, account: Account, *, keep: bool) -> None:
