@@ -1,0 +1,117 @@
+"""`relay offsets` on real Kafka: where a worker stands, moving it, and when that is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.broker
+
+
+@pytest.fixture
+def sink(project: Any, relay: Any) -> str:
+    """The worker's name, its topics there, six statuses published."""
+    assert relay("topics", "apply").status == 0
+    text = project.file.read_text()
+    name: str = text[text.index("\n  sink-") :].split(":")[0].strip()
+    lines = Path("in.jsonl")
+    lines.write_text("".join(json.dumps(event(number)) + "\n" for number in range(6)))
+    assert relay("publish", project.status, str(lines)).status == 0
+    return name
+
+
+def event(number: int) -> dict[str, Any]:
+    at = "2026-03-02T08:33:00Z"
+    return {"event_id": str(number), "occurred_at": at, "order_id": f"A-{number}", "status": "paid"}
+
+
+def test_a_new_group_has_everything_before_it(sink: str, project: Any, relay: Any) -> None:
+    shown = relay("offsets", sink, "--json").json
+    assert shown["group"] == f"relay.{sink}"
+    assert shown["members"] == []
+    assert len(shown["partitions"]) == 6
+    assert sum(row["lag"] for row in shown["partitions"]) == 6
+    assert {row["state"] for row in shown["partitions"]} == {"new"}
+    table = relay("offsets", sink)
+    assert "lag 6" in table.out
+    assert max(map(len, table.out.splitlines())) <= 80
+
+
+def test_latest_skips_and_earliest_brings_all_back(sink: str, relay: Any) -> None:
+    moved = relay("offsets", sink, "--to", "latest")
+    assert moved.status == 0
+    assert moved.out.count(" -> ") == 6
+    assert lag(relay, sink) == 0
+    relay("offsets", sink, "--to", "earliest")
+    assert lag(relay, sink) == 6
+
+
+def test_a_time_before_the_first_record_is_the_earliest_and_after_the_last_the_latest(sink: str, relay: Any) -> None:
+    assert relay("offsets", sink, "--to", "2020-01-01T00:00:00+02:00").status == 0
+    assert lag(relay, sink) == 6
+    assert relay("offsets", sink, "--to", "2100-01-01T00:00:00Z").status == 0
+    assert lag(relay, sink) == 0
+
+
+def test_one_partition_can_be_moved_alone(sink: str, project: Any, relay: Any) -> None:
+    relay("offsets", sink, "--to", "latest")
+    moved = relay("offsets", sink, "--to", "earliest", "--partition", f"{project.status}/1", "--json").json["moved"]
+    assert [(row["topic"], row["partition"], row["after"]) for row in moved] == [(project.status, 1, 0)]
+
+
+@pytest.mark.parametrize("to", ["now", "2026-11-22", "2026-11-22T06:00:00", ""])
+def test_what_is_no_time_with_its_zone_is_wrong_usage(sink: str, relay: Any, to: str) -> None:
+    assert relay("offsets", sink, "--to", to).status == 2
+
+
+@pytest.mark.parametrize("partition", ["order/99", "order-status", "/1"])
+def test_a_partition_that_is_not_the_workers_is_refused(sink: str, relay: Any, partition: str) -> None:
+    before = relay("offsets", sink, "--json").json
+    assert relay("offsets", sink, "--to", "latest", "--partition", partition).status in {1, 2}
+    assert relay("offsets", sink, "--json").json == before
+
+
+def test_moving_is_refused_while_a_worker_runs_and_says_which(sink: str, project: Any, relay: Any, broker: Any) -> None:
+    from kafka import KafkaConsumer  # noqa: PLC0415 - after the broker's fixture
+
+    consumer = KafkaConsumer(
+        project.status,
+        bootstrap_servers=broker.bootstrap,
+        group_id=f"relay.{sink}",
+        group_instance_id="host-1",
+        enable_auto_commit=False,
+    )
+    while not consumer.assignment():
+        consumer.poll(timeout_ms=100)
+    ran = relay("offsets", sink, "--to", "latest")
+    shown = relay("offsets", sink)
+    consumer.close()
+    assert ran.status == 1
+    assert "in use by host-1" in ran.err
+    assert ran.err.count("\n") == 1
+    assert "in use by host-1" in shown.out
+
+
+def test_a_commit_outside_the_log_is_told(sink: str, project: Any, relay: Any, broker: Any) -> None:
+    from workers.core.record import Partition  # noqa: PLC0415 - beside its only use
+    from workers.edges.kafka_admin import open_admin  # noqa: PLC0415
+    from workers.edges.kafka_client import KafkaConnection  # noqa: PLC0415
+
+    with open_admin(KafkaConnection(bootstrap=(broker.bootstrap,))) as admin:
+        admin.commit(f"relay.{sink}", {Partition(project.created, 0): 5})
+    row = relay("offsets", sink, "--json").json["partitions"][0]
+    assert row["committed"] == 5
+    assert "beyond the log's end" in row["state"]
+
+
+def test_an_unknown_worker_is_wrong_configuration(sink: str, relay: Any) -> None:
+    ran = relay("offsets", "ecdp-snik")
+    assert ran.status == 2
+    assert sink in ran.err
+
+
+def lag(relay: Any, sink: str) -> int:
+    return sum(row["lag"] for row in relay("offsets", sink, "--json").json["partitions"])
