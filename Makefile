@@ -21,7 +21,7 @@ lint: $(READY) ## style, types, layers
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
 	@echo "types"
-	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/mypy --explicit-package-bases --no-error-summary
 	@echo "layers"
 	@$(BIN)/lint-imports --no-cache >.venv/layers.txt || { cat .venv/layers.txt; exit 1; }
 
