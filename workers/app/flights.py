@@ -57,7 +57,8 @@ class Flights:
         state = self._state
         now = state.monotonic()
         state.lanes.wake(now)
-        while self._room(now) and not state.draining:
+        self._close_company(now)  # before others take the place that it has waited for
+        while self._room(now) and not state.holding:
             lane = state.lanes.take()
             if lane is None and not state.gate.is_open and not self._company:
                 state.lanes.wake_one()  # a probe needs a record, even one that waits for its own retry
@@ -91,6 +92,9 @@ class Flights:
         admitted = self._state.gate.admits(now, self.in_flight + waiting)
         if admitted is not None:
             return admitted > 0
+        return self._free()
+
+    def _free(self) -> bool:
         return self.in_flight < self._state.spec.max_in_flight
 
     def _board(self, lane: Lane, now: float) -> None:
@@ -162,9 +166,9 @@ class Flights:
         """Let the company go when it has waited long enough; a shut gate sends it home."""
         if self._company is None:
             return
-        if not self._state.gate.is_open or self._state.draining:
+        if not self._state.gate.is_open or self._state.holding:
             self.disband()
-        elif now - self._company.opened_at >= self._state.spec.batch.linger:
+        elif now - self._company.opened_at >= self._state.spec.batch.linger and self._free():
             self._depart()
 
     def _depart(self) -> None:
@@ -181,11 +185,17 @@ class Flights:
     def _landed(self, flight: asyncio.Task[None]) -> None:
         self._flying.discard(flight)
         if not flight.cancelled() and (error := flight.exception()) is not None:
-            raise error
+            # A lane whose flight broke off here would stay closed for good: the process starts anew instead.
+            self._tools.failed(error if isinstance(error, Exception) else RuntimeError(type(error).__name__))
         self.pump()
 
     async def _fly(self, lanes: list[Lane], attempts: list[Attempt], trace: Trace) -> None:
-        outcomes = await self._outcomes(attempts, trace)
+        try:
+            outcomes = await self._outcomes(attempts, trace)
+        except asyncio.CancelledError:
+            for lane in lanes:
+                self._state.held_up(lane)
+            raise
         trace.end(outcomes)
         self._settle(list(zip(lanes, outcomes, strict=True)))
 

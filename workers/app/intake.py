@@ -28,14 +28,11 @@ class Intake:
         *,
         park_undecodable: Callable[[Entry, str], None],
         pump: Callable[[], None],
-        follow: Callable[[frozenset[int]], None],
     ) -> None:
-        """``follow``: start loading the fences of these partition numbers; `fences_loaded` is called for each."""
         self._state = state
         self._codec = codec
         self._park_undecodable = park_undecodable
         self._pump = pump
-        self._follow = follow
         self._schema_waits = SchemaWaits(codec, self._go_on)
         self._overfull: frozenset[Partition] = frozenset()
 
@@ -48,7 +45,6 @@ class Intake:
         numbers = frozenset(at.number for at in assignment.partitions)
         spec = state.spec
         state.shards = {number: open_shard(number, spec.consumes, spec.merge_wait, now) for number in numbers}
-        self._follow(numbers)
         log.info("assigned", worker=spec.name, partitions=len(assignment.partitions))
 
     def begun(self, epoch: int, at: Partition, start: Beginning) -> None:
@@ -87,12 +83,11 @@ class Intake:
         state.assignment = None
         self._schema_waits.forget()
 
-    def fences_loaded(self, number: int) -> None:
-        shard = self._state.shards.get(number)
-        if shard is not None:
-            shard.fences_loaded = True
-            self._fill(shard)
-            self._pump()
+    def fences_loaded(self, shard: Shard) -> None:
+        """Every parked order of the shard is known: now its records may go."""
+        shard.fences_loaded = True
+        self._fill(shard)
+        self._pump()
 
     def fetched(self, fetched: Fetched) -> None:
         if not self._state.is_current(fetched.epoch):
@@ -144,7 +139,7 @@ class Intake:
 
     def _fill(self, shard: Shard) -> None:
         """Move what may go from the merge into the lanes; nothing before the fences are known."""
-        if not shard.fences_loaded or self._state.draining:
+        if not shard.fences_loaded or self._state.holding:
             return
         now = self._state.monotonic()
         while True:
@@ -178,7 +173,15 @@ class Intake:
             order_id = key  # it belongs to this order's sequence: its lane and its fence
         else:
             state.stats.key_mismatches += key != order_id
+        self._watch_partition(order_id, record)
         state.lanes.add(self._entry(shard, record, order_id))
+
+    def _watch_partition(self, order_id: str, record: Record) -> None:
+        """An order that comes in two partitions has no sequence of its own: say so."""
+        lane = self._state.lanes.get(order_id)
+        if lane is not None and lane.queue[-1].record.partition != record.partition:
+            self._state.stats.two_partitions += 1
+            log.warning("order_in_two_partitions", worker=self._state.spec.name, order_id=order_id)
 
     def _entry(self, shard: Shard, record: Record, order_id: str) -> Entry:
         at = record.at

@@ -51,22 +51,20 @@ class Outcomes:
 
     def settle(self, results: Sequence[tuple[Lane, Outcome]]) -> None:
         """Act on the outcomes of one flight."""
-        self._report([outcome for _, outcome in results])
-        for lane, outcome in results:
+        faults: set[type[Outcome]] = set()
+        # Deliveries first: refusals beside them in one request are those orders' own fault, not the account's.
+        for lane, outcome in sorted(results, key=lambda result: not isinstance(result[1], Delivered)):
+            if type(outcome) not in faults:
+                self._report(outcome)
+            if isinstance(outcome, Throttled | Unavailable | Unknown | Denied):
+                faults.add(type(outcome))  # a vendor's fault counts once a flight, however many records it carried
             self._one(lane, outcome)
         self._relieve()
 
-    def _report(self, outcomes: Sequence[Outcome]) -> None:
-        """A vendor fault counts once a flight, however many records it carried; a record's own outcome each time."""
-        gate, now = self._state.gate, self._state.monotonic()
+    def _report(self, outcome: Outcome) -> None:
+        gate = self._state.gate
         was = gate.state, gate.reason
-        faults: set[type[Outcome]] = set()
-        for outcome in outcomes:
-            if isinstance(outcome, Throttled | Unavailable | Unknown | Denied):
-                if type(outcome) in faults:
-                    continue
-                faults.add(type(outcome))
-            gate.report(outcome, now, self._state.chance())
+        gate.report(outcome, self._state.monotonic(), self._state.chance())
         if (gate.state, gate.reason) != was:
             self._say_gate(was[0])
 

@@ -37,8 +37,7 @@ class Shard:
         self.ledgers[at] = Ledger(start.offset, start.finished)
         self.records[at] = self.bytes[at] = 0
         self.stopped.pop(at, None)
-        self.merge.reached(at.topic, start.offset)
-        self.merge.unreachable(at.topic, None)
+        self.merge.restart(at.topic, start.offset)
 
     def took(self, at: Partition, size: int) -> None:
         self.records[at] += 1

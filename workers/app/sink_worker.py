@@ -10,17 +10,19 @@ from workers.app.commits import Commits
 from workers.app.flights import Flights
 from workers.app.intake import Intake
 from workers.app.outcomes import Outcomes
+from workers.app.parked_state import ParkedState
 from workers.app.parking import ParkQueue
 from workers.app.redelivery import Redelivery
+from workers.app.shard import Shard
 from workers.app.sink_status import sink_status
 from workers.app.state import SinkState
 from workers.app.tools import Tools
 from workers.core.fence import ParkReason
 from workers.core.lanes import Entry, Lane
 from workers.core.outcome import Outcome
-from workers.core.parked import Parking, read_fence_row
-from workers.core.record import Partition, Record
-from workers.core.start import Beginning, Stop
+from workers.core.parked import Command, Parking
+from workers.core.record import Partition
+from workers.core.start import Beginning, Start, Stop
 from workers.edges.kafka_client import KafkaFailed
 from workers.edges.kafka_rebalance import Release
 from workers.edges.kafka_source import Assignment, Fetched, KafkaSource, Member
@@ -46,9 +48,7 @@ class SinkWorker:
         self.redelivery = Redelivery(state, self._queue, member.connection, pump=self._pump, wake=self.commits.wake)
         self._outcomes = Outcomes(state, tools.codec, park=self._park, delivered=self.redelivery.delivered)
         self.flights = Flights(state, tools, settle=self._settle, park=self._park)
-        self.intake = Intake(
-            state, tools.codec, park_undecodable=self._park_undecodable, pump=self._pump, follow=self._follow
-        )
+        self.intake = Intake(state, tools.codec, park_undecodable=self._park_undecodable, pump=self._pump)
         loop = asyncio.get_running_loop()
         self._table = KafkaTable(member.connection, state.spec.parked_state, loop)
         self.source = KafkaSource(member, state.spec.consumes, self, loop)
@@ -74,14 +74,14 @@ class SinkWorker:
     async def drain(self, within: float) -> None:
         """Take nothing new, finish what is in flight, commit, leave the group; ``within`` seconds, then give up."""
         state = self.state
-        state.draining = True
+        state.draining = state.holding = True
         log.info("draining", worker=state.spec.name, in_flight=self.flights.in_flight)
         self.flights.disband()
         await self._land(within)
         for task in self._loops:
             task.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
-        await asyncio.gather(self.source.stop(4.0), self._table.stop(2.0))
+        await asyncio.gather(self.source.stop(3.0), self._table.stop(1.0))
         await asyncio.gather(self._transactions.close(), self._tools.client.close(), return_exceptions=True)
 
     async def _land(self, within: float) -> None:
@@ -108,6 +108,12 @@ class SinkWorker:
         self._told = None
         self.intake.assigned(assignment)
 
+    def former_owner_ended(self, epoch: int) -> None:
+        """What it parked can be read now, and nothing is added to it."""
+        if self.state.is_current(epoch):
+            shards = self.state.shards
+            self._table.follow(frozenset(shards), ParkedState(dict(shards), self._fences_loaded, self._commanded))
+
     def begun(self, epoch: int, at: Partition, start: Beginning) -> None:
         self.intake.begun(epoch, at, start)
         self._steer(force=True)
@@ -121,6 +127,7 @@ class SinkWorker:
 
     def lost(self, epoch: int) -> None:
         self.intake.lost(epoch)
+        self.flights.give_up()
         self._queue.forget()
         self.redelivery.forget()
 
@@ -130,43 +137,13 @@ class SinkWorker:
     def failed(self, error: Exception) -> None:
         self._tools.failed(error)
 
-    # The parked state's rows.
-
-    def rows(self, number: int, records: list[Record]) -> None:
-        shard = self.state.shards.get(number)
-        if shard is None or shard.fences_loaded:
-            return  # what we write ourselves comes back here, and is known already
-        for record in records:
-            order_id = (record.key or b"").decode("utf-8", "replace")
-            fence = None if record.value is None else self._fence(record)
-            if fence is None:
-                shard.fences.pop(order_id, None)
-            else:
-                shard.fences[order_id] = fence
-
-    def loaded(self, number: int) -> None:
-        shard = self.state.shards.get(number)
-        if shard is not None and not shard.fences_loaded:
-            self.intake.fences_loaded(number)
-            self.redelivery.loaded(shard)
-
-    def _fence(self, record: Record) -> Any:
-        try:
-            return read_fence_row(record.value or b"")
-        except ValueError as error:
-            log.error("parked_state_unreadable", partition=str(record.at), offset=record.offset, detail=str(error))
-            return None
-
-    def _follow(self, numbers: frozenset[int]) -> None:
-        self._table.follow(numbers, self)
-
     async def _release(self, release: Release) -> None:
         """Give the partitions away: finish what is in flight, as far as time allows, and publish what to commit."""
         state = self.state
         if not state.is_current(release.epoch):
             release.done = True
             return
-        was_draining, state.draining = state.draining, True
+        state.holding = True
         publishing = asyncio.get_running_loop().create_task(self._publish(release))
         self.flights.disband()
         await self._land(max(0.0, release.deadline - state.monotonic()))
@@ -175,7 +152,7 @@ class SinkWorker:
         self.intake.forget()
         self._queue.forget()
         self.redelivery.forget()
-        state.draining = was_draining
+        state.holding = state.draining
         release.done = True
 
     async def _publish(self, release: Release) -> None:
@@ -190,6 +167,24 @@ class SinkWorker:
             for at, ledger in shard.ledgers.items()
             if at not in shard.stopped
         }
+
+    # The parked state's rows.
+
+    def _fences_loaded(self, shard: Shard) -> None:
+        self.intake.fences_loaded(shard)
+        self.redelivery.loaded(shard)
+
+    def _commanded(self, shard: Shard, key: str, command: Command) -> None:
+        """Do what a person asked of this shard, once: the command is taken away with it."""
+        at = Partition(command.topic, shard.number)
+        ours = shard is self.state.shards.get(shard.number) and self.state.wall_ms() < command.expires_ms
+        if ours and at in shard.stopped:
+            shard.begin(at, Start(command.offset))
+            self.source.restart_at(self.state.epoch, at, command.offset)
+            self._steer(force=True)
+            log.info("partition_restarted", worker=self.state.spec.name, partition=str(at), offset=command.offset)
+        self._queue.fence_changed(shard.number, key)
+        self.commits.wake()
 
     # Between the parts.
 

@@ -9,7 +9,7 @@ from workers.app.shard import Shard
 from workers.app.stats import Stats
 from workers.app.topology import SinkSpec
 from workers.core.gate import Gate
-from workers.core.lanes import Entry, Lanes
+from workers.core.lanes import Entry, Lane, Lanes
 from workers.core.record import Partition
 from workers.core.window import Window
 from workers.edges.kafka_source import Assignment
@@ -31,7 +31,8 @@ class SinkState:
     shards: dict[int, Shard] = field(default_factory=dict)
     assignment: Assignment | None = None
     paused: frozenset[Partition] = frozenset()
-    draining: bool = False
+    draining: bool = False  # the process is leaving
+    holding: bool = False  # nothing new is sent: draining, or partitions are being given away
 
     def shard_of(self, entry: Entry) -> Shard | None:
         """The shard that fetched the entry; None when it has been given away since: nothing may be finished for it."""
@@ -40,6 +41,11 @@ class SinkState:
             return None
         ours = shard.replays if entry.replay else shard.ledgers.get(entry.record.at)
         return shard if ours is entry.ledger else None
+
+    def held_up(self, lane: Lane) -> None:
+        """The lane's flight was cut off: whether its head was applied is unknown, and it stays uncommitted."""
+        self.stats.unknown += 1
+        self.lanes.finish(lane)
 
     def finish(self, entry: Entry) -> None:
         """Nothing more to do for this record: its offset may be committed, its memory is free."""

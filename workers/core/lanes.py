@@ -161,6 +161,9 @@ class Lanes:
                 del self._lanes[lane.order_id]
         self._ready = deque(lane for lane in self._ready if lane.queue)
 
+    def get(self, order_id: str) -> Lane | None:
+        return self._lanes.get(order_id)
+
     def __contains__(self, order_id: object) -> bool:
         return order_id in self._lanes
 

@@ -9,7 +9,7 @@ from typing import Any
 
 DETAIL_LIMIT = 500
 _SHORT = 4
-_HIDDEN = "\0"  # no part of any word
+_HIDDEN = "\0"  # no part of any word; one in the text itself is hidden too
 
 
 def strings_of(content: Any) -> Iterator[str]:

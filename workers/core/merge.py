@@ -57,6 +57,13 @@ class Merge:
         side = self._sides[topic]
         side.position = max(side.position, position)
 
+    def restart(self, topic: str, position: int) -> None:
+        """The topic begins at ``position``, wherever it stood before."""
+        side = self._sides[topic]
+        side.queue.clear()
+        side.position = position
+        side.unreachable_since = None
+
     def unreachable(self, topic: str, since: float | None) -> None:
         """Say since when the topic cannot be fetched; None: it can."""
         self._sides[topic].unreachable_since = since

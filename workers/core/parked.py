@@ -80,14 +80,39 @@ def fence_row(fence: Fence) -> bytes:
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
-def read_fence_row(value: bytes) -> Fence | None:
-    """Read a row of the parked state; None when it is of another kind. Raises `ValueError` when it is not ours."""
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a person asks of the worker that owns the partition: to begin a stopped topic at an offset."""
+
+    topic: str
+    offset: int
+    expires_ms: int  # milliseconds since 1970: an old command must not run after a restart
+
+    @staticmethod
+    def key(command_id: str) -> bytes:
+        """The row's key; no order id has a control character, so it never meets a fence."""
+        return f"\0{command_id}".encode()
+
+
+def command_row(command: Command) -> bytes:
+    row = {
+        "version": _ROW_VERSION,
+        "kind": "offsets",
+        "topic": command.topic,
+        "offset": command.offset,
+        "expires": command.expires_ms,
+    }
+    return json.dumps(row, separators=(",", ":")).encode()
+
+
+def read_row(value: bytes) -> Fence | Command:
+    """Read a row of the parked state; raises `ValueError` when it is not ours."""
     row = json.loads(value)
     if not isinstance(row, dict) or row.get("version") != _ROW_VERSION:
         raise ValueError("a row of an unknown version")
-    if row.get("kind") != "fence":
-        return None
     try:
+        if row["kind"] == "offsets":
+            return Command(str(row["topic"]), int(row["offset"]), int(row["expires"]))
         return Fence(
             reason=ParkReason(row["reason"]),
             detail=str(row["detail"]),

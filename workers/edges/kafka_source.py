@@ -86,6 +86,7 @@ class Owner(Protocol):
     """The loop's side; every method is called in the loop, in the order things happened."""
 
     def assigned(self, assignment: Assignment) -> None: ...
+    def former_owner_ended(self, epoch: int) -> None: ...
     def begun(self, epoch: int, at: Partition, start: Beginning) -> None: ...
     def fetched(self, fetched: Fetched) -> None: ...
     def stopped(self, epoch: int, at: Partition, stop: Stop) -> None: ...
@@ -101,6 +102,7 @@ class _Share:
     epoch: int = 0
     pending: set[Partition] = field(default_factory=set)  # assigned, start not decided yet
     started: set[Partition] = field(default_factory=set)
+    commits: dict[Partition, Any] | None = None  # the group's, as the former owner left them
 
 
 class KafkaSource:
@@ -239,12 +241,19 @@ class KafkaSource:
 
     def _begin(self, consumer: KafkaConsumer) -> None:
         """Decide where the new partitions start; those that cannot be asked are asked again next round."""
-        pending = sorted(self._share.pending)
+        share = self._share
+        pending = sorted(share.pending)
+        if share.commits is None:
+            # Answered only when no transaction of a former owner is open on them any more (KIP-447, require_stable).
+            share.commits = {
+                at: consumer.committed(TopicPartition(*at), metadata=True, timeout_ms=5_000) for at in pending
+            }
+            self._tell(self._owner.former_owner_ended, share.epoch)
         bounds = self._ends.bounds(pending)
         for at in pending:
             if at not in bounds:
                 continue
-            committed = consumer.committed(TopicPartition(*at), metadata=True, timeout_ms=5_000)
+            committed = share.commits[at]
             earliest, end = bounds[at]
             start = beginning(
                 committed=None if committed is None else committed.offset,
