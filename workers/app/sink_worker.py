@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any
 
 from workers.app.commits import Commits
@@ -99,7 +100,12 @@ class SinkWorker:
         return sink_status(self.state, self.flights.in_flight)
 
     def age(self) -> float:
-        """Seconds since the slowest of the loops moved: the Kafka thread's polls, and our own ticks."""
+        """Seconds since the slowest of the loops moved: the Kafka thread's polls, and our own ticks.
+
+        Endless for a partition that the watchdog could not bring back: only a new start helps.
+        """
+        if self.source.stuck is not None:
+            return inf
         return self.state.monotonic() - min(self.ticked_at, self.source.polled_at)
 
     # The Kafka thread's news, in the loop.

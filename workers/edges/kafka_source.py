@@ -28,6 +28,7 @@ from kafka.errors import (
 from kafka.structs import OffsetAndMetadata
 
 from workers.core.record import Partition, Record
+from workers.core.stall import Verdict, Watchdog
 from workers.core.start import Beginning, Stop, beginning
 from workers.edges.kafka_client import KafkaConnection, KafkaFailed, consumer_options
 from workers.edges.kafka_ends import Ends
@@ -120,7 +121,9 @@ class KafkaSource:
         self._awaited: frozenset[Partition] = frozenset()
         self._surveyed = 0.0
         self._thread = threading.Thread(target=self._run, name=f"kafka-{member.group}", daemon=True)
-        self.polled_at = monotonic()  # the watchdog reads it
+        self._watchdog = Watchdog()
+        self.polled_at = monotonic()  # liveness reads it
+        self.stuck: str | None = None  # a partition that delivers nothing, and that a new position did not mend
 
     def start(self) -> None:
         self._thread.start()
@@ -287,9 +290,27 @@ class KafkaSource:
         batches += [_batch(consumer, TopicPartition(*at), []) for at in looked_at - with_records]
         asked = share.started if survey else self._rivals(with_records)
         ends = self._ends.after_fetch(asked)
+        if survey:
+            self._watch(consumer, batches, ends)
         fetched = Fetched(share.epoch, batches, ends, dict(self._ends.unreachable))
         self._hand_overs.acquire()
         self._tell(self._take, fetched)
+
+    def _watch(self, consumer: KafkaConsumer, batches: list[Batch], ends: Mapping[Partition, int]) -> None:
+        """Look for partitions that have silently stopped delivering."""
+        paused = {Partition(at.topic, at.partition) for at in consumer.paused()}
+        for batch in batches:
+            at = batch.at
+            if at not in ends:
+                continue
+            verdict = self._watchdog.look(
+                at, position=batch.position, end=ends[at], paused=at in paused, now=monotonic()
+            )
+            if verdict is Verdict.SEEK:
+                log.warning("partition_stalled", partition=str(at), position=batch.position, end=ends[at])
+                consumer.seek(TopicPartition(*at), batch.position)
+            elif verdict is Verdict.STUCK:
+                self.stuck = str(at)
 
     def _rivals(self, fetched: set[Partition]) -> set[Partition]:
         """The same partition numbers of the other topics: what a merge must compare with."""
@@ -304,6 +325,7 @@ class KafkaSource:
 
     def _on_assigned(self, partitions: frozenset[Partition], group: Any) -> None:
         self._share = _Share(self._share.epoch + 1, pending=set(partitions))
+        self._watchdog.forget()
         self._awaited = frozenset()
         self._tell(self._owner.assigned, Assignment(self._share.epoch, partitions, group))
 

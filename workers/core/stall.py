@@ -1,0 +1,54 @@
+"""Notices a partition that stops delivering while its end moves on.
+
+kafka-python 3 has had silent stalls (its issues 3106 and 3131): the lag grows and poll() gives nothing. The
+first time the fetch position is set anew; when that does not help, the process has to start anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from workers.core.record import Partition
+
+STALLED_AFTER = 120.0  # seconds without progress though there is something to fetch
+
+
+class Verdict(Enum):
+    """What to do with a partition."""
+
+    WELL = "well"
+    SEEK = "seek"  # set its fetch position anew
+    STUCK = "stuck"  # that did not help
+
+
+@dataclass(slots=True)
+class _Progress:
+    position: int
+    since: float
+    seeks: int = 0
+
+
+@dataclass(slots=True)
+class Watchdog:
+    """The progress of each fetched partition, by its own looks; seconds are monotonic."""
+
+    stalled_after: float = STALLED_AFTER
+    _seen: dict[Partition, _Progress] = field(default_factory=dict)
+
+    def look(self, at: Partition, *, position: int, end: int, paused: bool, now: float) -> Verdict:
+        """Judge a partition at ``position`` whose log ends at ``end``."""
+        seen = self._seen.get(at)
+        if seen is None or seen.position != position or position >= end or paused:
+            self._seen[at] = _Progress(position, now)
+            return Verdict.WELL
+        if now - seen.since < self.stalled_after:
+            return Verdict.WELL
+        if seen.seeks:
+            return Verdict.STUCK
+        seen.seeks, seen.since = 1, now
+        return Verdict.SEEK
+
+    def forget(self) -> None:
+        """The partitions have been given away."""
+        self._seen.clear()
