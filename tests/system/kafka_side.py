@@ -1,0 +1,224 @@
+"""A test's own hands on Kafka: its topics, publishing, and reading what was parked and committed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+
+from workers.edges.avro import Codec
+from workers.edges.schemas import load_topic
+
+ROOT = Path(__file__).parents[2]
+NOW = 1_750_000_000_000
+LIMIT = 1_048_588
+STAMPED = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": LIMIT, "min.insync.replicas": 1}
+PARKED = {"retention.ms": -1, "retention.bytes": -1, "max.message.bytes": LIMIT + 65536, "min.insync.replicas": 1}
+COMPACT = {"cleanup.policy": "compact", "min.insync.replicas": 1}
+
+Headers = Sequence[tuple[str, bytes | None]]
+
+
+@dataclass
+class KafkaSide:
+    """The topics of one test; ``mark`` makes their names its own."""
+
+    bootstrap: str
+    mark: str
+    partitions: int = 3
+    _open: list[Any] = field(default_factory=list)
+
+    @property
+    def worker(self) -> str:
+        return f"sink-{self.mark}"
+
+    @property
+    def created(self) -> str:
+        return f"order-created-{self.mark}"
+
+    @property
+    def status(self) -> str:
+        return f"order-status-{self.mark}"
+
+    @property
+    def parked(self) -> str:
+        return f"parked-{self.mark}"
+
+    @property
+    def group(self) -> str:
+        return f"relay.{self.worker}"
+
+    @property
+    def configs(self) -> dict[str, dict[str, Any]]:
+        return {
+            self.created: STAMPED,
+            self.status: STAMPED,
+            self.parked: PARKED,
+            f"{self.parked}-state": COMPACT,
+        }
+
+    def topology(self, folder: Path) -> Path:
+        """Write topics.yaml (as JSON, which is YAML too) and the schemas beside it."""
+        file = folder / "topics.yaml"
+        for topic, schema in ((self.created, "order-created"), (self.status, "order-status")):
+            (folder / "schemas").mkdir(exist_ok=True)
+            shutil.copy(ROOT / f"schemas/{schema}.avsc", folder / f"schemas/{topic}.avsc")
+        topics = {
+            name: {"partitions": self.partitions, "replication_factor": 1, "config": config}
+            | ({"schema": f"schemas/{name}.avsc"} if name in (self.created, self.status) else {})
+            for name, config in self.configs.items()
+        }
+        sink = {"vendor": "ecdp", "consumes": [self.created, self.status], "parks": self.parked, "credentials": "ECDP"}
+        file.write_text(json.dumps({"version": 1, "topics": topics, "workers": {self.worker: sink}}))
+        return file
+
+    def create_topics(self, *names: str) -> KafkaSide:
+        """Create those named, or all."""
+        wanted = {
+            name: {"num_partitions": self.partitions, "replication_factor": 1, "configs": config}
+            for name, config in self.configs.items()
+            if not names or name in names
+        }
+        self.admin.create_topics(wanted)
+        self.admin.wait_for_topics(list(wanted))
+        return self
+
+    @cached_property
+    def admin(self) -> Any:
+        return self._keep(KafkaAdminClient(bootstrap_servers=self.bootstrap))
+
+    @cached_property
+    def codec(self) -> Codec:
+        names = {self.created: "order-created", self.status: "order-status"}
+        topics = {topic: load_topic(topic, ROOT / f"schemas/{schema}.avsc") for topic, schema in names.items()}
+        return Codec(topics, time.monotonic)
+
+    @cached_property
+    def producer(self) -> Any:
+        return self.new_producer()
+
+    def new_producer(self, **options: Any) -> Any:
+        settings = {"linger_ms": 2, "acks": "all", "enable_idempotence": True} | options
+        return self._keep(KafkaProducer(bootstrap_servers=self.bootstrap, **settings))
+
+    def close(self) -> None:
+        for client in self._open:
+            client.close()
+
+    def _keep(self, client: Any) -> Any:
+        self._open.append(client)
+        return client
+
+    # Publishing.
+
+    def order(self, order_id: str, **changes: Any) -> bytes:
+        """An `OrderCreated` as bytes; ``changes`` to the order's fields."""
+        return self.codec.encode(self.created, {"event_id": "e", "occurred_at": NOW, "order": _order(order_id, changes)})
+
+    def change(self, order_id: str, state: str) -> bytes:
+        """An `OrderStatus` as bytes."""
+        event = {"event_id": "e", "occurred_at": NOW, "order_id": order_id, "status": state}
+        return self.codec.encode(self.status, event)
+
+    def create(self, order_id: str, *, headers: Headers = (), **changes: Any) -> Any:
+        """Send an order's create; a future of its place."""
+        return self.send(self.created, order_id, self.order(order_id, **changes), headers)
+
+    def set(self, order_id: str, state: str, *, headers: Headers = ()) -> Any:
+        """Send an order's status; a future of its place."""
+        return self.send(self.status, order_id, self.change(order_id, state), headers)
+
+    def send(self, topic: str, key: str, value: bytes | None, headers: Headers = ()) -> Any:
+        return self.producer.send(topic, key=key.encode(), value=value, headers=list(headers) or None)
+
+    def flush(self) -> None:
+        self.producer.flush(timeout=30)
+
+    def publish(self, ids: Iterable[str], *states: str) -> None:
+        """All creates, then for each state all its statuses; acknowledged."""
+        ids = list(ids)
+        for order_id in ids:
+            self.create(order_id)
+        for state in states:
+            for order_id in ids:
+                self.set(order_id, state)
+        self.flush()
+
+    # Looking.
+
+    def committed(self) -> dict[tuple[str, int], int]:
+        found = self.admin.list_group_offsets(self.group)[self.group]
+        return {(at.topic, at.partition): commit.offset for at, commit in found.items() if commit.offset >= 0}
+
+    def ends(self) -> dict[tuple[str, int], int]:
+        reader = self._reader()
+        places = [TopicPartition(topic, n) for topic in (self.created, self.status) for n in range(self.partitions)]
+        try:
+            return {(at.topic, at.partition): end for at, end in reader.end_offsets(places).items()}
+        finally:
+            reader.close()
+
+    def all_parked(self) -> list[Any]:
+        """Every parked record, by partition and offset."""
+        return self._all(self.parked)
+
+    def fences(self) -> dict[str, dict[str, Any]]:
+        """The rows of the parked state, the last of each order; ended ones left out."""
+        rows = {one.key.decode(): one.value for one in self._all(f"{self.parked}-state")}
+        return {order_id: json.loads(value) for order_id, value in rows.items() if value is not None}
+
+    def _all(self, topic: str) -> list[Any]:
+        reader = self._reader()
+        try:
+            places = [TopicPartition(topic, number) for number in range(self.partitions)]
+            reader.assign(places)
+            ends = reader.end_offsets(places)
+            reader.seek_to_beginning(*places)
+            found: list[Any] = []
+            while any(reader.position(at) < end for at, end in ends.items()):
+                for records in reader.poll(timeout_ms=200).values():
+                    found += records
+            return sorted(found, key=lambda one: (one.partition, one.offset))
+        finally:
+            reader.close()
+
+    def _reader(self) -> Any:
+        return KafkaConsumer(
+            bootstrap_servers=self.bootstrap,
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+        )
+
+
+def header(record: Any, name: str) -> str:
+    """The one header of that name, as text."""
+    found = [value for key, value in record.headers if key == name]
+    assert len(found) == 1, (name, record.headers)
+    return bytes(found[0]).decode()
+
+
+def reasons(parked: Iterable[Any]) -> list[tuple[str, str]]:
+    """(key, reason) of parked records."""
+    return [(one.key.decode(), header(one, "relay-reason")) for one in parked]
+
+
+def _order(order_id: str, changes: dict[str, Any]) -> dict[str, Any]:
+    order = {
+        "order_id": order_id,
+        "placed_at": NOW,
+        "total_value": (150_000).to_bytes(4, "big"),
+        "customer": {"email": "ada@example.com"},
+        "lines": [_LINE],
+    }
+    return order | changes
+
+
+_LINE = {"product_id": "p", "name": "n", "unit_price": (150_000).to_bytes(4, "big"), "quantity": 1}
