@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from workers.core.tracked import Mark
+
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
@@ -16,6 +18,7 @@ class Delivered:
 
     found: bool = False  # it was there before this attempt: a duplicate avoided
     status: int | None = None  # HTTP status of the answer
+    mark: Mark | None = None  # to be remembered of the order, for sinks that track
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ import httpx
 from pydantic import BaseModel
 
 from workers.core.events import Event
-from workers.core.outcome import Outcome, Rejected, Skipped
+from workers.core.outcome import Denied, Outcome, Rejected, Skipped, Throttled, Unavailable
+from workers.core.tracked import Tracked
 
 T = TypeVar("T")
 
@@ -60,8 +61,11 @@ class Attempt:
 class Sink(Protocol):
     """A vendor's way to take events."""
 
-    def prepare(self, event: Event) -> Call | Skipped | Rejected:
-        """Map and check an event; pure and total. `Rejected` here means it breaks a documented limit (``invalid``)."""
+    def prepare(self, event: Event, known: Tracked | None = None) -> Call | Skipped | Rejected:
+        """Map and check an event; pure and total. `Rejected` here means it breaks a documented limit (``invalid``).
+
+        ``known``: what the last delivery of this order left behind, for sinks that track.
+        """
 
     def deliver(self, attempts: Sequence[Attempt]) -> Flow[list[Outcome]]:
         """Send the calls (all of one group, or a single one); one outcome for each, in their order.
@@ -74,6 +78,37 @@ class Sink(Protocol):
 
     def check(self) -> Flow[Outcome]:
         """Make one harmless authenticated read: `Delivered` when the address and the key are right."""
+
+
+class LoginFailed(Exception):  # noqa: N818 - it carries an outcome
+    """No session could be had; ``outcome`` is what that means for every record of the flight."""
+
+    def __init__(self, outcome: Denied | Throttled | Unavailable) -> None:
+        super().__init__(type(outcome).__name__)
+        self.outcome = outcome
+
+
+class Session(Protocol):
+    """A login that all flights to a vendor share. The client signs every request with it.
+
+    However many requests find it dead, one login happens; each of them is then sent once more.
+    """
+
+    @property
+    def token(self) -> str | None:
+        """What requests are signed with now; None: a login must come first. Never logged."""
+
+    def sign(self, request: httpx.Request) -> None:
+        """Put the token into the request."""
+
+    def is_dead(self, response: httpx.Response) -> bool:
+        """Whether the vendor says that the token is no longer good."""
+
+    def login(self) -> Flow[Denied | Throttled | Unavailable | None]:
+        """Get a new token and keep it; anything but None says why there is none. Its requests are not signed."""
+
+    def renew(self, idle: float) -> Flow[None] | None:
+        """A conversation that keeps a token alive that has not been used for ``idle`` seconds; None: no need yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +137,8 @@ class Vendor:
     variables: tuple[Variable, ...]
     sink_options: type[BaseModel] | None = None  # keys that its sinks add to a worker in topics.yaml
     sink: Callable[[Any, Credentials], Sink] | None = None  # (options, credentials) -> Sink
+    session: Callable[[Any, Credentials], Session] | None = None  # (options, credentials) -> Session
+    tracks: bool = False  # its deliveries leave marks, which are kept in the worker's ``tracks`` topic
 
 
 class UnknownVendorError(LookupError):

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from workers.core.events import Created, Event, Status
 from workers.core.outcome import Delivered, Denied, Outcome, Rejected, Skipped, UnknownOrder
+from workers.core.tracked import Tracked
 from workers.vendors import Attempt, Call, Credentials, Flow
 from workers.vendors.ecdp.api import FoundOrder, Mode
 from workers.vendors.ecdp.flows import create, find, set_status
@@ -39,8 +40,9 @@ class EcdpSink:
     options: EcdpOptions
     credentials: Credentials = field(repr=False)
 
-    def prepare(self, event: Event) -> Call | Skipped | Rejected:
+    def prepare(self, event: Event, known: Tracked | None = None) -> Call | Skipped | Rejected:
         """Map and check an event; pure and total. The payload is a `Body`."""
+        del known  # ECDP takes a repeat
         try:
             match event:
                 case Created(order_id, created):
