@@ -17,7 +17,8 @@ LONG = st.lists(st.tuples(st.integers(1, 3), st.integers(1, 2**40)), max_size=1_
 
 def unfinished_of(base: int, runs: list[tuple[int, int]]) -> tuple[list[int], int]:
     """Runs of (unfinished, finished) from ``base``: the unfinished offsets, and the end."""
-    unfinished, at = [], base
+    unfinished: list[int] = []
+    at = base
     for waiting, done in runs:
         unfinished += range(at, at + waiting)
         at += waiting + done
