@@ -17,7 +17,7 @@ from workers.core.parked import Parking
 from workers.edges.avro_reader import Undecodable
 from workers.edges.log import log
 from workers.edges.telemetry import Trace
-from workers.vendors import Attempt, Call, MaybeSent, NotSent
+from workers.vendors import Attempt, Call, LoginFailed, MaybeSent, NotSent
 
 Settle = Callable[[Sequence[tuple[Lane, Outcome]]], None]
 Park = Callable[[Entry, Parking], None]
@@ -206,6 +206,8 @@ class Flights:
             return [Unavailable(str(error))] * len(attempts)
         except MaybeSent as error:
             return [Unknown(str(error))] * len(attempts)
+        except LoginFailed as failed:
+            return [failed.outcome] * len(attempts)
         except Exception as error:  # noqa: BLE001 - a flow's mistake must not end the worker, and tells nothing of what was applied
             log.error("flow_failed", worker=self._state.spec.name, error=type(error).__name__)
             return [Unknown(f"the relay's own fault: {type(error).__name__}")] * len(attempts)

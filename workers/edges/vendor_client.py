@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 from urllib.request import getproxies, proxy_bypass
 
@@ -10,7 +9,8 @@ import aiohttp
 import httpx
 from yarl import URL
 
-from workers.vendors import Flow, MaybeSent, NotSent
+from workers.edges.vendor_session import Send, SharedSession
+from workers.vendors import Flow, MaybeSent, NotSent, Session
 
 T = TypeVar("T")
 
@@ -29,9 +29,7 @@ class WrongHostError(Exception):
 class Observer(Protocol):
     """Sees every HTTP attempt of a flow: spans, counters."""
 
-    async def attempt(
-        self, request: httpx.Request, resend: int, send: Callable[[httpx.Request], Awaitable[httpx.Response]]
-    ) -> httpx.Response:
+    async def attempt(self, request: httpx.Request, resend: int, send: Send) -> httpx.Response:
         """Send the ``resend``-th (0, 1, ...) request of the flow by ``send``; raises what it raises."""
 
 
@@ -42,21 +40,38 @@ class VendorClient:
     adapter between the two (httpx-aiohttp 0.2) reports a reset after sending as a connect time-out.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, base_url: httpx.URL, request_timeout: float) -> None:
+    def __init__(
+        self,
+        connections: aiohttp.ClientSession,
+        base_url: httpx.URL,
+        request_timeout: float,
+        session: Session | None = None,
+    ) -> None:
         """``request_timeout``: seconds for a whole request, not for a read: a vendor that drips bytes ends too."""
-        self._session = session
+        self._connections = connections
         self._origin = _origin(base_url)
         self._timeout = request_timeout
         self._urls: dict[str, URL] = {}
+        self.session = None if session is None else SharedSession(session, self._send, self._run_unsigned)
 
     async def run(self, flow: Flow[T], observer: Observer | None = None) -> T:
-        """Run a flow to its value. `NotSent` and `MaybeSent` are thrown into it, and leave here if it lets them."""
+        """Run a flow to its value. `NotSent` and `MaybeSent` are thrown into it, and leave here if it lets them.
+
+        Raises `LoginFailed` where the vendor has a session and none can be had.
+        """
+        send = self._send if self.session is None else self.session.send
+        return await self._run(flow, send, observer)
+
+    async def _run_unsigned(self, flow: Flow[T]) -> T:
+        return await self._run(flow, self._send, None)
+
+    async def _run(self, flow: Flow[T], send: Send, observer: Observer | None) -> T:
         resend = 0
         try:
             request = next(flow)
             while True:
                 try:
-                    response = await self._observed(request, resend, observer)
+                    response = await (send(request) if observer is None else observer.attempt(request, resend, send))
                 except (NotSent, MaybeSent) as lost:
                     request = flow.throw(lost)
                 else:
@@ -69,12 +84,7 @@ class VendorClient:
             flow.close()
 
     async def close(self) -> None:
-        await self._session.close()
-
-    async def _observed(self, request: httpx.Request, resend: int, observer: Observer | None) -> httpx.Response:
-        if observer is None:
-            return await self._send(request)
-        return await observer.attempt(request, resend, self._send)
+        await self._connections.close()
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
         if _origin(request.url) != self._origin:
@@ -90,7 +100,7 @@ class VendorClient:
             raise MaybeSent(_reason(error)) from error
 
     async def _exchange(self, request: httpx.Request) -> httpx.Response:
-        async with self._session.request(
+        async with self._connections.request(
             request.method,
             self._url(request.url),
             data=request.content or None,
@@ -116,9 +126,11 @@ _BODY_HEADERS = frozenset((b"content-encoding", b"content-length", b"transfer-en
 _MOST_URLS = 64  # fixed paths are parsed once; paths with ids each time
 
 
-def open_client(base_url: httpx.URL, *, max_in_flight: int, request_timeout: float) -> VendorClient:
+def open_client(
+    base_url: httpx.URL, *, max_in_flight: int, request_timeout: float, session: Session | None = None
+) -> VendorClient:
     """A client on its own connection pool; to be called in the running loop."""
-    session = aiohttp.ClientSession(
+    connections = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=max_in_flight + 1, keepalive_timeout=30.0),
         timeout=aiohttp.ClientTimeout(total=request_timeout, sock_connect=min(CONNECT_TIMEOUT, request_timeout / 2)),
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -128,8 +140,8 @@ def open_client(base_url: httpx.URL, *, max_in_flight: int, request_timeout: flo
     )
     # aiohttp would send PUT, GET and DELETE again by itself after a lost connection (as its own test client
     # knows, no public option turns that off): a lost answer must come to the flow as maybe sent, and be counted.
-    session._retry_connection = False  # noqa: SLF001
-    return VendorClient(session, base_url, request_timeout)
+    connections._retry_connection = False  # noqa: SLF001
+    return VendorClient(connections, base_url, request_timeout, session)
 
 
 def _proxy(base_url: httpx.URL) -> str | None:

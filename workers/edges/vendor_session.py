@@ -1,0 +1,82 @@
+"""One login for all flights to a vendor."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from time import monotonic
+
+import httpx
+
+from workers.core.outcome import Denied, Throttled, Unavailable
+from workers.vendors import Flow, LoginFailed, MaybeSent, NotSent, Session
+
+Send = Callable[[httpx.Request], Awaitable[httpx.Response]]
+RunFlow = Callable[[Flow[Denied | Throttled | Unavailable | None]], Awaitable[Denied | Throttled | Unavailable | None]]
+
+
+class SharedSession:
+    """Signs requests with the vendor's token, and gets a new one when the vendor says that it is dead.
+
+    Single-flight: however many requests find the token dead at once, one login runs and all of them wait for
+    it. Its failure is theirs as well: sixty-four more tries would be a storm on a vendor that said no.
+    """
+
+    def __init__(self, session: Session, send: Send, run: RunFlow) -> None:
+        """``send`` and ``run`` are the client's own, unsigned."""
+        self._session = session
+        self._send = send
+        self._run = run
+        self._login: asyncio.Task[None] | None = None
+        self.used_at = monotonic()
+        self.logins = 0
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        """Send signed, and once more after a login when the token was dead.
+
+        Raises `LoginFailed`, and what sending raises.
+        """
+        if self._session.token is None:
+            await self._log_in(None)
+        token = self._session.token
+        response = await self._send_signed(request)
+        if not self._session.is_dead(response):
+            return response
+        if self._session.token == token:
+            await self._log_in(token)
+        return await self._send_signed(request)
+
+    async def keep_alive(self) -> None:
+        """Renew a token that is not being used, in time; a failure is found by the next request."""
+        renewal = self._session.renew(monotonic() - self.used_at)
+        if renewal is None:
+            return
+        self.used_at = monotonic()
+        try:
+            request = next(renewal)
+            while True:
+                request = renewal.send(await self._send_signed(request))
+        except (StopIteration, NotSent, MaybeSent):
+            return
+
+    async def _send_signed(self, request: httpx.Request) -> httpx.Response:
+        self._session.sign(request)
+        self.used_at = monotonic()
+        return await self._send(request)
+
+    async def _log_in(self, dead: str | None) -> None:
+        if self._login is None or self._login.done():
+            self._login = asyncio.get_running_loop().create_task(self._one_login(dead))
+        # Shielded: a flight that is cut off must not take the login away from the others that wait for it.
+        await asyncio.shield(self._login)
+
+    async def _one_login(self, dead: str | None) -> None:
+        if self._session.token != dead:
+            return
+        self.logins += 1
+        try:
+            failure = await self._run(self._session.login())
+        except (NotSent, MaybeSent) as error:
+            failure = Unavailable(f"login: {error}")
+        if failure is not None:
+            raise LoginFailed(failure)
