@@ -1,4 +1,4 @@
-"""``python -m workers.devkit.bench [--quick] [--json]``: how fast the relay is on this machine, beside what it could be.
+"""``python -m workers.devkit.bench [--quick] [--json]``: how fast the relay is here, beside what it could be.
 
 Everything runs here: Kafka, the vendor's simulator, and one worker process at a time; they share the processors.
 Rates are what the simulator has applied over the middle of each run, start-up excluded.
@@ -35,13 +35,12 @@ class Extent:
 
     span: Span
     latencies: tuple[float, ...]
-    plain_latencies: tuple[float, ...]
     statuses: int  # the backlogs, records
     orders: int
 
 
-FULL = Extent(Span(2.0, 6.0), (0.0, 0.05, 0.2), (0.0, 0.05, 0.2), statuses=150_000, orders=200_000)
-QUICK = Extent(Span(1.5, 4.0), (0.05,), (0.05,), statuses=40_000, orders=60_000)
+FULL = Extent(Span(2.0, 6.0), (0.0, 0.05, 0.2), statuses=150_000, orders=200_000)
+QUICK = Extent(Span(1.5, 4.0), (0.05,), statuses=40_000, orders=60_000)
 _IN_FLIGHT = (64, 256)
 
 
@@ -65,12 +64,15 @@ def main(*, quick: bool, as_json: bool) -> None:
 
 
 def _rows(extent: Extent, console: Console) -> list[Row]:
+    """Run both halves; each has a Kafka of its own, so that none meets what the other has left."""
     rows: list[Row] = []
-    with console.status("") as status, set_up(extent.span, partial(_tell, console, status.update)) as bench:
+    with console.status("") as status:
         tell = partial(_tell, console, status.update)
-        for run in _runs(bench, extent, tell):
-            rows.append(run())
-            console.print(_line(rows[-1]), highlight=False)
+        for half in (_statuses, _orders):
+            with set_up(extent.span, tell) as bench:
+                for row in half(bench, extent, tell):
+                    rows.append(row)
+                    console.print(_line(row), highlight=False)
     return rows
 
 
@@ -80,21 +82,26 @@ def _tell(console: Console, update: Callable[[str], None], text: str) -> None:
         console.print(text, highlight=False)
 
 
-def _runs(bench: Bench, extent: Extent, tell: Callable[[str], None]) -> Iterator[Callable[[], Row]]:
-    """Give each run when its turn has come, its backlog published just before."""
+def _statuses(bench: Bench, extent: Extent, tell: Callable[[str], None]) -> Iterator[Row]:
     for in_flight in _IN_FLIGHT:
         for latency in extent.latencies:
-            yield partial(bench.ceiling, in_flight, latency)
+            tell(f"transport alone, {in_flight} in flight, vendor {_ms(latency)}")
+            yield bench.ceiling(in_flight, latency)
     _publish(bench, STATUS, extent.statuses, tell)
     for in_flight in _IN_FLIGHT:
         for latency in extent.latencies:
-            yield partial(bench.statuses, in_flight, latency)
-    for latency in extent.plain_latencies:
-        yield partial(bench.plain, latency)
-    bench.skip_to_end()
+            tell(f"relay, PUT status, {in_flight} in flight, vendor {_ms(latency)}")
+            yield bench.statuses(in_flight, latency)
+    for latency in extent.latencies:
+        tell(f"poll, await httpx, commit; vendor {_ms(latency)}")
+        yield bench.plain(latency)
+
+
+def _orders(bench: Bench, extent: Extent, tell: Callable[[str], None]) -> Iterator[Row]:
     _publish(bench, CREATED, extent.orders, tell)
     for latency in extent.latencies:
-        yield partial(bench.orders, _IN_FLIGHT[0], _BATCH, latency)
+        tell(f"relay, order-created, vendor {_ms(latency)}")
+        yield bench.orders(_IN_FLIGHT[0], _BATCH, latency)
 
 
 def _publish(bench: Bench, topic: str, count: int, tell: Callable[[str], None]) -> None:
@@ -103,7 +110,11 @@ def _publish(bench: Bench, topic: str, count: int, tell: Callable[[str], None]) 
 
 
 def _line(row: Row) -> str:
-    return f"{row.what}, {row.in_flight} in flight, vendor {row.latency * 1000:.0f} ms: {row.rate:,.0f}/s"
+    return f"{row.what}, {row.in_flight} in flight, vendor {_ms(row.latency)}: {row.rate:,.0f}/s"
+
+
+def _ms(latency: float) -> str:
+    return f"{latency * 1000:.0f} ms"
 
 
 def _print(rows: list[Row]) -> None:
@@ -121,11 +132,10 @@ def _print(rows: list[Row]) -> None:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    what = row.what if row.together == 1 else f"{row.what}, {row.together} together"
     return (
-        what,
+        row.what if row.together == 1 else f"{row.what} by {row.together}",
         str(row.in_flight),
-        f"{row.latency * 1000:.0f} ms",
+        _ms(row.latency),
         f"{row.rate:,.0f}",
         "" if row.ideal is None else f"{row.rate / row.ideal:.1%}",
         "?" if row.cpu_us is None else f"{row.cpu_us:,.0f} \u00b5s",

@@ -43,8 +43,8 @@ class Row:
 
     @property
     def ideal(self) -> float | None:
-        """Records a second if every request took the vendor's latency and not a moment more."""
-        return self.in_flight * self.together / self.latency if self.latency else None
+        """Records a second if every request took the vendor's latency and not a moment more; None: that is no bound."""
+        return self.in_flight / self.latency if self.latency and self.together == 1 else None
 
     def as_json(self) -> dict[str, Any]:
         """For a machine."""

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,7 +21,6 @@ from workers.devkit.bench_measure import Row, Span, Vendor, measure
 from workers.devkit.broker import Broker
 from workers.devkit.demo_parts import (
     KEY,
-    DemoError,
     Part,
     Stage,
     free_address,
@@ -32,7 +30,6 @@ from workers.devkit.demo_parts import (
 
 SINK = "ecdp-sink"
 _FOREIGN = ("KAFKA_", "SCHEMA_REGISTRY_", "RELAY_", "OTEL_")
-_PATIENCE = 10.0  # seconds for the group to give up a member that has left
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +44,6 @@ class Bench:
     def publish(self, topic: str, count: int) -> None:
         """Publish a backlog; raises `KafkaFailed`."""
         publish_backlog(self.configuration, topic, count)
-
-    def skip_to_end(self) -> None:
-        """Leave what is left of the worker's backlog behind; raises `DemoError`."""
-        deadline = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                self.stage.run("offsets", "offsets", SINK, "--to", "latest")
-            except DemoError:
-                if time.monotonic() > deadline:
-                    raise
-            else:
-                return
 
     def ceiling(self, in_flight: int, latency: float) -> Row:
         """Measure the transport alone."""
