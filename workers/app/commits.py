@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 
 from workers.app.parking import Draft, ParkQueue, Write, with_places
 from workers.app.state import SinkState
@@ -30,6 +31,7 @@ class Commits:
         self._not_before: dict[int, float] = {}  # partition numbers whose records could not be parked: until when
         self._idle = asyncio.Event()
         self._idle.set()
+        self._plain: asyncio.Future[None] | None = None  # the plain commit under way
         self.source: KafkaSource | None = None  # set once, before `run`
 
     def wake(self) -> None:
@@ -40,16 +42,23 @@ class Commits:
         """Commit and park until cancelled."""
         due = self._state.monotonic() + COMMIT_EVERY
         while True:
-            try:
+            if (left := due - self._state.monotonic()) <= 0:  # also while there is always more to be parked
+                due += COMMIT_EVERY - left
+                await self._alone(self._commit())
+            with suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, due - self._state.monotonic())):
                     await self._wanted.wait()
-            except TimeoutError:
-                due = self._state.monotonic() + COMMIT_EVERY
-                await self._alone(self._commit())
             self._wanted.clear()
             if numbers := self._parkable():
                 await self._alone(self._park(numbers))
                 self._wanted.set()  # there may be more; the commit that is due comes between
+
+    def releasing(self) -> None:
+        """The Kafka thread stands in a rebalance and obeys nothing: a plain commit that waits for it would hold up
+        the parking that the release waits for. The release commits instead.
+        """
+        if self._plain is not None and not self._plain.done():
+            self._plain.set_exception(KafkaFailed("commit: left to the release of the partitions"))
 
     async def settled(self) -> None:
         """Wait until everything queued has been parked, or cannot be; and no commit is under way."""
@@ -75,8 +84,9 @@ class Commits:
         if not offsets or self.source is None:
             return
         epoch = state.epoch
+        self._plain = self.source.commit(epoch, offsets)
         try:
-            await self.source.commit(epoch, offsets)
+            await self._plain
         except KafkaFailed as error:
             log.warning("commit_failed", worker=state.spec.name, detail=str(error))
         else:

@@ -28,6 +28,7 @@ class Write:
     order_id: str | None  # None: a record without a key, which fences nothing
     entry: Entry | None = None
     parking: Parking | None = None
+    mark: Outgoing | None = None  # what the delivery left behind at the vendor
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,11 @@ class Draft:
 
     def rows(self, placed: Sequence[int]) -> list[Outgoing]:
         """The orders' rows in the parked state, their records at ``placed``."""
-        return [
+        fences = [
             Outgoing(Partition(self.state, number), order_id.encode(), None if fence is None else fence_row(fence))
             for (number, order_id), fence in self.placed(placed).items()
         ]
+        return fences + [write.mark for write in self.writes if write.mark is not None]
 
     def placed(self, placed: Sequence[int]) -> dict[tuple[int, str], Fence | None]:
         """The fences with the places of their records taken in."""
@@ -101,6 +103,10 @@ class ParkQueue:
         """Queue the order's fence as it stands in memory, or its end; ``delivered`` finishes with it, not before."""
         self._add(Write(number, order_id, delivered))
 
+    def tracked(self, number: int, entry: Entry, mark: Outgoing) -> None:
+        """Queue a delivered record's mark; the record finishes with it, not before."""
+        self._add(Write(number, None, entry, mark=mark))
+
     def take(self, numbers: Collection[int]) -> list[Write]:
         """The next writes of these partition numbers; they stay queued until `done`."""
         return [write for number in numbers for write in islice(self._queues.get(number, ()), MOST_TOGETHER)]
@@ -140,5 +146,8 @@ class ParkQueue:
 
 
 def with_places(fence: Fence, placed: Fence) -> Fence:
-    """The present fence with the places that a transaction has acknowledged; it may have grown meanwhile."""
-    return replace(fence, first=placed.first, last=placed.last)
+    """The present fence with the places that a transaction has acknowledged; it may have grown meanwhile.
+
+    A redelivery may have moved ``first`` on meanwhile: put back, it would deliver again after a restart.
+    """
+    return replace(fence, first=placed.first if fence.first is None else fence.first, last=placed.last)

@@ -18,12 +18,14 @@ from workers.app.shard import Shard
 from workers.app.sink_status import sink_status
 from workers.app.state import SinkState
 from workers.app.tools import Tools
+from workers.app.tracking import Marks
 from workers.core.fence import ParkReason
 from workers.core.lanes import Entry, Lane
 from workers.core.outcome import Outcome
 from workers.core.parked import Command, Parking
 from workers.core.record import Partition
 from workers.core.start import Beginning, Start, Stop
+from workers.core.tracked import Mark
 from workers.edges.kafka_client import KafkaFailed
 from workers.edges.kafka_rebalance import Release
 from workers.edges.kafka_source import Assignment, Fetched, KafkaSource, Member
@@ -47,11 +49,14 @@ class SinkWorker:
         self._queue = ParkQueue(state)
         self.commits = Commits(state, self._queue, self._transactions)
         self.redelivery = Redelivery(state, self._queue, member.connection, pump=self._pump, wake=self.commits.wake)
-        self._outcomes = Outcomes(state, tools.codec, park=self._park, delivered=self.redelivery.delivered)
+        self._outcomes = Outcomes(state, tools.codec, park=self._park, delivered=self._delivered)
         self.flights = Flights(state, tools, settle=self._settle, park=self._park)
         self.intake = Intake(state, tools.codec, park_undecodable=self._park_undecodable, pump=self._pump)
         loop = asyncio.get_running_loop()
         self._table = KafkaTable(member.connection, state.spec.parked_state, loop)
+        tracks = state.spec.tracks
+        marks_table = None if tracks is None else KafkaTable(member.connection, tracks, loop)
+        self._marks = Marks(state, tools.codec, self._queue, marks_table)
         self.source = KafkaSource(member, state.spec.consumes, self, loop)
         self.commits.source = self.source
         self._told: tuple[frozenset[Partition], frozenset[Partition]] | None = None
@@ -65,6 +70,7 @@ class SinkWorker:
             await self._transactions.open()
         except KafkaFailed as error:
             log.warning("transactions_not_ready", worker=self.state.spec.name, detail=str(error))
+        await self._marks.start()
         self._table.start()
         self.source.start()
         loop = asyncio.get_running_loop()
@@ -82,7 +88,7 @@ class SinkWorker:
         for task in self._loops:
             task.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
-        await asyncio.gather(self.source.stop(3.0), self._table.stop(1.0))
+        await asyncio.gather(self.source.stop(3.0), self._table.stop(1.0), self._marks.stop(1.0))
         await asyncio.gather(self._transactions.close(), self._tools.client.close(), return_exceptions=True)
 
     async def _land(self, within: float) -> None:
@@ -119,6 +125,7 @@ class SinkWorker:
         if self.state.is_current(epoch):
             shards = self.state.shards
             self._table.follow(frozenset(shards), ParkedState(dict(shards), self._fences_loaded, self._commanded))
+            self._marks.follow(dict(shards), self._marks_loaded)
 
     def begun(self, epoch: int, at: Partition, start: Beginning) -> None:
         self.intake.begun(epoch, at, start)
@@ -150,6 +157,7 @@ class SinkWorker:
             release.done = True
             return
         state.holding = True
+        self.commits.releasing()
         publishing = asyncio.get_running_loop().create_task(self._publish(release))
         self.flights.disband()
         await self._land(max(0.0, release.deadline - state.monotonic()))
@@ -167,17 +175,24 @@ class SinkWorker:
             await asyncio.sleep(0.1)
 
     def _committable(self) -> Mapping[Partition, tuple[int, str]]:
+        """Nothing of a shard that is parking: its transaction commits further, and this might come after it."""
+        parking = self._queue.numbers
         return {
             at: ledger.metadata()
             for shard in self.state.shards.values()
             for at, ledger in shard.ledgers.items()
-            if at not in shard.stopped
+            if at not in shard.stopped and shard.number not in parking
         }
 
     # The parked state's rows.
 
+    def _marks_loaded(self, shard: Shard) -> None:
+        shard.tracked_loaded = True
+        self.intake.loaded(shard)
+
     def _fences_loaded(self, shard: Shard) -> None:
-        self.intake.fences_loaded(shard)
+        shard.fences_loaded = True
+        self.intake.loaded(shard)
         self.redelivery.loaded(shard)
 
     def _commanded(self, shard: Shard, key: str, command: Command) -> None:
@@ -198,6 +213,14 @@ class SinkWorker:
         self._outcomes.settle(results)
         if self._steering is None:
             self._steering = asyncio.get_running_loop().call_later(_STEER_AFTER, self._steer)
+
+    def _delivered(self, entry: Entry, mark: Mark | None) -> bool:
+        """Whether the record finishes with what its delivery has to write, instead of now."""
+        mended = self.redelivery.delivered(entry)
+        marked = mark is not None and self._marks.delivered(entry, mark)
+        if mended or marked:
+            self.commits.wake()
+        return mended or marked
 
     def _park(self, entry: Entry, parking: Parking) -> None:
         if entry.replay:
@@ -238,6 +261,8 @@ class SinkWorker:
                 self._key_version = version
                 log.info("credentials_changed", worker=self.state.spec.name)
                 self.state.gate.try_now(self.ticked_at)
+            if self._tools.client.session is not None:
+                await self._tools.client.session.keep_alive()
             self.intake.look_for_overfull()
             self.intake.fill()
             self.flights.pump()

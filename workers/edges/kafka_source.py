@@ -220,9 +220,10 @@ class KafkaSource:
         self._obey(consumer)
         try:
             polled = consumer.poll(timeout_ms=_AWAITED_POLL_MS if self._awaited else _IDLE_POLL_MS)
+            # First what was fetched: poll() has moved past it, so an error before it would lose it for good.
+            self._hand_over(consumer, polled)
             if self._share.pending:
                 self._begin(consumer)
-            self._hand_over(consumer, polled)
         except _FATAL:
             raise
         except OffsetOutOfRangeError as error:
@@ -330,16 +331,17 @@ class KafkaSource:
         self._tell(self._owner.assigned, Assignment(self._share.epoch, partitions, group))
 
     def _on_release(self, release: Release) -> None:
-        self._share.started.clear()
-        self._share.pending.clear()
-        release.epoch = self._share.epoch
+        release.epoch = self._end_share()
         self._tell(self._owner.release, release)
 
     def _on_lost(self) -> None:
+        self._tell(self._owner.lost, self._end_share())
+
+    def _end_share(self) -> int:
+        """Nothing more is done for the present epoch: a commit still in the queue would move the release's back."""
         epoch = self._share.epoch
-        self._share.started.clear()
-        self._share.pending.clear()
-        self._tell(self._owner.lost, epoch)
+        self._share = _Share(epoch + 1)
+        return epoch
 
     def _tell(self, what: Callable[..., Any], *args: Any) -> None:
         try:
@@ -373,8 +375,13 @@ def _kafka(partitions: Iterable[Partition]) -> list[TopicPartition]:
 
 def _batch(consumer: KafkaConsumer, found: TopicPartition, records: list[Any]) -> Batch:
     at = Partition(found.topic, found.partition)
-    position = consumer.position(found, timeout_ms=0)
-    return Batch(at, [to_record(one) for one in records], 0 if position is None else position)
+    try:
+        position = consumer.position(found, timeout_ms=0)
+    except KafkaError:  # the records must be handed over all the same
+        position = None
+    if position is None:
+        position = records[-1].offset + 1 if records else 0
+    return Batch(at, [to_record(one) for one in records], position)
 
 
 def to_record(one: Any) -> Record:

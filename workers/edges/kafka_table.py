@@ -17,7 +17,7 @@ from kafka.errors import KafkaError
 
 from workers.core.record import Partition, Record
 from workers.edges.daemon import in_thread
-from workers.edges.kafka_client import KafkaConnection, consumer_options
+from workers.edges.kafka_client import KafkaConnection, consumer_options, kafka_errors
 from workers.edges.kafka_source import describe, to_record
 from workers.edges.log import log
 
@@ -130,8 +130,9 @@ class KafkaTable:
 async def read_range(
     connection: KafkaConnection, at: Partition, first: int, last: int, wanted: Callable[[Record], bool]
 ) -> list[Record]:
-    """Read the committed records ``first`` to ``last`` of a partition and return those wanted; raises `KafkaError`."""
-    return await in_thread(lambda: _read_range(connection, at, first, last, wanted), 120.0)
+    """Read the committed records ``first`` to ``last`` of a partition and return those wanted; raises `KafkaFailed`."""
+    with kafka_errors(connection):
+        return await in_thread(lambda: _read_range(connection, at, first, last, wanted), 120.0)
 
 
 def _read_range(
