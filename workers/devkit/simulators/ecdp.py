@@ -106,6 +106,8 @@ class EcdpLedger:
         self.attempts[order_id] += 1
         if order_id in faults.bad_ids:
             return self.trouble(400, ["This order is always refused."])
+        if order_id in faults.broken_ids:
+            return self.trouble(500)
         kept = self.kept.get(order_id)
         if kept is None:
             unknown = faults.unknown_order
@@ -129,6 +131,8 @@ class EcdpLedger:
             return self.trouble(400, errors)
         ids = [order["id"] for order in data]
         self.attempts.update(ids)
+        if not faults.broken_ids.isdisjoint(ids):
+            return self.trouble(500)
         errors = self._refusals(mode, ids, faults)
         if errors:
             return self.trouble(400, errors)

@@ -37,6 +37,7 @@ class Faults(BaseModel):
     max_body: int | None = None  # bytes; more is answered 413
     max_orders: int | None = None  # orders in one request; more is answered 413
     bad_ids: frozenset[str] = frozenset()  # order ids that the vendor always refuses
+    broken_ids: frozenset[str] = frozenset()  # order ids at which the vendor fails with 500
     unknown_order: Literal[200, 400, 404] = 400  # the answer to a status for an order that is not there
     reset_after: Share = 0.0  # applied, then cut
     empty_200: Share = 0.0  # applied, answered with an empty body
@@ -55,6 +56,6 @@ class Faults(BaseModel):
         return Faults.model_validate({**self.model_dump(), **knobs})
 
 
-_OWN_RULES = ("latency", "bad_ids", "unknown_order", "max_orders", "error_statuses")
+_OWN_RULES = ("latency", "bad_ids", "broken_ids", "unknown_order", "max_orders", "error_statuses")
 QUIET = Faults()
 AT_REST: dict[str, Any] = QUIET.model_dump()
