@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import httpx
 
 from workers.app.configuration import Configuration
+from workers.app.credentials import VendorCredentials
 from workers.app.sink_worker import SinkWorker
 from workers.app.state import SinkState
 from workers.app.tools import Tools
@@ -22,7 +23,7 @@ from workers.edges.kafka_source import Member
 from workers.edges.schemas import Schemas
 from workers.edges.telemetry import Tracing
 from workers.edges.vendor_client import VendorClient, open_client
-from workers.vendors import load
+from workers.vendors import Vendor, load
 
 OPENING_EVENT = "OrderCreated"
 
@@ -43,7 +44,7 @@ def build_sink_worker(spec: SinkSpec, configuration: Configuration, shared: Shar
     credentials = configuration.credentials[spec.name]
     tools = Tools(
         sink=vendor.sink(spec.options, credentials),
-        client=build_client(spec, credentials["BASE_URL"]),
+        client=build_client(spec, vendor, credentials),
         credentials=credentials,
         codec=shared.codec,
         tracing=shared.tracing,
@@ -55,8 +56,14 @@ def build_sink_worker(spec: SinkSpec, configuration: Configuration, shared: Shar
     )
 
 
-def build_client(spec: SinkSpec, base_url: str) -> VendorClient:
-    return open_client(httpx.URL(base_url), max_in_flight=spec.max_in_flight, request_timeout=spec.request_timeout)
+def build_client(spec: SinkSpec, vendor: Vendor, credentials: VendorCredentials) -> VendorClient:
+    """Connections to the sink's vendor, with its session where it has one."""
+    return open_client(
+        httpx.URL(credentials["BASE_URL"]),
+        max_in_flight=spec.max_in_flight,
+        request_timeout=spec.request_timeout,
+        session=None if vendor.session is None else vendor.session(spec.options, credentials),
+    )
 
 
 def sink_state(spec: SinkSpec, schemas: Schemas) -> SinkState:

@@ -14,6 +14,7 @@ from workers.core.fence import ParkReason
 from workers.core.lanes import Entry, Lane
 from workers.core.outcome import Outcome, Rejected, Skipped, Unavailable, Unknown
 from workers.core.parked import Parking
+from workers.core.tracked import Tracked
 from workers.edges.avro_reader import Undecodable
 from workers.edges.log import log
 from workers.edges.telemetry import Trace
@@ -123,11 +124,11 @@ class Flights:
         except Undecodable as error:
             self._end(lane, entry, Parking(ParkReason.UNDECODABLE, str(error)))
             return None
-        return self._mapped(lane, entry, event)
+        return self._mapped(lane, entry, event, shard.tracked.get(entry.order_id))
 
-    def _mapped(self, lane: Lane, entry: Entry, event: Event) -> Call | None:
+    def _mapped(self, lane: Lane, entry: Entry, event: Event, known: Tracked | None) -> Call | None:
         try:
-            prepared = self._tools.sink.prepare(event)
+            prepared = self._tools.sink.prepare(event, known)
         except Exception as error:  # noqa: BLE001 - a mapping's mistake parks one record; it must not stop all others
             log.error("mapping_failed", worker=self._state.spec.name, error=type(error).__name__)
             prepared = Rejected(f"the relay could not map it ({type(error).__name__}): a fault of the relay's")

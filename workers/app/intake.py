@@ -44,7 +44,10 @@ class Intake:
         now = state.monotonic()
         numbers = frozenset(at.number for at in assignment.partitions)
         spec = state.spec
-        state.shards = {number: open_shard(number, spec.consumes, spec.merge_wait, now) for number in numbers}
+        state.shards = {
+            number: open_shard(number, spec.consumes, spec.merge_wait, now, tracks=spec.tracks is not None)
+            for number in numbers
+        }
         log.info("assigned", worker=spec.name, partitions=len(assignment.partitions))
 
     def begun(self, epoch: int, at: Partition, start: Beginning) -> None:
@@ -83,9 +86,8 @@ class Intake:
         state.assignment = None
         self._schema_waits.forget()
 
-    def fences_loaded(self, shard: Shard) -> None:
-        """Every parked order of the shard is known: now its records may go."""
-        shard.fences_loaded = True
+    def loaded(self, shard: Shard) -> None:
+        """Something that the shard's records waited for is known."""
         self._fill(shard)
         self._pump()
 
@@ -139,7 +141,7 @@ class Intake:
 
     def _fill(self, shard: Shard) -> None:
         """Move what may go from the merge into the lanes; nothing before the fences are known."""
-        if not shard.fences_loaded or self._state.holding:
+        if not shard.ready or self._state.holding:
             return
         now = self._state.monotonic()
         while True:

@@ -23,6 +23,7 @@ from workers.core.outcome import (
 )
 from workers.core.parked import Parking
 from workers.core.retry import RetryPolicy
+from workers.core.tracked import Mark
 from workers.edges.avro import Codec
 from workers.edges.avro_reader import Undecodable
 from workers.edges.log import log
@@ -39,7 +40,7 @@ class Outcomes:
         codec: Codec,
         *,
         park: Callable[[Entry, Parking], None],
-        delivered: Callable[[Entry], bool],
+        delivered: Callable[[Entry, Mark | None], bool],
     ) -> None:
         """``delivered`` is told of every delivery before it finishes; True: it finishes the record itself, later."""
         self._state = state
@@ -80,8 +81,8 @@ class Outcomes:
     def _one(self, lane: Lane, outcome: Outcome) -> None:
         entry = lane.queue[0]
         match outcome:
-            case Delivered(found=found):
-                self._deliver(lane, entry, found=found)
+            case Delivered():
+                self._deliver(lane, entry, outcome)
             case Skipped(reason=reason):
                 self._state.stats.skipped[reason] += 1
                 self._finish(lane, entry)
@@ -96,13 +97,13 @@ class Outcomes:
             case _:
                 assert_never(outcome)
 
-    def _deliver(self, lane: Lane, entry: Entry, *, found: bool) -> None:
+    def _deliver(self, lane: Lane, entry: Entry, outcome: Delivered) -> None:
         stats = self._state.stats
         stats.delivered += 1
         stats.delivered_at = self._state.monotonic()
-        stats.duplicates_avoided += found
+        stats.duplicates_avoided += outcome.found
         self._state.lanes.finish(lane)
-        if not self._delivered(entry):
+        if not self._delivered(entry, outcome.mark):
             self._state.finish(entry)
 
     def _finish(self, lane: Lane, entry: Entry) -> None:

@@ -10,6 +10,7 @@ from workers.core.ledger import Ledger
 from workers.core.merge import Merge
 from workers.core.record import Partition, Record
 from workers.core.start import Start
+from workers.core.tracked import Tracked
 from workers.core.window import Held
 
 _NOT_BEGUN = -1  # before any offset: a record that waits for this side waits until it has begun
@@ -28,10 +29,17 @@ class Shard:
     ends: dict[Partition, int] = field(default_factory=dict)
     fences: dict[str, Fence] = field(default_factory=dict)
     fences_loaded: bool = False
+    tracked: dict[str, Tracked] = field(default_factory=dict)  # by order id, for sinks that track
+    tracked_loaded: bool = True  # False until read, for sinks that track
     next: Record | None = None  # taken from the merge, waits for its schema
     replays: Ledger = field(default_factory=lambda: Ledger(0))  # of entries that come from the parked topic
     records: dict[Partition, int] = field(default_factory=dict)  # unfinished, by partition
     bytes: dict[Partition, int] = field(default_factory=dict)
+
+    @property
+    def ready(self) -> bool:
+        """What the former owner left behind is known: records may go."""
+        return self.fences_loaded and self.tracked_loaded
 
     def begin(self, at: Partition, start: Start) -> None:
         self.ledgers[at] = Ledger(start.offset, start.finished)
@@ -60,9 +68,9 @@ class Shard:
         return {at: offset for at, offset in offsets.items() if self.committed.get(at) != offset}
 
 
-def open_shard(number: int, topics: tuple[str, ...], merge_wait: float, now: float) -> Shard:
+def open_shard(number: int, topics: tuple[str, ...], merge_wait: float, now: float, *, tracks: bool) -> Shard:
     """A shard whose sides have not begun: none can be fetched yet, since now."""
     merge = Merge(dict.fromkeys(topics, _NOT_BEGUN), merge_wait)
     for topic in topics:
         merge.unreachable(topic, now)
-    return Shard(number, merge)
+    return Shard(number, merge, tracked_loaded=not tracks)

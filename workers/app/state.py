@@ -49,9 +49,10 @@ class SinkState:
 
     def finish(self, entry: Entry) -> None:
         """Nothing more to do for this record: its offset may be committed, its memory is free."""
-        entry.ledger.finish(entry.record.offset)
+        if not entry.ledger.finish(entry.record.offset):
+            return
         shard = self.shard_of(entry)
-        if shard is not None and not entry.replay:
+        if shard is not None:
             shard.gave(entry.record.at, entry.size)
 
     @property

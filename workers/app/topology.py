@@ -55,6 +55,7 @@ class SinkSpec(_Model):
     vendor: str
     consumes: Annotated[tuple[TopicName, ...], Field(min_length=1)]
     parks: TopicName
+    tracks: TopicName | None = None  # where the marks of deliveries are kept; None: the vendor's leave none
     credentials: Prefix  # prefix of the vendor's variables
     max_in_flight: Count = 64  # vendor requests at once, this process
     batch: Batch = Batch()

@@ -72,15 +72,21 @@ def _reference_faults(document: Document, sink: SinkSpec, declared: object) -> I
         if name not in names:
             message = f"no topic '{name}' under topics{did_you_mean(name, names)}"
             yield Fault(document.place(("workers", sink.name, "consumes", i)), message)
-    for name in (sink.parks, sink.parked_state):
+    for name in own_topics(sink):
         if name not in names:
-            message = f"parks: no topic '{name}' under topics; add it, with the partitions of the consumed ones"
-            yield Fault(document.place(("workers", sink.name, "parks")), message)
+            key = "tracks" if name == sink.tracks else "parks"
+            message = f"{key}: no topic '{name}' under topics; add it, with the partitions of the consumed ones"
+            yield Fault(document.place(("workers", sink.name, key)), message)
+
+
+def own_topics(sink: SinkSpec) -> tuple[str, ...]:
+    """What the sink writes, beside the vendor."""
+    return (sink.parks, sink.parked_state, *([sink.tracks] if sink.tracks else []))
 
 
 def _partition_faults(document: Document, sink: SinkSpec, topics: Mapping[str, TopicSpec]) -> Iterator[Fault]:
     """One process must own an order's partition number in all of a sink's topics, or its sequence is lost."""
-    ours = [topics[name] for name in (*sink.consumes, sink.parks, sink.parked_state) if name in topics]
+    ours = [topics[name] for name in (*sink.consumes, *own_topics(sink)) if name in topics]
     for topic in ours[1:]:
         if topic.partitions != ours[0].partitions:
             message = (
@@ -101,7 +107,7 @@ def _source_faults(document: Document, sink: SinkSpec, topics: Mapping[str, Topi
 
 
 def _parked_faults(document: Document, sink: SinkSpec, topics: Mapping[str, TopicSpec]) -> Iterator[Fault]:
-    parked, state = topics.get(sink.parks), topics.get(sink.parked_state)
+    parked = topics.get(sink.parks)
     if parked is not None:
         sources = [topics[name] for name in sink.consumes if name in topics]
         wanted = max((_message_bytes(topic) for topic in sources), default=0) + HEADERS_ROOM
@@ -113,9 +119,11 @@ def _parked_faults(document: Document, sink: SinkSpec, topics: Mapping[str, Topi
         if _message_bytes(parked) < wanted:
             message = f"max.message.bytes: {wanted} or more is wanted: 64 KiB beyond the largest source"
             yield Fault(document.place((*config, "max.message.bytes")), message)
-    if state is not None and state.config.get("cleanup.policy") != "compact":
-        message = "cleanup.policy: compact is wanted, or the fences of parked orders expire"
-        yield Fault(document.place(("topics", state.name, "config", "cleanup.policy")), message)
+    for name in (sink.parked_state, sink.tracks):
+        topic = topics.get(name or "")
+        if topic is not None and topic.config.get("cleanup.policy") != "compact":
+            message = f"cleanup.policy: compact is wanted, or what {sink.name} remembers of its orders expires"
+            yield Fault(document.place(("topics", topic.name, "config", "cleanup.policy")), message)
 
 
 def _message_bytes(topic: TopicSpec) -> int:

@@ -135,6 +135,8 @@ def _sink(document: Document, keys: Keys, vendor: Vendor, block: dict[str, Any])
     theirs = {way[0] for way in model_keys(options)} if options else set()
     own = {key: value for key, value in block.items() if key in theirs}
     rest = {"parks": f"{vendor.name}-parked", "credentials": vendor.name.upper()}
+    if vendor.tracks:
+        rest["tracks"] = f"{vendor.name}-tracked-orders"
     rest |= {key: value for key, value in block.items() if key not in theirs}
     spec = _model(document, keys, SinkSpec, rest, known=known)
     if options is None:

@@ -36,9 +36,11 @@ class Ledger:
         self._unfinished[offset] = None
         return True
 
-    def finish(self, offset: int) -> None:
-        """Nothing more to do for this record; finishing twice is the same as once."""
+    def finish(self, offset: int) -> bool:
+        """Nothing more to do for this record; True the first time, finishing twice is the same as once."""
+        known = offset in self._unfinished
         self._unfinished.pop(offset, None)
+        return known
 
     def reached(self, position: int) -> None:
         """The fetch position has moved past what is no record (transaction markers, compacted offsets)."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from typing import Protocol, TypeVar
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx
+from aiohttp.payload import TOO_LARGE_BYTES_BODY
 from yarl import URL
 
 from workers.edges.vendor_session import Send, SharedSession
@@ -19,7 +21,12 @@ CONNECT_TIMEOUT = 10.0
 
 # Only these prove that not a byte of the request left. A server that hangs up, a reset, any other time-out may
 # come after the vendor has applied it: to call those "not sent" would send a courier twice.
-_NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+_NOT_SENT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.InvalidURL,
+    aiohttp.ClientHttpProxyError,  # the proxy opens no tunnel
+)
 
 
 class WrongHostError(Exception):
@@ -103,7 +110,7 @@ class VendorClient:
         async with self._connections.request(
             request.method,
             self._url(request.url),
-            data=request.content or None,
+            data=_sendable(request.content),
             headers=request.headers.multi_items(),
             allow_redirects=False,
         ) as answer:
@@ -130,9 +137,10 @@ def open_client(
     base_url: httpx.URL, *, max_in_flight: int, request_timeout: float, session: Session | None = None
 ) -> VendorClient:
     """A client on its own connection pool; to be called in the running loop."""
+    connecting = min(CONNECT_TIMEOUT, request_timeout / 2)  # with DNS, which has no time-out of its own
     connections = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=max_in_flight + 1, keepalive_timeout=30.0),
-        timeout=aiohttp.ClientTimeout(total=request_timeout, sock_connect=min(CONNECT_TIMEOUT, request_timeout / 2)),
+        timeout=aiohttp.ClientTimeout(total=request_timeout, connect=connecting),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,  # we ask for no compression: a small answer can not swell
         skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
@@ -152,6 +160,13 @@ def _proxy(base_url: httpx.URL) -> str | None:
     if proxy_bypass(base_url.host):
         return None
     return getproxies().get(base_url.scheme)
+
+
+def _sendable(body: bytes) -> bytes | io.BytesIO | None:
+    """What aiohttp takes without a warning: it wants a long body as a stream, written piece by piece."""
+    if len(body) > TOO_LARGE_BYTES_BODY:
+        return io.BytesIO(body)
+    return body or None
 
 
 async def _body(answer: aiohttp.ClientResponse) -> bytes:

@@ -1,0 +1,193 @@
+"""What deliveries leave behind at a vendor, in a compacted topic: one row per order, for the sink and the poller."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from workers.app.parking import ParkQueue
+from workers.app.shard import Shard
+from workers.app.state import SinkState
+from workers.core.lanes import Entry
+from workers.core.record import Partition, Record
+from workers.core.tracked import Mark, Tracked
+from workers.edges.avro import Codec, UnknownSchema
+from workers.edges.avro_reader import Undecodable
+from workers.edges.cloud_events import event_headers
+from workers.edges.kafka_table import KafkaTable
+from workers.edges.kafka_target import Outgoing
+from workers.edges.log import log
+from workers.edges.registry import RegistryRefused, RegistryUnavailable
+from workers.edges.telemetry import traceparent_of
+
+_ASK_AGAIN = 2.0
+
+
+class Tracking:
+    """Keeps the marks of one sink's orders."""
+
+    def __init__(self, codec: Codec, topic: str, wall_ms: Callable[[], int]) -> None:
+        self._codec = codec
+        self._topic = topic
+        self._wall_ms = wall_ms
+
+    def remember(self, shard: Shard, entry: Entry, mark: Mark) -> Outgoing:
+        """Keep the mark in memory, and return its row; it is to be written before the record's offset is committed."""
+        now_ms, before = self._wall_ms(), shard.tracked.get(entry.order_id)
+        canceled = before.canceled_at_ms if before is not None else None
+        tracked = Tracked(
+            order_number=mark.order_number,
+            order_id=entry.order_id,
+            since_ms=now_ms if before is None else before.since_ms,
+            content_hash=mark.content_hash,
+            canceled_at_ms=(canceled or now_ms) if mark.canceled else None,
+            traceparent=traceparent_of(entry.record),
+        )
+        shard.tracked[entry.order_id] = tracked
+        return self._row(shard.number, tracked)
+
+    def _row(self, number: int, tracked: Tracked) -> Outgoing:
+        data = {
+            "order_number": tracked.order_number,
+            "order_id": tracked.order_id,
+            "since": tracked.since_ms,
+            "canceled_at": tracked.canceled_at_ms,
+            "content_hash": tracked.content_hash,
+            "traceparent": tracked.traceparent,
+        }
+        name = self._codec.schemas[self._topic].today.tree.name
+        now = datetime.fromtimestamp(self._wall_ms() / 1000, UTC)
+        return Outgoing(
+            Partition(self._topic, number),
+            tracked.order_number.encode(),
+            self._codec.encode(self._topic, data),
+            event_headers(name, data, tracked.order_number, now, tracked.traceparent or ""),
+        )
+
+
+class Marks:
+    """The marks of a running sink: read at each assignment, written with each delivery. Idle for sinks without."""
+
+    def __init__(self, state: SinkState, codec: Codec, queue: ParkQueue, table: KafkaTable | None) -> None:
+        self._state = state
+        self._codec = codec
+        self._queue = queue
+        self._table = table
+        self._rows: TrackedRows | None = None
+
+    async def start(self) -> None:
+        """Learn how to write rows, waiting for the registry if there is one; then be ready to read."""
+        topic = self._state.spec.tracks
+        if self._table is None or topic is None:
+            return
+        while True:
+            try:
+                await self._codec.prepare([topic])
+            except (RegistryUnavailable, RegistryRefused) as error:
+                log.warning("registry_unavailable", topic=topic, detail=str(error))
+                await asyncio.sleep(_ASK_AGAIN)
+            else:
+                break
+        self._table.start()
+
+    async def stop(self, within: float) -> None:
+        self._close_rows()
+        if self._table is not None:
+            await self._table.stop(within)
+
+    def follow(self, shards: Mapping[int, Shard], loaded: Callable[[Shard], None]) -> None:
+        """Read the marks of these shards."""
+        if self._table is None:
+            return
+        self._close_rows()
+        self._rows = TrackedRows(self._codec, shards, loaded)
+        self._table.follow(frozenset(shards), self._rows)
+
+    def delivered(self, entry: Entry, mark: Mark) -> bool:
+        """Write the mark; True: the record finishes with it. False when the shard has been given away since."""
+        topic, shard = self._state.spec.tracks, self._state.shard_of(entry)
+        if topic is None or shard is None:
+            return False
+        row = Tracking(self._codec, topic, self._state.wall_ms).remember(shard, entry, mark)
+        self._queue.tracked(shard.number, entry, row)
+        return True
+
+    def _close_rows(self) -> None:
+        if self._rows is not None:
+            self._rows.close()
+            self._rows = None
+
+
+class TrackedRows:
+    """Reads the rows of one assignment into its shards; implements the table's `Reader`."""
+
+    def __init__(self, codec: Codec, shards: Mapping[int, Shard], loaded: Callable[[Shard], None]) -> None:
+        self._codec = codec
+        self._shards = shards
+        self._loaded = loaded
+        self._order_ids: dict[str, str] = {}  # by order number: a tombstone has only that
+        self._waiting: asyncio.Queue[Callable[[], None] | tuple[Shard, Record]] = asyncio.Queue()
+        self._reading = asyncio.get_running_loop().create_task(self._read())
+
+    def rows(self, number: int, records: list[Record]) -> None:
+        for record in records:
+            self._waiting.put_nowait((self._shards[number], record))
+
+    def loaded(self, number: int) -> None:
+        self._waiting.put_nowait(lambda: self._loaded(self._shards[number]))
+
+    def close(self) -> None:
+        self._reading.cancel()
+
+    async def _read(self) -> None:
+        while True:
+            next_one = await self._waiting.get()
+            if isinstance(next_one, tuple):
+                await self._row(*next_one)
+            else:
+                next_one()
+
+    async def _row(self, shard: Shard, record: Record) -> None:
+        number = (record.key or b"").decode("utf-8", "replace")
+        if record.value is None:
+            self._forget(shard, number)
+            return
+        if shard.tracked_loaded:
+            return  # our own, known before it was written
+        data = await self._decode(record)
+        if data is None:
+            return
+        self._order_ids[number] = data["order_id"]
+        shard.tracked[data["order_id"]] = Tracked(
+            order_number=data["order_number"],
+            order_id=data["order_id"],
+            since_ms=data["since"],
+            content_hash=data["content_hash"],
+            canceled_at_ms=data["canceled_at"],
+            traceparent=data["traceparent"],
+        )
+
+    def _forget(self, shard: Shard, number: str) -> None:
+        """The poller has done with the order; should it come again, the vendor is asked for it."""
+        order_id = self._order_ids.pop(number, None)
+        if order_id is not None:
+            shard.tracked.pop(order_id, None)
+
+    async def _decode(self, record: Record) -> Any:
+        while True:
+            try:
+                return self._codec.decode_any(record.topic, record.value or b"")
+            except UnknownSchema as unknown:
+                await self._learn(unknown.schema_id)
+            except Undecodable as error:
+                log.error("tracked_order_unreadable", partition=str(record.at), offset=record.offset, detail=str(error))
+                return None
+
+    async def _learn(self, schema_id: int) -> None:
+        try:
+            await self._codec.learn(schema_id)
+        except RegistryUnavailable as error:
+            log.warning("registry_unavailable", schema_id=schema_id, detail=str(error))
+            await asyncio.sleep(_ASK_AGAIN)
