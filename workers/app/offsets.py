@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from time import monotonic, sleep
 
 from workers.app.topology import SinkSpec
+from workers.core.parked import Command, command_row
 from workers.core.record import Partition
 from workers.core.start import Stop, beginning
 from workers.edges.kafka_admin import Committed, KafkaAdmin, When
 from workers.edges.kafka_client import KafkaFailed
+
+Ask = Callable[[Mapping[Partition, int]], None]
+ANSWER_WITHIN = 30.0  # seconds in which a running worker begins a stopped partition, and commits
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,27 +64,50 @@ def read_offsets(admin: KafkaAdmin, sink: SinkSpec) -> GroupStanding:
     return GroupStanding(sink.group, admin.group(sink.group).members, tuple(standings))
 
 
-def move_offsets(admin: KafkaAdmin, sink: SinkSpec, to: When, chosen: Collection[Partition] = ()) -> list[Moved]:
+def move_offsets(
+    admin: KafkaAdmin, sink: SinkSpec, to: When, chosen: Collection[Partition] = (), *, ask: Ask
+) -> list[Moved]:
     """Move the group's commits, of all partitions or of the chosen ones; raises `KafkaFailed`.
 
-    Refused while a worker is in the group: it would commit its own position right after.
+    Refused while a worker is in the group, for it would commit its own position right after; except for
+    partitions that the worker has stopped: ``ask`` then has it begin them where they are moved to.
     """
     now = read_offsets(admin, sink)
     before = {standing.at: standing.committed for standing in now.standings}
     unknown = [at for at in chosen if at not in before]
     if unknown:
         raise KafkaFailed(f"{sink.name} has no partition {unknown[0]}; `relay offsets {sink.name}` shows those it has")
-    _assert_stopped(now)
-    targets = admin.offsets(chosen or before, to)
-    admin.commit(sink.group, targets)
-    after = admin.committed(sink.group)
+    if now.members:
+        targets = admin.offsets(_stopped(now, chosen), to)
+        ask(targets)
+        after = _await_commits(admin, sink, targets)
+    else:
+        targets = admin.offsets(chosen or before, to)
+        admin.commit(sink.group, targets)
+        after = admin.committed(sink.group)
     return [Moved(at, before[at], after[at].offset) for at in targets]
 
 
-def _assert_stopped(now: GroupStanding) -> None:
-    if now.members:
+def _stopped(now: GroupStanding, chosen: Collection[Partition]) -> list[Partition]:
+    """What the running worker has stopped, of all or of the chosen; raises `KafkaFailed` for one that it runs."""
+    stopped = [one.at for one in now.standings if one.state not in {"ok", "new"}]
+    wanted = list(chosen) or stopped
+    if not wanted or set(wanted) - set(stopped):
         who = ", ".join(sorted(set(now.members)))
         raise KafkaFailed(f"{now.group} is in use by {who}: stop the worker first; a member that died counts for 45 s")
+    return wanted
+
+
+def _await_commits(admin: KafkaAdmin, sink: SinkSpec, targets: Mapping[Partition, int]) -> dict[Partition, Committed]:
+    deadline = monotonic() + ANSWER_WITHIN
+    while monotonic() < deadline:
+        after = admin.committed(sink.group)
+        if all(at in after and after[at].offset >= offset for at, offset in targets.items()):
+            return after
+        sleep(0.2)
+    raise KafkaFailed(
+        f"the running {sink.name} did not answer within {ANSWER_WITHIN:g} s; stop it, and give the command again"
+    )
 
 
 def _standing(at: Partition, committed: Mapping[Partition, Committed], start: int, end: int) -> Standing:
@@ -88,3 +116,16 @@ def _standing(at: Partition, committed: Mapping[Partition, Committed], start: in
         return Standing(at, None, start, end, "new")
     begin = beginning(committed=commit.offset, metadata=commit.metadata, earliest=start, end=end)
     return Standing(at, commit.offset, start, end, begin.reason if isinstance(begin, Stop) else "ok")
+
+
+def command_rows(sink: SinkSpec, targets: Mapping[Partition, int], now_ms: int) -> list[tuple[Partition, bytes, bytes]]:
+    """(where, key, value) of what asks the running worker to begin these partitions there."""
+    expires = now_ms + int(ANSWER_WITHIN * 1000)
+    return [
+        (
+            Partition(sink.parked_state, at.number),
+            Command.key(f"offsets/{at.topic}"),
+            command_row(Command(at.topic, offset, expires)),
+        )
+        for at, offset in targets.items()
+    ]

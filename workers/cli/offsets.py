@@ -9,6 +9,8 @@ import click
 from workers.cli.show import say, show_json, show_table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from workers.app.configuration import Configuration
     from workers.app.offsets import GroupStanding
     from workers.app.topology import SinkSpec
@@ -29,7 +31,8 @@ def offsets(name: str, to: str | None, partitions: tuple[str, ...], as_json: boo
     """Show a worker's committed offsets, partition by partition; with --to, move them.
 
     `latest` skips what was not yet delivered; `earliest` and an early TIME deliver again.
-    Moving is refused while the worker runs.
+    Moving is refused while the worker runs,
+    except for partitions that it has stopped: it begins them there.
     """
     import os
 
@@ -114,11 +117,20 @@ def _rows(standing: GroupStanding) -> list[dict[str, Any]]:
 
 
 def _move(configuration: Configuration, sink: SinkSpec, to: When, chosen: list[Partition], *, as_json: bool) -> int:
-    from workers.app.offsets import move_offsets
+    from time import time_ns
+
+    from workers.app.offsets import command_rows, move_offsets
     from workers.edges.kafka_admin import open_admin
+    from workers.edges.kafka_publish import open_publisher
+
+    def ask(targets: Mapping[Partition, int]) -> None:
+        with open_publisher(configuration.settings.kafka) as publisher:
+            for at, key, value in command_rows(sink, targets, time_ns() // 1_000_000):
+                publisher.send(at.topic, key, value, (), partition=at.number)
+            publisher.finish()
 
     with open_admin(configuration.settings.kafka) as admin:
-        moved = move_offsets(admin, sink, to, chosen)
+        moved = move_offsets(admin, sink, to, chosen, ask=ask)
     if as_json:
         rows = [{"topic": m.at.topic, "partition": m.at.number, "before": m.before, "after": m.after} for m in moved]
         show_json({"worker": sink.name, "group": sink.group, "moved": rows})

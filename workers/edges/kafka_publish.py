@@ -25,11 +25,13 @@ class Publisher:
     acknowledged: int = 0
     _waiting: deque[Any] = field(default_factory=deque)
 
-    def send(self, topic: str, key: bytes, value: bytes, headers: Headers) -> None:
-        """Send one event to the partition of its key (murmur2, as Java's client does)."""
+    def send(self, topic: str, key: bytes, value: bytes, headers: Headers, *, partition: int | None = None) -> None:
+        """Send one event to ``partition``, or to that of its key (murmur2, as Java's client does)."""
         while len(self._waiting) >= IN_FLIGHT:
             self._wait()
-        self._waiting.append(self.producer.send(topic, key=key, value=value, headers=list(headers)))
+        self._waiting.append(
+            self.producer.send(topic, partition=partition, key=key, value=value, headers=list(headers))
+        )
 
     def finish(self) -> int:
         """Wait for every acknowledgement and return their number."""
