@@ -21,10 +21,8 @@ def explain(error: Exception) -> tuple[list[str], int]:
             return [str(fault) for fault in faults], WRONG_CONFIGURATION
         case SchemaError():
             return [str(error)], WRONG_CONFIGURATION
-        case KafkaFailed() | RegistryRefused():
+        case KafkaFailed() | RegistryRefused() | RegistryUnavailable():
             return [str(error)], FAILED
-        case RegistryUnavailable():
-            return [f"{error}; check SCHEMA_REGISTRY_URL, and that the registry runs"], FAILED
         case _:
             return [_unexpected(error)], FAILED
 
