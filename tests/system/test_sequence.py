@@ -1,0 +1,46 @@
+"""No status before its create, however close and however long the backlog."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.system.conftest import MakeRig
+from tests.system.rig import order_ids, story
+
+pytestmark = pytest.mark.broker
+
+
+def test_live_pairs_a_moment_apart_arrive_in_their_sequence(make_rig: MakeRig) -> None:
+    """The status is sent as soon as the create is acknowledged: it is often fetched before it."""
+    rig = make_rig(4)
+    ids = order_ids(1200)
+    relay = rig.start().joined()
+    for start in range(0, len(ids), 4):
+        group = ids[start : start + 4]
+        for sent in [rig.kafka.create(order_id) for order_id in group]:
+            sent.get(10)
+        for order_id in group:
+            rig.kafka.set(order_id, "paid")
+    rig.kafka.flush()
+    status = relay.caught_up()
+    assert status["passed_unreachable_total"] == 0
+    assert status["retries_total"] == 0
+    rig.assert_each_has_one_end(story(ids, "paid"))
+    rig.assert_no_status_before_its_create()
+    assert rig.vendor.requests.get("PUT 400", 0) == 0, "a status was tried before its create"
+
+
+def test_a_first_start_on_a_backlog_keeps_the_sequence(make_rig: MakeRig) -> None:
+    rig = make_rig(4)
+    ids = order_ids(6000)
+    rig.kafka.publish(ids[:3000], "paid")
+    for order_id in ids[3000:]:
+        rig.kafka.create(order_id)
+        rig.kafka.set(order_id, "paid")
+    rig.kafka.flush()
+    relay = rig.start(MAX_UNFINISHED="2000").joined()
+    status = relay.wait(lambda status: status["delivered_total"] == 12_000, "the backlog never ended", 90)
+    assert status["passed_unreachable_total"] == 0
+    relay.caught_up()
+    rig.assert_no_status_before_its_create()
+    rig.assert_each_has_one_end(story(ids, "paid"))

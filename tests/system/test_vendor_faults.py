@@ -1,0 +1,113 @@
+"""A vendor that fails in every way it can: nothing is lost, nothing parked, the sequence kept; it goes on by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.system.conftest import MakeRig
+from tests.system.kafka_side import header
+from tests.system.rig import KEY, Rig, order_ids, story, wait_for
+
+pytestmark = pytest.mark.broker
+
+REASON: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "unavailable": lambda status: status["gate"]["reason"] == "unavailable",
+    "throttled": lambda status: status["gate"]["reason"] == "throttled",
+    "some unknown": lambda status: status["unknown_total"] > 0,
+}
+FAULTS: list[tuple[dict[str, Any], str]] = [
+    ({"down": True}, "unavailable"),
+    ({"error_rate": 1.0}, "unavailable"),
+    ({"throttle": 1}, "throttled"),
+    ({"hang": 1.0}, "unavailable"),
+    ({"reset_after": 0.5}, "some unknown"),
+    ({"html_200": 1.0}, "unavailable"),
+    ({"huge": 0.2}, "some unknown"),
+]
+
+
+def test_whatever_the_vendor_does_nothing_is_lost_or_parked(make_rig: MakeRig) -> None:
+    """One worker, one fault after the other under load; each is seen to have struck, and to be over."""
+    rig = make_rig(3, REQUEST_TIMEOUT="1s", RETRY__MAX="500ms")
+    relay = rig.start().joined()
+    wanted: dict[str, list[str]] = {}
+    for number, (knobs, sign) in enumerate(FAULTS):
+        ids = order_ids(40, f"f{number}-")
+        rig.vendor.faults(**knobs)
+        rig.kafka.publish(ids, "paid", "completed")
+        relay.wait(REASON[sign], f"{knobs} was not seen")
+        assert relay.status()["parked_total"] == 0
+        rig.vendor.well()
+        wanted |= story(ids, "paid", "completed")
+        status = relay.caught_up()
+        assert status["gate"]["state"] == "open"
+        assert status["parked_total"] == 0
+    rig.assert_never_back()
+    rig.assert_no_status_before_its_create()
+    unknown = relay.status()["unknown_total"]
+    rig.assert_each_has_one_end(wanted, repeats=unknown)
+    assert len(relay.said("gate_shut")) == len(relay.said("gate_opened"))
+
+
+def test_an_empty_answer_is_fine(rig: Rig) -> None:
+    rig.vendor.faults(empty_200=1.0)
+    relay = rig.start().joined()
+    rig.kafka.publish(order_ids(5), "paid")
+    assert relay.caught_up()["retries_total"] == 0
+    rig.assert_each_has_one_end(story(order_ids(5), "paid"))
+
+
+def test_a_refused_key_parks_nothing_and_a_new_one_is_taken_up(rig: Rig, tmp_path: Path) -> None:
+    secret = tmp_path / "key"
+    secret.write_text("wrong\n")
+    relay = rig.start(ecdp_api_key="", ecdp_api_key_file=str(secret)).joined()
+    ids = order_ids(30)
+    rig.kafka.publish(ids, "paid")
+    status = relay.wait(lambda status: status["gate"]["reason"] == "denied", "the gate never shut")
+    assert status["parked_total"] == 0
+    assert status["gate"]["until"]
+    secret.write_text(f"{KEY}\n")
+    status = relay.caught_up(10)
+    assert status["gate"]["state"] == "open"
+    assert status["parked_total"] == 0
+    rig.assert_each_has_one_end(story(ids, "paid"))
+    assert len(relay.said("gate_shut")) == 1
+    assert "wrong" not in relay.text.replace("wrongly", "")
+    assert KEY not in relay.text
+
+
+def test_an_order_that_the_vendor_fails_at_is_given_up_while_others_succeed(rig: Rig) -> None:
+    rig.vendor.faults(broken_ids=["poison"])
+    relay = rig.start(RETRY__GIVE_UP_AFTER="1s", RETRY__FIRST="50ms", RETRY__MAX="200ms").joined()
+    rig.kafka.publish(["poison", *order_ids(20)])
+    number = 20
+
+    def parked() -> bool:
+        nonlocal number
+        rig.kafka.publish([f"o{number:05}"])
+        number += 1
+        return bool(relay.status()["parked_by_reason"].get("gave-up") == 1)
+
+    wait_for(parked, "it was never given up")
+    relay.caught_up()
+    (record,) = rig.kafka.all_parked()
+    assert record.key == b"poison"
+    assert header(record, "relay-reason") == "gave-up"
+    assert header(record, "relay-http-status") == "500"
+    assert int(header(record, "relay-attempts")) > 1
+    rig.assert_each_has_one_end(story(order_ids(number)))
+
+
+def test_a_refused_key_given_as_403_is_the_same(rig: Rig) -> None:
+    rig.vendor.faults(deny=403)
+    relay = rig.start().joined()
+    rig.kafka.publish(order_ids(3))
+    relay.wait(lambda status: status["gate"]["reason"] == "denied", "the gate never shut")
+    assert rig.vendor.attempts <= 3
+    rig.vendor.well()
+    relay.caught_up(20)
+    rig.assert_each_has_one_end(story(order_ids(3)))
