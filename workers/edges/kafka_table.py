@@ -17,7 +17,7 @@ from kafka.errors import KafkaError
 
 from workers.core.record import Partition, Record
 from workers.edges.daemon import in_thread
-from workers.edges.kafka_client import KafkaConnection, consumer_options, kafka_errors
+from workers.edges.kafka_client import KafkaConnection, consumer_options, open_client, kafka_errors
 from workers.edges.kafka_source import describe, to_record
 from workers.edges.log import log
 
@@ -75,7 +75,7 @@ class KafkaTable:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                consumer = KafkaConsumer(**self._options)
+                consumer = open_client(KafkaConsumer, self._options)
             except KafkaError as error:
                 log.warning("kafka_unreachable", topic=self._topic, detail=describe(error))
                 self._stopping.wait(1.0)
@@ -139,7 +139,7 @@ def _read_range(
     connection: KafkaConnection, at: Partition, first: int, last: int, wanted: Callable[[Record], bool]
 ) -> list[Record]:
     found: list[Record] = []
-    consumer = KafkaConsumer(**consumer_options(connection))
+    consumer = open_client(KafkaConsumer, consumer_options(connection))
     try:
         partition = TopicPartition(*at)
         consumer.assign([partition])

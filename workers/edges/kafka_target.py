@@ -17,7 +17,7 @@ from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLarg
 
 from workers.core.record import Headers, Partition
 from workers.edges.daemon import in_thread
-from workers.edges.kafka_client import KafkaConnection, KafkaFailed, producer_options
+from workers.edges.kafka_client import KafkaConnection, KafkaFailed, open_client, producer_options
 from workers.edges.kafka_source import describe, to_kafka
 
 T = TypeVar("T")
@@ -94,7 +94,7 @@ class Transactions:
 
     def _ready(self) -> KafkaProducer:
         if self._producer is None:
-            producer = KafkaProducer(**self._options)
+            producer = open_client(KafkaProducer, self._options)
             producer.init_transactions()
             self._producer = producer
         return self._producer
