@@ -38,6 +38,11 @@ def bounded(text: str) -> str:
     return line if len(line) <= MAX_WORDS else line[: MAX_WORDS - 1] + "\u2026"
 
 
+def is_page(response: httpx.Response) -> bool:
+    """Whether the answer is a page for people: it comes from another server than the vendor's API."""
+    return "html" in response.headers.get("content-type", "") or response.content.lstrip()[:1] == b"<"
+
+
 def retry_after(response: httpx.Response) -> float | None:
     """Seconds that ``Retry-After`` asks for (RFC 9110, 10.2.3); None when it is missing or says nothing.
 

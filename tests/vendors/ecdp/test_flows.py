@@ -13,9 +13,10 @@ from workers.core.outcome import Delivered, Denied, Outcome, Rejected, Throttled
 from workers.vendors import Flow, MaybeSent, NotSent
 from workers.vendors.ecdp.api import FoundOrder
 from workers.vendors.ecdp.flows import delete, find
-from workers.vendors.ecdp.mapping import LimitError
 from workers.vendors.ecdp.sink import EcdpOptions, EcdpSink
-from workers.vendors.ecdp.wire import SetUpError, wire
+from workers.vendors.ecdp.wire import wire
+from workers.vendors.limits import LimitError
+from workers.vendors.requests import SetUpError
 
 BASE = "https://api.ecdp.app"
 HERE = wire(BASE, "key-canary")

@@ -12,6 +12,7 @@ import orjson
 
 from workers.core.events import Attribute, Customer, Millis, Money, Order, OrderLine, OrderStatus, money_text
 from workers.vendors.ecdp.api import STATES, AttributeBody, CustomerBody, OrderBody, ProductBody, StatusBody
+from workers.vendors.limits import LimitError
 from workers.vendors.windows_zones import windows_zone
 
 TimeZoneOption: TypeAlias = Literal["event", "utc"]
@@ -34,15 +35,6 @@ class Body(NamedTuple):
 
     json: bytes
     unmapped_zone: str | None = None  # the event's time zone when CLDR knows none of that name: sent as UTC
-
-
-class LimitError(ValueError):
-    """A field breaks a documented limit: its path in the event, and the limit."""
-
-    def __init__(self, field: str, limit: str) -> None:
-        super().__init__(f"{field}: {limit}")
-        self.field = field
-        self.limit = limit
 
 
 def order_json(order: Order, time_zone: TimeZoneOption) -> Body:

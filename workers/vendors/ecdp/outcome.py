@@ -10,15 +10,14 @@ from pydantic import ValidationError
 
 from workers.core.outcome import Delivered, Denied, Outcome, Rejected, Throttled, Unavailable, Unknown, UnknownOrder
 from workers.vendors.ecdp.api import Problem, errors_of
-from workers.vendors.http import NotJsonError, bounded, json_body, retry_after
+from workers.vendors.http import NotJsonError, bounded, is_page, json_body, retry_after
+from workers.vendors.requests import REDACTED
 
 Operation: TypeAlias = Literal["add", "replace", "status", "find", "delete"]
 """POST with Add or AddOrReplace, POST with Replace, PUT status, GET by id, DELETE by id."""
 
 Meaning: TypeAlias = Callable[[httpx.Response, str], Outcome]
 """(answer, secret to hide) -> outcome."""
-
-REDACTED: Final = "***"
 
 
 def outcome_of(response: httpx.Response, operation: Operation, hide: str) -> Outcome:
@@ -49,11 +48,11 @@ def _rejected(response: httpx.Response, hide: str) -> Outcome:
 
 def _unknown_order(response: httpx.Response, hide: str) -> Outcome:
     """404. ECDP's own is a problem in JSON; a page of HTML comes from another server."""
-    return _wrong_address(response, hide) if _is_page(response) else UnknownOrder(words(response, hide), 404)
+    return _wrong_address(response, hide) if is_page(response) else UnknownOrder(words(response, hide), 404)
 
 
 def _replaced_unknown(response: httpx.Response, hide: str) -> Outcome:
-    return _wrong_address(response, hide) if _is_page(response) else _rejected(response, hide)
+    return _wrong_address(response, hide) if is_page(response) else _rejected(response, hide)
 
 
 def _wrong_address(response: httpx.Response, _hide: str) -> Outcome:
@@ -118,7 +117,3 @@ def _problem(body: Any) -> tuple[str | None, ...]:
     except ValidationError:
         return ()
     return problem.title, problem.detail
-
-
-def _is_page(response: httpx.Response) -> bool:
-    return "html" in response.headers.get("content-type", "") or response.content.lstrip()[:1] == b"<"

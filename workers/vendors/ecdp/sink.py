@@ -15,9 +15,10 @@ from workers.core.tracked import Tracked
 from workers.vendors import Attempt, Call, Credentials, Flow
 from workers.vendors.ecdp.api import FoundOrder, Mode
 from workers.vendors.ecdp.flows import create, find, set_status
-from workers.vendors.ecdp.mapping import Body, LimitError, TimeZoneOption, order_json, status_json
-from workers.vendors.ecdp.outcome import REDACTED
-from workers.vendors.ecdp.wire import SetUpError, Wire, wire
+from workers.vendors.ecdp.mapping import Body, TimeZoneOption, order_json, status_json
+from workers.vendors.ecdp.wire import Wire, wire
+from workers.vendors.limits import LimitError
+from workers.vendors.requests import REDACTED, SetUpError
 
 IMPROBABLE_ID: Final = "order-relay-check"  # what `check` asks for; it does not matter whether it is there
 
