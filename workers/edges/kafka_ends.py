@@ -10,6 +10,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from workers.core.record import Partition
+from workers.edges.kafka_client import KafkaConnection, consumer_options, open_client
 
 _TOGETHER_MS = 1_000
 _ALONE_MS = 300
@@ -17,14 +18,20 @@ _ASK_AGAIN = 1.0  # seconds between tries at a partition whose leader does not a
 
 
 class Ends:
-    """Asks a consumer for log bounds. One leader that does not answer fails a request for all partitions
+    """Asks for log bounds. One leader that does not answer fails a request for all partitions
     (kafka-python 3.0.12), so then each is asked alone, and the silent ones are left out of the joint request.
+
+    An end is that of all records, committed or not: somebody's open transaction holds back the end of the
+    committed ones, and what others have appended behind it, and been told so, would seem not to be there.
     """
 
     def __init__(self, consumer: KafkaConsumer) -> None:
         self._consumer = consumer
         self._asked_alone: dict[Partition, float] = {}
         self.unreachable: dict[Partition, float] = {}  # since when, monotonic seconds
+
+    def close(self) -> None:
+        self._consumer.close(autocommit=False, timeout_ms=2_000)
 
     def after_fetch(self, partitions: Collection[Partition]) -> dict[Partition, int]:
         """The end of each partition that answers, asked now: nothing appended later lies below it."""
@@ -66,3 +73,8 @@ class Ends:
             return {}
         found = question([TopicPartition(*at) for at in partitions], timeout_ms=ms)
         return {Partition(at.topic, at.partition): offset for at, offset in found.items()}
+
+
+def open_ends(connection: KafkaConnection) -> Ends:
+    """A consumer of its own that only asks, of all records; raises kafka-python's errors."""
+    return Ends(open_client(KafkaConsumer, consumer_options(connection) | {"isolation_level": "read_uncommitted"}))

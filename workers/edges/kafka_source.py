@@ -30,8 +30,8 @@ from kafka.structs import OffsetAndMetadata
 from workers.core.record import Partition, Record
 from workers.core.stall import Verdict, Watchdog
 from workers.core.start import Beginning, Stop, beginning
-from workers.edges.kafka_client import KafkaConnection, KafkaFailed, consumer_options
-from workers.edges.kafka_ends import Ends
+from workers.edges.kafka_client import KafkaConnection, KafkaFailed, consumer_options, open_client
+from workers.edges.kafka_ends import open_ends
 from workers.edges.kafka_rebalance import RebalanceListener, Release
 from workers.edges.log import log
 
@@ -169,10 +169,14 @@ class KafkaSource:
                 consumer.commit(to_kafka(offsets), timeout_ms=10_000)
             except KafkaError as error:
                 self._tell(_end, done, KafkaFailed(f"commit: {describe(error)}"))
+                if isinstance(error, _FATAL):  # kafka-python tells a fenced member of it here, and nowhere else
+                    raise
             else:
                 self._tell(_end, done, None)
 
         self._orders.put(obey)
+        if epoch != self._share.epoch:  # the thread may stand in a rebalance, and obeys nothing until its end
+            _end(done, KafkaFailed("commit: the partitions are being given away"))
         return done
 
     # The thread.
@@ -187,21 +191,23 @@ class KafkaSource:
                     self._round(consumer)
             finally:
                 consumer.close(autocommit=False, timeout_ms=5_000)
+                self._ends.close()
         except Exception as error:  # noqa: BLE001 - a thread's death must be the process's death, whatever it was
             self._tell(self._owner.failed, error)
 
     def _connect(self) -> KafkaConsumer | None:
         """Wait for the cluster: a broker that is down at our start is no reason to crash."""
         while not self._stopping.is_set():
+            self.polled_at = monotonic()  # liveness does not test Kafka
             try:
-                consumer = KafkaConsumer(**self._member.options())
+                self._ends = open_ends(self._member.connection)
+                consumer = open_client(KafkaConsumer, self._member.options())
             except _FATAL:
                 raise
             except KafkaError as error:
                 log.warning("kafka_unreachable", detail=describe(error))
                 self._stopping.wait(1.0)
             else:
-                self._ends = Ends(consumer)
                 consumer.subscribe(list(self._topics), listener=self._listener(consumer))
                 return consumer
         return None
