@@ -1,0 +1,44 @@
+"""Hands on the real broker for the tests of the edges."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
+
+from workers.edges.kafka_client import KafkaConnection
+
+if TYPE_CHECKING:
+    from tests.edges.kafka_rig import Side
+    from workers.devkit.broker import Broker
+
+Join: TypeAlias = Callable[..., Any]
+
+
+@pytest.fixture
+def connection(broker: Broker) -> KafkaConnection:
+    return KafkaConnection(bootstrap=(broker.bootstrap,))
+
+
+@pytest.fixture
+def side(connection: KafkaConnection) -> Side:
+    from tests.edges.kafka_rig import Side  # noqa: PLC0415 - imports kafka: after pytest_configure
+
+    return Side(connection)
+
+
+@pytest.fixture
+async def join(side: Side) -> AsyncIterator[Join]:
+    """``join(group, topics, instance)`` starts a member; it leaves with the test."""
+    from tests.edges.kafka_rig import start_source  # noqa: PLC0415 - as above
+
+    async with AsyncExitStack() as ends:
+
+        def start(*given: Any) -> Any:
+            source, witness = start_source(side, *given)
+            ends.push_async_callback(source.stop, 10.0)
+            return source, witness
+
+        yield start
