@@ -14,6 +14,7 @@ from typing import Any
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 from workers.edges.avro import Codec
+from workers.edges.kafka_target import kafka_headers
 from workers.edges.schemas import load_topic
 
 ROOT = Path(__file__).parents[2]
@@ -136,7 +137,7 @@ class KafkaSide:
         return self.send(self.status, order_id, self.change(order_id, state), headers)
 
     def send(self, topic: str, key: str, value: bytes | None, headers: Headers = ()) -> Any:
-        return self.producer.send(topic, key=key.encode(), value=value, headers=list(headers) or None)
+        return self.producer.send(topic, key=key.encode(), value=value, headers=kafka_headers(tuple(headers)))
 
     def flush(self) -> None:
         self.producer.flush(timeout=30)

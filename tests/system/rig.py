@@ -78,6 +78,10 @@ class Vendor:
     def requests(self) -> Mapping[str, int]:
         return dict(self.simulator.server.requests)
 
+    def stats(self, name: str) -> int:
+        found: int = self.simulator.server.stats()[name]
+        return found
+
     @property
     def attempts(self) -> int:
         return self.simulator.server.requests.total()

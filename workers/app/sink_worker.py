@@ -82,6 +82,8 @@ class SinkWorker:
         """Take nothing new, finish what is in flight, commit, leave the group; ``within`` seconds, then give up."""
         state = self.state
         state.draining = state.holding = True
+        if not self._loops:
+            return  # it has not started
         log.info("draining", worker=state.spec.name, in_flight=self.flights.in_flight)
         self.flights.disband()
         await self._land(within)

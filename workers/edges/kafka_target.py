@@ -13,7 +13,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError, UnknownTopicOrPartitionError
+from kafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    UnknownTopicOrPartitionError,
+)
 
 from workers.core.record import Headers, Partition
 from workers.edges.daemon import in_thread
@@ -82,8 +88,8 @@ class Transactions:
     async def _guarded(self, what: Callable[[], T]) -> T:
         try:
             return await in_thread(what, _WITHIN)
-        except (KafkaError, TimeoutError, AssertionError, ValueError) as error:
-            self._give_up()
+        except (KafkaError, TimeoutError, AssertionError, ValueError, TypeError) as error:
+            self._give_up()  # what kafka-python refuses stops its partition's commits, not the worker
             raise KafkaFailed(advice(error)) from error
 
     def _give_up(self) -> None:
@@ -120,13 +126,38 @@ def _send(producer: KafkaProducer, records: Sequence[Outgoing]) -> list[int]:
     """Send all, then wait for every acknowledgement: what is not acknowledged by all in-sync replicas is not parked."""
     sent = [
         producer.send(
-            one.at.topic, partition=one.at.number, key=one.key, value=one.value, headers=list(one.headers) or None
+            one.at.topic, partition=one.at.number, key=one.key, value=one.value, headers=kafka_headers(one.headers)
         )
         for one in records
     ]
     if sent:
         producer.flush(timeout=_SEND_TIMEOUT)
     return [future.get(timeout=_SEND_TIMEOUT).offset for future in sent]
+
+
+class _Headers(list[Any]):
+    """Headers, some without a value. kafka-python 3.0.12 writes those correctly, but its check of arguments refuses
+    them, and its sum of their sizes, made only for headers that are true, fails: such a record could not be parked.
+    """
+
+    def __bool__(self) -> bool:
+        return False
+
+
+class _NullHeader(tuple[str, None]):
+    """A header without a value: empty by index, as the check looks, and None when unpacked, as it is written."""
+
+    __slots__ = ()
+
+    def __getitem__(self, index: Any) -> Any:
+        return b"" if index == 1 else super().__getitem__(index)
+
+
+def kafka_headers(headers: Headers) -> list[Any]:
+    """Headers as kafka-python's producer takes them, null values kept."""
+    if all(value is not None for _, value in headers):
+        return list(headers)
+    return _Headers(item if item[1] is not None else _NullHeader(item) for item in headers)
 
 
 def _abort_quietly(producer: KafkaProducer) -> None:
@@ -147,6 +178,8 @@ def advice(error: BaseException) -> str:
     """One line: what went wrong, and what to do where it is known."""
     if isinstance(error, UnknownTopicOrPartitionError):
         return f"{describe_any(error)}: a topic is missing; run 'relay topics apply'"
+    if isinstance(error, KafkaTimeoutError) and "metadata" in str(error):
+        return f"{describe_any(error)}: Kafka is out of reach, or a topic is missing; run 'relay topics apply'"
     if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
         todo = "raise max.message.bytes of the parked topic in topics.yaml, then 'relay topics apply'"
         return f"{describe_any(error)}: {todo}"

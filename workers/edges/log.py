@@ -10,6 +10,8 @@ from typing import Any, Literal, TextIO
 import orjson
 
 _LOGGER = logging.getLogger("order_relay")
+_SAY_AGAIN = 60.0  # seconds
+_MOST_SAID = 1000
 _LIBRARIES = ("kafka", "aiohttp", "asyncio")  # their warnings are worth a line, their chatter is not
 
 
@@ -49,6 +51,25 @@ class _TextLines(logging.Formatter):
         return " ".join([head, *(f"{name}={value}" for name, value in line.items())])
 
 
+class _Seldom(logging.Filter):
+    """A library that says the same ten times a second while a topic is missing says it once a minute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name == _LOGGER.name:
+            return True
+        what = (record.name, str(record.msg))
+        if record.created - self._said.get(what, 0.0) < _SAY_AGAIN:
+            return False
+        if len(self._said) >= _MOST_SAID:
+            self._said.clear()
+        self._said[what] = record.created
+        return True
+
+
 def _line(record: logging.LogRecord) -> dict[str, Any]:
     when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     line: dict[str, Any] = {"time": when, "level": record.levelname.lower()}
@@ -69,3 +90,5 @@ def set_up(level: str, style: Literal["json", "text"], stream: TextIO | None = N
     _LOGGER.setLevel(level.upper())
     for name in _LIBRARIES:
         logging.getLogger(name).setLevel(logging.ERROR if level != "debug" else logging.INFO)
+    if level != "debug":
+        output.addFilter(_Seldom())

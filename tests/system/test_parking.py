@@ -1,0 +1,140 @@
+"""What is parked, with which words; the fence that follows; how parked statuses find their way again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from tests.system.conftest import MakeRig
+from tests.system.kafka_side import header, reasons
+from tests.system.rig import Rig, order_ids, story, wait_for
+
+pytestmark = pytest.mark.broker
+
+TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def test_a_refused_order_is_parked_as_it_was_and_fences_what_follows(rig: Rig) -> None:
+    rig.vendor.faults(bad_ids=["bad"])
+    own = [("traceparent", TRACE), ("x-binary", b"\x00\xff"), ("x-none", None), ("x-twice", b"1"), ("x-twice", b"2")]
+    place = rig.kafka.create("bad", headers=own)
+    rig.kafka.publish(order_ids(20), "paid")
+    relay = rig.start().joined()
+    relay.caught_up()
+    value = rig.kafka.order("bad")
+    (record,) = rig.kafka.all_parked()
+    source = place.get(5)
+    assert (record.key, record.value, record.partition) == (b"bad", value, source.partition)
+    assert [one for one in record.headers if not one[0].startswith("relay-")] == own
+    assert header(record, "relay-sink") == rig.worker
+    assert header(record, "relay-source-topic") == rig.kafka.created
+    assert header(record, "relay-source-partition") == str(source.partition)
+    assert header(record, "relay-source-offset") == str(source.offset)
+    assert header(record, "relay-source-timestamp") == str(source.timestamp)
+    assert header(record, "relay-reason") == "rejected"
+    assert "refused" in header(record, "relay-detail")
+    assert header(record, "relay-http-status") == "400"
+    assert header(record, "relay-attempts") == "1"
+    assert datetime.fromisoformat(header(record, "relay-parked-at")).tzinfo is not None
+    assert relay.stop() == 0
+    _assert_the_fence_survives(rig)
+
+
+def _assert_the_fence_survives(rig: Rig) -> None:
+    """A restart, a vendor that would take it now, a status and a create: all behind, in sequence."""
+    rig.vendor.well()
+    relay = rig.start().joined()
+    rig.kafka.set("bad", "paid").get(5)
+    rig.kafka.create("bad").get(5)
+    rig.kafka.publish(["other"], "paid")
+    relay.caught_up()
+    assert reasons(rig.kafka.all_parked()) == [("bad", "rejected"), ("bad", "behind"), ("bad", "behind")]
+    status = relay.status()
+    assert status["parked_orders"] == 1
+    assert status["parked_total"] == 2
+    rig.assert_each_has_one_end(story([*order_ids(20), "other"], "paid"))
+
+
+def test_a_stream_that_is_refused_wholesale_is_not_parked(rig: Rig) -> None:
+    """A wrong account setting: at most suspect_after orders are parked; once mended, all others are delivered."""
+    ids = order_ids(120)
+    rig.vendor.faults(error_rate=1.0, error_statuses=[422])
+    relay = rig.start(SUSPECT_AFTER="10").joined()
+    rig.kafka.publish(ids)
+    relay.wait(
+        lambda status: status["gate"]["reason"] == "suspect" and not status["in_flight"], "the gate never shut"
+    )
+    assert relay.status()["parked_total"] <= 10
+    assert len(relay.said("gate_shut")) == 1
+    rig.vendor.well()
+    status = relay.caught_up()
+    assert status["gate"]["state"] == "open"
+    assert status["parked_total"] <= 10
+    parked = {key for key, _ in reasons(rig.kafka.all_parked())}
+    rig.assert_each_has_one_end(story(set(ids) - parked))
+
+
+def test_a_create_that_comes_late_overtakes_its_waiting_statuses(rig: Rig) -> None:
+    relay = rig.start(UNKNOWN_ORDER_WAIT="60s").joined()
+    rig.kafka.set("late", "paid").get(5)
+    rig.kafka.set("late", "completed").get(5)
+    relay.wait(lambda status: rig.vendor.requests.get("PUT 400"), "the status was never tried")
+    rig.kafka.create("late").get(5)
+    assert relay.caught_up()["parked_total"] == 0
+    rig.assert_each_has_one_end(story(["late"], "paid", "completed"))
+
+
+def test_statuses_parked_for_an_unknown_order_follow_its_create(rig: Rig) -> None:
+    relay = rig.start(UNKNOWN_ORDER_WAIT="500ms").joined()
+    rig.kafka.set("late", "placed").get(5)
+    relay.wait(lambda status: status["parked_total"] == 1, "the first status was never parked")
+    rig.kafka.set("late", "paid").get(5)
+    relay.wait(lambda status: status["parked_total"] == 2, "the second was not parked behind")
+    assert reasons(rig.kafka.all_parked()) == [("late", "unknown-order"), ("late", "behind")]
+    rig.kafka.create("late").get(5)
+    rig.kafka.set("late", "completed").get(5)
+    relay.wait(lambda status: status["parked_orders"] == 0, "the fence never ended")
+    relay.caught_up()
+    rig.assert_each_has_one_end(story(["late"], "placed", "paid", "completed"))
+    wait_for(lambda: not rig.kafka.fences(), "the fence's row stays")
+    rig.kafka.set("late", "canceled").get(5)
+    relay.wait(lambda status: rig.vendor.of("late")[-1] == "canceled", "the order is still fenced")
+
+
+def test_killed_right_after_the_create_the_parked_statuses_still_follow(rig: Rig) -> None:
+    relay = rig.start(UNKNOWN_ORDER_WAIT="200ms").joined()
+    ids = order_ids(30)
+    for order_id in ids:
+        rig.kafka.set(order_id, "placed")
+        rig.kafka.set(order_id, "paid")
+    rig.kafka.flush()
+    relay.wait(lambda status: status["parked_total"] == 60, "the statuses were never parked")
+    for order_id in ids:
+        rig.kafka.create(order_id)
+    rig.kafka.flush()
+    wait_for(lambda: rig.vendor.stats("orders") >= 1, "no create arrived")
+    relay.kill()
+    again = rig.start().joined()
+    again.caught_up()
+    again.wait(lambda status: status["parked_orders"] == 0, "the fences never ended")
+    rig.assert_never_back(times=1)
+    rig.assert_each_has_one_end(story(ids, "placed", "paid"), repeats=90)
+
+
+def test_a_parked_topic_that_is_missing_stops_the_commits_until_it_is_there(make_rig: MakeRig) -> None:
+    rig = make_rig(2, topics=False)
+    rig.kafka.create_topics(rig.kafka.created, rig.kafka.status, f"{rig.kafka.parked}-state")
+    rig.vendor.faults(bad_ids=["bad"])
+    place = rig.kafka.create("bad").get(5)
+    relay = rig.start().joined()
+    ids = order_ids(20)
+    rig.kafka.publish(ids)
+    status = relay.wait(lambda status: "topics apply" in (status["last_error"] or ""), "it never said what to do")
+    assert status["delivered_total"] == 20
+    assert len(relay.said("parking_failed")) <= 2
+    assert rig.kafka.committed().get((rig.kafka.created, place.partition), 0) <= place.offset
+    rig.kafka.create_topics(rig.kafka.parked)
+    relay.caught_up()
+    assert reasons(rig.kafka.all_parked()) == [("bad", "rejected")]
+    rig.assert_each_has_one_end(story(ids))
