@@ -8,21 +8,22 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from workers.core.record import Partition, Record
 from workers.edges.daemon import in_thread
-from workers.edges.kafka_client import KafkaConnection, consumer_options, open_client, kafka_errors
+from workers.edges.kafka_client import KafkaConnection, consumer_options, kafka_errors, open_client
 from workers.edges.kafka_source import describe, to_record
 from workers.edges.log import log
 
 _POLL_MS = 100
 _AFTER_ERROR = 0.5
+_BOUNDS_MS = 5_000
 
 
 class Reader(Protocol):
@@ -42,10 +43,18 @@ class _Followed:
 class KafkaTable:
     """Follows partitions of one topic, each from its beginning, and says when its end has been reached once."""
 
-    def __init__(self, connection: KafkaConnection, topic: str, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        topic: str,
+        loop: asyncio.AbstractEventLoop,
+        failed: Callable[[Exception], None],
+    ) -> None:
+        """``failed`` is told in the loop of what ended the thread: without it no order would ever be sent again."""
         self._options = consumer_options(connection) | {"max_poll_records": 5_000}
         self._topic = topic
         self._loop = loop
+        self._failed = failed
         self._orders: queue.SimpleQueue[Callable[[KafkaConsumer], None]] = queue.SimpleQueue()
         self._followed: dict[int, _Followed] = {}
         self._stopping = threading.Event()
@@ -73,6 +82,12 @@ class KafkaTable:
         await asyncio.to_thread(self._thread.join, within)
 
     def _run(self) -> None:
+        try:
+            self._follow_until_stopped()
+        except Exception as error:  # noqa: BLE001 - a thread's death must be the process's death, whatever it was
+            self._tell(self._failed, error)
+
+    def _follow_until_stopped(self) -> None:
         while not self._stopping.is_set():
             try:
                 consumer = open_client(KafkaConsumer, self._options)
@@ -95,8 +110,12 @@ class KafkaTable:
             for at, records in consumer.poll(timeout_ms=_POLL_MS).items():
                 self._tell(self._followed[at.partition].reader.rows, at.partition, [to_record(one) for one in records])
             self._say_loaded(consumer)
+        except OffsetOutOfRangeError as error:
+            log.error("kafka_state_cut", topic=self._topic, detail=describe(error))
+            self._begin_anew(consumer, error.args[0])
         except KafkaError as error:
-            log.warning("kafka_state_unreadable", topic=self._topic, detail=describe(error))
+            todo = "until it is read nothing is sent; if it is missing, run 'relay topics apply'"
+            log.warning("kafka_state_unreadable", topic=self._topic, detail=describe(error), advice=todo)
             self._stopping.wait(_AFTER_ERROR)
 
     def _ask_bounds(self, consumer: KafkaConsumer) -> None:
@@ -104,12 +123,18 @@ class KafkaTable:
         if not new:
             return
         # The end is asked after the former owner is shut out: all that it wrote lies below.
-        ends = consumer.end_offsets(new, timeout_ms=5_000)
-        for at, offset in consumer.beginning_offsets(new, timeout_ms=5_000).items():
+        ends = consumer.end_offsets(new, timeout_ms=_BOUNDS_MS)
+        for at, offset in consumer.beginning_offsets(new, timeout_ms=_BOUNDS_MS).items():
             consumer.seek(at, offset)
             self._followed[at.partition].end = ends[at]
             self._followed[at.partition].asked = True
         consumer.resume(*new)
+
+    def _begin_anew(self, consumer: KafkaConsumer, partitions: Iterable[TopicPartition]) -> None:
+        """What lay here was deleted, or the topic was created anew: what there is now is read from its beginning."""
+        for at in partitions:
+            consumer.pause(at)
+            self._followed[at.partition].asked = False
 
     def _say_loaded(self, consumer: KafkaConsumer) -> None:
         for number, one in self._followed.items():
@@ -143,7 +168,7 @@ def _read_range(
     try:
         partition = TopicPartition(*at)
         consumer.assign([partition])
-        consumer.seek(partition, max(first, consumer.beginning_offsets([partition], timeout_ms=5_000)[partition]))
+        consumer.seek(partition, max(first, consumer.beginning_offsets([partition], timeout_ms=_BOUNDS_MS)[partition]))
         while (consumer.position(partition, timeout_ms=1_000) or 0) <= last:
             for one in consumer.poll(timeout_ms=1_000).get(partition, []):
                 record = to_record(one)
