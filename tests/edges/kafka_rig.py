@@ -14,8 +14,9 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from workers.core.record import Partition, Record
 from workers.core.start import Beginning, Start, Stop
 from workers.edges.kafka_client import KafkaConnection, consumer_options, producer_options
+from workers.edges.kafka_owner import Assignment, Fetched, Member
 from workers.edges.kafka_rebalance import Release
-from workers.edges.kafka_source import Assignment, Fetched, KafkaSource, Member
+from workers.edges.kafka_source import KafkaSource
 
 WITHIN = 20.0  # seconds: what has not come by then will not come
 

@@ -19,7 +19,7 @@ from workers.core.gate import Gate, GatePolicy
 from workers.core.lanes import Lanes
 from workers.core.window import Window
 from workers.edges.avro import Codec
-from workers.edges.kafka_source import Member
+from workers.edges.kafka_owner import Member
 from workers.edges.schemas import Schemas
 from workers.edges.telemetry import Tracing
 from workers.edges.vendor_client import VendorClient, open_client

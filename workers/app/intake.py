@@ -12,7 +12,7 @@ from workers.core.record import Partition, Record
 from workers.core.start import Beginning, Stop
 from workers.edges.avro import Codec, UnknownSchema
 from workers.edges.avro_reader import Undecodable
-from workers.edges.kafka_source import Assignment, Batch, Fetched
+from workers.edges.kafka_owner import Assignment, Batch, Fetched
 from workers.edges.log import log
 
 _RECORD_COST = 600  # bytes of memory that a record keeps beside its own: objects, lane, ledger

@@ -27,8 +27,9 @@ from workers.core.record import Partition
 from workers.core.start import Beginning, Start, Stop
 from workers.core.tracked import Mark
 from workers.edges.kafka_client import KafkaFailed
+from workers.edges.kafka_owner import Assignment, Fetched, Member
 from workers.edges.kafka_rebalance import Release
-from workers.edges.kafka_source import Assignment, Fetched, KafkaSource, Member
+from workers.edges.kafka_source import KafkaSource
 from workers.edges.kafka_table import KafkaTable
 from workers.edges.kafka_target import Transactions
 from workers.edges.log import log
@@ -53,9 +54,9 @@ class SinkWorker:
         self.flights = Flights(state, tools, settle=self._settle, park=self._park)
         self.intake = Intake(state, tools.codec, park_undecodable=self._park_undecodable, pump=self._pump)
         loop = asyncio.get_running_loop()
-        self._table = KafkaTable(member.connection, state.spec.parked_state, loop)
+        self._table = KafkaTable(member.connection, state.spec.parked_state, loop, self.failed)
         tracks = state.spec.tracks
-        marks_table = None if tracks is None else KafkaTable(member.connection, tracks, loop)
+        marks_table = None if tracks is None else KafkaTable(member.connection, tracks, loop, self.failed)
         self._marks = Marks(state, tools.codec, self._queue, marks_table)
         self.source = KafkaSource(member, state.spec.consumes, self, loop)
         self.commits.source = self.source

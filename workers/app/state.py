@@ -12,7 +12,7 @@ from workers.core.gate import Gate
 from workers.core.lanes import Entry, Lane, Lanes
 from workers.core.record import Partition
 from workers.core.window import Window
-from workers.edges.kafka_source import Assignment
+from workers.edges.kafka_owner import Assignment
 
 
 @dataclass(slots=True, eq=False)

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import (
@@ -25,14 +25,15 @@ from kafka.errors import (
     OffsetOutOfRangeError,
     TopicAuthorizationFailedError,
 )
-from kafka.structs import OffsetAndMetadata
 
-from workers.core.record import Partition, Record
+from workers.core.record import Partition
 from workers.core.stall import Verdict, Watchdog
-from workers.core.start import Beginning, Stop, beginning
-from workers.edges.kafka_client import KafkaConnection, KafkaFailed, consumer_options, open_client
+from workers.core.start import Stop, beginning
+from workers.edges.kafka_client import KafkaFailed, open_client
 from workers.edges.kafka_ends import open_ends
+from workers.edges.kafka_owner import Assignment, Batch, Fetched, Member, Owner
 from workers.edges.kafka_rebalance import RebalanceListener, Release
+from workers.edges.kafka_values import describe, to_kafka, to_record
 from workers.edges.log import log
 
 RELEASE_WITHIN = 15.0  # seconds of a 45 s session: a revocation drains so long, then gives up what is in flight
@@ -41,59 +42,6 @@ _AWAITED_POLL_MS = 10  # a merge waits for a position that may move without a re
 _SURVEY_EVERY = 1.0  # seconds between looks at every partition's end and position
 _AFTER_ERROR = 0.5
 _FATAL = (FencedInstanceIdError, GroupAuthorizationFailedError, TopicAuthorizationFailedError)
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """Who we are in which group. Membership is always static: a restart within the session moves no partition."""
-
-    connection: KafkaConnection
-    group: str
-    instance: str
-
-    def options(self) -> dict[str, Any]:
-        return consumer_options(self.connection, group=self.group, instance=self.instance)
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Records of one partition in fetch order, and the next fetch offset."""
-
-    at: Partition
-    records: list[Record]
-    position: int
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """One hand-over. ``ends``: end offsets asked after the fetch; ``unreachable``: since when (monotonic seconds)."""
-
-    epoch: int
-    batches: list[Batch]
-    ends: Mapping[Partition, int]
-    unreachable: Mapping[Partition, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """One generation's share. ``group`` is the generation itself, for transactions (KIP-447)."""
-
-    epoch: int
-    partitions: frozenset[Partition]
-    group: Any
-
-
-class Owner(Protocol):
-    """The loop's side; every method is called in the loop, in the order things happened."""
-
-    def assigned(self, assignment: Assignment) -> None: ...
-    def former_owner_ended(self, epoch: int) -> None: ...
-    def begun(self, epoch: int, at: Partition, start: Beginning) -> None: ...
-    def fetched(self, fetched: Fetched) -> None: ...
-    def stopped(self, epoch: int, at: Partition, stop: Stop) -> None: ...
-    def release(self, release: Release) -> None: ...
-    def lost(self, epoch: int) -> None: ...
-    def failed(self, error: Exception) -> None: ...
 
 
 @dataclass(slots=True)
@@ -365,16 +313,6 @@ def _end(done: asyncio.Future[None], failure: Exception | None) -> None:
         done.set_exception(failure)
 
 
-def describe(error: Exception) -> str:
-    """One line for people."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}"[:300] if text else type(error).__name__
-
-
-def to_kafka(offsets: Mapping[Partition, tuple[int, str]]) -> dict[TopicPartition, OffsetAndMetadata]:
-    return {TopicPartition(*at): OffsetAndMetadata(offset, metadata, -1) for at, (offset, metadata) in offsets.items()}
-
-
 def _kafka(partitions: Iterable[Partition]) -> list[TopicPartition]:
     return [TopicPartition(*at) for at in partitions]
 
@@ -388,15 +326,3 @@ def _batch(consumer: KafkaConsumer, found: TopicPartition, records: list[Any]) -
     if position is None:
         position = records[-1].offset + 1 if records else 0
     return Batch(at, [to_record(one) for one in records], position)
-
-
-def to_record(one: Any) -> Record:
-    return Record(
-        one.topic,
-        one.partition,
-        one.offset,
-        one.timestamp,
-        one.key,
-        one.value,
-        tuple(one.headers) if one.headers else (),
-    )

@@ -24,7 +24,7 @@ from kafka.errors import (
 from workers.core.record import Headers, Partition
 from workers.edges.daemon import in_thread
 from workers.edges.kafka_client import KafkaConnection, KafkaFailed, open_client, producer_options
-from workers.edges.kafka_source import describe, to_kafka
+from workers.edges.kafka_values import describe, to_kafka
 
 T = TypeVar("T")
 
@@ -130,8 +130,7 @@ def _send(producer: KafkaProducer, records: Sequence[Outgoing]) -> list[int]:
         )
         for one in records
     ]
-    if sent:
-        producer.flush(timeout=_SEND_TIMEOUT)
+    # Without a flush: that of 3.0.12 fails when a batch with one record too large is split, and hides which it was.
     return [future.get(timeout=_SEND_TIMEOUT).offset for future in sent]
 
 
@@ -180,6 +179,9 @@ def advice(error: BaseException) -> str:
         return f"{describe_any(error)}: a topic is missing; run 'relay topics apply'"
     if isinstance(error, KafkaTimeoutError) and "metadata" in str(error):
         return f"{describe_any(error)}: Kafka is out of reach, or a topic is missing; run 'relay topics apply'"
+    if isinstance(error, ValueError) and "partition" in str(error):
+        todo = "give it as many partitions as the sink's topics have, see 'relay topics plan'"
+        return f"{describe_any(error)}: {todo}"
     if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
         todo = "raise max.message.bytes of the parked topic in topics.yaml, then 'relay topics apply'"
         return f"{describe_any(error)}: {todo}"

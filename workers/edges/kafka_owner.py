@@ -1,0 +1,65 @@
+"""What passes between the Kafka thread and the loop that owns its partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from workers.core.record import Partition, Record
+from workers.core.start import Beginning, Stop
+from workers.edges.kafka_client import KafkaConnection, consumer_options
+from workers.edges.kafka_rebalance import Release
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Who we are in which group. Membership is always static: a restart within the session moves no partition."""
+
+    connection: KafkaConnection
+    group: str
+    instance: str
+
+    def options(self) -> dict[str, Any]:
+        return consumer_options(self.connection, group=self.group, instance=self.instance)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records of one partition in fetch order, and the next fetch offset."""
+
+    at: Partition
+    records: list[Record]
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One hand-over. ``ends``: end offsets asked after the fetch; ``unreachable``: since when (monotonic seconds)."""
+
+    epoch: int
+    batches: list[Batch]
+    ends: Mapping[Partition, int]
+    unreachable: Mapping[Partition, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One generation's share. ``group`` is the generation itself, for transactions (KIP-447)."""
+
+    epoch: int
+    partitions: frozenset[Partition]
+    group: Any
+
+
+class Owner(Protocol):
+    """The loop's side; every method is called in the loop, in the order things happened."""
+
+    def assigned(self, assignment: Assignment) -> None: ...
+    def former_owner_ended(self, epoch: int) -> None: ...
+    def begun(self, epoch: int, at: Partition, start: Beginning) -> None: ...
+    def fetched(self, fetched: Fetched) -> None: ...
+    def stopped(self, epoch: int, at: Partition, stop: Stop) -> None: ...
+    def release(self, release: Release) -> None: ...
+    def lost(self, epoch: int) -> None: ...
+    def failed(self, error: Exception) -> None: ...

@@ -1,0 +1,35 @@
+"""Between kafka-python's values and ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kafka import TopicPartition
+from kafka.structs import OffsetAndMetadata
+
+from workers.core.record import Partition, Record
+
+
+def describe(error: Exception) -> str:
+    """One line for people."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:300] if text else type(error).__name__
+
+
+def to_kafka(offsets: Mapping[Partition, tuple[int, str]]) -> dict[TopicPartition, OffsetAndMetadata]:
+    """(offset, metadata) of each partition, as a commit takes it."""
+    return {TopicPartition(*at): OffsetAndMetadata(offset, metadata, -1) for at, (offset, metadata) in offsets.items()}
+
+
+def to_record(one: Any) -> Record:
+    """A ``ConsumerRecord`` as ours, its bytes untouched."""
+    return Record(
+        one.topic,
+        one.partition,
+        one.offset,
+        one.timestamp,
+        one.key,
+        one.value,
+        tuple(one.headers) if one.headers else (),
+    )
