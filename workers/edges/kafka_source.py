@@ -70,6 +70,7 @@ class KafkaSource:
         self._surveyed = 0.0
         self._thread = threading.Thread(target=self._run, name=f"kafka-{member.group}", daemon=True)
         self._watchdog = Watchdog()
+        self._held_back: dict[Partition, float] = {}  # by an open transaction: since when, monotonic
         self.polled_at = monotonic()  # liveness reads it
         self.stuck: str | None = None  # a partition that delivers nothing, and that a new position did not mend
 
@@ -246,17 +247,29 @@ class KafkaSource:
         asked = share.started if survey else self._rivals(with_records)
         ends = self._ends.after_fetch(asked)
         if survey:
+            self._look_for_held_back(consumer, batches, ends)
             self._watch(consumer, batches, ends)
-        fetched = Fetched(share.epoch, batches, ends, dict(self._ends.unreachable))
+        fetched = Fetched(share.epoch, batches, ends, self._ends.unreachable | self._held_back)
         self._hand_overs.acquire()
         self._tell(self._take, fetched)
+
+    def _look_for_held_back(self, consumer: KafkaConsumer, batches: list[Batch], ends: Mapping[Partition, int]) -> None:
+        """Find partitions that somebody's open transaction holds back: they cannot be fetched further, nor stall."""
+        short = {batch.at: batch.position for batch in batches if batch.position < ends.get(batch.at, 0)}
+        try:
+            stable = consumer.end_offsets(_kafka(short), timeout_ms=1_000) if short else {}
+        except KafkaError as error:  # what has been fetched must be handed over all the same
+            log.debug("stable_ends_unknown", detail=describe(error))
+            return
+        held = {Partition(at.topic, at.partition) for at, end in stable.items() if short[Partition(*at)] >= end}
+        self._held_back = {at: self._held_back.get(at, monotonic()) for at in held}
 
     def _watch(self, consumer: KafkaConsumer, batches: list[Batch], ends: Mapping[Partition, int]) -> None:
         """Look for partitions that have silently stopped delivering."""
         paused = {Partition(at.topic, at.partition) for at in consumer.paused()}
         for batch in batches:
             at = batch.at
-            if at not in ends:
+            if at not in ends or at in self._held_back:
                 continue
             verdict = self._watchdog.look(
                 at, position=batch.position, end=ends[at], paused=at in paused, now=monotonic()
