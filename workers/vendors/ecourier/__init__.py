@@ -1,0 +1,26 @@
+"""e-Courier: deliveries, by its page "API Reference" (JSON endpoints)."""
+
+from __future__ import annotations
+
+from workers.vendors import Variable, Vendor
+from workers.vendors.ecourier.options import EcourierOptions
+from workers.vendors.ecourier.session import EcourierSession
+from workers.vendors.ecourier.sink import EcourierSink
+
+VENDOR = Vendor(
+    name="ecourier",
+    title="e-Courier",
+    variables=(
+        Variable("BASE_URL"),
+        Variable("WEBSITE", required=False),
+        Variable("USERNAME", required=False),
+        Variable("PASSWORD", secret=True, required=False),
+        Variable("USER_GUID", secret=True, required=False),
+        Variable("CUSTOMER_CODE", required=False),
+        Variable("TIME_ZONE", default="America/New_York"),
+    ),
+    sink_options=EcourierOptions,
+    sink=EcourierSink,
+    session=EcourierSession,
+    tracks=True,
+)

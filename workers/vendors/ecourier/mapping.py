@@ -1,0 +1,135 @@
+"""Deliveries to e-Courier's Order object, checked against what its page demands before anything is sent.
+
+The first field at fault is named by its path in *our* event, with what is wanted and never the value.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from typing import Any, Final, TypeAlias
+
+import orjson
+
+from workers.core.events import Delivery, Piece, Stop
+from workers.vendors.ecourier.times import Clock
+from workers.vendors.limits import LimitError
+
+Fields: TypeAlias = dict[str, Any]
+"""An element of e-Courier's: names to texts, elements and lists of elements. Every value is a text."""
+
+STOP_TYPES: Final = {"pickup": "P", "destination": "D", "both": "B"}
+PICKED_UP, HANDED_OVER = "P", "D"
+DELETED, NEW = "X", "N"
+
+
+def order_fields(delivery: Delivery, number: str, customer_code: str, clock: Clock) -> Fields:
+    """Return the Order element of SaveOrder and QuoteOrder; raises `LimitError`."""
+    _check(delivery)
+    fields = _present(
+        OrderNumber=number,
+        CustomerCode=delivery["customer_code"] or customer_code or None,
+        Service=delivery["service"],
+        Auth=delivery["reference"],
+        Notes=delivery["notes"],
+    )
+    if delivery["pieces"]:
+        fields["Pieces"] = {"Piece": [_piece(piece, index) for index, piece in enumerate(delivery["pieces"])]}
+    fields["Stops"] = {"Stop": list(_stops(delivery["stops"], clock))}
+    return fields
+
+
+def order_json(fields: Fields) -> bytes:
+    """Return the body of SaveOrder and QuoteOrder; raises `LimitError`."""
+    try:
+        return orjson.dumps({"Order": fields})
+    except orjson.JSONEncodeError as error:
+        raise LimitError("delivery", "a text in it is not valid Unicode") from error
+
+
+def content_hash(fields: Fields) -> str:
+    """Return what tells one content from another; an update with the same hash would change nothing."""
+    return sha256(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _check(delivery: Delivery) -> None:
+    stops = delivery["stops"]
+    types = {stop["type"] for stop in stops}
+    if len(stops) < 2 or not types & {"pickup", "both"} or not types & {"destination", "both"}:  # noqa: PLR2004
+        raise LimitError("delivery.stops", "must hold at least a pickup stop and a destination stop")
+    _check_sequences([stop["sequence"] for stop in stops], "delivery.stops")
+    pieces = [piece["sequence"] for piece in delivery["pieces"]]
+    _check_sequences(pieces, "delivery.pieces")
+    for index, stop in enumerate(stops):
+        if len(set(stop["pieces"])) < len(stop["pieces"]) or not set(stop["pieces"]) <= set(pieces):
+            raise LimitError(f"delivery.stops[{index}].pieces", "must be sequences of delivery.pieces, each once")
+
+
+def _check_sequences(sequences: Sequence[int], path: str) -> None:
+    if len(set(sequences)) < len(sequences):
+        raise LimitError(path, "each must have a sequence of its own")
+
+
+def _piece(piece: Piece, index: int) -> Fields:
+    weight = piece["weight"]
+    if weight is not None and not math.isfinite(weight):
+        raise LimitError(f"delivery.pieces[{index}].weight", "must be a number")
+    return _present(
+        Sequence=str(piece["sequence"]),
+        Reference=piece["reference"],
+        Pieces=str(piece["quantity"]),
+        Weight=None if weight is None else f"{weight:.15g}",
+        Description=piece["description"],
+    )
+
+
+def _stops(stops: Sequence[Stop], clock: Clock) -> Iterator[Fields]:
+    """In the order of the tour: what is aboard when the driver comes decides what he does at a stop of both kinds."""
+    aboard: set[int] = set()
+    for index, stop in sorted(enumerate(stops), key=lambda each: each[1]["sequence"]):
+        fields = _stop(stop, clock, f"delivery.stops[{index}]")
+        actions = {piece: _action(stop, aboard=piece in aboard) for piece in stop["pieces"]}
+        if actions:
+            taken = [{"PieceAction": action, "Sequence": str(piece)} for piece, action in actions.items()]
+            fields["OrderStopPieces"] = {"OrderStopPiece": taken}
+        for piece, action in actions.items():
+            (aboard.add if action == PICKED_UP else aboard.discard)(piece)
+        yield fields
+
+
+def _action(stop: Stop, *, aboard: bool) -> str:
+    if stop["type"] == "both":
+        return HANDED_OVER if aboard else PICKED_UP
+    return PICKED_UP if stop["type"] == "pickup" else HANDED_OVER
+
+
+def _stop(stop: Stop, clock: Clock, path: str) -> Fields:
+    """Its times are read off a clock at the stop; the abbreviation is of the first one given."""
+    instants = (
+        ("ScheduledDateTime", "scheduled_at", stop["scheduled_at"]),
+        ("EarlyDateTime", "early_at", stop["early_at"]),
+        ("LateDateTime", "late_at", stop["late_at"]),
+    )
+    times = {
+        name: clock.reading(at, stop["time_zone"], f"{path}.{field}") for name, field, at in instants if at is not None
+    }
+    return _present(
+        Sequence=str(stop["sequence"]),
+        StopType=STOP_TYPES[stop["type"]],
+        **{name: reading.text for name, reading in times.items()},
+        Name=stop["name"],
+        Address=stop["address"],
+        City=stop["city"],
+        State=stop["state"],
+        Zip=stop["postal_code"],
+        Country=stop["country"],
+        Phone=stop["phone"],
+        Note=stop["note"],
+        ScheduledDateTimeTZ=next((reading.zone for reading in times.values()), None),
+    )
+
+
+def _present(**fields: str | None) -> Fields:
+    """Leave out what the event leaves out: most fields are not required."""
+    return {name: value for name, value in fields.items() if value is not None}

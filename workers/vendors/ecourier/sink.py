@@ -1,0 +1,140 @@
+"""Deliveries and their cancellations into e-Courier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC
+from typing import Final, assert_never
+
+import httpx
+
+from workers.core.events import Created, Event, Status
+from workers.core.outcome import Delivered, Denied, Outcome, Rejected, Skipped, UnknownOrder
+from workers.core.tracked import Tracked
+from workers.vendors import Attempt, Call, Credentials, Flow
+from workers.vendors.ecourier.flows import Account, Cancel, Payload, Save, cancel, cancel_fields, find, quote, save
+from workers.vendors.ecourier.lookup import FoundOrder
+from workers.vendors.ecourier.mapping import content_hash, order_fields, order_json
+from workers.vendors.ecourier.numbers import order_number
+from workers.vendors.ecourier.options import EcourierOptions
+from workers.vendors.ecourier.times import Clock, time_zone
+from workers.vendors.ecourier.wire import GUID_HEADER, wire
+from workers.vendors.limits import LimitError
+from workers.vendors.requests import REDACTED, SetUpError
+
+IMPROBABLE_ID: Final = "order-relay-check"  # what `check` asks for; it does not matter whether it is there
+SECRETS: Final = ("PASSWORD", "USER_GUID")
+UNMAPPED_ZONE: Final = "unmapped_time_zone"
+
+NO_DELIVERY: Final = "no delivery"
+UNCHANGED: Final = "delivery unchanged"
+ALREADY_CANCELED: Final = "already canceled"
+OTHER_STATUS: Final = "status of no concern to e-Courier"
+
+
+@dataclass(frozen=True, slots=True)
+class EcourierSink:
+    """`workers.vendors.Sink` for e-Courier. Requests are signed by its session, not here."""
+
+    options: EcourierOptions
+    credentials: Credentials = field(repr=False)
+
+    def prepare(self, event: Event, known: Tracked | None = None) -> Call | Skipped | Rejected:
+        """Map and check an event; pure but for TIME_ZONE and CUSTOMER_CODE, and total. The payload is a `Payload`."""
+        match event:
+            case Created(order_id, content) if content["order"]["status"] == "canceled":
+                return self._cancel(order_id, known, opens=True)
+            case Created():
+                return self._save(event, known)
+            case Status(order_id, content):
+                if content["status"] != "canceled":
+                    return Skipped(OTHER_STATUS)
+                return self._cancel(order_id, known, opens=False)
+        assert_never(event)
+
+    def deliver(self, attempts: Sequence[Attempt]) -> Flow[list[Outcome]]:
+        """Save or cancel one order."""
+        assert len(attempts) == 1, "calls have no group: each goes alone"
+        [attempt] = attempts
+        payload: Payload = attempt.call.payload
+        try:
+            account = self._account()
+        except SetUpError as error:
+            return [Denied(str(error))]
+        if isinstance(payload, Cancel):
+            return [(yield from cancel(account, payload))]
+        first = self.options.look_up_first and not payload.known
+        return [(yield from save(account, payload, look_up=first, unknown=attempt.unknown))]
+
+    def preview(self, call: Call) -> httpx.Request:
+        """Build the SaveOrder that `deliver` would send if a look-up allows it, the UserGUID redacted."""
+        payload: Payload = call.payload
+        json = payload.json() if isinstance(payload, Save) else order_json(cancel_fields(payload.number))
+        request = self._account().wire.save(json)
+        request.headers[GUID_HEADER] = REDACTED
+        return request
+
+    def check(self) -> Flow[Outcome]:
+        """Ask for an order that hardly exists: where address and user are right e-Courier does not find it."""
+        try:
+            account = self._account()
+        except SetUpError as error:
+            return Denied(str(error))
+        found = yield from find(account, self._number(IMPROBABLE_ID, None))
+        match found:
+            case FoundOrder():
+                return Delivered(status=200)
+            case UnknownOrder(_, status):
+                return Delivered(status=status)
+            case _:
+                return found
+
+    def quote(self, created: Created) -> Flow[FoundOrder | Outcome]:
+        """Ask what an order's delivery would cost; `Skipped` when it has none, `Rejected` when it breaks a limit."""
+        prepared = self._save(created, None)
+        if not isinstance(prepared, Call):
+            return prepared
+        try:
+            account = self._account()
+        except SetUpError as error:
+            return Denied(str(error))
+        return (yield from quote(account, prepared.payload))
+
+    def _save(self, event: Created, known: Tracked | None) -> Call | Skipped | Rejected:
+        delivery = event.content["order"]["delivery"]
+        if delivery is None:
+            return Skipped(NO_DELIVERY)
+        number = self._number(event.order_id, known)
+        clock = Clock(time_zone(self.credentials["TIME_ZONE"]) or UTC)  # a wrong one: no delivery gets past `wire`
+        try:
+            fields = order_fields(delivery, number, self.credentials["CUSTOMER_CODE"], clock)
+            size = len(order_json(fields))
+        except LimitError as error:
+            return Rejected(str(error))
+        canceled = known is not None and known.canceled_at_ms is not None
+        order = Save(number, fields, content_hash(fields), known=known is not None, reopens=canceled)
+        if known is not None and not canceled and known.content_hash == order.hash:
+            return Skipped(UNCHANGED)
+        zones = [stop["time_zone"] for stop in delivery["stops"] if stop["time_zone"]]
+        note = None if all(map(time_zone, zones)) else UNMAPPED_ZONE
+        return Call(event.order_id, opens=True, payload=order, size=size, note=note)
+
+    def _cancel(self, order_id: str, known: Tracked | None, *, opens: bool) -> Call | Skipped:
+        if known is not None and known.canceled_at_ms is not None:
+            return Skipped(ALREADY_CANCELED)
+        number = self._number(order_id, known)
+        last = known.content_hash if known else ""
+        order = Cancel(number, known is not None, last, self.credentials["CUSTOMER_CODE"] or None)
+        return Call(order_id, opens=opens, payload=order, size=len(order_json(cancel_fields(number))))
+
+    def _number(self, order_id: str, known: Tracked | None) -> str:
+        """An order keeps the number that it was saved with, even when the prefix is changed."""
+        if known is not None:
+            return known.order_number
+        return order_number(order_id, self.options.order_number_prefix, self.options.order_number_max)
+
+    def _account(self) -> Account:
+        """Where and as whom; raises `SetUpError`."""
+        here = wire(self.credentials["BASE_URL"], self.credentials["TIME_ZONE"])
+        return Account(here, [self.credentials[name] for name in SECRETS])

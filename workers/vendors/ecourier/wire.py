@@ -1,0 +1,69 @@
+"""e-Courier's requests: everything is a POST of JSON; who asks stands in the header UserGUID."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Literal, TypeAlias, get_args
+
+import httpx
+import orjson
+
+from workers.vendors.ecourier.times import Clock, time_zone
+from workers.vendors.requests import JSON_HEADERS, HeaderPairs, SetUpError, base_address, below, built
+
+Endpoint: TypeAlias = Literal["Login", "SaveOrder", "GetJsonOrder", "RefreshGUID", "QuoteOrder"]
+
+ENDPOINTS: Final[tuple[Endpoint, ...]] = get_args(Endpoint)
+GUID_HEADER: Final = "UserGUID"
+EXAMPLE: Final = "https://post.example.e-courier.com/example/software/xml/ecJsonPost.asmx"
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """The address of one e-Courier site, and the clock on its wall."""
+
+    urls: Mapping[Endpoint, httpx.URL]
+    headers: HeaderPairs
+    clock: Clock
+
+    def save(self, order: bytes) -> httpx.Request:
+        """Build SaveOrder: creates the order of that OrderNumber, or updates it."""
+        return self._post("SaveOrder", order)
+
+    def quote(self, order: bytes) -> httpx.Request:
+        """Build QuoteOrder: the same body, and nothing is created."""
+        return self._post("QuoteOrder", order)
+
+    def get(self, order_number: str) -> httpx.Request:
+        """Build GetJsonOrder."""
+        return self._post("GetJsonOrder", orjson.dumps({"OrderNumber": order_number}))
+
+    def login(self, website: str, username: str, password: str) -> httpx.Request:
+        """Build Login; its body holds the password."""
+        body = {"website": website, "username": username, "password": password}
+        return self._post("Login", orjson.dumps(body))
+
+    def refresh(self) -> httpx.Request:
+        """Build RefreshGUID; which one is refreshed says the header, and the body is ignored."""
+        return self._post("RefreshGUID", b"{}")
+
+    def _post(self, endpoint: Endpoint, body: bytes) -> httpx.Request:
+        return built("POST", self.urls[endpoint], self.headers, body)
+
+
+def checked_time_zone(name: str) -> Clock:
+    """Return a clock in the account's zone; raises `SetUpError`."""
+    zone = time_zone(name)
+    if zone is None:
+        raise SetUpError("TIME_ZONE is no IANA name such as America/New_York")
+    return Clock(zone)
+
+
+@lru_cache(maxsize=8)
+def wire(base_url: str, zone: str) -> Wire:
+    """Return the wire of a site; raises `SetUpError` when its variables can stand in no request."""
+    base = base_address(base_url, EXAMPLE)
+    urls = {endpoint: below(base, f"/{endpoint}".encode()) for endpoint in ENDPOINTS}
+    return Wire(urls, ((b"Host", base.netloc), *JSON_HEADERS), checked_time_zone(zone))
