@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -38,5 +39,5 @@ async def in_thread(what: Callable[[], T], within: float) -> T:
 
 
 def _post(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:
-    if not loop.is_closed():
+    with suppress(RuntimeError):  # the loop has ended: nobody awaits it any more
         loop.call_soon_threadsafe(what)

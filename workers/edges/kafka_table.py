@@ -95,9 +95,11 @@ class KafkaTable:
                 log.warning("kafka_unreachable", topic=self._topic, detail=describe(error))
                 self._stopping.wait(1.0)
                 continue
-            while not self._stopping.is_set():
-                self._round(consumer)
-            consumer.close(autocommit=False, timeout_ms=2_000)
+            try:
+                while not self._stopping.is_set():
+                    self._round(consumer)
+            finally:
+                consumer.close(autocommit=False, timeout_ms=2_000)
 
     def _round(self, consumer: KafkaConsumer) -> None:
         while not self._orders.empty():
