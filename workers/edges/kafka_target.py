@@ -156,7 +156,7 @@ def kafka_headers(headers: Headers) -> list[Any]:
     """Headers as kafka-python's producer takes them, null values kept."""
     if all(value is not None for _, value in headers):
         return list(headers)
-    return _Headers(item if item[1] is not None else _NullHeader(item) for item in headers)
+    return _Headers(item if item[1] is not None else _NullHeader((item[0], None)) for item in headers)
 
 
 def _abort_quietly(producer: KafkaProducer) -> None:
