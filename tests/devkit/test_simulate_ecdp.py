@@ -12,7 +12,8 @@ import pytest
 from workers.core.events import Created, Status
 from workers.core.outcome import Delivered, Denied, Outcome, Rejected, Throttled, Unavailable, Unknown, UnknownOrder
 from workers.devkit.simulators import SimulatorOptions, UnknownSimulatorError, load, names
-from workers.devkit.simulators.ecdp import EcdpSimulator, Effect
+from workers.devkit.simulators.ecdp import EcdpSimulator
+from workers.devkit.simulators.server import Effect
 from workers.edges.vendor_client import open_client
 from workers.vendors import Attempt, Call, NotSent
 from workers.vendors.ecdp.sink import EcdpOptions, EcdpSink

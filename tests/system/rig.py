@@ -21,7 +21,8 @@ import httpx
 import orjson
 
 from workers.devkit.simulators import SimulatorOptions
-from workers.devkit.simulators.ecdp import EcdpSimulator, Effect
+from workers.devkit.simulators.ecdp import EcdpSimulator
+from workers.devkit.simulators.server import Effect
 
 if TYPE_CHECKING:
     from tests.system.kafka_side import KafkaSide

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import unquote
 
 import orjson
@@ -12,19 +12,12 @@ import orjson
 from workers.devkit.simulators import SimulatorOptions
 from workers.devkit.simulators.ecdp_rules import MODES, order_errors, status_errors
 from workers.devkit.simulators.faults import Faults
-from workers.devkit.simulators.server import JSON_TYPE, Answer, Received, SimulatorServer
+from workers.devkit.simulators.server import JSON_TYPE, Answer, Effect, Received, SimulatorServer
 
 TITLES: Final = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 413: "Payload Too Large"}
+INTERNAL_ERROR: Final = 500
 DONE: Final = b'{"status":0}'
 DELETED: Final = "IsDeleted"
-
-
-class Effect(NamedTuple):
-    """Something applied to an order, in order of application."""
-
-    order_id: str
-    what: str  # "add", "replace", "delete", or the status that was set
-    attempt: int  # how many requests have named this order so far, this one included
 
 
 @dataclass
@@ -61,7 +54,8 @@ class EcdpLedger:
         return self.trouble(404)
 
     def trouble(self, status: int, errors: list[str] | None = None) -> Answer:
-        """Answer with a problem as ECDP's page shows it."""
+        """Answer with a problem as ECDP's page shows it; it has no codes of its own."""
+        status = status if status > 0 else INTERNAL_ERROR
         problem: dict[str, Any] = {
             "type": f"https://httpstatuses.io/{status}",
             "title": TITLES.get(status, "Error"),

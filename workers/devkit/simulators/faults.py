@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from workers.app.topology_values import seconds
 
 HTTP_FIRST, HTTP_LAST = 400, 599
+CODE_FIRST = -6
 
 
 def as_seconds(value: Any) -> Any:
@@ -18,7 +19,8 @@ def as_seconds(value: Any) -> Any:
 
 Seconds: TypeAlias = Annotated[float, BeforeValidator(as_seconds), Field(ge=0)]  # 0.05 or "50ms"
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]  # of the requests; 1 (or true): all
-ErrorStatus: TypeAlias = Annotated[int, Field(ge=HTTP_FIRST, le=HTTP_LAST)]
+HttpError: TypeAlias = Annotated[int, Field(ge=HTTP_FIRST, le=HTTP_LAST)]
+Code: TypeAlias = Annotated[int, Field(ge=CODE_FIRST, lt=0)]  # a status in the body of a 500, as e-Courier answers
 
 
 class Faults(BaseModel):
@@ -32,13 +34,17 @@ class Faults(BaseModel):
     deny: Literal[0, 401, 403] = 0  # the key is refused
     throttle: Seconds | None = None  # 429 with Retry-After
     error_rate: Share = 0.0
-    error_statuses: tuple[ErrorStatus, ...] = Field((500, 502, 503), min_length=1)  # one of them, by chance
+    error_statuses: tuple[HttpError | Code, ...] = Field((500, 502, 503), min_length=1)  # one of them, by chance
     html_200: Share = 0.0  # a proxy's page with status 200; nothing is applied
     max_body: int | None = None  # bytes; more is answered 413
     max_orders: int | None = None  # orders in one request; more is answered 413
     bad_ids: frozenset[str] = frozenset()  # order ids that the vendor always refuses
     broken_ids: frozenset[str] = frozenset()  # order ids at which the vendor fails with 500
     unknown_order: Literal[200, 400, 404] = 400  # the answer to a status for an order that is not there
+    locked_ids: frozenset[str] = frozenset()  # e-Courier: order numbers that can be modified and canceled no more
+    token_uses: int | None = Field(None, ge=0)  # e-Courier: so often a token is good; None: for ever
+    dead_token: Literal[-5, 401, 403] = -5  # e-Courier: the answer to a token that is no longer good
+    single_as_object: bool = False  # e-Courier: a collection of one member comes as an object, not as a list
     reset_after: Share = 0.0  # applied, then cut
     empty_200: Share = 0.0  # applied, answered with an empty body
     errors_in_200: Share = 0.0  # not applied, answered 200 with a non-empty `errors`

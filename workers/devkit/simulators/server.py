@@ -40,6 +40,14 @@ class Answer(NamedTuple):
     content_type: str = JSON_TYPE
 
 
+class Effect(NamedTuple):
+    """Something applied to an order, in order of application."""
+
+    order_id: str  # the vendor's: ECDP's id, e-Courier's OrderNumber
+    what: str  # the vendor's word for it, or the status that was set
+    attempt: int  # how many requests have named this order so far, this one included
+
+
 class Behaviour(Protocol):
     """What one vendor does; it knows nothing of HTTP servers, and only its own rules of the faults."""
 
@@ -47,7 +55,7 @@ class Behaviour(Protocol):
         """Apply the request and answer it."""
 
     def trouble(self, status: int) -> Answer:
-        """Answer with an error of that status, in the vendor's own form; nothing is applied."""
+        """Answer with an error of that status, in the vendor's own form; nothing is applied. Below zero: `Code`."""
 
     def refused_with_200(self) -> Answer:
         """Answer 200 with a body that says no; nothing is applied."""

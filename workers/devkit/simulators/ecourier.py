@@ -1,0 +1,179 @@
+"""e-Courier as its page describes it, strictly: sessions, orders by OrderNumber, errors as HTTP 500 with a code."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from workers.devkit.simulators import SimulatorOptions
+from workers.devkit.simulators.ecourier_orders import Orders
+from workers.devkit.simulators.ecourier_rules import order_errors
+from workers.devkit.simulators.ecourier_tokens import Tokens
+from workers.devkit.simulators.faults import Faults
+from workers.devkit.simulators.server import JSON_TYPE, Answer, Effect, Received, SimulatorServer
+
+BASE_PATH: Final = "/example/software/xml/ecJsonPost.asmx"
+CODES: Final = {
+    -1: "An undefined error has occurred",
+    -2: "Unable to parse JSON",
+    -3: "Unable to Connect to Database",
+    -4: "Unable to perform the requested action",
+    -5: "No UserGUID Received",
+    -6: "No config file found: Configuration='{00000000-0000-0000-0000-000000000000}'",
+}
+UNABLE_TO_CANCEL, UNABLE_TO_MODIFY = "Order Unable to Cancel", "Order Unable to Modify"
+DELETED: Final = "X"
+
+
+@dataclass
+class EcourierLedger:
+    """Everything received and applied."""
+
+    secret: str
+    tokens: Tokens = field(init=False)
+    kept: Orders = field(default_factory=Orders)
+    requests: Counter[str] = field(default_factory=Counter)  # by endpoint
+
+    def __post_init__(self) -> None:
+        self.tokens = Tokens(self.secret)
+
+    def answer(self, request: Received, faults: Faults) -> Answer:
+        """Apply the request and answer it as documented."""
+        endpoint = request.path.removeprefix(BASE_PATH + "/")
+        if request.method != "POST" or request.path == endpoint:
+            return self.trouble(405 if request.path != endpoint else 404)
+        self.requests[endpoint] += 1
+        try:
+            body = orjson.loads(request.body)
+        except orjson.JSONDecodeError:
+            return self.trouble(-2)
+        if request.headers.get("content-type", "").partition(";")[0].strip() != JSON_TYPE or not isinstance(body, dict):
+            return self.trouble(-2)
+        if endpoint == "Login":
+            return self._login(body)
+        token = request.headers.get("UserGUID", "")
+        if not self.tokens.use(token, faults.token_uses):
+            return self.trouble(faults.dead_token)
+        return self._known(endpoint, body, token, faults)
+
+    def trouble(self, status: int, said: str = "") -> Answer:
+        """Answer an HTTP error, or below zero HTTP 500 with that code, as the page shows it."""
+        code = status if status < 0 else -1
+        problem = {"status": str(code), "statusdescription": said or CODES[code]}
+        return Answer(status if status > 0 else 500, orjson.dumps(problem))
+
+    def refused_with_200(self) -> Answer:
+        """Answer 200 with a status that is not 0."""
+        return self.trouble(-4)._replace(status=200)
+
+    def stats(self) -> dict[str, Any]:
+        """Count requests by endpoint, logins, and what was applied."""
+        return {"endpoints": dict(self.requests), **self.tokens.stats(), **self.kept.stats()}
+
+    def orders(self) -> dict[str, Any]:
+        """Return every order by OrderNumber, as GetJsonOrder shows it."""
+        return {number: self.kept.shown(number) for number in self.kept.by_number}
+
+    def log(self, start: int) -> list[dict[str, Any]]:
+        """Return the effects from an index on."""
+        return [effect._asdict() for effect in self.effects[start:]]
+
+    @property
+    def effects(self) -> list[Effect]:
+        """What was applied to orders: create, update, cancel."""
+        return self.kept.effects
+
+    def _login(self, body: dict[str, Any]) -> Answer:
+        if not (body.get("website") and body.get("username")) or body.get("password") != self.secret:
+            return self.trouble(-4, "Login failed")
+        return _done(UserGUID=self.tokens.grant())
+
+    def _known(self, endpoint: str, body: dict[str, Any], token: str, faults: Faults) -> Answer:
+        match endpoint:
+            case "RefreshGUID":
+                return _done(UserGUID=self.tokens.refresh(token))
+            case "GetJsonOrder":
+                return self._get(body, token, single=faults.single_as_object)
+            case "SaveOrder":
+                return self._save(body, faults)
+            case "QuoteOrder":
+                return self._quote(body)
+            case _:
+                return self.trouble(404)
+
+    def _get(self, body: dict[str, Any], token: str, *, single: bool) -> Answer:
+        number = body.get("OrderNumber")
+        if not isinstance(number, str) or number not in self.kept.by_number:
+            return self.trouble(-4, "Order Not Found")
+        return Answer(200, orjson.dumps({"Order": {"@UserGUID": token, **self.kept.shown(number, single=single)}}))
+
+    def _save(self, body: dict[str, Any], faults: Faults) -> Answer:
+        order = body.get("Order")
+        if not isinstance(order, dict) or not order:
+            return self.trouble(-4, "Order is required")
+        number = order.get("OrderNumber", "")
+        errors = list(order_errors(order, new=number not in self.kept.by_number))
+        if errors:
+            return self.trouble(-4, "; ".join(errors))
+        self.kept.attempts[number] += 1
+        if number in faults.bad_ids:
+            return self.trouble(-4, "This order is always refused")
+        if number in faults.failing_ids:
+            return self.trouble(-1)
+        if number in faults.locked_ids:
+            canceling = order.get("OrderStatus") == DELETED
+            return self.trouble(-4, UNABLE_TO_CANCEL if canceling else UNABLE_TO_MODIFY)._replace(status=409)
+        self.kept.save(order)
+        return _done(UserGUID="JSON Post Recieved")
+
+    def _quote(self, body: dict[str, Any]) -> Answer:
+        order = body.get("Order")
+        if not isinstance(order, dict):
+            return self.trouble(-4, "Order is required")
+        errors = list(order_errors(order, new=True))
+        if errors:
+            return self.trouble(-4, "; ".join(errors))
+        return Answer(200, orjson.dumps({"Order": self.kept.quoted(order)}))
+
+
+def _done(**fields: str) -> Answer:
+    return Answer(200, orjson.dumps({"status": "0", **fields}))
+
+
+@dataclass
+class EcourierSimulator:
+    """e-Courier on loopback, with everything that it received. Any website and user; the secret is the password.
+
+    The secret is good as a UserGUID too, as one that was given by hand.
+    """
+
+    options: SimulatorOptions = field(default_factory=SimulatorOptions)
+    ledger: EcourierLedger = field(init=False)
+    server: SimulatorServer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ledger = EcourierLedger(self.options.secret)
+        self.server = SimulatorServer(self.ledger, self.options)
+
+    async def start(self) -> str:
+        """Listen; return the base URL, which ends in /ecJsonPost.asmx."""
+        return await self.server.start() + BASE_PATH
+
+    async def stop(self) -> None:
+        """Close everything; what hangs is cancelled."""
+        await self.server.stop()
+
+    @property
+    def control_url(self) -> str:
+        """Where the knobs answer, whatever the faults."""
+        return self.server.control_url
+
+    async def set_faults(self, **knobs: Any) -> None:
+        """Turn some knobs of `Faults`; the others stay."""
+        await self.server.set_faults(self.server.faults.changed(knobs))
+
+
+simulator = EcourierSimulator
