@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from workers.app.parking import ParkQueue
 from workers.app.shard import Shard
@@ -19,9 +20,12 @@ from workers.core.fence import Fence
 from workers.core.lanes import Entry
 from workers.core.parked import Parking, source_record
 from workers.core.record import Partition, Record
+from workers.edges.avro import Codec, UnknownSchema
+from workers.edges.avro_reader import Undecodable
 from workers.edges.kafka_client import KafkaConnection, KafkaFailed
 from workers.edges.kafka_table import read_range
 from workers.edges.log import log
+from workers.edges.registry import RegistryUnavailable
 
 _AGAIN = 5.0
 
@@ -44,6 +48,7 @@ class Redelivery:
         state: SinkState,
         queue: ParkQueue,
         connection: KafkaConnection,
+        codec: Codec,
         *,
         pump: Callable[[], None],
         wake: Callable[[], None],
@@ -51,6 +56,7 @@ class Redelivery:
         self._state = state
         self._queue = queue
         self._connection = connection
+        self._codec = codec
         self._pump = pump
         self._wake = wake
         self._runs: dict[str, Run] = {}
@@ -129,12 +135,36 @@ class Redelivery:
                 return
 
     async def _read_more(self, run: Run, fence: Fence) -> None:
-        key = run.order_id.encode()
         first = max(fence.first or 0, run.read_to + 1)
         at = Partition(self._state.spec.parks, run.shard.number)
-        found = await read_range(self._connection, at, first, fence.last or 0, lambda record: record.key == key)
+        may_be = partial(self._is_of, run.order_id)
+        found = await read_range(self._connection, at, first, fence.last or 0, may_be)
+        for record in found:
+            await self._learn(record)
+        found = [record for record in found if may_be(record)]
         run.read_to = fence.last or 0
         run.entries.extend((record.offset, self._entry(run, record)) for record in _once(found))
+
+    def _is_of(self, order_id: str, parked: Record) -> bool:
+        """As when it was fetched, its value tells the order; its key may be missing, or another's."""
+        try:
+            return self._codec.order_id(source_record(parked).topic, parked.value or b"") == order_id
+        except UnknownSchema:
+            return True  # perhaps
+        except (Undecodable, ValueError, KeyError):
+            return parked.key == order_id.encode()
+
+    async def _learn(self, parked: Record) -> None:
+        """Lanes take only what can be decoded at once; raises `KafkaFailed` while the registry does not answer."""
+        try:
+            self._codec.order_id(source_record(parked).topic, parked.value or b"")
+        except UnknownSchema as unknown:
+            try:
+                await self._codec.learn(unknown.schema_id)
+            except RegistryUnavailable as error:
+                raise KafkaFailed(str(error)) from error
+        except (Undecodable, ValueError, KeyError):
+            return  # lanes park it again, and say why
 
     def _entry(self, run: Run, parked: Record) -> Entry:
         record = source_record(parked)

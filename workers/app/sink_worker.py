@@ -49,7 +49,9 @@ class SinkWorker:
         self._transactions = Transactions(member.connection, f"{state.spec.group}.{member.instance}")
         self._queue = ParkQueue(state)
         self.commits = Commits(state, self._queue, self._transactions)
-        self.redelivery = Redelivery(state, self._queue, member.connection, pump=self._pump, wake=self.commits.wake)
+        self.redelivery = Redelivery(
+            state, self._queue, member.connection, tools.codec, pump=self._pump, wake=self.commits.wake
+        )
         self._outcomes = Outcomes(state, tools.codec, park=self._park, delivered=self._delivered)
         self.flights = Flights(state, tools, settle=self._settle, park=self._park)
         self.intake = Intake(state, tools.codec, park_undecodable=self._park_undecodable, pump=self._pump)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -142,7 +142,13 @@ class KafkaSource:
                 consumer.close(autocommit=False, timeout_ms=5_000)
                 self._ends.close()
         except Exception as error:  # noqa: BLE001 - a thread's death must be the process's death, whatever it was
-            self._tell(self._owner.failed, error)
+            self._tell(self._owner.failed, self._in_words(error))
+
+    def _in_words(self, error: Exception) -> Exception:
+        if not isinstance(error, FencedInstanceIdError):
+            return error
+        name, group = self._member.instance, self._member.group
+        return KafkaFailed(f"another process has joined {group} as '{name}'; give each its own RELAY_INSTANCE_ID")
 
     def _connect(self) -> KafkaConsumer | None:
         """Wait for the cluster: a broker that is down at our start is no reason to crash."""
@@ -157,9 +163,32 @@ class KafkaSource:
                 log.warning("kafka_unreachable", detail=describe(error))
                 self._stopping.wait(1.0)
             else:
+                self._await_topics(consumer)
                 consumer.subscribe(list(self._topics), listener=self._listener(consumer))
                 return consumer
         return None
+
+    def _await_topics(self, consumer: KafkaConsumer) -> None:
+        """Join only when all topics are known: a leader that knows of none gives every member nothing for a minute."""
+        said = False
+        while not self._stopping.is_set():
+            self.polled_at = monotonic()
+            missing = [topic for topic in self._topics if not self._partitions_of(consumer, topic)]
+            if not missing:
+                return
+            if not said:
+                log.error("topics_missing", topics=missing, detail="run 'relay topics apply', or wait for Kafka")
+                said = True
+            self._stopping.wait(_AFTER_ERROR)
+
+    @staticmethod
+    def _partitions_of(consumer: KafkaConsumer, topic: str) -> Collection[int]:
+        try:
+            return consumer.partitions_for_topic(topic) or ()
+        except _FATAL:
+            raise
+        except KafkaError:
+            return ()
 
     def _listener(self, consumer: KafkaConsumer) -> RebalanceListener:
         return RebalanceListener(

@@ -1,0 +1,52 @@
+"""Several processes of one worker: joining, leaving, and two of one name."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.system.conftest import MakeRig
+from tests.system.rig import Rig, order_ids, story
+
+pytestmark = pytest.mark.broker
+
+
+def test_members_that_join_and_come_back_under_load_lose_and_repeat_nothing(make_rig: MakeRig) -> None:
+    """A hand-over drains first, so even the vendor's slowness lets no effect of a former owner come late."""
+    rig = make_rig(4)
+    rig.vendor.faults(latency=0.1)
+    ids = order_ids(1200)
+    one = rig.start("one").joined()
+    rig.kafka.publish(ids[:300], "placed", "paid")
+    two = rig.start("two").joined()
+    rig.kafka.publish(ids[300:600], "placed", "paid")
+    three = rig.start("three").joined()
+    rig.kafka.publish(ids[600:900], "placed", "paid")
+    assert two.stop() == 0
+    two = rig.start("two").joined()
+    rig.kafka.publish(ids[900:], "placed", "paid")
+    assert one.stop() == 0
+    one = rig.start("one").joined()
+    for relay in (one, two, three):
+        relay.caught_up()
+    shares = [{(row["topic"], row["partition"]) for row in relay.status()["partitions"]} for relay in (one, two, three)]
+    assert sum(map(len, shares)) == len(set().union(*shares)) == 8
+    assert all({number for _, number in share} and len(share) % 2 == 0 for share in shares)
+    rig.assert_each_has_one_end(story(ids, "placed", "paid"))
+    rig.assert_no_status_before_its_create()
+    rig.assert_committed_to_the_end()
+    assert [relay.stop() for relay in (one, two, three)] == [0, 0, 0]
+
+
+def test_of_two_processes_with_one_name_the_older_ends_and_says_why(rig: Rig) -> None:
+    ids = order_ids(200)
+    older = rig.start("same").joined()
+    rig.kafka.publish(ids[:100], "paid")
+    older.caught_up()
+    newer = rig.start("same").joined()
+    assert older.ended() == 1
+    last = older.text.strip().splitlines()[-1]
+    assert last.startswith("relay: ")
+    assert "RELAY_INSTANCE_ID" in last
+    rig.kafka.publish(ids[100:], "paid")
+    newer.caught_up()
+    rig.assert_each_has_one_end(story(ids, "paid"))

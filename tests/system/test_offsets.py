@@ -1,0 +1,67 @@
+"""A commit that cannot be trusted: its partition stops and says so, the others go on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from kafka import TopicPartition
+
+from tests.system.rig import ROOT, Relay, Rig, order_ids, story
+
+pytestmark = pytest.mark.broker
+
+
+def stopped(relay: Relay) -> list[tuple[str, int]]:
+    return [(row["topic"], row["partition"]) for row in relay.status()["partitions"] if row["stopped"]]
+
+
+def test_expired_records_stop_their_partition_until_a_person_decides(rig: Rig) -> None:
+    kafka = rig.kafka
+    relay = rig.start(MERGE_WAIT="500ms").joined()
+    kafka.publish(order_ids(30, "early"))
+    relay.caught_up()
+    assert relay.stop() == 0
+    places = {order_id: kafka.create(order_id) for order_id in order_ids(60)}
+    kafka.flush()
+    at = TopicPartition(kafka.created, 0)
+    gone = kafka.ends()[kafka.created, 0] - 1
+    kafka.admin.delete_records({at: gone})
+    lost = {key for key, place in places.items() if place.get().partition == 0 and place.get().offset < gone}
+    assert lost
+    relay = rig.start(MERGE_WAIT="500ms").joined()
+    relay.wait(lambda _: stopped(relay) == [(kafka.created, 0)], "it does not say that it stopped")
+    others = [order_id for order_id, place in places.items() if place.get().partition != 0]
+    relay.wait(lambda status: status["delivered_total"] == len(others), "the others do not go on")
+    (said,) = relay.said("partition_stopped")
+    assert "relay offsets" in said["detail"]
+    assert kafka.committed()[kafka.created, 0] < gone
+    _decide(rig, "earliest")
+    relay.wait(lambda _: not stopped(relay), "it never began anew")
+    relay.caught_up()
+    rig.assert_each_has_one_end(story([*order_ids(30, "early"), *(set(places) - lost)]))
+
+
+def _decide(rig: Rig, to: str) -> None:
+    environ = dict(os.environ) | rig._environ("one")
+    command = [sys.executable, "-m", "workers", "offsets", rig.worker, "--to", to]
+    ran = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_a_topic_created_anew_under_a_running_worker_stops_it_there_alone(rig: Rig) -> None:
+    kafka = rig.kafka
+    relay = rig.start(MERGE_WAIT="500ms").joined()
+    kafka.publish(order_ids(60), "paid")
+    relay.caught_up()
+    kafka.admin.delete_topics([kafka.created])
+    kafka.create_topics(kafka.created)
+    relay.wait(lambda _: len(stopped(relay)) == 3, "it does not say that it stopped")
+    assert {topic for topic, _ in stopped(relay)} == {kafka.created}
+    for order_id in order_ids(60):
+        kafka.set(order_id, "completed")
+    kafka.flush()
+    relay.wait(lambda status: status["delivered_total"] == 180, "the statuses do not go on")
+    rig.assert_each_has_one_end(story(order_ids(60), "paid", "completed"))
