@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from datetime import UTC, datetime
@@ -41,14 +42,18 @@ log = Log()
 
 class _JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return orjson.dumps(_line(record), default=str).decode()
+        line = _line(record)
+        try:
+            return orjson.dumps(line, default=str).decode()
+        except TypeError:  # half a character, a number beyond 64 bits: an order id is its publisher's to choose
+            return json.dumps(line, default=str)
 
 
 class _TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = _line(record)
         head = f"{line.pop('time')} {line.pop('level'):<7} {line.pop('action')}"
-        return " ".join([head, *(f"{name}={value}" for name, value in line.items())])
+        return " ".join([head, *(f"{name}={_one_line(value)}" for name, value in line.items())])
 
 
 class _Seldom(logging.Filter):
@@ -70,13 +75,17 @@ class _Seldom(logging.Filter):
         return True
 
 
+def _one_line(value: object) -> str:
+    return " ".join(str(value).split())
+
+
 def _line(record: logging.LogRecord) -> dict[str, Any]:
     when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     line: dict[str, Any] = {"time": when, "level": record.levelname.lower()}
     values = getattr(record, "values", None)
     if values is None:  # a library's line
-        detail = " ".join(record.getMessage().split())
-        return line | {"action": "library", "library": record.name, "detail": detail[:500]}
+        detail = _one_line(record.getMessage())[:500]
+        return line | {"action": "library", "library": record.name, "detail": detail}
     return line | {"action": record.getMessage()} | {name: value for name, value in values.items() if value is not None}
 
 
