@@ -1,0 +1,99 @@
+"""Log lines: one each, readable by a machine, whatever stands in them."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from workers.edges.log import log, set_up
+
+Lines = Callable[[], list[str]]
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    """The levels and outputs that pytest has set."""
+    names = ("", "order_relay", "kafka", "aiohttp", "asyncio")
+    kept = {name: (logging.getLogger(name).level, list(logging.getLogger(name).handlers)) for name in names}
+    yield
+    for name, (level, handlers) in kept.items():
+        logging.getLogger(name).setLevel(level)
+        logging.getLogger(name).handlers[:] = handlers
+
+
+@pytest.fixture
+def output() -> io.StringIO:
+    return io.StringIO()
+
+
+def lines(output: io.StringIO) -> list[str]:
+    return output.getvalue().splitlines()
+
+
+def test_a_line_is_json_with_its_action_time_level_and_values(output: io.StringIO) -> None:
+    set_up("info", "json", output)
+    log.warning("gate_shut", worker="ecdp-sink", reason="denied", in_flight=3, detail=None)
+    line = json.loads(output.getvalue())
+    assert line.pop("time").endswith("Z")
+    assert line == {
+        "level": "warning", "action": "gate_shut", "worker": "ecdp-sink", "reason": "denied", "in_flight": 3,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ["two\nlines", "\ud800 half a character", 2**70, {1: b"bytes"}, object()])
+@pytest.mark.parametrize("style", ["json", "text"])
+def test_no_value_breaks_the_line_or_loses_it(
+    output: io.StringIO, value: object, style: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An order id is its publisher's to choose."""
+    set_up("info", style, output)  # type: ignore[arg-type]
+    log.info("parking", order_id=value, partition="p/1")
+    assert len(lines(output)) == 1
+    assert "parking" in output.getvalue()
+    assert "p/1" in output.getvalue()
+    assert capsys.readouterr().err == "", "logging complained"
+
+
+def test_text_lines_say_the_same(output: io.StringIO) -> None:
+    set_up("info", "text", output)
+    log.info("parking", order_id="A-1", reason="rejected")
+    assert output.getvalue().endswith(" info    parking order_id=A-1 reason=rejected\n")
+
+
+@pytest.mark.parametrize(("level", "seen"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
+def test_the_level_decides_what_is_said(output: io.StringIO, level: str, seen: int) -> None:
+    set_up(level, "json", output)
+    for say in (log.debug, log.info, log.warning, log.error):
+        say("x")
+    assert len(lines(output)) == seen
+
+
+def test_a_librarys_error_is_a_line_like_ours_and_said_seldom(output: io.StringIO) -> None:
+    set_up("info", "json", output)
+    for number in range(20):
+        logging.getLogger("kafka.net").error("no broker\nat %d", number)
+    logging.getLogger("kafka.net").warning("chatter")
+    (line,) = [json.loads(text) for text in lines(output)]
+    assert (line["action"], line["library"], line["detail"]) == ("library", "kafka.net", "no broker at 0")
+
+
+def test_our_own_lines_are_never_held_back(output: io.StringIO) -> None:
+    set_up("info", "json", output)
+    for _ in range(20):
+        log.info("parking")
+    assert len(lines(output)) == 20
+
+
+def test_a_librarys_exception_is_not_spelled_out(output: io.StringIO) -> None:
+    """A traceback holds whatever the failed call was given."""
+    set_up("info", "json", output)
+    try:
+        int("canary-4711")
+    except ValueError:
+        logging.getLogger("aiohttp").exception("it broke")
+    assert "canary" not in output.getvalue()
+    assert len(lines(output)) == 1
