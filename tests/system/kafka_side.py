@@ -13,6 +13,7 @@ from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
+from workers.core.finished import Finished
 from workers.edges.avro import Codec
 from workers.edges.kafka_target import kafka_headers
 from workers.edges.schemas import load_topic
@@ -121,7 +122,9 @@ class KafkaSide:
 
     def order(self, order_id: str, **changes: Any) -> bytes:
         """An `OrderCreated` as bytes; ``changes`` to the order's fields."""
-        return self.codec.encode(self.created, {"event_id": "e", "occurred_at": NOW, "order": _order(order_id, changes)})
+        return self.codec.encode(
+            self.created, {"event_id": "e", "occurred_at": NOW, "order": _order(order_id, changes)}
+        )
 
     def change(self, order_id: str, state: str) -> bytes:
         """An `OrderStatus` as bytes."""
@@ -157,6 +160,15 @@ class KafkaSide:
     def committed(self) -> dict[tuple[str, int], int]:
         found = self.admin.list_group_offsets(self.group)[self.group]
         return {(at.topic, at.partition): commit.offset for at, commit in found.items() if commit.offset >= 0}
+
+    def told(self) -> int:
+        """How many records the group's commits tell to be finished: below the offsets, and in their metadata."""
+        count = 0
+        for commit in self.admin.list_group_offsets(self.group)[self.group].values():
+            finished = Finished.parse(commit.offset, commit.metadata)
+            beyond = range(finished.base, finished.end) if finished else ()
+            count += max(0, commit.offset) + sum(1 for offset in beyond if finished and offset in finished)
+        return count
 
     def ends(self) -> dict[tuple[str, int], int]:
         reader = self._reader()

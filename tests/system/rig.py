@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -108,6 +109,7 @@ class Relay:
     process: subprocess.Popen[bytes]
     name: str
     file: Path
+    _url: str = ""
 
     @property
     def log(self) -> list[dict[str, Any]]:
@@ -123,9 +125,9 @@ class Relay:
 
     @property
     def url(self) -> str:
-        if not hasattr(self, "_url"):
-            line = wait_for(lambda: self._alive() and self.said("listening"), f"no health server; {self.text[-800:]}")
-            self._url: str = line[0]["address"]
+        if not self._url:
+            wait_for(lambda: self._alive() and self.said("listening"), "it never listened")
+            self._url = self.said("listening")[0]["address"]
         return self._url
 
     def status(self) -> dict[str, Any]:
@@ -266,7 +268,7 @@ class Rig:
         """Per order the effects never go back; ``times``: so often a former owner's work may have begun anew."""
         for order_id, effects in self.vendor.by_order().items():
             ranks = [RANKS[what] for what in effects]
-            back = sum(1 for before, after in zip(ranks, ranks[1:], strict=False) if after < before)
+            back = sum(1 for before, after in pairwise(ranks) if after < before)
             assert back <= times, (order_id, effects)
 
     def assert_no_status_before_its_create(self) -> None:

@@ -69,7 +69,13 @@ CASES = {
     "headers of every kind": Case(
         order("headers of every kind"),
         "delivered",
-        headers=(("a", b""), ("a", None), ("b", b"\x00\xff" * 5000), ("ünï", b"x"), ("traceparent", b"garbage\r\nX: y")),
+        headers=(
+            ("a", b""),
+            ("a", None),
+            ("b", b"\x00\xff" * 5000),
+            ("ünï", b"x"),
+            ("traceparent", b"garbage\r\nX: y"),
+        ),
     ),
     "undecodable with odd headers": Case(raw(b"?"), "undecodable", headers=(("a", None), ("relay-reason", b"mine"))),
     "empty id": Case(order(""), "invalid", "order_id", key=b"empty id"),
@@ -118,7 +124,9 @@ def ended(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         relay.caught_up()
         parked = {_source(one, header): one for one in kafka.all_parked()}
         rig.assert_committed_to_the_end()
-        yield Ended(rig, parked, {name: place.get(1) for name, place in places.items()}, frozenset(rig.vendor.by_order()))
+        yield Ended(
+            rig, parked, {name: place.get(1) for name, place in places.items()}, frozenset(rig.vendor.by_order())
+        )
         assert relay.stop() == 0
 
 

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from tests.system.rig import Rig, order_ids, story, wait_for
+from tests.system.conftest import MakeRig
+from tests.system.rig import Relay, Rig, is_caught_up, order_ids, story, wait_for
 
 pytestmark = pytest.mark.broker
 
@@ -53,39 +54,36 @@ def test_sigterm_while_kafka_cannot_be_reached_leaves_in_time(rig: Rig) -> None:
     assert relay.ended(2 + 5) == 0
 
 
-def test_killed_at_any_moment_nothing_is_lost_and_what_is_repeated_is_counted(make_rig: object) -> None:
-    """Each order's story may begin anew once per kill, and only for what was unfinished or of the last second."""
+def test_killed_at_any_moment_only_what_no_commit_told_of_is_repeated(make_rig: MakeRig) -> None:
+    """Each order's story may begin anew once per kill, and only for what had not finished at the last commit."""
     chance = random.Random(SEED)
-    print(f"seed {SEED}")
-    rig: Rig = make_rig(4)  # type: ignore[operator]
-    rig.vendor.faults(latency=0.02)
-    ids = order_ids(1500)
-    repeated, kills = 0, 4
-    rig.kafka.publish(ids[:300], "placed")
+    rig = make_rig(4, MAX_IN_FLIGHT="16")
+    rig.vendor.faults(latency=0.1)
+    ids, kills, untold = order_ids(800), 4, 0
     for number in range(kills):
         relay = rig.start().joined()
-        batch = ids[300 + number * 300 : 600 + number * 300]
-        rig.kafka.publish(batch, "placed", "paid")
-        before = len(rig.vendor.effects)
-        more = chance.randint(20, 500)
-        wait_for(lambda aim=before + more: len(rig.vendor.effects) >= aim or _idle(rig, aim), "no progress", 20)  # type: ignore[misc]
-        repeated += relay.status()["repeated_total"]
-        relay.kill()
+        rig.kafka.publish(ids[number * 160 : 160 + number * 160], "placed", "paid")
+        _kill_after(relay, rig, effects=chance.randint(10, 500))
+        untold += _done(rig) - rig.kafka.told()
     last = rig.start().joined()
+    rig.kafka.publish(ids[kills * 160 :], "placed", "paid")
     last.caught_up()
-    repeated += last.status()["repeated_total"]
     assert last.stop() == 0
-    wanted = story(ids[:300], "placed") | story(ids[300:], "placed", "paid")
-    effects = len(rig.vendor.effects)
-    twice = effects - sum(len(states) for states in wanted.values())
-    print(f"{effects} effects, {twice} repeated, {repeated} counted")
-    rig.assert_each_has_one_end(wanted, repeats=kills * 2000)
+    rig.assert_each_has_one_end(story(ids, "placed", "paid"), repeats=untold)
     rig.assert_never_back(times=kills)
     rig.assert_no_status_before_its_create()
     rig.assert_committed_to_the_end()
-    assert twice <= repeated
+    assert untold < _done(rig), "a commit each second tells of most"
 
 
-def _idle(rig: Rig, aim: int) -> bool:
-    """Whether so many effects will never come: everything published has been delivered."""
-    return aim > 300 * 2 + 4 * 300 * 3
+def _kill_after(relay: Relay, rig: Rig, effects: int) -> None:
+    aim = len(rig.vendor.effects) + effects
+    wait_for(lambda: len(rig.vendor.effects) >= aim or is_caught_up(relay.status()), "no progress")
+    relay.kill()
+    wait_for(lambda: rig.vendor.stats("in_flight") == 0, "the vendor does not end what it has begun")
+
+
+def _done(rig: Rig) -> int:
+    """Records whose effect the vendor has, however often."""
+    stories = rig.vendor.by_order().values()
+    return sum(len({"add" if what == "replace" else what for what in found}) for found in stories)

@@ -62,9 +62,7 @@ def test_a_stream_that_is_refused_wholesale_is_not_parked(rig: Rig) -> None:
     rig.vendor.faults(error_rate=1.0, error_statuses=[422])
     relay = rig.start(SUSPECT_AFTER="10").joined()
     rig.kafka.publish(ids)
-    relay.wait(
-        lambda status: status["gate"]["reason"] == "suspect" and not status["in_flight"], "the gate never shut"
-    )
+    relay.wait(lambda status: status["gate"]["reason"] == "suspect" and not status["in_flight"], "the gate never shut")
     assert relay.status()["parked_total"] <= 10
     assert len(relay.said("gate_shut")) == 1
     rig.vendor.well()
@@ -79,7 +77,7 @@ def test_a_create_that_comes_late_overtakes_its_waiting_statuses(rig: Rig) -> No
     relay = rig.start(UNKNOWN_ORDER_WAIT="60s").joined()
     rig.kafka.set("late", "paid").get(5)
     rig.kafka.set("late", "completed").get(5)
-    relay.wait(lambda status: rig.vendor.requests.get("PUT 400"), "the status was never tried")
+    relay.wait(lambda _: rig.vendor.requests.get("PUT 400"), "the status was never tried")
     rig.kafka.create("late").get(5)
     assert relay.caught_up()["parked_total"] == 0
     rig.assert_each_has_one_end(story(["late"], "paid", "completed"))
@@ -99,7 +97,7 @@ def test_statuses_parked_for_an_unknown_order_follow_its_create(rig: Rig) -> Non
     rig.assert_each_has_one_end(story(["late"], "placed", "paid", "completed"))
     wait_for(lambda: not rig.kafka.fences(), "the fence's row stays")
     rig.kafka.set("late", "canceled").get(5)
-    relay.wait(lambda status: rig.vendor.of("late")[-1] == "canceled", "the order is still fenced")
+    relay.wait(lambda _: rig.vendor.of("late")[-1] == "canceled", "the order is still fenced")
 
 
 def test_killed_right_after_the_create_the_parked_statuses_still_follow(rig: Rig) -> None:

@@ -123,6 +123,9 @@ class EcdpLedger:
         errors = [error for order in data for error in order_errors(order)]
         if errors:
             return self.trouble(400, errors)
+        return self._take(mode, data, faults)
+
+    def _take(self, mode: str, data: list[dict[str, Any]], faults: Faults) -> Answer:
         ids = [order["id"] for order in data]
         self.attempts.update(ids)
         if not faults.broken_ids.isdisjoint(ids):

@@ -21,6 +21,7 @@ Seconds: TypeAlias = Annotated[float, BeforeValidator(as_seconds), Field(ge=0)] 
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]  # of the requests; 1 (or true): all
 HttpError: TypeAlias = Annotated[int, Field(ge=HTTP_FIRST, le=HTTP_LAST)]
 Code: TypeAlias = Annotated[int, Field(ge=CODE_FIRST, lt=0)]  # a status in the body of a 500, as e-Courier answers
+Sort: TypeAlias = Literal["ascending", "descending", "id", "unstable"]
 
 
 class Faults(BaseModel):
@@ -51,6 +52,11 @@ class Faults(BaseModel):
     huge: Share = 0.0  # applied, answered with a body of 64 MiB
     drip: Seconds = 0.0  # between two bytes of an answer
     latency: Seconds = 0.0  # before every answer
+    sort: Sort = "id"  # dcl: how a page's rows are sorted
+    changes: Annotated[float, Field(ge=0)] = 0.5  # dcl: orders that move on in a second
+    changes_per_page: Annotated[int, Field(ge=0)] = 0  # dcl: orders that move on while a page is read
+    visible_after: Seconds = 0.0  # dcl: a change shows only so much later, at most
+    naive_times: bool = False  # dcl: modified_at is local time without an offset
 
     @property
     def quiet(self) -> bool:
