@@ -121,7 +121,7 @@ class EcourierLedger:
         self.kept.attempts[number] += 1
         if number in faults.bad_ids:
             return self.trouble(-4, "This order is always refused")
-        if number in faults.failing_ids:
+        if number in faults.broken_ids:
             return self.trouble(-1)
         if number in faults.locked_ids:
             canceling = order.get("OrderStatus") == DELETED

@@ -1,0 +1,133 @@
+"""Deliveries written for people, and an e-Courier sink with an account of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import httpx
+import pytest
+
+from workers.core.events import Created, Event, OrderState, Status
+from workers.core.tracked import Tracked
+from workers.vendors import Attempt, Call, Flow
+from workers.vendors.ecourier.options import EcourierOptions
+from workers.vendors.ecourier.session import EcourierSession
+from workers.vendors.ecourier.sink import EcourierSink
+
+MakeCreated: TypeAlias = Callable[..., Created]
+MakeStatus: TypeAlias = Callable[..., Status]
+MakeSink: TypeAlias = Callable[..., EcourierSink]
+MakeSession: TypeAlias = Callable[..., EcourierSession]
+MakeAttempt: TypeAlias = Callable[..., Attempt]
+Talk: TypeAlias = Callable[..., tuple[list[httpx.Request], Any]]
+
+ACCOUNT = {
+    "BASE_URL": "https://post.example.e-courier.com/example/software/xml/ecJsonPost.asmx",
+    "WEBSITE": "example",
+    "USERNAME": "user1",
+    "PASSWORD": "password-canary",
+    "USER_GUID": "guid-canary",
+    "CUSTOMER_CODE": "Alpha",
+    "TIME_ZONE": "America/New_York",
+}
+PIECE: dict[str, Any] = {"sequence": 1, "reference": None, "quantity": 1, "weight": None, "description": None}
+STOP: dict[str, Any] = {
+    "sequence": 1,
+    "type": "pickup",
+    **dict.fromkeys(("scheduled_at", "early_at", "late_at", "time_zone", "name", "address", "city", "state")),
+    **dict.fromkeys(("postal_code", "country", "phone", "note")),
+    "pieces": [],
+}
+STOPS = [{"sequence": 1, "type": "pickup"}, {"sequence": 2, "type": "destination"}]
+DELIVERY: dict[str, Any] = {
+    "customer_code": None,
+    "service": "Route",
+    "reference": "1234779",
+    "notes": None,
+    "pieces": [],
+    "stops": STOPS,
+}
+
+
+def stop_of(given: dict[str, Any]) -> dict[str, Any]:
+    stop = STOP | given
+    times = {name: millis(stop[name]) for name in ("scheduled_at", "early_at", "late_at")}
+    return stop | times
+
+
+def millis(text: str | int | None) -> int | None:
+    return round(datetime.fromisoformat(text).timestamp() * 1000) if isinstance(text, str) else text
+
+
+def created_of(order_id: str = "A-1", *, state: OrderState | None = None, bare: bool = False, **given: Any) -> Created:
+    """An order with a delivery; what is given stands in the delivery. ``bare``: without one."""
+    delivery = DELIVERY | given
+    pieces = [PIECE | each for each in delivery["pieces"]]
+    delivery |= {"pieces": pieces, "stops": [stop_of(each) for each in delivery["stops"]]}
+    order: Any = {"order_id": order_id, "status": state, "delivery": None if bare else delivery}
+    return Created(order_id, {"event_id": "e1", "occurred_at": 0, "producer": "", "order": order})
+
+
+def status_of(order_id: str = "A-1", status: OrderState = "canceled") -> Status:
+    content: Any = {"order_id": order_id, "status": status, "reason": None, "website_id": None}
+    return Status(order_id, {"event_id": "e2", "occurred_at": 0, "producer": "", **content})
+
+
+def sink_of(account: dict[str, str] | None = None, **options: Any) -> EcourierSink:
+    return EcourierSink(EcourierOptions(**options), ACCOUNT | (account or {}))
+
+
+def session_of(account: dict[str, str] | None = None, **options: Any) -> EcourierSession:
+    return EcourierSession(EcourierOptions(**options), ACCOUNT | (account or {}))
+
+
+def attempt_of(
+    event: Event | None = None, number: int = 1, *, unknown: bool = False, known: Tracked | None = None
+) -> Attempt:
+    call = sink_of().prepare(event or created_of(), known)
+    assert isinstance(call, Call)
+    return Attempt(call, number, unknown)
+
+
+def talk_of(flow: Flow[Any], *answers: httpx.Response | Exception) -> tuple[list[httpx.Request], Any]:
+    """Give the answers in turn; return what was asked, and the flow's value."""
+    asked: list[httpx.Request] = []
+    try:
+        asked.append(next(flow))
+        for answer in answers:
+            asked.append(flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer))
+    except StopIteration as stop:
+        return asked, stop.value
+    pytest.fail(f"the flow asks for more: {asked[-1].url}")
+
+
+@pytest.fixture
+def created() -> MakeCreated:
+    return created_of
+
+
+@pytest.fixture
+def status() -> MakeStatus:
+    return status_of
+
+
+@pytest.fixture
+def sink() -> MakeSink:
+    return sink_of
+
+
+@pytest.fixture
+def session() -> MakeSession:
+    return session_of
+
+
+@pytest.fixture
+def attempt() -> MakeAttempt:
+    return attempt_of
+
+
+@pytest.fixture
+def talk() -> Talk:
+    return talk_of

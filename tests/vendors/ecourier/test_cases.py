@@ -1,0 +1,51 @@
+"""e-Courier's examples as data: an event in and its SaveOrder out, an answer in and its meaning out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from ruamel.yaml import YAML
+
+from workers.vendors import Call
+from workers.vendors.ecourier.outcome import outcome_of
+
+CASES = Path(__file__).parent / "cases"
+REQUESTS: list[dict[str, Any]] = YAML(typ="safe").load(CASES / "requests.yaml")
+OUTCOMES: list[dict[str, Any]] = YAML(typ="safe").load(CASES / "outcomes.yaml")
+
+
+@pytest.mark.parametrize("case", REQUESTS, ids=lambda case: case["name"])
+def test_an_event_becomes_the_request(case: dict[str, Any], sink: Any, created: Any, status: Any) -> None:
+    ecourier = sink(case.get("account"))
+    event = created(**case["created"]) if "created" in case else status(**case["status"])
+    call = ecourier.prepare(event)
+    assert isinstance(call, Call)
+    request = ecourier.preview(call)
+    assert orjson.loads(request.content) == {"Order": case["order"]}
+    assert str(request.url) == "https://post.example.e-courier.com/example/software/xml/ecJsonPost.asmx/SaveOrder"
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["userguid"] == "***"
+    assert call.note == case.get("note")
+    assert call.size == len(request.content)
+    assert call.group is None
+
+
+def label(case: dict[str, Any]) -> str:
+    return f"{case['operation']}-{case['answer']['status']}-{case['answer'].get('body', '')[:20]}"
+
+
+@pytest.mark.parametrize("case", OUTCOMES, ids=label)
+def test_an_answer_has_its_meaning(case: dict[str, Any]) -> None:
+    answer = case["answer"]
+    response = httpx.Response(answer["status"], headers=answer.get("headers"), content=answer.get("body", "").encode())
+    outcome = outcome_of(response, case["operation"], ["password-canary", "guid-canary"])
+    assert type(outcome).__name__ == case["outcome"]
+    assert case.get("says", "") in str(getattr(outcome, "detail", "")) + str(getattr(outcome, "reason", ""))
+    assert getattr(outcome, "after", None) == case.get("after")
+    assert getattr(outcome, "fences", None) == case.get("fences", getattr(outcome, "fences", None))
+    assert "guid-canary" not in repr(outcome)
+    assert outcome.status == answer["status"]  # type: ignore[union-attr]
