@@ -48,6 +48,7 @@ class Outcomes:
         self._park = park
         self._delivered = delivered
         retry = state.spec.retry
+        self._opened_at = float("-inf")  # the gate, last
         self._policy = RetryPolicy(first=retry.first, max=retry.max, give_up_after=retry.give_up_after)
 
     def settle(self, results: Sequence[tuple[Lane, Outcome]]) -> None:
@@ -73,6 +74,7 @@ class Outcomes:
         gate, name = self._state.gate, self._state.spec.name
         reason = None if gate.reason is None else gate.reason.value
         if gate.is_open:
+            self._opened_at = self._state.monotonic()
             log.info("gate_opened", worker=name)
         elif was is GateState.OPEN:  # once for each time it shuts; probes that fail say nothing new
             self._state.stats.last_error = f"gate shut ({reason}): {gate.detail}"
@@ -117,15 +119,18 @@ class Outcomes:
         if isinstance(outcome, Unknown):
             state.stats.unknown += 1
             entry.unknown = True
+        if not state.gate.is_open:
+            state.lanes.again(lane)  # the vendor's fault: the gate does the waiting, no attempt is spent
+            return
         entry.attempts += 1
         if entry.first_failed_at is None:
             entry.first_failed_at = now
-        if self._policy.gives_up(age=now - entry.first_failed_at, others_succeed=self._others_succeed(entry)):
+        # An outage is not the record's: only what has passed since the gate opened counts against it.
+        age = now - max(entry.first_failed_at, self._opened_at)
+        if self._policy.gives_up(age=age, others_succeed=self._others_succeed(entry)):
             self._give_up(lane, entry, outcome)
-        elif state.gate.is_open:
-            state.lanes.wait(lane, now + self._policy.delay(entry.attempts, state.chance()))
         else:
-            state.lanes.again(lane)  # the gate does the waiting
+            state.lanes.wait(lane, now + self._policy.delay(entry.attempts, state.chance()))
 
     def _others_succeed(self, entry: Entry) -> bool:
         last, since = self._state.stats.delivered_at, entry.waiting_since
