@@ -15,7 +15,8 @@ from workers.edges.avro_reader import Undecodable
 from workers.edges.kafka_owner import Assignment, Batch, Fetched
 from workers.edges.log import log
 
-_RECORD_COST = 600  # bytes of memory that a record keeps beside its own: objects, lane, ledger
+_RECORD_COST = 1_500  # bytes of memory that a record keeps beside its content: objects, lane, ledger
+_SPREAD = 8  # in flight its value is there as Avro, as JSON (twice the size), in the body, and waiting for the socket
 
 
 class Intake:
@@ -213,4 +214,4 @@ class Intake:
 
 def cost(record: Record) -> int:
     """Bytes that a record keeps in memory until it is finished."""
-    return len(record.value or b"") + len(record.key or b"") + _RECORD_COST
+    return _SPREAD * len(record.value or b"") + len(record.key or b"") + _RECORD_COST

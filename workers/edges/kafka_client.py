@@ -82,11 +82,11 @@ def consumer_options(
         "session_timeout_ms": SESSION_TIMEOUT_MS,
         "heartbeat_interval_ms": 3_000,
         "max_poll_interval_ms": 300_000,
-        "max_poll_records": 2_000,
+        "max_poll_records": 500,
         "fetch_min_bytes": 1,
         "fetch_max_wait_ms": 500,
-        "fetch_max_bytes": 16 * MIB,  # per broker and fetch: bounds memory whatever the backlog
-        "max_partition_fetch_bytes": 1 * MIB,  # a larger record still comes, alone
+        "fetch_max_bytes": 4 * MIB,  # per broker and fetch: bounds memory whatever the backlog
+        "max_partition_fetch_bytes": MIB // 4,  # a larger record still comes, alone
         "metrics_enabled": False,  # ours are counted by the engine; kafka-python's cost CPU per record
     }
 

@@ -64,7 +64,7 @@ class KafkaSource:
         self._loop = loop
         self._orders: queue.SimpleQueue[Callable[[KafkaConsumer], None]] = queue.SimpleQueue()
         self._stopping = threading.Event()
-        self._hand_overs = threading.Semaphore(4)  # a slow loop slows the thread, not the memory
+        self._hand_overs = threading.Semaphore(2)  # a slow loop slows the thread, not the memory
         self._share = _Share()
         self._awaited: frozenset[Partition] = frozenset()
         self._surveyed = 0.0
