@@ -71,8 +71,8 @@ def created_of(order_id: str = "A-1", *, state: OrderState | None = None, bare: 
 
 
 def status_of(order_id: str = "A-1", status: OrderState = "canceled") -> Status:
-    content: Any = {"order_id": order_id, "status": status, "reason": None, "website_id": None}
-    return Status(order_id, {"event_id": "e2", "occurred_at": 0, "producer": "", **content})
+    told: Any = {"event_id": "e2", "occurred_at": 0, "producer": "", "reason": None, "website_id": None}
+    return Status(order_id, told | {"order_id": order_id, "status": status})
 
 
 def sink_of(account: dict[str, str] | None = None, **options: Any) -> EcourierSink:
@@ -97,7 +97,8 @@ def talk_of(flow: Flow[Any], *answers: httpx.Response | Exception) -> tuple[list
     try:
         asked.append(next(flow))
         for answer in answers:
-            asked.append(flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer))
+            request = flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer)
+            asked.append(request)
     except StopIteration as stop:
         return asked, stop.value
     pytest.fail(f"the flow asks for more: {asked[-1].url}")

@@ -67,7 +67,8 @@ def differences(found: FoundOrder, sent: Fields) -> list[str]:
 
     Only what we send counts: e-Courier adds much of its own. Its ways to write a number or a date do not count.
     """
-    return [name for name, value in sent.items() if not _holds(found.fields.get(name), value, name)]
+    told = found.fields | {"CustomerCode": found.customer_code or sent.get("CustomerCode")}
+    return [name for name, value in sent.items() if not _holds(told.get(name), value, name)]
 
 
 def same_text(found: Any, sent: str | None) -> bool:

@@ -72,9 +72,10 @@ class EcourierSession:
             return Denied(str(error))
         except (NotSent, MaybeSent) as error:
             return Unavailable(f"login: {error}")
-        refusal = login_refusal(response, (password, self._given))
+        given = self.credentials["USER_GUID"]
+        refusal = login_refusal(response, (password, given))
         if refusal is None:
-            self._token = new_token(response)
+            self._token, self._given = new_token(response), given
         return refusal
 
     def renew(self, idle: float) -> Flow[None] | None:

@@ -42,7 +42,7 @@ class Clock:
 def written(moment: datetime) -> str:
     """Return the moment's wall time: ``M/D/YYYY h:mm:ss AM``."""
     hour, half = moment.hour % _NOON or _NOON, "AM" if moment.hour < _NOON else "PM"
-    return f"{moment.month}/{moment.day}/{moment.year} {hour}:{moment.minute:02}:{moment.second:02} {half}"
+    return f"{moment.month}/{moment.day}/{moment.year:04} {hour}:{moment.minute:02}:{moment.second:02} {half}"
 
 
 def read(text: str) -> datetime | None:

@@ -1,0 +1,98 @@
+"""What e-Courier demands of an order, checked before anything is sent; and its clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.core.outcome import Rejected
+from workers.vendors import Call
+from workers.vendors.ecourier.times import Clock, read, time_zone
+
+FROM, TO = {"sequence": 1, "type": "pickup"}, {"sequence": 2, "type": "destination"}
+NO_STOPS = "delivery.stops: must hold at least a pickup stop and a destination stop"
+NO_PIECE = "delivery.stops[1].pieces: must be sequences of delivery.pieces, each once"
+BROKEN: list[tuple[dict[str, Any], str]] = [
+    ({"stops": []}, NO_STOPS),
+    ({"stops": [FROM, FROM | {"sequence": 2}]}, NO_STOPS),
+    ({"stops": [TO]}, NO_STOPS),
+    ({"stops": [{"sequence": 1, "type": "both"}]}, NO_STOPS),
+    ({"stops": [FROM, TO | {"sequence": 1}]}, "delivery.stops: each must have a sequence of its own"),
+    ({"pieces": [{}, {}]}, "delivery.pieces: each must have a sequence of its own"),
+    ({"stops": [FROM, TO | {"pieces": [1]}]}, NO_PIECE),
+    ({"pieces": [{}], "stops": [FROM, TO | {"pieces": [1, 1]}]}, NO_PIECE),
+    ({"pieces": [{"sequence": 2}, {"weight": float("nan")}]}, "delivery.pieces[1].weight: must be a number"),
+    ({"pieces": [{"weight": float("inf")}]}, "delivery.pieces[0].weight: must be a number"),
+    (
+        {"stops": [TO, FROM | {"late_at": 2**62}]},
+        "delivery.stops[1].late_at: must lie in the years 1 to 9999",
+    ),
+    (
+        {"stops": [FROM | {"early_at": -62135596800000}, TO]},
+        "delivery.stops[0].early_at: must lie in the years 1 to 9999",
+    ),
+    ({"notes": "\ud800"}, "delivery: a text in it is not valid Unicode"),
+]
+KEPT: list[dict[str, Any]] = [
+    {"service": "", "customer_code": "", "reference": "", "notes": "漢字 😀\r\n"},
+    {"stops": [FROM, {"sequence": 2, "type": "both"}]},
+    {"stops": [FROM | {"time_zone": zone} for zone in ("America",)] + [TO | {"time_zone": "../etc\0"}]},
+    {"pieces": [{"sequence": -1, "quantity": 0, "weight": 1e300}]},
+]
+
+
+@pytest.mark.parametrize(("delivery", "detail"), BROKEN, ids=[str(index) for index in range(len(BROKEN))])
+def test_a_delivery_that_e_courier_cannot_take_is_refused_with_the_field(
+    delivery: dict[str, Any], detail: str, sink: Any, created: Any
+) -> None:
+    assert sink().prepare(created(**delivery)) == Rejected(detail)
+
+
+@pytest.mark.parametrize("delivery", KEPT, ids=range(len(KEPT)))
+def test_what_its_page_does_not_forbid_is_left_to_e_courier(delivery: dict[str, Any], sink: Any, created: Any) -> None:
+    assert isinstance(sink().prepare(created(**delivery)), Call)
+
+
+@pytest.mark.parametrize(
+    ("at", "zone", "text", "abbreviation"),
+    [
+        ("2026-03-08T06:59:59Z", "America/New_York", "3/8/2026 1:59:59 AM", "EST"),
+        ("2026-03-08T07:00:00Z", "America/New_York", "3/8/2026 3:00:00 AM", "EDT"),
+        ("2026-11-01T05:30:00Z", "America/New_York", "11/1/2026 1:30:00 AM", "EDT"),
+        ("2026-11-01T06:30:00Z", "America/New_York", "11/1/2026 1:30:00 AM", "EST"),
+        ("2026-03-29T00:59:59Z", "Europe/Warsaw", "3/29/2026 1:59:59 AM", "CET"),
+        ("2026-03-29T01:00:00Z", "Europe/Warsaw", "3/29/2026 3:00:00 AM", "CEST"),
+        ("2026-10-25T00:30:00Z", "Europe/Warsaw", "10/25/2026 2:30:00 AM", "CEST"),
+        ("2026-10-25T01:30:00Z", "Europe/Warsaw", "10/25/2026 2:30:00 AM", "CET"),
+        ("2026-03-08T10:00:00Z", "America/Phoenix", "3/8/2026 3:00:00 AM", "MST"),
+        ("2026-07-04T04:00:00Z", None, "7/4/2026 12:00:00 AM", "EDT"),
+        ("2026-07-04T16:00:00.999Z", "", "7/4/2026 12:00:00 PM", "EDT"),
+        ("2026-07-04T16:00:00Z", "nowhere", "7/4/2026 12:00:00 PM", "EDT"),
+        ("2026-12-31T15:00:00Z", "Asia/Tokyo", "1/1/2027 12:00:00 AM", "JST"),
+        ("1969-12-31T23:59:59Z", "UTC", "12/31/1969 11:59:59 PM", "UTC"),
+    ],
+)
+def test_an_instant_is_read_off_the_clock_at_the_stop(at: str, zone: str | None, text: str, abbreviation: str) -> None:
+    clock = Clock(time_zone("America/New_York") or UTC)
+    assert clock.reading(round(datetime.fromisoformat(at).timestamp() * 1000), zone, "x") == (text, abbreviation)
+
+
+@given(st.integers(-62_135_000_000_000, 253_402_000_000_000))
+def test_what_is_written_is_read_again(at: int) -> None:
+    moment = read(Clock(UTC).reading(at, None, "x").text)
+    assert moment is not None
+    assert moment.replace(tzinfo=UTC).timestamp() == at // 1000
+
+
+@pytest.mark.parametrize("text", ["", "None", "2019-11-13", "13/13/2019 6:00:00 AM", "11/13/2019 16:00:00 AM"])
+def test_what_is_no_time_is_none(text: str) -> None:
+    assert read(text) is None
+
+
+def test_an_order_opens_and_goes_alone(sink: Any, created: Any, status: Any) -> None:
+    save, cancel = sink().prepare(created()), sink().prepare(status())
+    assert (save.opens, save.group, cancel.opens, cancel.group) == (True, None, False, None)

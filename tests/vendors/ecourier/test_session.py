@@ -1,0 +1,179 @@
+"""e-Courier's login, spoken by `next` and `send`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from workers.core.outcome import Denied, Throttled, Unavailable
+from workers.vendors import MaybeSent, NotSent
+from workers.vendors.ecourier.session import variables_fault
+
+GUID = "{011114A4-5391-46E0-B576-9835485F5731}"
+GRANTED = httpx.Response(200, json={"status": "0", "UserGUID": GUID})
+DAY = 86_400.0
+
+
+def request() -> httpx.Request:
+    return httpx.Request("POST", "https://x.example/")
+
+
+def test_a_given_guid_needs_no_login(session: Any) -> None:
+    signed, here = request(), session()
+    here.sign(signed)
+    assert signed.headers["UserGUID"] == here.token == "guid-canary"
+
+
+@pytest.mark.parametrize("guid", ["", "a\nb", "żółw"])
+def test_without_a_guid_that_a_header_can_carry_there_is_no_token(guid: str, session: Any) -> None:
+    here, unsigned = session({"USER_GUID": guid}), request()
+    here.sign(unsigned)
+    assert here.token is None
+    assert "UserGUID" not in unsigned.headers
+
+
+def test_a_login_brings_a_new_token(session: Any, talk: Any) -> None:
+    here, signed = session(), request()
+    asked, refusal = talk(here.login(), GRANTED)
+    assert [str(each.url.path.rpartition("/")[2]) for each in asked] == ["Login"]
+    assert orjson.loads(asked[0].content) == {
+        "website": "example",
+        "username": "user1",
+        "password": "password-canary",
+    }
+    assert refusal is None
+    here.sign(signed)
+    assert signed.headers["UserGUID"] == GUID
+
+
+def test_a_guid_that_is_changed_goes_before_what_login_gave(session: Any, talk: Any) -> None:
+    mounted = {"USER_GUID": "first"}
+    here = session()
+    here.credentials = here.credentials | mounted
+    talk(here.login(), GRANTED)
+    mounted["USER_GUID"] = "second"
+    here.credentials = here.credentials | mounted
+    assert here.token == "second"
+
+
+@pytest.mark.parametrize("missing", ["WEBSITE", "USERNAME", "PASSWORD"])
+def test_without_a_user_a_dead_guid_is_our_fault(missing: str, session: Any, talk: Any) -> None:
+    asked, refusal = talk(session({missing: ""}).login())
+    assert asked == []
+    assert isinstance(refusal, Denied)
+    assert "USER_GUID" in refusal.reason
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (httpx.Response(500, json={"status": "-4", "statusdescription": "Login failed"}), Denied),
+        (httpx.Response(500, json={"status": "-6"}), Denied),
+        (httpx.Response(200, json={"status": "-4"}), Denied),
+        (httpx.Response(200, json={"status": "0"}), Denied),
+        (httpx.Response(200, json={"status": "0", "UserGUID": "JSON Post Recieved"}), Denied),
+        (httpx.Response(401), Denied),
+        (httpx.Response(403), Denied),
+        (httpx.Response(404), Denied),
+        (httpx.Response(301, headers={"location": "https://elsewhere.example/"}), Denied),
+        (httpx.Response(500, json={"status": "-1"}), Unavailable),
+        (httpx.Response(500, json={"status": "-3"}), Unavailable),
+        (httpx.Response(500), Unavailable),
+        (httpx.Response(502, text="<html>"), Unavailable),
+        (httpx.Response(503), Unavailable),
+        (httpx.Response(200, text="<html>sign in</html>"), Unavailable),
+        (httpx.Response(429), Throttled),
+        (httpx.Response(503, headers={"retry-after": "2"}), Throttled),
+        (NotSent("refused"), Unavailable),
+        (MaybeSent("reset"), Unavailable),
+    ],
+    ids=str,
+)
+def test_a_login_that_fails_says_why(answer: Any, kind: type, session: Any, talk: Any) -> None:
+    here = session({"USER_GUID": ""})
+    refusal = talk(here.login(), answer)[1]
+    assert type(refusal) is kind
+    assert here.token is None
+
+
+def test_no_secret_shows_even_when_e_courier_echoes_it(session: Any, talk: Any) -> None:
+    here = session()
+    said = f"password-canary is wrong for guid-canary and {GUID}"
+    refusal = talk(here.login(), httpx.Response(500, json={"status": "-4", "statusdescription": said}))[1]
+    assert "*** is wrong" in refusal.reason
+    assert "canary" not in f"{refusal!r} {here!r}"
+    assert GUID[1:-1] not in repr(refusal)
+
+
+@pytest.mark.parametrize(
+    ("answer", "dead"),
+    [
+        (httpx.Response(500, json={"status": "-5", "statusdescription": "No UserGUID Received"}), True),
+        (httpx.Response(200, json={"status": -5}), True),
+        (httpx.Response(401), True),
+        (httpx.Response(403, text="<html>"), True),
+        (httpx.Response(500, json={"status": "-6"}), False),
+        (httpx.Response(500, json={"status": "-4"}), False),
+        (httpx.Response(200, json={"status": "0"}), False),
+        (httpx.Response(200, json={"Order": {"x": "y" * 5000}, "status": "-5"}), False),
+        (httpx.Response(500), False),
+    ],
+    ids=str,
+)
+def test_a_dead_token_is_known_by_its_answer(answer: httpx.Response, dead: bool, session: Any) -> None:
+    assert session().is_dead(answer) is dead
+
+
+def test_which_answers_mean_a_dead_token_is_configuration(session: Any) -> None:
+    here = session(dead_statuses=(-6, 440))
+    assert here.is_dead(httpx.Response(440))
+    assert here.is_dead(httpx.Response(500, json={"status": "-6"}))
+    assert not here.is_dead(httpx.Response(401))
+    assert not here.is_dead(httpx.Response(500, json={"status": "-5"}))
+
+
+def test_a_token_that_is_not_used_is_refreshed_in_time(session: Any, talk: Any) -> None:
+    here = session()
+    assert here.renew(9 * DAY) is None
+    asked, _ = talk(here.renew(10 * DAY), GRANTED)
+    assert [each.url.path.rpartition("/")[2] for each in asked] == ["RefreshGUID"]
+    assert here.token == GUID
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(500), httpx.Response(200, json={"status": "0"}), MaybeSent("reset")])
+def test_a_refresh_that_fails_changes_nothing(answer: Any, session: Any, talk: Any) -> None:
+    here = session()
+    talk(here.renew(11 * DAY), answer)
+    assert here.token == "guid-canary"
+
+
+def test_without_a_token_there_is_nothing_to_refresh(session: Any) -> None:
+    assert session({"USER_GUID": ""}).renew(30 * DAY) is None
+
+
+@pytest.mark.parametrize("variable", [{"BASE_URL": "ftp://x"}, {"TIME_ZONE": "nowhere"}])
+def test_variables_that_no_request_can_carry_are_our_fault(variable: dict[str, str], session: Any, talk: Any) -> None:
+    assert isinstance(talk(session(variable).login())[1], Denied)
+    assert talk(session(variable).renew(30 * DAY)) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("account", "says"),
+    [
+        ({}, None),
+        ({"USER_GUID": ""}, None),
+        ({"WEBSITE": "", "USERNAME": "", "PASSWORD": ""}, None),
+        ({"USERNAME": "", "PASSWORD": ""}, None),
+        ({"PASSWORD": ""}, "go together"),
+        ({"WEBSITE": ""}, "go together"),
+        ({"WEBSITE": "", "USERNAME": "", "PASSWORD": "", "USER_GUID": ""}, "set USER_GUID, or WEBSITE"),
+        ({"USERNAME": "", "PASSWORD": "", "USER_GUID": ""}, "set USER_GUID, or WEBSITE"),
+        ({"TIME_ZONE": "EST5"}, "IANA"),
+    ],
+)
+def test_who_asks_is_told_in_one_way_at_least(account: dict[str, str], says: str | None, session: Any) -> None:
+    fault = variables_fault(session(account).credentials)
+    assert fault is None if says is None else says in (fault or "")
