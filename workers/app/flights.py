@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import assert_never
 
 from workers.app.state import SinkState
@@ -15,6 +16,7 @@ from workers.core.lanes import Entry, Lane
 from workers.core.outcome import Outcome, Rejected, Skipped, Unavailable, Unknown
 from workers.core.parked import Parking
 from workers.core.tracked import Tracked
+from workers.edges.avro import UnknownSchema
 from workers.edges.avro_reader import Undecodable
 from workers.edges.log import log
 from workers.edges.telemetry import Trace
@@ -124,6 +126,10 @@ class Flights:
         except Undecodable as error:
             self._end(lane, entry, Parking(ParkReason.UNDECODABLE, str(error)))
             return None
+        except UnknownSchema as error:  # the registry said that it has none, and that is forgotten after a minute
+            detail = f"the registry does not know schema id {error.schema_id}"
+            self._end(lane, entry, Parking(ParkReason.UNDECODABLE, detail))
+            return None
         return self._mapped(lane, entry, event, shard.tracked.get(entry.order_id))
 
     def _mapped(self, lane: Lane, entry: Entry, event: Event, known: Tracked | None) -> Call | None:
@@ -181,28 +187,26 @@ class Flights:
         trace = self._tools.tracing.process([lane.queue[0].record for lane in lanes], self._state.spec.name)
         flight = asyncio.get_running_loop().create_task(self._fly(lanes, attempts, trace))
         self._flying.add(flight)
-        flight.add_done_callback(self._landed)
+        flight.add_done_callback(partial(self._landed, lanes))
 
-    def _landed(self, flight: asyncio.Task[None]) -> None:
+    def _landed(self, lanes: list[Lane], flight: asyncio.Task[None]) -> None:
         self._flying.discard(flight)
-        if not flight.cancelled() and (error := flight.exception()) is not None:
+        if flight.cancelled():  # perhaps before it began: only here is it seen for sure
+            for lane in lanes:
+                self._state.held_up(lane)
+        elif (error := flight.exception()) is not None:
             # A lane whose flight broke off here would stay closed for good: the process starts anew instead.
             self._tools.failed(error if isinstance(error, Exception) else RuntimeError(type(error).__name__))
         self.pump()
 
     async def _fly(self, lanes: list[Lane], attempts: list[Attempt], trace: Trace) -> None:
-        try:
-            outcomes = await self._outcomes(attempts, trace)
-        except asyncio.CancelledError:
-            for lane in lanes:
-                self._state.held_up(lane)
-            raise
+        outcomes = await self._outcomes(attempts, trace)
         trace.end(outcomes)
         self._settle(list(zip(lanes, outcomes, strict=True)))
 
     async def _outcomes(self, attempts: list[Attempt], trace: Trace) -> list[Outcome]:
         try:
-            return await self._tools.client.run(self._tools.sink.deliver(attempts), trace)
+            outcomes = await self._tools.client.run(self._tools.sink.deliver(attempts), trace)
         except NotSent as error:
             return [Unavailable(str(error))] * len(attempts)
         except MaybeSent as error:
@@ -210,8 +214,14 @@ class Flights:
         except LoginFailed as failed:
             return [failed.outcome] * len(attempts)
         except Exception as error:  # noqa: BLE001 - a flow's mistake must not end the worker, and tells nothing of what was applied
-            log.error("flow_failed", worker=self._state.spec.name, error=type(error).__name__)
-            return [Unknown(f"the relay's own fault: {type(error).__name__}")] * len(attempts)
+            return self._own_fault(type(error).__name__, len(attempts))
+        if len(outcomes) != len(attempts):
+            return self._own_fault(f"{len(outcomes)} outcomes for {len(attempts)} calls", len(attempts))
+        return outcomes
+
+    def _own_fault(self, what: str, count: int) -> list[Outcome]:
+        log.error("flow_failed", worker=self._state.spec.name, error=what)
+        return [Unknown(f"the relay's own fault: {what}")] * count
 
     def _wake_at(self, now: float) -> None:
         """Pump again when the next wait is over: a retry, the linger, the gate."""
