@@ -69,6 +69,26 @@ def test_however_many_alternate_the_text_stays_within_the_brokers_limit(count: i
     assert all((offset in told) == bool(offset % 2) for offset in range(told.end))
 
 
+@pytest.mark.parametrize("size", range(1, 8))
+@pytest.mark.parametrize("first", range(6))
+def test_it_is_cut_within_the_limit_wherever_the_border_falls(size: int, first: int) -> None:
+    """Run lengths of one to seven bytes each, moved byte by byte across the border."""
+    done = 2 ** (7 * size - 1)
+    starts = [0, *(first_run(first) + index * (done + 1) for index in range(3_100))]
+    end = starts[-1] + 1 + done
+    text = encode(0, end, starts)
+    assert len(text) <= METADATA_LIMIT
+    told = Finished.parse(0, text)
+    assert told is not None
+    assert len(told.starts) > 2_900 // (size + 1) or told.end >= 24_500
+    assert all(start not in told and start + done in told for start in told.starts[1:])
+
+
+def first_run(size: int) -> int:
+    """The end of a first finished run whose length takes ``size`` bytes; 0 and 1 alike."""
+    return int(2 ** (7 * size - 1)) + 1 if size else 2
+
+
 @given(runs=RUNS, more=RUNS, cut=st.integers(0, 3_000))
 def test_what_a_former_owner_had_finished_further_on_is_kept(
     runs: list[tuple[int, int]], more: list[tuple[int, int]], cut: int

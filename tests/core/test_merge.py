@@ -222,10 +222,11 @@ def test_a_later_batchs_stamp_holds_for_what_could_not_be_stamped_before_it() ->
     """Stamped later still, the first would let the status before it, and so before the second."""
     merge = merge_of("created", "status")
     merge.push("created", [record("created", 0, at=5)], {"status": None}, 1)
-    merge.push("created", [record("created", 1, at=5)], {"status": 0}, 2)
-    merge.push("status", [record("status", 0, at=1)], {"created": 2}, 1)
+    merge.push("created", [record("created", 1, at=5), record("created", 2, at=5)], {"status": None}, 3)
+    merge.push("created", [record("created", 3, at=5)], {"status": 0}, 4)
+    merge.push("status", [record("status", 0, at=1)], {"created": 4}, 1)
     merge.restamp("status", 1)
-    assert [one.topic for one in iter(lambda: merge.pop(0.0), None) if one] == ["created", "created", "status"]
+    assert [one.topic for one in iter(lambda: merge.pop(0.0), None) if one] == ["created"] * 4 + ["status"]
 
 
 def test_what_could_not_be_stamped_waits_until_it_is() -> None:

@@ -122,11 +122,15 @@ class Merge:
     @staticmethod
     def _stamp_earlier(side: Side, stamps: Stamps) -> None:
         """What is queued was fetched before this batch: where it has no stamp yet, this batch's holds for it too."""
+        filled: Stamps | None = None
         for _, earlier in reversed(side.queue):
+            if earlier is filled:
+                continue  # one batch's records share their stamps
             missing = {topic: end for topic, end in stamps.items() if end is not None and earlier.get(topic) is None}
             if not missing:
                 return  # nor has any before it
             earlier.update(missing)
+            filled = earlier
 
     @staticmethod
     def _read_up_to(side: Side, stamps: Stamps) -> bool:
