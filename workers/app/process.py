@@ -30,7 +30,7 @@ def run_workers(names: Sequence[str], configuration: Configuration, environ: Map
     """Run these workers until SIGTERM or SIGINT; raises `WorkerFailed`, and `OSError` when the port is taken."""
     settings = configuration.settings
     set_up(settings.log_level, settings.log_format)
-    _collect_seldom()
+    collect_seldom()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run(names, configuration, environ))
 
@@ -85,9 +85,9 @@ def _on_signal(loop: asyncio.AbstractEventLoop, ended: asyncio.Future[Exception 
         loop.add_signal_handler(one, signalled)
 
 
-def _collect_seldom() -> None:
-    """Records end by reference counts; to look for cycles among a full window after every 700 objects, as Python
-    does by default, takes a tenth of the processor time.
+def collect_seldom() -> None:
+    """Records end by reference counts. To look for cycles among a full window after every 700 objects, as Python
+    does by default, takes a third of the processor time.
     """
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)

@@ -11,6 +11,7 @@ import sys
 import httpx
 import uvloop
 
+from workers.app.process import collect_seldom
 from workers.edges.vendor_client import VendorClient, open_client
 from workers.vendors import Flow
 from workers.vendors.ecdp.wire import Wire, wire
@@ -39,6 +40,7 @@ async def _run(base_url: str, api_key: str, in_flight: int) -> None:
 def main() -> None:
     """Send until SIGTERM."""
     base_url, api_key, in_flight = sys.argv[1:]
+    collect_seldom()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(base_url, api_key, int(in_flight)))
 
