@@ -103,7 +103,8 @@ class Commits:
         """
         if self._state.monotonic() - self._committed_at < PROVE_EVERY:
             return {}
-        known = ((at, offset) for shard in self._state.shards.values() for at, offset in shard.committed.items())
+        shards = self._state.shards.values()
+        known = ((at, one) for shard in shards for at, one in shard.committed.items() if at not in shard.stopped)
         return dict(islice(known, 1))
 
     def _told(self, epoch: int, offsets: dict[Partition, tuple[int, str]]) -> None:
@@ -140,13 +141,21 @@ class Commits:
         return True
 
     def _offsets_with(self, writes: Sequence[Write]) -> dict[Partition, tuple[int, str]]:
-        """The offsets as they will be once these are written."""
+        """The offsets of these partition numbers as they will be once these are written.
+
+        Also where none of them moves: only a transaction that carries offsets is refused to a former owner, whose
+        late row could take a fence away that the present owner needs.
+        """
         parked: dict[Partition, set[int]] = {}
         for write in writes:
             if write.entry is not None and not write.entry.replay:
                 parked.setdefault(write.entry.record.at, set()).add(write.entry.record.offset)
+        shards = [self._state.shards[number] for number in {write.number for write in writes}]
         return {
-            at: self._state.shards[at.number].ledgers[at].metadata(frozenset(offsets)) for at, offsets in parked.items()
+            at: ledger.metadata(frozenset(parked.get(at, ())))
+            for shard in shards
+            for at, ledger in shard.ledgers.items()
+            if at not in shard.stopped
         }
 
     def _parked(
