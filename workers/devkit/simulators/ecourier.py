@@ -26,6 +26,7 @@ CODES: Final = {
 }
 UNABLE_TO_CANCEL, UNABLE_TO_MODIFY = "Order Unable to Cancel", "Order Unable to Modify"
 DELETED: Final = "X"
+INTERNAL_ERROR: Final = 500
 
 
 @dataclass
@@ -60,10 +61,12 @@ class EcourierLedger:
         return self._known(endpoint, body, token, faults)
 
     def trouble(self, status: int, said: str = "") -> Answer:
-        """Answer an HTTP error, or below zero HTTP 500 with that code, as the page shows it."""
-        code = status if status < 0 else -1
+        """Answer HTTP 500 with a code, as the page shows it; another HTTP error comes from some server in between."""
+        if status not in CODES and status != INTERNAL_ERROR:
+            return Answer(status)
+        code = status if status in CODES else -1
         problem = {"status": str(code), "statusdescription": said or CODES[code]}
-        return Answer(status if status > 0 else 500, orjson.dumps(problem))
+        return Answer(INTERNAL_ERROR, orjson.dumps(problem))
 
     def refused_with_200(self) -> Answer:
         """Answer 200 with a status that is not 0."""

@@ -21,9 +21,11 @@ REFRESH_AFTER: Final = 10 * DAY  # unused; e-Courier forgets a GUID after 20 day
 PASSING_CODES: Final = frozenset({"-1", "-3"})  # of a login: a general error, the database unavailable
 THROTTLED: Final = 429
 PASSING_STATUSES: Final = frozenset({408, 425})
+REFUSALS: Final = frozenset({401, 403})
 
 LONGEST_REFUSAL: Final = 2000  # bytes; an order may be a megabyte, and is not parsed for this
 
+WHO: Final = "are WEBSITE, USERNAME and PASSWORD right?"
 NO_LOGIN: Final = "the UserGUID is missing or no longer good: set a new USER_GUID, or WEBSITE, USERNAME and PASSWORD"
 
 
@@ -98,12 +100,14 @@ def login_refusal(response: httpx.Response, hide: tuple[str, ...]) -> Denied | T
     said = f"login: {words(response, hide)}"
     if status == THROTTLED or (status == httpx.codes.SERVICE_UNAVAILABLE and "retry-after" in response.headers):
         return Throttled(retry_after(response), status)
+    if status in REFUSALS:
+        return Denied(f"{said}; {WHO}", status)
     if code in PASSING_CODES or status in PASSING_STATUSES or (code is None and response.is_server_error):
         return Unavailable(said, status)
     if response.is_success and code is None:
         return Unavailable(f"{said}; not the JSON that is documented", status)
     if not response.is_success or code != SUCCESS:
-        return Denied(f"{said}; are WEBSITE, USERNAME and PASSWORD right?", status)
+        return Denied(f"{said}; {WHO}", status)
     return None if new_token(response) else Denied(f"{said}; it gives no UserGUID", status)
 
 
