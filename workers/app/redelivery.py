@@ -111,7 +111,12 @@ class Redelivery:
         self._runs[run.order_id] = run
         reader = asyncio.get_running_loop().create_task(self._read(run))
         self._readers.add(reader)
-        reader.add_done_callback(self._readers.discard)
+        reader.add_done_callback(self._read_ended)
+
+    def _read_ended(self, reader: asyncio.Task[None]) -> None:
+        self._readers.discard(reader)
+        if not reader.cancelled() and (error := reader.exception()) is not None:
+            log.error("redelivery_failed", worker=self._state.spec.name, error=type(error).__name__)
 
     async def _read(self, run: Run) -> None:
         """Read what is parked of the order beyond what has been read, and send it on its way."""
@@ -148,7 +153,12 @@ class Redelivery:
     def _is_of(self, order_id: str, parked: Record) -> bool:
         """As when it was fetched, its value tells the order; its key may be missing, or another's."""
         try:
-            return self._codec.order_id(source_record(parked).topic, parked.value or b"") == order_id
+            topic = source_record(parked).topic
+        except ValueError as error:  # not parked by us: what it should be delivered as is not to be told
+            log.error("parked_record_foreign", partition=str(parked.at), offset=parked.offset, detail=str(error))
+            return False
+        try:
+            return self._codec.order_id(topic, parked.value or b"") == order_id
         except UnknownSchema:
             return True  # perhaps
         except (Undecodable, ValueError, KeyError):
