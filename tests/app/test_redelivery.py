@@ -1,0 +1,272 @@
+"""Parked statuses follow the create that they waited for: in order, once, also after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from tests.app.sink_rig import CREATED, Rig, make_rig
+from workers.app.parking import ParkQueue
+from workers.app.redelivery import Redelivery
+from workers.core.fence import Fence, ParkReason
+from workers.core.lanes import Entry
+from workers.core.parked import Parking, parked_headers
+from workers.core.record import Partition, Record
+from workers.edges.kafka_client import KafkaConnection, KafkaFailed
+
+UNKNOWN = Parking(ParkReason.UNKNOWN_ORDER, "404", 404, 9)
+
+
+class Parked:
+    """The parked topic: what `read_range` finds there."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.failures: list[KafkaFailed] = []
+        self.reads: list[tuple[int, int]] = []
+
+    def append(self, record: Record, parking: Parking = UNKNOWN) -> int:
+        headers = parked_headers(record, "ecdp-sink", parking, 0)
+        offset = 100 + len(self.records)
+        self.records.append(Record("ecdp-parked", 0, offset, 0, record.key, record.value, headers))
+        return offset
+
+    async def read(
+        self,
+        connection: Any,
+        at: Partition,
+        first: int,
+        last: int,
+        wanted: Callable[[Record], bool],
+    ) -> list[Record]:
+        self.reads.append((first, last))
+        if self.failures:
+            raise self.failures.pop()
+        return [one for one in self.records if first <= one.offset <= last and wanted(one)]
+
+
+class Stand:
+    """A redelivery whose transactions succeed as soon as they are asked for."""
+
+    def __init__(self) -> None:
+        self.rig: Rig = make_rig()
+        self.queue = ParkQueue(self.rig.state)
+        self.topic = Parked()
+        self.written: list[tuple[str | None, Fence | None]] = []
+        self.redelivery = Redelivery(
+            self.rig.state,
+            self.queue,
+            KafkaConnection(),
+            codec=cast("Any", self.rig.codec),
+            pump=lambda: None,
+            wake=self.write,
+        )
+
+    @property
+    def fences(self) -> dict[str, Fence]:
+        return self.rig.state.shards[0].fences
+
+    def write(self) -> None:
+        asyncio.get_running_loop().call_soon(self._write)
+
+    def _write(self) -> None:
+        writes = self.queue.take(self.queue.numbers)
+        for write in writes:
+            self.written.append((write.order_id, self.fences.get(write.order_id or "")))
+            if write.entry is not None:
+                self.rig.state.finish(write.entry)
+        self.queue.done(writes)
+
+    def park(self, *values: str, order: str = "A", parking: Parking = UNKNOWN) -> None:
+        """These records lie parked, and their order's fence says where."""
+        places = [self.topic.append(self.rig.record(value), parking) for value in values]
+        fence = self.fences.get(order) or Fence(parking.reason, parking.detail, 0, 0)
+        for place in places:
+            fence = fence.behind().at(place)
+        self.fences[order] = fence
+
+    def create(self) -> Entry:
+        """The order's create has been delivered."""
+        (entry,) = self.rig.add("A", topic=CREATED)
+        lane = self.rig.state.lanes.take()
+        assert lane is not None
+        self.rig.state.lanes.finish(lane)
+        return entry
+
+    async def next(self) -> Entry:
+        """The next record that is sent, still in flight."""
+        lane = None
+        async with asyncio.timeout(5):
+            while (lane := self.rig.state.lanes.take()) is None:  # noqa: ASYNC110 - as below
+                await asyncio.sleep(0.001)
+        return lane.queue[0]
+
+    def deliver(self, entry: Entry) -> None:
+        lane = self.rig.state.lanes.get(entry.order_id)
+        assert lane is not None
+        self.rig.state.lanes.finish(lane)
+        assert self.redelivery.delivered(entry) is False
+        self.rig.state.finish(entry)
+
+    async def until(self, what: Callable[[], Any]) -> None:
+        async with asyncio.timeout(5):
+            while not what():  # noqa: ASYNC110 - what is awaited is a state, and several parts lead to it
+                await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+def stand(monkeypatch: pytest.MonkeyPatch) -> Stand:
+    made = Stand()
+    monkeypatch.setattr("workers.app.redelivery.read_range", made.topic.read)
+    monkeypatch.setattr("workers.app.redelivery._AGAIN", 0.001)
+    return made
+
+
+async def test_statuses_follow_their_create_in_order_and_the_fence_ends(stand: Stand) -> None:
+    stand.park("A:1", "A:2")
+    assert stand.redelivery.delivered(stand.create()) is True
+    sent = []
+    for _ in range(2):
+        entry = await stand.next()
+        assert entry.replay
+        sent.append(entry.record.value)
+        stand.deliver(entry)
+    await stand.until(lambda: stand.fences == {})
+    await stand.until(lambda: stand.written and stand.written[-1] == ("A", None))
+    assert sent == [b"A:1", b"A:2"]
+
+
+async def test_the_create_is_finished_with_its_fences_mark_and_not_before(stand: Stand) -> None:
+    """Were it committed first, a crash between would leave the statuses parked for good."""
+    stand.park("A:1")
+    create = stand.create()
+    assert stand.redelivery.delivered(create) is True
+    assert stand.rig.committable(CREATED) == 0
+    assert stand.fences["A"].mended
+    await stand.until(lambda: stand.rig.committable(CREATED) == 1)
+    assert [write[0] for write in stand.written[:1]] == ["A"]
+
+
+async def test_what_was_parked_behind_meanwhile_follows_too(stand: Stand) -> None:
+    stand.park("A:1")
+    stand.redelivery.delivered(stand.create())
+    first = await stand.next()
+    stand.park("A:2", parking=Parking(ParkReason.BEHIND, "behind"))
+    stand.deliver(first)
+    second = await stand.next()
+    assert second.record.value == b"A:2"
+    stand.deliver(second)
+    await stand.until(lambda: stand.fences == {})
+
+
+async def test_progress_is_kept_so_that_a_restart_delivers_nothing_twice(stand: Stand) -> None:
+    stand.park("A:1", "A:2", "A:3")
+    stand.redelivery.delivered(stand.create())
+    stand.deliver(await stand.next())
+    await stand.until(lambda: any(fence and fence.first == 101 for _, fence in stand.written))
+    assert stand.fences["A"].mended
+
+
+async def test_after_a_restart_a_mended_fence_goes_on_where_it_stood(stand: Stand) -> None:
+    stand.park("A:1", "A:2")
+    stand.fences["A"] = replace(stand.fences["A"], mended=True, first=101)
+    stand.park("B:1", order="B")
+    stand.redelivery.loaded(stand.rig.state.shards[0])
+    entry = await stand.next()
+    assert entry.record.value == b"A:2"
+    stand.deliver(entry)
+    await stand.until(lambda: set(stand.fences) == {"B"})
+
+
+async def test_a_record_that_fails_again_stays_parked_with_all_that_follow_and_the_new_reason(stand: Stand) -> None:
+    stand.park("A:1", "A:2", "A:3")
+    stand.redelivery.delivered(stand.create())
+    stand.deliver(await stand.next())
+    failed = await stand.next()
+    lane = stand.rig.state.lanes.get("A")
+    assert lane is not None
+    stand.rig.state.lanes.finish(lane)
+    stand.redelivery.parked_again(failed, Parking(ParkReason.REJECTED, "too late", 422))
+    await asyncio.sleep(0.01)
+    fence = stand.fences["A"]
+    assert (fence.reason, fence.detail, fence.first, fence.last, fence.mended) == (
+        ParkReason.REJECTED, "too late", 101, 102, False,
+    )  # fmt: skip
+    assert stand.rig.state.lanes.take() is None
+    assert stand.written[-1] == ("A", fence)
+
+
+async def test_a_record_that_was_parked_twice_is_delivered_once(stand: Stand) -> None:
+    """A transaction whose end was lost ran twice."""
+    record = stand.rig.record("A:1")
+    places = [stand.topic.append(record), stand.topic.append(record)]
+    stand.fences["A"] = Fence(ParkReason.UNKNOWN_ORDER, "404", 0, 1, places[0], places[1])
+    stand.redelivery.delivered(stand.create())
+    stand.deliver(await stand.next())
+    await stand.until(lambda: stand.fences == {})
+
+
+async def test_only_the_orders_own_records_are_read(stand: Stand) -> None:
+    stand.park("A:1")
+    stand.park("B:1", order="B")
+    stand.park("A:2")
+    stand.redelivery.delivered(stand.create())
+    for value in (b"A:1", b"A:2"):
+        entry = await stand.next()
+        assert entry.record.value == value
+        stand.deliver(entry)
+    await stand.until(lambda: set(stand.fences) == {"B"})
+
+
+async def test_a_foreign_record_in_the_parked_topic_holds_nobody_up(stand: Stand) -> None:
+    """Somebody has written there by hand: what it should be delivered as is not to be told."""
+    stand.topic.records.append(Record("ecdp-parked", 0, 100, 0, b"A", b"A:by hand"))
+    place = stand.topic.append(stand.rig.record("A:1"))
+    stand.fences["A"] = Fence(ParkReason.UNKNOWN_ORDER, "404", 0, 2, 100, place)
+    stand.redelivery.delivered(stand.create())
+    entry = await stand.next()
+    assert entry.record.value == b"A:1"
+    stand.deliver(entry)
+    await stand.until(lambda: stand.fences == {})
+
+
+async def test_a_cluster_out_of_reach_is_asked_again(stand: Stand) -> None:
+    stand.topic.failures.append(KafkaFailed("cannot reach Kafka"))
+    stand.park("A:1")
+    stand.redelivery.delivered(stand.create())
+    assert (await stand.next()).record.value == b"A:1"
+    assert len(stand.topic.reads) == 2
+
+
+async def test_records_on_their_way_into_the_parked_topic_are_waited_for(stand: Stand) -> None:
+    """The fence holds from the moment a record is queued, its place is known later."""
+    stand.rig.state.shards[0].fences["A"] = Fence(ParkReason.UNKNOWN_ORDER, "404", 0, 1)
+    stand.redelivery.delivered(stand.create())
+    await asyncio.sleep(0.01)
+    assert stand.topic.reads == []
+    place = stand.topic.append(stand.rig.record("A:1"))
+    stand.fences["A"] = stand.fences["A"].at(place)
+    assert (await stand.next()).record.value == b"A:1"
+
+
+async def test_partitions_that_go_end_their_redeliveries(stand: Stand) -> None:
+    stand.park("A:1", "A:2")
+    stand.redelivery.delivered(stand.create())
+    entry = await stand.next()
+    stand.redelivery.forget()
+    stand.queue.forget()
+    stand.written.clear()
+    stand.rig.assign(0, epoch=2)
+    stand.deliver(entry)
+    await asyncio.sleep(0.01)
+    assert (stand.written, stand.queue.numbers) == ([], [])
+    assert stand.rig.state.lanes.take() is None
+
+
+async def test_deliveries_of_orders_without_a_fence_are_nothing_to_it(stand: Stand) -> None:
+    assert stand.redelivery.delivered(stand.create()) is False
+    assert stand.queue.numbers == []
