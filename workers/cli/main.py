@@ -24,6 +24,7 @@ COMMANDS = {
     "publish": "Send events, given as JSON lines, to a topic.",
     "tail": "Show a topic's records as JSON lines.",
     "sample": "Print a valid example event for a topic.",
+    "quote": "Ask e-Courier what the delivery of an order would cost.",
     "offsets": "Show a worker's committed offsets, or move them.",
     "simulate": "Run a vendor's simulator, with faults on demand.",
 }

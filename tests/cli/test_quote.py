@@ -1,0 +1,160 @@
+"""`relay quote`: what a delivery would cost, and nothing is created."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workers.devkit.simulators import SimulatorOptions
+from workers.devkit.simulators.ecourier import EcourierSimulator
+from workers.devkit.simulators.faults import Faults
+
+ROOT = Path(__file__).parents[2]
+SINK = """
+  {name}:
+    vendor: ecourier
+    consumes: [order-created, order-status]
+    parks: {name}-parked
+    credentials: ECOURIER
+"""
+TOPIC = """
+  {name}:
+    partitions: 12
+    replication_factor: 3
+    config: {{{config}, min.insync.replicas: 2, max.message.bytes: 1114124}}
+"""
+PLACE = {"city": "Orlando", "postal_code": "32804"}
+EVENT: dict[str, Any] = {
+    "event_id": "e1",
+    "occurred_at": "2026-11-22T10:00:00Z",
+    "order": {
+        "order_id": "A-1",
+        "placed_at": "2026-11-22T10:00:00Z",
+        "total_value": "150.00",
+        "customer": {},
+        "lines": [],
+        "delivery": {
+            "service": "Route",
+            "pieces": [{"sequence": 1, "reference": "BOX"}],
+            "stops": [{"sequence": 1, "type": "pickup", **PLACE}, {"sequence": 2, "type": "destination", **PLACE}],
+        },
+    },
+}
+
+
+@pytest.fixture
+def ecourier() -> Iterator[EcourierSimulator]:
+    """On a loop and a thread of its own: the command runs a loop of its own in this one."""
+    with asyncio.Runner() as runner:
+        simulator = EcourierSimulator(SimulatorOptions(faults=Faults()))
+        loop = runner.get_loop()
+        runner.run(simulator.start())
+        serving = threading.Thread(target=loop.run_forever)
+        serving.start()
+        yield simulator
+        asyncio.run_coroutine_threadsafe(simulator.stop(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        serving.join()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, ecourier: EcourierSimulator, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with an e-Courier sink."""
+    shutil.copytree(ROOT / "schemas", tmp_path / "schemas")
+    topology(tmp_path, "quote-sink")
+    monkeypatch.chdir(tmp_path)
+    base = f"{ecourier.server.base_url}/example/software/xml/ecJsonPost.asmx"
+    for name, value in {"BASE_URL": base, "WEBSITE": "x", "USERNAME": "y", "PASSWORD": "demo-key"}.items():
+        monkeypatch.setenv(f"ECOURIER_{name}", value)
+    monkeypatch.setenv("ECOURIER_CUSTOMER_CODE", "Alpha")
+    (tmp_path / "order.json").write_text(json.dumps(EVENT, indent=2))
+    return tmp_path
+
+
+def topology(folder: Path, *names: str) -> None:
+    """topics.yaml as in the repository, its e-Courier sinks replaced by those named."""
+    text = (ROOT / "topics.yaml").read_text()
+    head, workers = text.split("\nworkers:\n")
+    own = [block for block in workers.split("\n\n") if "vendor: ecourier" not in block]
+    topics = ""
+    for name in names:
+        topics += TOPIC.format(name=f"{name}-parked", config="retention.ms: -1, retention.bytes: -1")
+        topics += TOPIC.format(name=f"{name}-parked-state", config="cleanup.policy: compact")
+    if names and "ecourier-tracked-orders:" not in head:
+        topics += TOPIC.format(name="ecourier-tracked-orders", config="cleanup.policy: compact")
+    sinks = "".join(SINK.format(name=name) for name in names)
+    (folder / "topics.yaml").write_text(f"{head}{topics}\nworkers:\n{chr(10).join(own)}{sinks}")
+
+
+def test_a_quote_is_a_table_and_nothing_is_created(folder: Path, relay: Any, ecourier: EcourierSimulator) -> None:
+    ran = relay("quote", "order.json")
+    assert (ran.status, ran.err) == (0, "")
+    rows = {
+        line.split()[0]: line.split(maxsplit=1)[1].strip() for line in ran.out.splitlines() if len(line.split()) > 1
+    }
+    assert (rows["AmountCharged"], rows["Service"], rows["Stops.Stop[2].City"]) == ("$32.50", "Route", "Orlando")
+    assert ecourier.ledger.orders() == {}
+
+
+def test_the_whole_answer_is_there_as_json(folder: Path, relay: Any) -> None:
+    answer = relay("quote", "order.json", "--json").json
+    assert answer["AmountCharged"] == "$32.50"
+    assert answer["Pieces"]["Piece"][0]["Reference"] == "BOX"
+
+
+def quote_of(folder: Path, relay: Any, text: str) -> Any:
+    (folder / "order.json").write_text(text)
+    return relay("quote", "order.json")
+
+
+def test_what_cannot_be_quoted_is_one_line(folder: Path, relay: Any) -> None:
+    order = EVENT["order"]
+    for text, says in (
+        ("{", "relay: order.json: not one JSON object"),
+        (json.dumps(EVENT | {"odd": 1}), "relay: order.json: odd: no such field"),
+        (json.dumps(EVENT | {"order": order | {"delivery": None}}), "relay: there is nothing to quote: no delivery"),
+        (
+            json.dumps(EVENT | {"order": order | {"delivery": order["delivery"] | {"stops": []}}}),
+            "relay: e-Courier does not quote this order: delivery.stops: must hold",
+        ),
+        (
+            json.dumps(EVENT | {"order": order | {"delivery": order["delivery"] | {"service": ""}}}),
+            "relay: e-Courier does not quote this order: HTTP 500, status -4: Service is required",
+        ),
+    ):
+        ran = quote_of(folder, relay, text)
+        assert ran.status == 1
+        assert ran.err.startswith(says)
+        assert ran.err.count("\n") == 1
+
+
+def test_a_login_that_fails_says_what_to_set(folder: Path, relay: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECOURIER_PASSWORD", "wrong-canary")
+    ran = relay("quote", "order.json")
+    assert ran.status == 1
+    assert "are WEBSITE, USERNAME and PASSWORD right?" in ran.err
+    assert "canary" not in ran.err
+
+
+def test_a_vendor_that_cannot_be_reached_is_one_line(folder: Path, relay: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECOURIER_BASE_URL", "http://127.0.0.1:1/ecJsonPost.asmx")
+    ran = relay("quote", "order.json")
+    assert (ran.status, ran.err.count("\n")) == (1, 1)
+    assert ran.err.startswith("relay: e-Courier: login: ClientConnectorError")
+
+
+def test_who_asks_must_be_clear(folder: Path, relay: Any) -> None:
+    topology(folder)
+    assert relay("quote", "order.json").status == 2
+    topology(folder, "first-sink", "second-sink")
+    ran = relay("quote", "order.json")
+    assert (ran.status, "first-sink or second-sink" in ran.err) == (2, True)
+    assert relay("quote", "order.json", "--sink", "third").status == 2
+    assert relay("quote", "order.json", "--sink", "second-sink").status == 0

@@ -1,0 +1,136 @@
+"""``relay quote FILE``: what e-Courier would ask for an order's delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+import click
+
+from workers.cli.show import show_json, show_table
+
+if TYPE_CHECKING:
+    from workers.app.configuration import Configuration
+    from workers.core.events import Created
+    from workers.core.outcome import Outcome
+    from workers.vendors.ecourier.lookup import FoundOrder
+
+VENDOR: Final = "ecourier"
+
+
+@click.command(epilog="Example: relay quote order.json --json")
+@click.argument("file", type=click.File("rb"))
+@click.option("--sink", metavar="NAME", help="As which worker to ask, where topics.yaml has several for e-Courier.")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole answer for a machine.")
+def quote(file: BinaryIO, sink: str | None, as_json: bool) -> int:
+    """Ask e-Courier what the delivery of one order would cost; nothing is created.
+
+    FILE holds one order-created event as JSON; - reads it from standard input.
+    """
+    import asyncio
+
+    from workers.vendors.ecourier.lookup import FoundOrder
+
+    name, configuration = _configuration(sink)
+    created = _event(configuration, name, file)
+    found = asyncio.run(_ask(configuration, name, created))
+    if not isinstance(found, FoundOrder):
+        raise click.ClickException(_refusal(found))
+    if as_json:
+        show_json(found.fields)
+    else:
+        show_table(("field", "value"), _rows(found.fields))
+    return 0
+
+
+def _configuration(sink: str | None) -> tuple[str, Configuration]:
+    """Read topics.yaml, find whom to ask as, and read only that worker's variables; raises `ConfigError`."""
+    import os
+
+    from workers.app.config_errors import ConfigError, Fault
+    from workers.app.configuration import load_configuration
+
+    topology = load_configuration(os.environ).topology
+    names = [name for name, spec in topology.workers.items() if spec.vendor == VENDOR]
+    if not names:
+        raise ConfigError([Fault(str(topology.file), f"no worker in it has 'vendor: {VENDOR}': who is to ask?")])
+    if sink is None and len(names) > 1:
+        raise click.UsageError(f"there are several workers for e-Courier: give --sink {' or '.join(names)}.")
+    if sink is not None and sink not in names:
+        raise click.UsageError(f"'{sink}' is no worker for e-Courier; there are: {', '.join(names)}.")
+    name = sink or names[0]
+    return name, load_configuration(os.environ, [name])
+
+
+def _event(configuration: Configuration, name: str, file: BinaryIO) -> Created:
+    """Read the event by the schema of the worker's topic that opens orders; a fault is named by its field."""
+    import orjson
+
+    from workers.app.build import OPENING_EVENT
+    from workers.app.topic_apply import read_schemas
+    from workers.core.events import Created
+    from workers.edges.event_json import InvalidEvent, from_json
+
+    schemas = read_schemas(configuration.topology)
+    todays = (schemas[topic].today for topic in configuration.topology.workers[name].consumes)
+    tree = next(schema.tree for schema in todays if schema.name == OPENING_EVENT)
+    try:
+        content: Any = from_json(tree, orjson.loads(file.read()))
+    except orjson.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise click.ClickException(f"{file.name}: not one JSON object: {error.msg} at {place}") from error
+    except InvalidEvent as error:
+        raise click.ClickException(f"{file.name}: {error}") from error
+    return Created(content["order"]["order_id"], content)
+
+
+async def _ask(configuration: Configuration, name: str, created: Created) -> FoundOrder | Outcome:
+    from workers.app.build import build_client
+    from workers.core.outcome import Unavailable
+    from workers.vendors import LoginFailed, MaybeSent, NotSent, load
+    from workers.vendors.ecourier.sink import EcourierSink
+
+    spec, credentials = configuration.topology.workers[name], configuration.credentials[name]
+    client = build_client(spec, load(VENDOR), credentials)
+    try:
+        return await client.run(EcourierSink(spec.options, credentials).quote(created))
+    except LoginFailed as failed:
+        return failed.outcome
+    except NotSent as error:
+        return Unavailable(f"cannot be reached: {error}")
+    except MaybeSent as error:
+        return Unavailable(f"gives no answer: {error}")
+    finally:
+        await client.close()
+
+
+def _refusal(outcome: Outcome) -> str:
+    """Say why there is no quote, and what to do."""
+    from workers.core.outcome import Delivered, Denied, Rejected, Skipped, Throttled, UnknownOrder
+
+    match outcome:
+        case Skipped(reason):
+            return f"there is nothing to quote: {reason} in this order."
+        case Rejected(detail) | UnknownOrder(detail):
+            return f"e-Courier does not quote this order: {detail}"
+        case Denied(reason):
+            return f"e-Courier refuses us: {reason}; `relay check` says more"
+        case Throttled():
+            return "e-Courier asks for patience; try again in a while."
+        case Delivered():
+            return "e-Courier gave no quote."
+        case _:
+            return f"e-Courier: {outcome.reason}; try again, and see `relay check`"
+
+
+def _rows(fields: dict[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    """Name every text by its way through the answer: ``Stops.Stop[2].City``."""
+    for name, value in fields.items():
+        whole = f"{path}.{name}" if path else name
+        if isinstance(value, dict):
+            yield from _rows(value, whole)
+        elif isinstance(value, list):
+            numbered = {f"{name}[{number}]": each for number, each in enumerate(value, start=1)}
+            yield from _rows(numbered, path)
+        elif value not in {None, ""}:
+            yield whole, str(value)
