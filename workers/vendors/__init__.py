@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import httpx
 from pydantic import BaseModel
 
+from workers.core.change import Seen
 from workers.core.events import Event
 from workers.core.outcome import Denied, Outcome, Rejected, Skipped, Throttled, Unavailable
+from workers.core.span import Span
 from workers.core.tracked import Tracked
 
 T = TypeVar("T")
@@ -80,6 +83,43 @@ class Sink(Protocol):
         """Make one harmless authenticated read: `Delivered` when the address and the key are right."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a vendor answered, read completely: nothing of what was asked for is missing."""
+
+    orders: tuple[Seen, ...]
+    span: Span | None = None  # the stretch of time that was read; None: orders were asked for by name
+    notes: Counter[str] = field(default_factory=Counter)  # what was peculiar about the answers, to be counted
+
+
+PollFault: TypeAlias = Throttled | Unavailable | Denied
+"""Why nothing was read: the cursor stays, whatever the answer held."""
+
+
+class Poller(Protocol):
+    """A vendor's way to tell news: orders that changed in a stretch of time, and orders by name."""
+
+    @property
+    def known(self) -> Sequence[str]:
+        """The vendor's top-level fields. New ones go to the end: shadows hold hashes by place."""
+
+    @property
+    def batch(self) -> int:
+        """How many orders may be asked for by name at once."""
+
+    def window(self, shard: int, asked: Span) -> Flow[Reading | PollFault]:
+        """Read every order modified in the span, or in as much of its beginning as one answer holds.
+
+        One answer is drift-proof: an order that changes while pages are read would shift the others.
+        """
+
+    def named(self, shard: int, keys: Sequence[str]) -> Flow[Reading | PollFault]:
+        """Read these orders (by `Seen.key`) as they are now; those that the vendor does not have are left out."""
+
+    def check(self) -> Flow[Outcome]:
+        """Make one harmless authenticated read: `Delivered` when the address and the key are right."""
+
+
 class LoginFailed(Exception):  # noqa: N818 - it carries an outcome
     """No session could be had; ``outcome`` is what that means for every record of the flight."""
 
@@ -137,6 +177,8 @@ class Vendor:
     variables: tuple[Variable, ...]
     sink_options: type[BaseModel] | None = None  # keys that its sinks add to a worker in topics.yaml
     sink: Callable[[Any, Credentials], Sink] | None = None  # (options, credentials) -> Sink
+    poller_options: type[BaseModel] | None = None  # keys that its pollers add to a worker in topics.yaml
+    poller: Callable[[Any, Credentials], Poller] | None = None  # (options, credentials) -> Poller
     session: Callable[[Any, Credentials], Session] | None = None  # (options, credentials) -> Session
     tracks: bool = False  # its deliveries leave marks, which are kept in the worker's ``tracks`` topic
 

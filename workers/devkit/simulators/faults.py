@@ -68,6 +68,18 @@ class Faults(BaseModel):
         return Faults.model_validate({**self.model_dump(), **knobs})
 
 
-_OWN_RULES = ("latency", "bad_ids", "broken_ids", "unknown_order", "max_orders", "error_statuses")
+_OWN_RULES = (
+    "latency",
+    "bad_ids",
+    "broken_ids",
+    "unknown_order",
+    "max_orders",
+    "error_statuses",
+    "sort",
+    "changes",
+    "changes_per_page",
+    "visible_after",
+    "naive_times",
+)
 QUIET = Faults()
 AT_REST: dict[str, Any] = QUIET.model_dump()

@@ -32,6 +32,7 @@ class Received(NamedTuple):
     path: str  # as sent, still percent-encoded, without a query
     headers: CIMultiDictProxy[str]
     body: bytes
+    query: str = ""  # as sent
 
 
 class Answer(NamedTuple):
@@ -152,7 +153,8 @@ class SimulatorServer:
             self.in_flight -= 1
 
     async def _respond(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
-        received = Received(request.method, path, request.headers, await request.read())
+        query = request.raw_path.partition("?")[2]
+        received = Received(request.method, path, request.headers, await request.read(), query)
         faults = self.faults
         if not self._quiet:
             return await self._troubled(request, received, faults)

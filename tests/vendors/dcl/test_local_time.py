@@ -1,0 +1,49 @@
+"""Times without an offset, on the days of 2026 on which Pacific clocks are changed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from workers.vendors.local_time import Moment, moment, utc_text
+
+PACIFIC = ZoneInfo("America/Los_Angeles")
+
+
+def ms(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+@pytest.mark.parametrize(
+    ("text", "earlier", "later"),
+    [
+        ("2026-07-01T12:00:00", "2026-07-01T19:00:00+00:00", None),
+        ("2026-01-15T12:00:00", "2026-01-15T20:00:00+00:00", None),
+        ("2026-07-01T12:00:00-08:00", "2026-07-01T20:00:00+00:00", None),
+        ("2026-07-01T12:00:00Z", "2026-07-01T12:00:00+00:00", None),
+        ("2026-03-08T01:59:59", "2026-03-08T09:59:59+00:00", None),
+        ("2026-03-08T03:00:00", "2026-03-08T10:00:00+00:00", None),
+        ("2026-11-01T00:59:59", "2026-11-01T07:59:59+00:00", None),
+        ("2026-11-01T01:30:00", "2026-11-01T08:30:00+00:00", "2026-11-01T09:30:00+00:00"),
+        ("2026-11-01T02:00:00", "2026-11-01T10:00:00+00:00", None),
+    ],
+)
+def test_a_local_time_is_read_with_the_zones_rules_of_that_day(text: str, earlier: str, later: str | None) -> None:
+    """The hour that comes twice is first of all the earlier one."""
+    assert moment(text, PACIFIC) == Moment(ms(earlier), ms(later or earlier))
+
+
+def test_an_hour_that_never_was_is_shifted_before_the_gap() -> None:
+    """2026-03-08, 02:30 does not exist: no change is missed by continuing from 01:30 PST."""
+    found = moment("2026-03-08T02:30:00", PACIFIC)
+    assert found == Moment(ms("2026-03-08T01:30:00-08:00"), ms("2026-03-08T03:30:00-07:00"))
+
+
+def test_what_is_no_time_is_none() -> None:
+    assert moment("yesterday", PACIFIC) is None
+
+
+def test_a_time_that_is_sent_carries_its_offset() -> None:
+    assert utc_text(ms("2026-11-01T01:59:59-07:00")) == "2026-11-01T08:59:59Z"

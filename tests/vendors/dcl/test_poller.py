@@ -1,0 +1,262 @@
+"""DCL's windows by `next` and `send`: what is asked, and what each answer means."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qs
+
+import httpx
+import orjson
+import pytest
+
+from tests.vendors.dcl.vendor_model import ACCOUNT, SimulatedVendor, dcl, respond
+from workers.core.outcome import Delivered, Denied, Throttled, Unavailable
+from workers.core.span import Span
+from workers.devkit.simulators.faults import Faults
+from workers.vendors import MaybeSent, NotSent, Reading
+from workers.vendors.dcl.mapping import seen
+from workers.vendors.dcl.options import DclOptions
+from workers.vendors.dcl.poller import FULL_SECOND, OUTSIDE, UNSTAMPED, DclPoller
+
+FIRST = 1_417_000_000_000  # 2014-11-26T11:06:40Z
+HOUR = Span(FIRST, FIRST + 3_600_000)
+ROW: dict[str, Any] = {
+    "order_status": 1,
+    "order_number": "TEST02",
+    "order_stage": 60,
+    "stage_description": "Fully Shipped",
+    "is_cancelled": False,
+    "is_back_order": False,
+    "account_number": "10501",
+    "po_number": "100002",
+    "customer_number": "",
+    "shipments": [
+        {
+            "ship_id": 5721085,
+            "ship_date": "2014-11-25",
+            "shipping_carrier": "UPS",
+            "shipping_service": "GROUND",
+            "packages": [
+                {"carton_id": "B", "tracking_number": "T2", "delivery_status": "Delivered", "delivery_date": None},
+                {
+                    "carton_id": "A",
+                    "tracking_number": "T1",
+                    "delivery_date": "2014-11-28T11:05:22",
+                    "delivery_status": "Delivered",
+                },
+            ],
+        }
+    ],
+    "modified_at": "2014-11-26T04:00:00-08:00",
+}
+
+
+def answer(*rows: Any, status: int = 200, **envelope: Any) -> httpx.Response:
+    body = {"error_code": 0, "error_message": "", "orders": list(rows)} | envelope
+    return httpx.Response(status, content=orjson.dumps(body), headers={"content-type": "application/json"})
+
+
+def asked(request: httpx.Request) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(request.url.query.decode()).items()}
+
+
+def test_a_window_is_asked_with_an_offset_and_its_page() -> None:
+    request = next(dcl(100).window(0, HOUR))
+    assert str(request.url).startswith("https://api.dclcorp.com/api/v1/orders?")
+    assert asked(request) == {
+        "modified_from": "2014-11-26T11:06:39Z",
+        "modified_to": "2014-11-26T12:06:40Z",
+        "page": "1",
+        "page_size": "100",
+        "extended_date": "true",
+    }
+    assert request.headers["authorization"] == "Basic ZGVtbzpkZW1vLWtleQ=="
+
+
+def test_each_account_is_asked_for_alone() -> None:
+    request = next(dcl(accounts=("10501", "10502")).window(1, HOUR))
+    assert asked(request)["filter"] == 'account_number eq "10502"'
+
+
+def test_orders_are_mapped_into_the_relays_words() -> None:
+    reading = respond(dcl().window(0, HOUR), answer(ROW))
+    assert isinstance(reading, Reading)
+    (order,) = reading.orders
+    assert (order.order_number, order.account, order.order_id) == ("TEST02", "10501", "TEST02")
+    assert (order.stage.name, order.stage.code, order.stage.description) == ("60", 60, "Fully Shipped")
+    assert order.stage.progress == "delivered"
+    assert [package["carton_id"] for package in order.shipments[0]["packages"]] == ["A", "B"]
+    assert order.shipments[0]["shipment_id"] == "5721085"
+    assert order.raw is None
+
+
+@pytest.mark.parametrize(
+    ("code", "progress"),
+    [
+        (2, "cancelled"),
+        (4, "on_hold"),
+        (5, "on_hold"),
+        (6, "on_hold"),
+        (10, "received"),
+        (20, "processing"),
+        (30, "processing"),
+        (40, "processing"),
+        (50, "partially_shipped"),
+        (52, "partially_shipped"),
+        (55, "partially_shipped"),
+        (60, "shipped"),
+        (62, "closed_short"),
+        (70, "shipped"),
+        (99, "unknown"),
+        (None, "unknown"),
+    ],
+)
+def test_each_stage_has_its_progress_and_an_unknown_one_flows(code: int | None, progress: str) -> None:
+    found = seen(ROW | {"order_stage": code, "shipments": None}, None, DclOptions())
+    assert (found.stage.code, found.stage.progress) == (code, progress)
+
+
+def test_a_cancelled_order_is_cancelled_at_whatever_stage() -> None:
+    assert seen(ROW | {"is_cancelled": True}, None, DclOptions()).stage.progress == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("change", "matters"),
+    [
+        ({"order_stage": 62}, True),
+        ({"order_status": 0}, True),
+        ({"is_cancelled": True}, True),
+        ({"is_back_order": True}, True),
+        ({"stage_description": "Shipped"}, True),
+        ({"shipments": []}, True),
+        ({"modified_at": "2014-11-27T04:00:00-08:00"}, False),
+        ({"shipping_instructions": "ring twice"}, False),
+        ({"shipments": [{**ROW["shipments"][0], "packages": ROW["shipments"][0]["packages"][::-1]}]}, False),
+    ],
+)
+def test_what_matters_of_an_order(change: dict[str, Any], matters: bool) -> None:
+    """Another order of packages is none of it, nor is a stamp alone."""
+    before, after = seen(ROW, None, DclOptions()), seen(ROW | change, None, DclOptions())
+    assert (before.digest != after.digest) is matters
+
+
+def test_the_order_id_comes_from_the_field_that_is_configured() -> None:
+    assert seen(ROW, None, DclOptions(order_id_from="po_number")).order_id == "100002"
+    assert seen(ROW, None, DclOptions(order_id_from="customer_number")).order_id is None
+
+
+def test_the_vendors_json_travels_only_when_it_is_asked_for() -> None:
+    assert orjson.loads(seen(ROW, None, DclOptions(raw=True)).raw or "") == ROW
+
+
+def test_a_full_page_halves_the_window_until_one_page_holds_it() -> None:
+    flow = dcl(1).window(0, HOUR)
+    next(flow)
+    assert asked(flow.send(answer(ROW)))["modified_to"] == "2014-11-26T11:36:40Z"
+    assert asked(flow.send(answer(ROW)))["modified_to"] == "2014-11-26T11:21:40Z"
+    with pytest.raises(StopIteration) as end:
+        flow.send(answer())
+    assert end.value.value == Reading((), Span(FIRST, FIRST + 900_000))
+
+
+def test_a_full_second_is_walked_until_two_walks_agree_and_is_counted() -> None:
+    vendor = SimulatedVendor(Faults(sort="id"))
+    for number in range(7):
+        vendor.ledger.put(f"O{number}", 10)
+    start = vendor.clock() // 1000 * 1000
+    reading = vendor.run(dcl(3).window(0, Span(start, start + 1000)))
+    assert isinstance(reading, Reading)
+    assert len(reading.orders) == 7
+    assert reading.notes == {FULL_SECOND: 1}
+    assert vendor.requests == 1 + 2 * 3
+
+
+def test_rows_outside_the_window_are_left_out_and_counted() -> None:
+    late = ROW | {"order_number": "LATE", "modified_at": "2014-11-26T13:00:00Z"}
+    early = ROW | {"order_number": "EARLY", "modified_at": "2014-11-26T02:00:00-08:00"}
+    reading = respond(dcl(9).window(0, HOUR), answer(late, ROW | {"modified_at": "2014-11-26T12:00:00Z"}, early))
+    assert isinstance(reading, Reading)
+    assert [order.order_number for order in reading.orders] == ["TEST02"]
+    assert reading.notes == {OUTSIDE: 2}
+
+
+def test_an_order_whose_stamp_cannot_be_read_is_taken_all_the_same() -> None:
+    reading = respond(dcl(9).window(0, HOUR), answer(ROW | {"modified_at": "soon"}, ROW | {"modified_at": None}))
+    assert isinstance(reading, Reading)
+    assert len(reading.orders) == 2
+    assert reading.notes == {UNSTAMPED: 2}
+
+
+def test_a_naive_stamp_of_the_hour_that_comes_twice_is_taken_in_either_window() -> None:
+    """01:30 on 2026-11-01 is 08:30 or 09:30 UTC; DCL knows which, and shows it in the right window."""
+    second = 1_793_525_400_000  # 2026-11-01T09:30:00Z
+    reading = respond(
+        dcl(9).window(0, Span(second - 60_000, second + 60_000)), answer(ROW | {"modified_at": "2026-11-01T01:30:00"})
+    )
+    assert isinstance(reading, Reading)
+    assert [order.modified_ms for order in reading.orders] == [second - 3_600_000]
+
+
+PAGE = httpx.Response(200, content=b"<html>Sign in</html>", headers={"content-type": "text/html"})
+
+
+@pytest.mark.parametrize(
+    ("response", "fault"),
+    [
+        (answer(error_code=7, error_message="Out of order"), Unavailable),
+        (answer(orders=None), Unavailable),
+        (httpx.Response(200, content=b'{"error_code": 0}'), Unavailable),
+        (httpx.Response(200, content=b'{"error_code": 0, "orders": [{"order_nu'), Unavailable),
+        (httpx.Response(200, content=b"[]"), Unavailable),
+        (httpx.Response(200), Unavailable),
+        (PAGE, Unavailable),
+        (answer({"order_stage": 10}), Unavailable),
+        (answer("TEST02"), Unavailable),
+        (answer(status=400, error_code=40), Unavailable),
+        (answer(status=401, error_code=41), Denied),
+        (answer(status=403, error_code=43), Denied),
+        (httpx.Response(404), Denied),
+        (httpx.Response(302, headers={"location": "https://elsewhere.example"}), Denied),
+        (httpx.Response(429, headers={"retry-after": "7"}), Throttled),
+        (httpx.Response(503, headers={"retry-after": "7"}), Throttled),
+        (httpx.Response(503), Unavailable),
+        (httpx.Response(500), Unavailable),
+    ],
+)
+def test_an_answer_that_breaks_the_rules_reads_nothing(response: httpx.Response, fault: type) -> None:
+    assert isinstance(respond(dcl().window(0, HOUR), response), fault)
+
+
+@pytest.mark.parametrize("lost", [NotSent("refused"), MaybeSent("reset")])
+def test_a_lost_answer_reads_nothing(lost: Exception) -> None:
+    flow = dcl().window(0, HOUR)
+    next(flow)
+    with pytest.raises(StopIteration) as end:
+        flow.throw(lost)
+    assert end.value.value == Unavailable(str(lost))
+
+
+def test_orders_are_looked_up_by_number_many_at_once() -> None:
+    flow = dcl(9).named(0, ["10501/TEST02", "10501/A#1"])
+    assert asked(next(flow))["order_numbers"] == "TEST02,A#1"
+    with pytest.raises(StopIteration) as end:
+        flow.send(answer(ROW, ROW | {"account_number": "another"}))
+    assert [order.key for order in end.value.value.orders] == ["10501/TEST02"]
+
+
+def test_a_zone_that_is_none_is_said_before_anything_is_sent() -> None:
+    poller = DclPoller(DclOptions(), ACCOUNT | {"TIME_ZONE": "PST or so"})
+    with pytest.raises(StopIteration) as end:
+        next(poller.window(0, HOUR))
+    assert "TIME_ZONE" in end.value.value.reason
+
+
+def test_a_login_that_works_is_found_by_a_harmless_read() -> None:
+    assert respond(dcl().check(), answer()) == Delivered(status=200)
+    assert isinstance(respond(dcl().check(), httpx.Response(401)), Denied)
+
+
+def test_no_secret_shows_in_the_poller() -> None:
+    poller = replace(dcl())
+    assert "demo-key" not in repr(poller)

@@ -1,0 +1,20 @@
+"""DCL Logistics: the stages of orders, by its page "GET api/v1/orders"."""
+
+from __future__ import annotations
+
+from workers.vendors import Variable, Vendor
+from workers.vendors.dcl.options import DclOptions
+from workers.vendors.dcl.poller import DclPoller
+
+VENDOR = Vendor(
+    name="dcl",
+    title="DCL",
+    variables=(
+        Variable("BASE_URL", default="https://api.dclcorp.com/api/v1"),
+        Variable("USERNAME"),
+        Variable("PASSWORD", secret=True),
+        Variable("TIME_ZONE", default="America/Los_Angeles"),
+    ),
+    poller_options=DclOptions,
+    poller=DclPoller,
+)

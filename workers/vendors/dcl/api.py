@@ -1,0 +1,108 @@
+"""DCL's answer to GET orders, as far as it is read. Any list and any text may be null."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+FIELDS: Final = (
+    "order_status",
+    "order_number",
+    "location",
+    "order_stage",
+    "stage_description",
+    "is_cancelled",
+    "is_back_order",
+    "account_number",
+    "order_type",
+    "system_id",
+    "ordered_date",
+    "received_date",
+    "po_number",
+    "customer_number",
+    "freight_account",
+    "consignee_number",
+    "shipping_carrier",
+    "shipping_service",
+    "shipping_address",
+    "billing_address",
+    "international_code",
+    "order_subtotal",
+    "shipping_handling",
+    "sales_tax",
+    "international_handling",
+    "total_due",
+    "amount_paid",
+    "net_due_currency",
+    "balance_due_us",
+    "international_declared_value",
+    "insurance",
+    "payment_type",
+    "terms",
+    "fob",
+    "packing_list_type",
+    "packing_list_comments",
+    "shipping_instructions",
+    "custom_field1",
+    "custom_field2",
+    "custom_field3",
+    "custom_field4",
+    "custom_field5",
+    "order_lines",
+    "shipments",
+)
+"""Top-level fields that events name as changed; ``modified_at`` differs always. New ones go to the end."""
+
+
+def _text(value: Any) -> Any:
+    """Null is no text; a number is text: DCL gives ids as either."""
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _flag(value: Any) -> Any:
+    return False if value is None else value
+
+
+def _items(value: Any) -> Any:
+    return () if value is None else value
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+
+class Package(_Wire):
+    carton_id: Text = ""
+    tracking_number: Text = ""
+    delivery_status: Text = ""
+    delivery_date: str | None = None
+
+
+class Shipment(_Wire):
+    ship_id: Text = ""
+    ship_date: str | None = None
+    shipping_carrier: Text = ""
+    shipping_service: Text = ""
+    packages: Annotated[Sequence[Package], BeforeValidator(_items)] = ()
+
+
+class Order(_Wire):
+    """Without an order number it is no order; everything else may be missing."""
+
+    order_number: str
+    account_number: Text = ""
+    order_stage: int | None = None
+    stage_description: Text = ""
+    order_status: int | None = None
+    is_cancelled: Flag = False
+    is_back_order: Flag = False
+    shipments: Annotated[Sequence[Shipment], BeforeValidator(_items)] = ()
+    modified_at: str | None = None

@@ -1,0 +1,33 @@
+"""What a DCL poller adds to its worker in topics.yaml."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_PAGE_SIZE: Final = 100  # documented
+
+OrderIdFrom: TypeAlias = Literal[
+    "order_number",
+    "po_number",
+    "customer_number",
+    "custom_field1",
+    "custom_field2",
+    "custom_field3",
+    "custom_field4",
+    "custom_field5",
+]
+
+Account: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,10}$")]
+
+
+class DclOptions(BaseModel):
+    """Each key stands beside the worker's others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    order_id_from: OrderIdFrom = "order_number"  # which of DCL's fields holds the order's id in our events
+    accounts: tuple[Account, ...] = ()  # each is a shard of its own; none: all that the login sees, one shard
+    page_size: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE)] = MAX_PAGE_SIZE
+    raw: bool = False  # whether events carry DCL's own JSON, addresses and all

@@ -1,0 +1,148 @@
+"""DCL's news: windows of one page, whatever order it sorts them in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import httpx
+from pydantic import ValidationError
+
+from workers.core.change import Seen
+from workers.core.outcome import Delivered, Denied, Outcome, Unavailable
+from workers.core.span import SECOND_MS, Span
+from workers.vendors import Credentials, Flow, MaybeSent, NotSent, PollFault, Reading
+from workers.vendors.dcl.api import FIELDS
+from workers.vendors.dcl.mapping import seen
+from workers.vendors.dcl.options import DclOptions
+from workers.vendors.dcl.outcome import Rows, rows_of
+from workers.vendors.dcl.walk import MOST_WALKS, Walks
+from workers.vendors.dcl.wire import Wire, wire
+from workers.vendors.local_time import moment
+from workers.vendors.requests import SetUpError
+
+NAMED_AT_ONCE: Final = 50  # order numbers in one request: a URL of less than 2,000 characters
+
+# Notes, counted in /status.
+OUTSIDE: Final = "outside_window"  # rows that DCL should not have shown: it does not keep to the bounds
+UNSTAMPED: Final = "unreadable_modified_at"
+FULL_SECOND: Final = "full_seconds"  # more orders changed in one second than a page holds
+
+
+@dataclass(frozen=True, slots=True)
+class DclPoller:
+    """`workers.vendors.Poller` for DCL."""
+
+    options: DclOptions
+    credentials: Credentials = field(repr=False)
+
+    @property
+    def known(self) -> Sequence[str]:
+        return FIELDS
+
+    @property
+    def batch(self) -> int:
+        return min(NAMED_AT_ONCE, self.options.page_size)
+
+    def window(self, shard: int, asked: Span) -> Flow[Reading | PollFault]:
+        """Halve the span until one page holds it: only a single answer shows all orders as they are at one moment."""
+        try:
+            dcl = wire(self.credentials, self.options.page_size)
+        except SetUpError as error:
+            return Denied(str(error))
+        while True:
+            rows = yield from _ask(dcl.window(asked, 1, self._account(shard)))
+            if not isinstance(rows, Sequence):
+                return rows
+            if len(rows) < self.options.page_size:
+                return self._reading(dcl, rows, asked)
+            smaller = asked.half()
+            if smaller is None:
+                return (yield from self._full_second(dcl, shard, asked))
+            asked = smaller
+
+    def named(self, shard: int, keys: Sequence[str]) -> Flow[Reading | PollFault]:
+        """Look orders up by their numbers; another account's order of the same number is left out."""
+        del shard  # order numbers need no filter
+        try:
+            dcl = wire(self.credentials, self.options.page_size)
+        except SetUpError as error:
+            return Denied(str(error))
+        rows = yield from _ask(dcl.named([key.partition("/")[2] for key in keys]))
+        if not isinstance(rows, Sequence):
+            return rows
+        reading = self._reading(dcl, rows, None)
+        if isinstance(reading, Reading):
+            wanted = frozenset(keys)
+            return Reading(tuple(one for one in reading.orders if one.key in wanted), None, reading.notes)
+        return reading
+
+    def check(self) -> Flow[Outcome]:
+        """Ask for what changed in the first second of 2000: nothing, where address and login are right."""
+        found = yield from self.window(0, Span(946_684_800_000, 946_684_801_000))
+        return Delivered(status=200) if isinstance(found, Reading) else found
+
+    def _full_second(self, dcl: Wire, shard: int, asked: Span) -> Flow[Reading | PollFault]:
+        """Walk the pages of one second again and again, until no order can have been hidden."""
+        walks = Walks()
+        while not walks.agree:
+            if walks.count == MOST_WALKS:
+                return Unavailable(f"{MOST_WALKS} walks over the pages of one second do not agree")
+            rows = yield from self._walk(dcl, shard, asked)
+            if not isinstance(rows, Sequence):
+                return rows
+            walks.add(rows)
+        reading = self._reading(dcl, list(walks.rows.values()), asked)
+        if isinstance(reading, Reading):
+            reading.notes[FULL_SECOND] += 1
+        return reading
+
+    def _walk(self, dcl: Wire, shard: int, asked: Span) -> Flow[Rows | PollFault]:
+        found: list[dict[str, Any]] = []
+        page = 1
+        while True:
+            rows = yield from _ask(dcl.window(asked, page, self._account(shard)))
+            if not isinstance(rows, Sequence):
+                return rows
+            found += rows
+            if len(rows) < self.options.page_size:
+                return found
+            page += 1
+
+    def _reading(self, dcl: Wire, rows: Rows, asked: Span | None) -> Reading | PollFault:
+        notes: Counter[str] = Counter()
+        try:
+            return Reading(tuple(self._within(dcl.zone, rows, asked, notes)), asked, notes)
+        except ValidationError as error:
+            place = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
+            return Unavailable(f"HTTP 200 with an order that is none: {place}")
+
+    def _within(self, zone: ZoneInfo, rows: Rows, asked: Span | None, notes: Counter[str]) -> Iterator[Seen]:
+        """The rows that lie in the span by either reading of their stamp; what has no readable stamp is taken as it is.
+
+        DCL's word on the bounds is not trusted, nor is its stamp: its content is.
+        """
+        for row in rows:
+            stamp = row.get("modified_at")
+            found = moment(stamp, zone) if isinstance(stamp, str) else None
+            if found is None:
+                notes[UNSTAMPED] += 1
+            elif asked and (
+                found.later_ms < asked.start_ms - SECOND_MS or found.earlier_ms >= asked.end_ms + SECOND_MS
+            ):
+                notes[OUTSIDE] += 1
+                continue
+            yield seen(row, None if found is None else found.earlier_ms, self.options)
+
+    def _account(self, shard: int) -> str | None:
+        return self.options.accounts[shard] if self.options.accounts else None
+
+
+def _ask(request: httpx.Request) -> Flow[Rows | PollFault]:
+    try:
+        return rows_of((yield request))
+    except (NotSent, MaybeSent) as lost:
+        return Unavailable(str(lost))

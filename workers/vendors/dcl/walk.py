@@ -1,0 +1,52 @@
+"""A full second of changes: more orders than a page holds, and no smaller window to ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+AGREE: Final = 2  # walks that must show the same
+AGREE_UNSORTED: Final = 8  # the same for a vendor that shows an order twice in a walk: it may hide another
+MOST_WALKS: Final = 60
+
+
+@dataclass(slots=True)
+class Walks:
+    """Several walks over the same pages, until they agree.
+
+    Orders only leave a second that is past; one that leaves while pages are read shifts the others, and
+    hides one at a page's boundary. The next walk shows it.
+    """
+
+    rows: dict[Any, dict[str, Any]] = field(default_factory=dict)  # the last look at each order
+    _walks: list[tuple[frozenset[Any], int]] = field(default_factory=list)  # orders and rows of each walk
+    _grown: int = 0  # number of the last walk that showed something new
+
+    def add(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Take one walk's rows."""
+        before = len(self.rows)
+        found = dict(_keyed(rows))
+        self.rows |= found
+        self._walks.append((frozenset(found), len(rows)))
+        if len(self.rows) > before:
+            self._grown = len(self._walks)
+
+    @property
+    def count(self) -> int:
+        return len(self._walks)
+
+    @property
+    def agree(self) -> bool:
+        """Whether nothing can be hidden any more."""
+        last = self._walks[-AGREE:]
+        if len(last) == AGREE and all(orders == last[0][0] and len(orders) == rows for orders, rows in last):
+            return True
+        quiet = self._walks[self._grown :]
+        seen = frozenset[Any]().union(*(orders for orders, _ in quiet))
+        return len(quiet) >= AGREE_UNSORTED and all(len(seen) >= rows for _, rows in quiet)
+
+
+def _keyed(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[Any, dict[str, Any]]]:
+    for row in rows:
+        yield (row.get("account_number"), row.get("order_number")), row

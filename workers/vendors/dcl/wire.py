@@ -1,0 +1,63 @@
+"""DCL's one request: GET orders."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import httpx
+
+from workers.core.span import SECOND_MS, Span
+from workers.vendors import Credentials
+from workers.vendors.local_time import utc_text
+from workers.vendors.requests import HeaderPairs, SetUpError, base_address, below, built
+
+EXAMPLE: Final = "https://api.dclcorp.com/api/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """Address and login, ready to be sent."""
+
+    orders: httpx.URL
+    headers: HeaderPairs = field(repr=False)
+    page_size: int
+    zone: ZoneInfo  # of times without an offset
+
+    def window(self, span: Span, page: int, account: str | None) -> httpx.Request:
+        """Ask for orders modified in the span. It begins a second early: nobody knows whether bounds are included.
+
+        Times carry an offset always: without one DCL takes them for "local PST", winter's or summer's.
+        """
+        stamps = {
+            "modified_from": utc_text(span.start_ms - SECOND_MS),
+            "modified_to": utc_text(span.end_ms),
+            "page": str(page),
+        }
+        return self._get(stamps | ({"filter": f'account_number eq "{account}"'} if account else {}))
+
+    def named(self, numbers: Sequence[str]) -> httpx.Request:
+        """Ask for orders by number; a comma cannot be part of one."""
+        return self._get({"order_numbers": ",".join(numbers), "page": "1"})
+
+    def _get(self, parameters: dict[str, str]) -> httpx.Request:
+        query = urlencode(parameters | {"page_size": str(self.page_size), "extended_date": "true"})
+        return built("GET", self.orders.copy_with(query=query.encode()), self.headers)
+
+
+def wire(credentials: Credentials, page_size: int) -> Wire:
+    """Read the variables as they are now; raises `SetUpError`."""
+    username, password = credentials["USERNAME"], credentials["PASSWORD"]
+    if ":" in username:
+        raise SetUpError("USERNAME must have no colon: HTTP Basic ends the name there")
+    login = b64encode(f"{username}:{password}".encode())
+    headers = ((b"Authorization", b"Basic " + login), (b"Accept", b"application/json"))
+    try:
+        zone = ZoneInfo(credentials["TIME_ZONE"])
+    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+        raise SetUpError("TIME_ZONE must be an IANA name such as America/Los_Angeles") from error
+    return Wire(below(base_address(credentials["BASE_URL"], EXAMPLE), b"/orders"), headers, page_size, zone)
