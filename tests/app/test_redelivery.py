@@ -36,13 +36,9 @@ class Parked:
         return offset
 
     async def read(
-        self,
-        connection: Any,
-        at: Partition,
-        first: int,
-        last: int,
-        wanted: Callable[[Record], bool],
+        self, _: Any, at: Partition, first: int, last: int, wanted: Callable[[Record], bool]
     ) -> list[Record]:
+        assert at == Partition("ecdp-parked", 0)
         self.reads.append((first, last))
         if self.failures:
             raise self.failures.pop()
