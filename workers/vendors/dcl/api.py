@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 FIELDS: Final = (
     "order_status",
@@ -89,8 +89,8 @@ class Package(_Wire):
 class Shipment(_Wire):
     ship_id: Text = ""
     ship_date: str | None = None
-    shipping_carrier: Text = ""
-    shipping_service: Text = ""
+    carrier: Text = Field("", alias="shipping_carrier")
+    sent_by: Text = Field("", alias="shipping_service")  # GROUND, 2DAY
     packages: Annotated[Sequence[Package], BeforeValidator(_items)] = ()
 
 

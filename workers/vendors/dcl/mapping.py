@@ -74,8 +74,8 @@ def _shipment(shipment: Shipment) -> dict[str, Any]:
     packages = sorted(shipment.packages, key=lambda one: (one.carton_id, one.tracking_number))
     return {
         "shipment_id": shipment.ship_id,
-        "carrier": shipment.shipping_carrier,
-        "service": shipment.shipping_service,
+        "carrier": shipment.carrier,
+        "service": shipment.sent_by,
         "shipped_on": shipment.ship_date or None,
         "packages": [_package(one) for one in packages],
     }
