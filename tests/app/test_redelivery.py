@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -14,20 +14,21 @@ from workers.app.parking import ParkQueue
 from workers.app.redelivery import Redelivery
 from workers.core.fence import Fence, ParkReason
 from workers.core.lanes import Entry
-from workers.core.parked import Parking, parked_headers
+from workers.core.parked import Parking, order_of, parked_headers
 from workers.core.record import Partition, Record
 from workers.edges.kafka_client import KafkaConnection, KafkaFailed
+from workers.edges.kafka_parked import Wave
 
 UNKNOWN = Parking(ParkReason.UNKNOWN_ORDER, "404", 404, 9)
 
 
 class Parked:
-    """The parked topic: what `read_range` finds there."""
+    """The parked topic: what a pass over it finds there."""
 
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.failures: list[KafkaFailed] = []
-        self.reads: list[tuple[int, int]] = []
+        self.reads: list[dict[str, tuple[int, int]]] = []
 
     def append(self, record: Record, parking: Parking = UNKNOWN) -> int:
         headers = parked_headers(record, "ecdp-sink", parking, 0)
@@ -35,14 +36,17 @@ class Parked:
         self.records.append(Record("ecdp-parked", 0, offset, 0, record.key, record.value, headers))
         return offset
 
-    async def read(
-        self, _: Any, at: Partition, first: int, last: int, wanted: Callable[[Record], bool]
-    ) -> list[Record]:
+    async def read(self, at: Partition, wanted: Mapping[str, tuple[int, int]]) -> Wave:
         assert at == Partition("ecdp-parked", 0)
-        self.reads.append((first, last))
+        self.reads.append(dict(wanted))
         if self.failures:
             raise self.failures.pop()
-        return [one for one in self.records if first <= one.offset <= last and wanted(one)]
+        spans = {order_id: range(first, last + 1) for order_id, (first, last) in wanted.items()}
+        found = [one for one in self.records if one.offset in spans.get(order_of(one), ())]
+        return Wave(found, max(last for _, last in wanted.values()))
+
+    async def close(self) -> None:
+        pass
 
 
 class Stand:
@@ -53,6 +57,7 @@ class Stand:
         self.queue = ParkQueue(self.rig.state)
         self.topic = Parked()
         self.written: list[tuple[str | None, Fence | None]] = []
+        self.ended: list[str] = []
         self.redelivery = Redelivery(
             self.rig.state,
             self.queue,
@@ -60,6 +65,7 @@ class Stand:
             codec=cast("Any", self.rig.codec),
             pump=lambda: None,
             wake=self.write,
+            ended=lambda _, order_id: self.ended.append(order_id),
         )
 
     @property
@@ -115,11 +121,14 @@ class Stand:
 
 
 @pytest.fixture
-def stand(monkeypatch: pytest.MonkeyPatch) -> Stand:
+async def stand(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stand]:
     made = Stand()
-    monkeypatch.setattr("workers.app.redelivery.read_range", made.topic.read)
+    monkeypatch.setattr(made.redelivery, "_reader", made.topic)
     monkeypatch.setattr("workers.app.redelivery._AGAIN", 0.001)
-    return made
+    running = asyncio.create_task(made.redelivery.run())
+    yield made
+    running.cancel()
+    await asyncio.wait([running])
 
 
 async def test_statuses_follow_their_create_in_order_and_the_fence_ends(stand: Stand) -> None:
@@ -266,3 +275,78 @@ async def test_partitions_that_go_end_their_redeliveries(stand: Stand) -> None:
 async def test_deliveries_of_orders_without_a_fence_are_nothing_to_it(stand: Stand) -> None:
     assert stand.redelivery.delivered(stand.create()) is False
     assert stand.queue.numbers == []
+
+
+async def test_a_replay_that_is_asked_for_delivers_what_is_parked_and_tells_when_it_is_over(stand: Stand) -> None:
+    stand.park("A:1", "A:2", parking=Parking(ParkReason.REJECTED, "no"))
+    stand.redelivery.ask(stand.rig.state.shards[0], "A", "c1", resumed=False)
+    assert stand.redelivery.has("A")
+    for value in (b"A:1", b"A:2"):
+        entry = await stand.next()
+        assert (entry.record.value, entry.unknown) == (value, False)
+        assert stand.ended == []
+        stand.deliver(entry)
+    await stand.until(lambda: stand.fences == {})
+    assert stand.ended == ["A"]
+    assert not stand.redelivery.has("A")
+
+
+async def test_a_replay_that_is_refused_counts_and_leaves_a_copy_with_the_new_reason(stand: Stand) -> None:
+    stand.park("A:1", "A:2", parking=Parking(ParkReason.REJECTED, "no"))
+    for replays in (1, 2):
+        stand.redelivery.ask(stand.rig.state.shards[0], "A", f"c{replays}", resumed=False)
+        failed = await stand.next()
+        assert failed.record.value == b"A:1"
+        lane = stand.rig.state.lanes.get("A")
+        assert lane is not None
+        stand.rig.state.lanes.finish(lane)
+        stand.redelivery.parked_again(failed, Parking(ParkReason.INVALID, "still"))
+        (write,) = stand.queue.take([0])
+        assert write.parking == Parking(ParkReason.INVALID, "still", replays=replays)
+        place = stand.topic.append(failed.record, write.parking)
+        stand.fences["A"] = stand.fences["A"].at(place)
+        assert (stand.fences["A"].replays, stand.fences["A"].command) == (replays, f"c{replays}")
+        assert len(stand.ended) == replays
+        await stand.until(lambda: not stand.queue.numbers)
+    assert stand.fences["A"].first == 100
+
+
+async def test_a_copy_with_a_newer_reason_is_never_delivered_itself(stand: Stand) -> None:
+    """It lies behind what followed the record: delivered there, it would go back."""
+    stand.park("A:1", "A:2", parking=Parking(ParkReason.REJECTED, "no"))
+    copy = Parking(ParkReason.REJECTED, "still", replays=1)
+    stand.fences["A"] = stand.fences["A"].at(stand.topic.append(stand.topic.records[0], copy))
+    stand.redelivery.ask(stand.rig.state.shards[0], "A", "c1", resumed=False)
+    for value in (b"A:1", b"A:2"):
+        entry = await stand.next()
+        assert entry.record.value == value
+        stand.deliver(entry)
+    await stand.until(lambda: stand.fences == {})
+
+
+async def test_what_a_former_owner_sent_last_and_what_gave_up_may_have_been_applied(stand: Stand) -> None:
+    stand.park("A:1", "A:2", parking=Parking(ParkReason.REJECTED, "no"))
+    stand.park("B:1", order="B", parking=Parking(ParkReason.GAVE_UP, "504"))
+    shard = stand.rig.state.shards[0]
+    stand.redelivery.ask(shard, "A", "c1", resumed=True)
+    stand.redelivery.ask(shard, "B", "c1", resumed=False)
+    unknown = {}
+    for _ in range(3):
+        entry = await stand.next()
+        unknown[entry.record.value] = entry.unknown
+        stand.deliver(entry)
+    assert unknown == {b"A:1": True, b"B:1": True, b"A:2": False}
+
+
+async def test_more_orders_than_memory_may_hold_go_in_turn(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.app.redelivery.MOST_AT_ONCE", 4)
+    names = [f"O{number}" for number in range(20)]
+    for name in names:
+        stand.park(f"{name}:1", order=name, parking=Parking(ParkReason.REJECTED, "no"))
+        stand.redelivery.ask(stand.rig.state.shards[0], name, "c1", resumed=False)
+    for name in names:
+        entry = await stand.next()
+        assert len(stand.rig.state.lanes) <= 4
+        assert entry.order_id == name
+        stand.deliver(entry)
+    await stand.until(lambda: stand.fences == {})

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workers.core.fence import Fence, ParkReason
-from workers.core.parked import Command, Parking, command_row, fence_row, parked_headers, read_row, source_record
+from workers.core.parked import Parking, fence_row, parked_headers, read_row, source_record
+from workers.core.parked_commands import BeginAt, command_row
 from workers.core.record import Record
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -27,7 +28,7 @@ def test_a_fence_is_read_back_as_it_was_written(fence: Fence, last: int | None, 
 
 @given(topic=TEXT, offset=OFFSETS, expires=OFFSETS)
 def test_a_command_is_read_back_as_it_was_written(topic: str, offset: int, expires: int) -> None:
-    command = Command(topic, offset, expires)
+    command = BeginAt(topic, offset, expires)
     assert read_row(command_row(command)) == command
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from workers.core.record import Partition, Record
-from workers.edges.kafka_client import KafkaConnection, KafkaFailed
+from workers.edges.kafka_client import KafkaConnection
 
 if TYPE_CHECKING:
     from tests.edges.kafka_rig import Side
@@ -182,33 +182,3 @@ async def test_what_ends_the_thread_is_told(side: Side, topics: Any, follow: Any
     await asyncio.to_thread(table._thread.join, 20)
     await asyncio.sleep(0)
     assert [type(error) for error in reader.failures] == [ZeroDivisionError]
-
-
-async def test_a_range_gives_the_wanted_records_between_its_ends(
-    side: Side, topics: Any, connection: KafkaConnection
-) -> None:
-    from workers.edges.kafka_table import read_range  # noqa: PLC0415 - as above
-
-    topic = topics(partitions=1)
-    at = Partition(topic, 0)
-    side.in_transaction(topic, [b"0", b"1", b"2"])
-    side.in_transaction(topic, [b"never"], commit=False)
-    side.produce(topic, [b"6", b"7"])
-    side.delete_before(at, 1)
-    everything = await read_range(connection, at, 0, 6, lambda _: True)
-    assert [record.value for record in everything] == [b"1", b"2", b"6"]
-    one = await read_range(connection, at, 2, 2, lambda record: record.value == b"2")
-    assert [record.offset for record in one] == [2]
-
-
-async def test_a_range_that_cannot_be_read_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    from workers.edges.kafka_table import read_range  # noqa: PLC0415 - as above
-
-    def refuse(*_: Any) -> Any:
-        from kafka.errors import TopicAuthorizationFailedError  # noqa: PLC0415 - as above
-
-        raise TopicAuthorizationFailedError({"t"})
-
-    monkeypatch.setattr("workers.edges.kafka_table.open_client", refuse)
-    with pytest.raises(KafkaFailed, match="lacks this right"):
-        await read_range(KafkaConnection(), Partition("t", 0), 0, 1, lambda _: True)

@@ -168,7 +168,7 @@ class Commits:
         for write in draft.writes:
             if write.entry is not None:
                 self._state.finish(write.entry)
-            if write.parking is not None:
+            if write.parking is not None and not write.parking.replays:
                 self._state.stats.parked[write.parking.reason.value] += 1
         self._queue.done(draft.writes)
         self._told(epoch, offsets)

@@ -22,6 +22,8 @@ from workers.edges.log import log
 from workers.edges.telemetry import Trace
 from workers.vendors import Attempt, Call, LoginFailed, MaybeSent, NotSent
 
+_NAP = 0.02  # seconds
+
 Settle = Callable[[Sequence[tuple[Lane, Outcome]]], None]
 Park = Callable[[Entry, Parking], None]
 
@@ -116,6 +118,10 @@ class Flights:
         shard = self._state.shard_of(entry)
         if shard is None:  # given away since: its next owner sends it
             self._state.lanes.finish(lane)
+            return None
+        if entry.order_id in self._state.unfencing:
+            # Were it sent now, and we died before the fence's end is told, the parked ones would follow it once more.
+            self._state.lanes.wait(lane, self._state.monotonic() + _NAP)
             return None
         fence = shard.fences.get(entry.order_id)
         if fence is not None and not entry.replay and fence.holds(opens=entry.opens):

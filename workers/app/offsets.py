@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from time import monotonic, sleep
 
 from workers.app.topology import SinkSpec
-from workers.core.parked import Command, command_row
+from workers.core.parked_commands import BeginAt, command_key, command_row
 from workers.core.record import Partition
 from workers.core.start import Stop, beginning
 from workers.edges.kafka_admin import Committed, KafkaAdmin, When
@@ -124,8 +124,8 @@ def command_rows(sink: SinkSpec, targets: Mapping[Partition, int], now_ms: int) 
     return [
         (
             Partition(sink.parked_state, at.number),
-            Command.key(f"offsets/{at.topic}"),
-            command_row(Command(at.topic, offset, expires)),
+            command_key(f"offsets/{at.topic}"),
+            command_row(BeginAt(at.topic, offset, expires)),
         )
         for at, offset in targets.items()
     ]

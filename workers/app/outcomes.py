@@ -56,12 +56,16 @@ class Outcomes:
         faults: set[type[Outcome]] = set()
         # Deliveries first: refusals beside them in one request are those orders' own fault, not the account's.
         for lane, outcome in sorted(results, key=lambda result: not isinstance(result[1], Delivered)):
-            if type(outcome) not in faults:
+            if type(outcome) not in faults and not self._is_no_news(lane.queue[0], outcome):
                 self._report(outcome)
             if isinstance(outcome, Throttled | Unavailable | Unknown | Denied):
                 faults.add(type(outcome))  # a vendor's fault counts once a flight, however many records it carried
             self._one(lane, outcome)
         self._relieve()
+
+    def _is_no_news(self, entry: Entry, outcome: Outcome) -> bool:
+        """A parked order that is refused again says nothing of the account, unless it was the gate's probe."""
+        return entry.replay and isinstance(outcome, Rejected) and self._state.gate.is_open
 
     def _report(self, outcome: Outcome) -> None:
         gate = self._state.gate
@@ -87,7 +91,7 @@ class Outcomes:
                 self._deliver(lane, entry, outcome)
             case Skipped(reason=reason):
                 self._state.stats.skipped[reason] += 1
-                self._finish(lane, entry)
+                self._skip(lane, entry)
             case Throttled() | Denied():
                 self._state.lanes.again(lane)  # the vendor's fault: no attempt is spent
             case Unavailable() | Unknown():
@@ -108,9 +112,10 @@ class Outcomes:
         if not self._delivered(entry, outcome.mark):
             self._state.finish(entry)
 
-    def _finish(self, lane: Lane, entry: Entry) -> None:
+    def _skip(self, lane: Lane, entry: Entry) -> None:
         self._state.lanes.finish(lane)
-        self._state.finish(entry)
+        if not (entry.replay and self._delivered(entry, None)):  # a parked record is done with, too
+            self._state.finish(entry)
 
     def _retry(self, lane: Lane, entry: Entry, outcome: Unavailable | Unknown) -> None:
         state, now = self._state, self._state.monotonic()
@@ -156,7 +161,7 @@ class Outcomes:
         state.lanes.wait(lane, min(until, now + self._policy.delay(entry.attempts, state.chance())))
 
     def _reject(self, lane: Lane, entry: Entry, outcome: Rejected) -> None:
-        if self._state.gate.shut_by_suspicion:
+        if self._state.gate.shut_by_suspicion and not entry.replay:
             # A wrong account setting refuses every order alike: to park them all would empty the stream into
             # the parked topic. They wait, and each probe takes another order.
             self._state.lanes.again(lane)

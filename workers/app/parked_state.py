@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 from workers.app.shard import Shard
 from workers.core.fence import Fence
-from workers.core.parked import Command, read_row
+from workers.core.parked import read_row
+from workers.core.parked_commands import Command
 from workers.core.record import Record
 from workers.edges.log import log
 
@@ -39,7 +40,7 @@ class ParkedState:
     def _row(self, shard: Shard, record: Record) -> None:
         key = (record.key or b"").decode("utf-8", "replace")
         row = self._read(record)
-        if isinstance(row, Command):
+        if row is not None and not isinstance(row, Fence):
             if shard.fences_loaded:
                 self._commanded(shard, key, row)
             else:

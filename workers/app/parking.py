@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from workers.app.state import SinkState
-from workers.core.fence import Fence
+from workers.core.fence import NO_KEY, Fence
 from workers.core.lanes import Entry
 from workers.core.parked import Parking, fence_row, parked_headers
 from workers.core.record import Partition
@@ -19,16 +19,16 @@ MOST_TOGETHER = 500  # writes of one partition number in one transaction
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One record to be parked and its order's fence, or a fence alone.
+    """One record to be parked and its order's fence, or a fence alone, or another record alone.
 
     A record without ``parking`` was delivered; it finishes with the change of the fence that it brought.
     """
 
     number: int
-    order_id: str | None  # None: a record without a key, which fences nothing
+    order_id: str | None  # None: it changes no fence
     entry: Entry | None = None
     parking: Parking | None = None
-    mark: Outgoing | None = None  # what the delivery left behind at the vendor
+    other: Outgoing | None = None  # written with it: a delivery's mark, a command's row, the trace of a discard
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Draft:
                 Partition(self.parks, write.number),
                 write.entry.record.key,
                 write.entry.record.value,
-                parked_headers(write.entry.record, self.sink, write.parking, self.now_ms),
+                parked_headers(write.entry.record, self.sink, write.parking, self.now_ms, write.order_id),
             )
             for write in self.writes
             if write.entry is not None and write.parking is not None
@@ -61,7 +61,7 @@ class Draft:
             Outgoing(Partition(self.state, number), order_id.encode(), None if fence is None else fence_row(fence))
             for (number, order_id), fence in self.placed(placed).items()
         ]
-        return fences + [write.mark for write in self.writes if write.mark is not None]
+        return fences + [write.other for write in self.writes if write.other is not None]
 
     def placed(self, placed: Sequence[int]) -> dict[tuple[int, str], Fence | None]:
         """The fences with the places of their records taken in."""
@@ -86,18 +86,22 @@ class ParkQueue:
     def __init__(self, state: SinkState) -> None:
         self._state = state
         self._queues: dict[int, deque[Write]] = {}
+        self._orders: Counter[str] = Counter()  # how many writes of each order wait
 
     def park(self, entry: Entry, parking: Parking) -> None:
         """Queue a record; later records of its order are parked behind it from now on."""
         shard = self._state.shard_of(entry)
         if shard is None:
             return  # given away since: its next owner comes to the same end
-        order_id = entry.order_id or None
-        if order_id is not None:
-            fence = shard.fences.get(order_id)
-            first = Fence(parking.reason, parking.detail, self._state.wall_ms(), records=1, opens=entry.opens)
-            shard.fences[order_id] = first if fence is None else fence.behind(opens=entry.opens)
+        order_id = entry.order_id or NO_KEY
+        fence = shard.fences.get(order_id)
+        first = Fence(parking.reason, parking.detail, self._state.wall_ms(), records=1, opens=entry.opens)
+        shard.fences[order_id] = first if fence is None else fence.behind(opens=entry.opens)
         self._add(Write(shard.number, order_id, entry, parking))
+
+    def park_again(self, number: int, order_id: str, entry: Entry, parking: Parking) -> None:
+        """Queue a copy of a parked record that was refused again, with the new reason; its fence knows already."""
+        self._add(Write(number, order_id, entry, parking))
 
     def fence_changed(self, number: int, order_id: str, delivered: Entry | None = None) -> None:
         """Queue the order's fence as it stands in memory, or its end; ``delivered`` finishes with it, not before."""
@@ -105,7 +109,11 @@ class ParkQueue:
 
     def tracked(self, number: int, entry: Entry, mark: Outgoing) -> None:
         """Queue a delivered record's mark; the record finishes with it, not before."""
-        self._add(Write(number, None, entry, mark=mark))
+        self._add(Write(number, None, entry, other=mark))
+
+    def say(self, number: int, other: Outgoing, order_id: str | None = None) -> None:
+        """Queue another record, with the fence of ``order_id`` as it stands in memory."""
+        self._add(Write(number, order_id, other=other))
 
     def take(self, numbers: Collection[int]) -> list[Write]:
         """The next writes of these partition numbers; they stay queued until `done`."""
@@ -117,10 +125,14 @@ class ParkQueue:
             queue = self._queues.get(write.number)
             if queue and queue[0] is write:
                 queue.popleft()
+                if write.order_id is not None:
+                    self._less(write.order_id)
 
     def forget(self) -> None:
         """The partitions are given away: what has not been written is still uncommitted."""
         self._queues.clear()
+        self._orders.clear()
+        self._state.unfencing.clear()
 
     @property
     def numbers(self) -> list[int]:
@@ -129,7 +141,7 @@ class ParkQueue:
 
     def holds(self, order_id: str) -> bool:
         """Whether something of this order waits to be written."""
-        return any(write.order_id == order_id for queue in self._queues.values() for write in queue)
+        return order_id in self._orders
 
     def draft(self, writes: Sequence[Write]) -> Draft:
         """What a transaction is to write; a copy, since the transaction has a thread of its own."""
@@ -143,6 +155,16 @@ class ParkQueue:
 
     def _add(self, write: Write) -> None:
         self._queues.setdefault(write.number, deque()).append(write)
+        if write.order_id is not None:
+            self._orders[write.order_id] += 1
+            if write.order_id not in self._state.shards[write.number].fences:
+                self._state.unfencing.add(write.order_id)
+
+    def _less(self, order_id: str) -> None:
+        self._orders[order_id] -= 1
+        if not self._orders[order_id]:
+            del self._orders[order_id]
+            self._state.unfencing.discard(order_id)
 
 
 def with_places(fence: Fence, placed: Fence) -> Fence:

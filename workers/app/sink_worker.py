@@ -8,9 +8,11 @@ from math import inf
 from typing import Any
 
 from workers.app.commits import Commits
+from workers.app.discards import Discards
 from workers.app.flights import Flights
 from workers.app.intake import Intake
 from workers.app.outcomes import Outcomes
+from workers.app.parked_commands import ParkedCommands
 from workers.app.parked_state import ParkedState
 from workers.app.parking import ParkQueue
 from workers.app.redelivery import Redelivery
@@ -22,7 +24,8 @@ from workers.app.tracking import Marks
 from workers.core.fence import ParkReason
 from workers.core.lanes import Entry, Lane
 from workers.core.outcome import Outcome
-from workers.core.parked import Command, Parking
+from workers.core.parked import Parking
+from workers.core.parked_commands import BeginAt, Command
 from workers.core.record import Partition
 from workers.core.start import Beginning, Start, Stop
 from workers.core.tracked import Mark
@@ -49,9 +52,12 @@ class SinkWorker:
         self._transactions = Transactions(member.connection, f"{state.spec.group}.{member.instance}")
         self._queue = ParkQueue(state)
         self.commits = Commits(state, self._queue, self._transactions)
+        wake = self.commits.wake
         self.redelivery = Redelivery(
-            state, self._queue, member.connection, tools.codec, pump=self._pump, wake=self.commits.wake
+            state, self._queue, member.connection, tools.codec, pump=self._pump, wake=wake, ended=self._redelivered
         )
+        self._discards = Discards(state, self._queue, member.connection, busy=self.redelivery.has, wake=wake)
+        self._commands = ParkedCommands(state, self._queue, self.redelivery, self._discards, wake=wake)
         self._outcomes = Outcomes(state, tools.codec, park=self._park, delivered=self._delivered)
         self.flights = Flights(state, tools, settle=self._settle, park=self._park)
         self.intake = Intake(state, tools.codec, park_undecodable=self._park_undecodable, pump=self._pump)
@@ -77,7 +83,8 @@ class SinkWorker:
         self._table.start()
         self.source.start()
         loop = asyncio.get_running_loop()
-        self._loops = [loop.create_task(self.commits.run()), loop.create_task(self._tick())]
+        loops = (self.commits.run(), self.redelivery.run(), self._discards.run(), self._tick())
+        self._loops = [loop.create_task(one) for one in loops]
         for task in self._loops:
             task.add_done_callback(self._loop_ended)
 
@@ -148,6 +155,7 @@ class SinkWorker:
         self.flights.give_up()
         self._queue.forget()
         self.redelivery.forget()
+        self._commands.forget()
 
     def release(self, release: Release) -> None:
         asyncio.get_running_loop().create_task(self._release(release)).add_done_callback(self._loop_ended)
@@ -171,6 +179,7 @@ class SinkWorker:
         self.intake.forget()
         self._queue.forget()
         self.redelivery.forget()
+        self._commands.forget()
         state.holding = state.draining
         release.done = True
 
@@ -202,15 +211,25 @@ class SinkWorker:
 
     def _commanded(self, shard: Shard, key: str, command: Command) -> None:
         """Do what a person asked of this shard, once: the command is taken away with it."""
+        if shard is not self.state.shards.get(shard.number):
+            return  # its next owner reads it too
+        if isinstance(command, BeginAt):
+            self._begin_at(shard, command)
+            self._queue.fence_changed(shard.number, key)
+            self.commits.wake()
+        else:
+            self._commands.carry_out(shard, key, command)
+
+    def _begin_at(self, shard: Shard, command: BeginAt) -> None:
         at = Partition(command.topic, shard.number)
-        ours = shard is self.state.shards.get(shard.number) and self.state.wall_ms() < command.expires_ms
-        if ours and at in shard.stopped:
+        if self.state.wall_ms() < command.expires_ms and at in shard.stopped:
             shard.begin(at, Start(command.offset))
             self.source.restart_at(self.state.epoch, at, command.offset)
             self._steer(force=True)
             log.info("partition_restarted", worker=self.state.spec.name, partition=str(at), offset=command.offset)
-        self._queue.fence_changed(shard.number, key)
-        self.commits.wake()
+
+    def _redelivered(self, shard: Shard, order_id: str) -> None:
+        self._commands.ended(shard, order_id)
 
     # Between the parts.
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Final
+
+NO_KEY: Final = "\0no-key"
+"""Stands for the order of parked records that have no key. No order id has a control character: it fences nothing."""
 
 
 class ParkReason(Enum):
@@ -29,14 +33,17 @@ class Fence:
     last: int | None = None
     opens: bool = False  # a create is among its records
     mended: bool = False  # its order has been created since: what is parked is to be delivered again
+    replays: int = 0  # how often its first record was delivered again and refused again
+    command: str | None = None  # the last command that was carried out on it: none is carried out twice
 
     @property
     def holds_creates(self) -> bool:
         """An order that the vendor does not know is mended by its create: that one passes.
 
-        A create that is parked itself holds the next one: it would overtake it.
+        A create that is parked itself holds the next one: it would overtake it. So does a create that has passed:
+        what was parked before the next one is being delivered again, and would be delivered over it.
         """
-        return self.opens or self.reason is not ParkReason.UNKNOWN_ORDER
+        return self.opens or self.mended or self.reason is not ParkReason.UNKNOWN_ORDER
 
     def holds(self, *, opens: bool) -> bool:
         """Whether a record of this order is parked behind."""
@@ -51,3 +58,22 @@ class Fence:
         first = offset if self.first is None else min(self.first, offset)
         last = offset if self.last is None else max(self.last, offset)
         return replace(self, first=first, last=last)
+
+    def onward(self, place: int) -> Fence:
+        """Its first record needs nothing more; the next one is not before ``place``.
+
+        What lies before is never delivered again, not even by another owner.
+        """
+        return replace(self, first=place, records=max(1, self.records - 1))
+
+    def refused(self, reason: ParkReason, detail: str, place: int, command: str | None) -> Fence:
+        """Its first record, at ``place``, was delivered again and refused again: all stay parked, for a new reason."""
+        return replace(
+            self,
+            reason=reason,
+            detail=detail,
+            first=place,
+            mended=False,
+            replays=self.replays + 1,
+            command=command or self.command,
+        )

@@ -6,10 +6,14 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from workers.core.fence import Fence, ParkReason
+from workers.core.fence import NO_KEY, Fence, ParkReason
+from workers.core.parked_commands import COMMANDS, Command, Discard, read_command
 from workers.core.record import Headers, Record
 
 PREFIX = "relay-"
+REPLAYS = "relay-replays"
+ORDER_ID = "relay-order-id"
+DISCARDED_AT = "relay-discarded-at"
 _ROW_VERSION = 1
 
 
@@ -21,12 +25,17 @@ class Parking:
     detail: str  # one line, masked
     status: int | None = None  # HTTP
     attempts: int = 0
+    replays: int = 0  # how often it has been delivered again and refused again; above 0 this is a copy
 
 
-def parked_headers(record: Record, sink: str, parking: Parking, now_ms: int) -> Headers:
+def parked_headers(record: Record, sink: str, parking: Parking, now_ms: int, order_id: str | None = None) -> Headers:
     """The record's own headers, then where it came from and why it is here.
 
-    A record that is parked again after a replay keeps the coordinates of its first source.
+    ``order_id`` is written only where the key does not say it: in whose sequence the record stands must not depend
+    on what its value decodes to by the time of a replay.
+
+    A record that is refused again after a replay is written once more, with the new reason. That copy keeps the
+    coordinates of its source and says ``relay-replays``: its place in the sequence is that of the original.
     """
     own = tuple(header for header in record.headers if not header[0].startswith(PREFIX))
     source = {
@@ -43,7 +52,23 @@ def parked_headers(record: Record, sink: str, parking: Parking, now_ms: int) -> 
         "relay-parked-at": datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds"),
     }
     ours = {"relay-sink": sink} | source | why
+    if parking.replays:
+        ours[REPLAYS] = str(parking.replays)
+    if order_id is not None and order_id != _key_order(record):
+        ours[ORDER_ID] = order_id
     return own + tuple((name, text.encode("utf-8", "replace")) for name, text in ours.items())
+
+
+def discard_headers(sink: str, command: Discard, records: int, now: datetime) -> Headers:
+    """The trace of a discard: a record without a value, behind those that were given up."""
+    ours = {
+        "relay-sink": sink,
+        DISCARDED_AT: now.isoformat(timespec="milliseconds"),
+        "relay-discarded-by": command.by,
+        "relay-discarded-why": command.why,
+        "relay-discarded-records": str(records),
+    }
+    return tuple((name, text.encode("utf-8", "replace")) for name, text in ours.items())
 
 
 def source_record(parked: Record) -> Record:
@@ -63,6 +88,24 @@ def source_record(parked: Record) -> Record:
     )
 
 
+def order_of(parked: Record) -> str:
+    """The order in whose sequence a parked record stands."""
+    told = parked.header(ORDER_ID)
+    return _key_order(parked) if told is None else told.decode("utf-8", "replace")
+
+
+def _key_order(record: Record) -> str:
+    return NO_KEY if record.key is None else record.key.decode("utf-8", "replace")
+
+
+def is_original(parked: Record) -> bool:
+    """Whether this is a parked record itself: no copy with a newer reason, and no trace of a discard.
+
+    A copy that was taken for a record would be delivered a second time, after what followed it.
+    """
+    return parked.header(REPLAYS) is None and parked.header(DISCARDED_AT) is None
+
+
 def fence_row(fence: Fence) -> bytes:
     """The value of the order's row in the parked state; its key is the order id."""
     row = {
@@ -76,33 +119,10 @@ def fence_row(fence: Fence) -> bytes:
         "last": fence.last,
         "opens": fence.opens,
         "mended": fence.mended,
+        "replays": fence.replays,
+        "command": fence.command,
     }
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """What a person asks of the worker that owns the partition: to begin a stopped topic at an offset."""
-
-    topic: str
-    offset: int
-    expires_ms: int  # milliseconds since 1970: an old command must not run after a restart
-
-    @staticmethod
-    def key(command_id: str) -> bytes:
-        """The row's key; no order id has a control character, so it never meets a fence."""
-        return f"\0{command_id}".encode()
-
-
-def command_row(command: Command) -> bytes:
-    row = {
-        "version": _ROW_VERSION,
-        "kind": "offsets",
-        "topic": command.topic,
-        "offset": command.offset,
-        "expires": command.expires_ms,
-    }
-    return json.dumps(row, separators=(",", ":")).encode()
 
 
 def read_row(value: bytes) -> Fence | Command:
@@ -111,8 +131,8 @@ def read_row(value: bytes) -> Fence | Command:
     if not isinstance(row, dict) or row.get("version") != _ROW_VERSION:
         raise ValueError("a row of an unknown version")
     try:
-        if row["kind"] == "offsets":
-            return Command(str(row["topic"]), int(row["offset"]), int(row["expires"]))
+        if row["kind"] in COMMANDS:
+            return read_command(row)
         return Fence(
             reason=ParkReason(row["reason"]),
             detail=str(row["detail"]),
@@ -122,6 +142,8 @@ def read_row(value: bytes) -> Fence | Command:
             last=row["last"],
             opens=bool(row["opens"]),
             mended=bool(row["mended"]),
+            replays=int(row["replays"]),
+            command=row["command"],
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"a row that lacks {error}") from error

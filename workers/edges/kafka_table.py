@@ -15,9 +15,8 @@ from typing import Any, Protocol
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
-from workers.core.record import Partition, Record
-from workers.edges.daemon import in_thread
-from workers.edges.kafka_client import KafkaConnection, consumer_options, kafka_errors, open_client
+from workers.core.record import Record
+from workers.edges.kafka_client import KafkaConnection, consumer_options, open_client
 from workers.edges.kafka_values import describe, to_record
 from workers.edges.log import log
 
@@ -152,30 +151,3 @@ class KafkaTable:
             self._loop.call_soon_threadsafe(what, *args)
         except RuntimeError:  # the loop has ended: the process is leaving
             self._stopping.set()
-
-
-async def read_range(
-    connection: KafkaConnection, at: Partition, first: int, last: int, wanted: Callable[[Record], bool]
-) -> list[Record]:
-    """Read the committed records ``first`` to ``last`` of a partition and return those wanted; raises `KafkaFailed`."""
-    with kafka_errors(connection):
-        return await in_thread(lambda: _read_range(connection, at, first, last, wanted), 120.0)
-
-
-def _read_range(
-    connection: KafkaConnection, at: Partition, first: int, last: int, wanted: Callable[[Record], bool]
-) -> list[Record]:
-    found: list[Record] = []
-    consumer = open_client(KafkaConsumer, consumer_options(connection))
-    try:
-        partition = TopicPartition(*at)
-        consumer.assign([partition])
-        consumer.seek(partition, max(first, consumer.beginning_offsets([partition], timeout_ms=_BOUNDS_MS)[partition]))
-        while (consumer.position(partition, timeout_ms=1_000) or 0) <= last:
-            for one in consumer.poll(timeout_ms=1_000).get(partition, []):
-                record = to_record(one)
-                if record.offset <= last and wanted(record):
-                    found.append(record)
-    finally:
-        consumer.close(autocommit=False, timeout_ms=2_000)
-    return found

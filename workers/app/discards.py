@@ -1,0 +1,117 @@
+"""Gives up on parked records because a person said so, and leaves a trace of who and why beside them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from workers.app.parking import ParkQueue
+from workers.app.shard import Shard
+from workers.app.state import SinkState
+from workers.core.fence import NO_KEY, Fence, ParkReason
+from workers.core.parked import discard_headers, is_original, source_record
+from workers.core.parked_commands import Discard
+from workers.core.record import Partition, Record
+from workers.edges.kafka_client import KafkaConnection, KafkaFailed
+from workers.edges.kafka_parked import ParkedReader
+from workers.edges.kafka_target import Outgoing
+from workers.edges.log import log
+
+_NAP = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    shard: Shard
+    command: Discard
+    orders: Collection[str]
+    done: Callable[[], None]
+
+
+class Discards:
+    """Carries out discards, one order after another."""
+
+    def __init__(
+        self,
+        state: SinkState,
+        queue: ParkQueue,
+        connection: KafkaConnection,
+        *,
+        busy: Callable[[str], bool],
+        wake: Callable[[], None],
+    ) -> None:
+        """``busy``: whether an order's parked records are being delivered; such an order is left alone."""
+        self._state = state
+        self._queue = queue
+        self._reader = ParkedReader(connection)
+        self._busy = busy
+        self._wake = wake
+        self._waiting: asyncio.Queue[_Wanted] = asyncio.Queue()
+
+    async def run(self) -> None:
+        """Carry out what is asked, until cancelled."""
+        try:
+            while True:
+                wanted = await self._waiting.get()
+                for order_id in wanted.orders:
+                    await self._discard(wanted.shard, order_id, wanted.command)
+                if self._is_ours(wanted.shard):
+                    wanted.done()
+        finally:
+            await self._reader.close()
+
+    def carry_out(self, shard: Shard, command: Discard, orders: Collection[str], done: Callable[[], None]) -> None:
+        """Queue a discard; ``done`` is called when all of it has been queued to be written."""
+        self._waiting.put_nowait(_Wanted(shard, command, orders, done))
+
+    def _is_ours(self, shard: Shard) -> bool:
+        return self._state.shards.get(shard.number) is shard
+
+    async def _discard(self, shard: Shard, order_id: str, command: Discard) -> None:
+        while self._is_ours(shard):
+            fence = shard.fences.get(order_id)
+            if fence is None or fence.since_ms != command.orders[order_id] or self._busy(order_id):
+                return
+            if self._queue.holds(order_id) or fence.first is None:
+                await asyncio.sleep(_NAP)  # its records are on their way into the parked topic
+                continue
+            try:
+                second = await self._second(shard, order_id, fence) if command.first_only else None
+            except KafkaFailed as error:
+                log.warning("discard_waits", worker=self._state.spec.name, order_id=order_id, detail=str(error))
+                return
+            if shard.fences.get(order_id) is fence and not self._busy(order_id):
+                self._settle(shard, order_id, fence, second, command)
+                return
+
+    def _settle(self, shard: Shard, order_id: str, fence: Fence, second: Record | None, command: Discard) -> None:
+        records = fence.records if second is None else 1
+        if second is None:
+            del shard.fences[order_id]
+        else:
+            shard.fences[order_id] = replace(_led_by(second, fence), command=command.id)
+        now = datetime.fromtimestamp(self._state.wall_ms() / 1000, UTC)
+        trace = discard_headers(self._state.spec.name, command, records, now)
+        at = Partition(self._state.spec.parks, shard.number)
+        key = None if order_id == NO_KEY else order_id.encode()
+        self._queue.say(shard.number, Outgoing(at, key, None, trace), order_id)
+        self._wake()
+        who = {"by": command.by, "why": command.why}
+        log.info("parked_discarded", worker=self._state.spec.name, order_id=order_id, records=records, **who)
+
+    async def _second(self, shard: Shard, order_id: str, fence: Fence) -> Record | None:
+        """The order's second parked record; None when there is but one."""
+        at = Partition(self._state.spec.parks, shard.number)
+        found = await self._reader.read(at, {order_id: (fence.first or 0, fence.last or 0)})
+        records = [one for one in found.records if is_original(one)]
+        first = source_record(records[0]) if records else None
+        return next((one for one in records if source_record(one) != first), None)
+
+
+def _led_by(record: Record, fence: Fence) -> Fence:
+    """The fence once this is the first of its records."""
+    reason = ParkReason((record.header("relay-reason") or b"").decode())
+    detail = (record.header("relay-detail") or b"").decode("utf-8", "replace")
+    return replace(fence.onward(record.offset), reason=reason, detail=detail, mended=False, replays=0)

@@ -1,0 +1,78 @@
+"""What people ask of the worker that owns a partition: rows of the parked state that are no fences."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias, assert_never
+
+_ROW_VERSION = 1
+
+COMMANDS: Final = ("offsets", "replay", "discard")
+
+
+@dataclass(frozen=True, slots=True)
+class BeginAt:
+    """Begin a stopped topic at an offset."""
+
+    topic: str
+    offset: int
+    expires_ms: int  # milliseconds since 1970: an old command must not run after a restart
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Deliver these orders' parked records again."""
+
+    id: str
+    orders: Mapping[str, int]  # order id -> ``since_ms`` of the fence that is meant, and of no later one
+    expires_ms: int
+    taken: bool = False  # its owner has begun: whoever owns the partition goes on, however late
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Give up on these orders' parked records."""
+
+    id: str
+    orders: Mapping[str, int]  # as above
+    expires_ms: int
+    by: str
+    why: str
+    first_only: bool = False  # only on the first of each order
+
+
+Command: TypeAlias = BeginAt | Replay | Discard
+
+
+def command_key(name: str) -> bytes:
+    """The row's key; no order id has a control character, so it never meets a fence."""
+    return f"\0{name}".encode()
+
+
+def command_row(command: Command) -> bytes:
+    """The row's value."""
+    row: dict[str, Any]
+    match command:
+        case BeginAt(topic, offset, expires_ms):
+            row = {"kind": "offsets", "topic": topic, "offset": offset, "expires": expires_ms}
+        case Replay(id=name, orders=orders, expires_ms=expires_ms, taken=taken):
+            row = {"kind": "replay", "id": name, "orders": dict(orders), "expires": expires_ms, "taken": taken}
+        case Discard(id=name, orders=orders, expires_ms=expires_ms, by=by, why=why, first_only=first_only):
+            row = {"kind": "discard", "id": name, "orders": dict(orders), "expires": expires_ms}
+            row |= {"by": by, "why": why, "first_only": first_only}
+        case _:
+            assert_never(command)
+    return json.dumps({"version": _ROW_VERSION} | row, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def read_command(row: Mapping[str, Any]) -> Command:
+    """Read a row whose ``kind`` is one of `COMMANDS`; raises `KeyError`, `TypeError` and `ValueError`."""
+    expires = int(row["expires"])
+    if row["kind"] == "offsets":
+        return BeginAt(str(row["topic"]), int(row["offset"]), expires)
+    orders = {str(order_id): int(since) for order_id, since in row["orders"].items()}
+    if row["kind"] == "replay":
+        return Replay(str(row["id"]), orders, expires, bool(row["taken"]))
+    return Discard(str(row["id"]), orders, expires, str(row["by"]), str(row["why"]), bool(row["first_only"]))

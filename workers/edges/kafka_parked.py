@@ -1,0 +1,95 @@
+"""Reads parked records for many orders at once: one pass over a partition for a whole wave of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from time import monotonic
+
+from workers.core.parked import order_of
+from workers.core.record import Partition, Record
+from workers.edges.daemon import in_thread
+from workers.edges.kafka_client import KafkaConnection, KafkaFailed, kafka_errors
+from workers.edges.kafka_reader import PartitionReader, new_reader
+
+MOST_BYTES = 16 * 1024 * 1024  # of one wave's records: bounds memory whatever their size
+_GAP = 1_000  # offsets: a seek costs more than reading over a smaller gap
+_WITHIN = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """What one pass found, and how far it came."""
+
+    records: list[Record]
+    reached: int  # everything wanted up to this offset has been found
+
+
+class ParkedReader:
+    """One consumer, kept open from wave to wave: to open one for each order would be the slowest part of a replay."""
+
+    def __init__(self, connection: KafkaConnection) -> None:
+        self._connection = connection
+        self._reader: PartitionReader | None = None
+
+    async def read(self, at: Partition, wanted: Mapping[str, tuple[int, int]]) -> Wave:
+        """Read the committed records of these orders between their (first, last) offsets; raises `KafkaFailed`."""
+        reader, self._reader = self._reader, None  # a read that fails or hangs keeps it, and the next opens its own
+        with kafka_errors(self._connection):
+            try:
+                wave, self._reader = await in_thread(lambda: _read(reader, self._connection, at, wanted), _WITHIN)
+            except TimeoutError as error:
+                raise KafkaFailed(f"{at} could not be read within {_WITHIN:g} s") from error
+        return wave
+
+    async def close(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            await asyncio.to_thread(reader.close)
+
+
+def _read(
+    reader: PartitionReader | None,
+    connection: KafkaConnection,
+    at: Partition,
+    wanted: Mapping[str, tuple[int, int]],
+) -> tuple[Wave, PartitionReader]:
+    reader = reader or new_reader(connection)
+    try:
+        return _pass(reader, at, wanted), reader
+    except BaseException:
+        reader.close()
+        raise
+
+
+def _pass(reader: PartitionReader, at: Partition, wanted: Mapping[str, tuple[int, int]]) -> Wave:
+    oldest, _ = reader.bounds([at])[at]
+    until = monotonic() + _WITHIN / 2  # an open transaction may hold the reading up
+    found: list[Record] = []
+    size, reached = 0, -1
+    for first, last in stretches(wanted.values()):
+        for records in reader.stretch(at, max(first, oldest), last + 1):
+            new = [one for one in records if _is_wanted(one, wanted.get(order_of(one)))]
+            found += new
+            size += sum(len(one.value or b"") for one in new)
+            reached = records[-1].offset if records else reached
+            if size >= MOST_BYTES or monotonic() > until:
+                return Wave(found, reached)
+    return Wave(found, max(last for _, last in wanted.values()))
+
+
+def _is_wanted(record: Record, span: tuple[int, int] | None) -> bool:
+    return span is not None and span[0] <= record.offset <= span[1]
+
+
+def stretches(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The spans in order, those that overlap or nearly touch as one."""
+    ordered = sorted(spans)
+    first, last = ordered[0]
+    for begin, end in ordered[1:]:
+        if begin > last + _GAP:
+            yield first, last
+            first, last = begin, end
+        last = max(last, end)
+    yield first, last
