@@ -153,12 +153,14 @@ class Outcomes:
         if entry.unknown_order_since is None:
             entry.unknown_order_since = now
         until = entry.unknown_order_since + state.spec.unknown_order_wait
-        if now >= until:
+        if now >= until and state.gate.shut_by_suspicion:
+            state.lanes.again(lane)  # a wrong account may know none of our orders: nothing further is parked
+        elif now >= until:
             state.lanes.finish(lane)
             detail = self._masked(entry, outcome.detail)
             self._park(entry, Parking(ParkReason.UNKNOWN_ORDER, detail, outcome.status, entry.attempts))
-            return
-        state.lanes.wait(lane, min(until, now + self._policy.delay(entry.attempts, state.chance())))
+        else:
+            state.lanes.wait(lane, min(until, now + self._policy.delay(entry.attempts, state.chance())))
 
     def _reject(self, lane: Lane, entry: Entry, outcome: Rejected) -> None:
         if self._state.gate.shut_by_suspicion and not entry.replay:
