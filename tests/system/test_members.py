@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from tests.system.conftest import MakeRig
+from tests.system.kafka_side import reasons
 from tests.system.rig import Rig, order_ids, story
 
 pytestmark = pytest.mark.broker
@@ -50,3 +53,26 @@ def test_of_two_processes_with_one_name_the_older_ends_and_says_why(rig: Rig) ->
     rig.kafka.publish(ids[100:], "paid")
     newer.caught_up()
     rig.assert_each_has_one_end(story(ids, "paid"))
+
+
+def test_a_former_owner_that_wakes_up_late_parks_nothing_and_commits_nothing(rig: Rig) -> None:
+    """Paused with a refusal on its way, replaced meanwhile: what it knows is of no account any more."""
+    rig.vendor.faults(bad_ids=["bad"], latency=1.0)
+    older = rig.start("same").joined()
+    rig.kafka.publish(["bad", *order_ids(50)], "paid")
+    older.wait(lambda status: status["in_flight"] > 0, "nothing was sent")
+    older.process.send_signal(signal.SIGSTOP)
+    rig.vendor.faults(latency=0)
+    newer = rig.start("same").joined()
+    newer.caught_up()
+    committed, parked = rig.kafka.committed(), reasons(rig.kafka.all_parked())
+    assert parked == [("bad", "rejected"), ("bad", "behind")]
+    older.process.send_signal(signal.SIGCONT)
+    assert older.ended() == 1
+    assert rig.kafka.committed() == committed
+    assert reasons(rig.kafka.all_parked()) == parked
+    rig.vendor.faults(bad_ids=["bad", "bad too"])
+    rig.kafka.publish(["bad too", "last"])
+    newer.caught_up()
+    assert reasons(rig.kafka.all_parked())[-1:] == [("bad too", "rejected")] or len(rig.kafka.all_parked()) == 3
+    assert set(rig.vendor.by_order()) == {*order_ids(50), "last"}

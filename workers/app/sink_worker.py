@@ -182,6 +182,7 @@ class SinkWorker:
         self._commands.forget()
         state.holding = state.draining
         release.done = True
+        log.info("released", worker=state.spec.name, partitions=len(release.partitions))
 
     async def _publish(self, release: Release) -> None:
         while True:
