@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from workers.app.state import SinkState
+from workers.core.gate import Gate
 
 
 def sink_status(state: SinkState, in_flight: int) -> dict[str, Any]:
@@ -19,7 +20,7 @@ def sink_status(state: SinkState, in_flight: int) -> dict[str, Any]:
         "oldest_unfinished_seconds": _oldest(state),
         "in_flight": in_flight,
         "unfinished": sum(ledger.unfinished for shard in state.shards.values() for ledger in shard.ledgers.values()),
-        "gate": _gate(state),
+        "gate": gate_status(state.gate, state.monotonic(), state.wall_ms()),
         "delivered_total": stats.delivered,
         "skipped_total": stats.skipped.total(),
         "parked_total": stats.parked.total(),
@@ -72,12 +73,12 @@ def _oldest(state: SinkState) -> float:
     return max(0.0, (state.wall_ms() - min(stamps)) / 1000) if stamps else 0.0
 
 
-def _gate(state: SinkState) -> dict[str, Any]:
-    gate = state.gate
+def gate_status(gate: Gate, now: float, wall_ms: int) -> dict[str, Any]:
+    """How the vendor as a whole stands; ``now`` is on the gate's clock."""
     until = None
     if not gate.is_open:
-        left = max(0.0, gate.until - state.monotonic())
-        when = datetime.fromtimestamp(state.wall_ms() / 1000, UTC) + timedelta(seconds=left)
+        left = max(0.0, gate.until - now)
+        when = datetime.fromtimestamp(wall_ms / 1000, UTC) + timedelta(seconds=left)
         until = when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {
         "state": gate.state.value,

@@ -20,6 +20,7 @@ from workers.edges.kafka_client import KafkaConnection, consumer_options, open_c
 from workers.edges.kafka_values import describe, to_record
 from workers.edges.log import log
 
+READ_ALL_WITHIN = 600.0  # seconds; a million rows take less than one of these minutes
 _POLL_MS = 100
 _AFTER_ERROR = 0.5
 _BOUNDS_MS = 5_000
@@ -151,3 +152,31 @@ class KafkaTable:
             self._loop.call_soon_threadsafe(what, *args)
         except RuntimeError:  # the loop has ended: the process is leaving
             self._stopping.set()
+
+
+async def read_all(connection: KafkaConnection, at: Partition, take: Callable[[list[Record]], None]) -> None:
+    """Read a partition's committed records from its beginning to its present end; raises `KafkaFailed`.
+
+    ``take`` gets them in their order, in the reading thread: a million rows must not hold up the loop.
+    """
+    stopping = threading.Event()
+    with kafka_errors(connection):
+        try:
+            await in_thread(lambda: _read_all(connection, at, take, stopping), READ_ALL_WITHIN)
+        finally:
+            stopping.set()
+
+
+def _read_all(
+    connection: KafkaConnection, at: Partition, take: Callable[[list[Record]], None], stopping: threading.Event
+) -> None:
+    consumer = open_client(KafkaConsumer, consumer_options(connection) | {"max_poll_records": 5_000})
+    try:
+        partition = TopicPartition(*at)
+        consumer.assign([partition])
+        end = consumer.end_offsets([partition], timeout_ms=5_000)[partition]
+        consumer.seek(partition, consumer.beginning_offsets([partition], timeout_ms=5_000)[partition])
+        while not stopping.is_set() and (consumer.position(partition, timeout_ms=1_000) or 0) < end:
+            take([to_record(one) for one in consumer.poll(timeout_ms=1_000).get(partition, [])])
+    finally:
+        consumer.close(autocommit=False, timeout_ms=2_000)

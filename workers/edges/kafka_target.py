@@ -33,6 +33,10 @@ _SEND_TIMEOUT = 10.0
 _WITHIN = 30.0  # seconds for a whole transaction; then the producer is given up and begun anew
 
 
+BY_KEY = -1
+"""As a partition's number: the one of the key (murmur2, as Java's client does)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """One record to be written; ``value`` None is a tombstone."""
@@ -80,6 +84,17 @@ class Transactions:
         async with self._one:
             return await self._guarded(lambda: self._write(records, rows, offsets))
 
+    async def append(self, records: Sequence[Outgoing]) -> None:
+        """Write ``records`` and commit, as the one owner that `open` made of us; raises `KafkaFailed`.
+
+        After a failure nobody may write again before a new `open` and a new look at what was written: to
+        begin anew here would shut out another owner that knows more.
+        """
+        async with self._one:
+            if self._producer is None:
+                raise KafkaFailed("it is not open, or another process has taken over")
+            await self._guarded(lambda: self._write(records, lambda _: (), Offsets({}, None)))
+
     async def close(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
@@ -126,7 +141,7 @@ def _send(producer: KafkaProducer, records: Sequence[Outgoing]) -> list[int]:
     """Send all, then wait for every acknowledgement: what is not acknowledged by all in-sync replicas is not parked."""
     sent = [
         producer.send(
-            one.at.topic, partition=one.at.number, key=one.key, value=one.value, headers=kafka_headers(one.headers)
+            one.at.topic, partition=None if one.at.number == BY_KEY else one.at.number, key=one.key, value=one.value, headers=kafka_headers(one.headers)
         )
         for one in records
     ]

@@ -52,13 +52,14 @@ def retry_after(response: httpx.Response) -> float | None:
     if _NUMBER.fullmatch(value):
         wait = float(value)
         return wait if math.isfinite(wait) else None
-    until, now = _http_date(value), _http_date(response.headers.get("date", ""))
+    until, now = http_date(value), http_date(response.headers.get("date", ""))
     if until is None or now is None:
         return None
     return max(0.0, (until - now).total_seconds())
 
 
-def _http_date(value: str) -> datetime | None:
+def http_date(value: str) -> datetime | None:
+    """Read a date of HTTP (RFC 9110, 5.6.7); None when it is none."""
     try:
         moment = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):
