@@ -15,8 +15,9 @@ from typing import Any, Protocol
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
-from workers.core.record import Record
-from workers.edges.kafka_client import KafkaConnection, consumer_options, open_client
+from workers.core.record import Partition, Record
+from workers.edges.daemon import in_thread
+from workers.edges.kafka_client import KafkaConnection, consumer_options, kafka_errors, open_client
 from workers.edges.kafka_values import describe, to_record
 from workers.edges.log import log
 

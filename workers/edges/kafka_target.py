@@ -141,7 +141,11 @@ def _send(producer: KafkaProducer, records: Sequence[Outgoing]) -> list[int]:
     """Send all, then wait for every acknowledgement: what is not acknowledged by all in-sync replicas is not parked."""
     sent = [
         producer.send(
-            one.at.topic, partition=None if one.at.number == BY_KEY else one.at.number, key=one.key, value=one.value, headers=kafka_headers(one.headers)
+            one.at.topic,
+            partition=None if one.at.number == BY_KEY else one.at.number,
+            key=one.key,
+            value=one.value,
+            headers=kafka_headers(one.headers),
         )
         for one in records
     ]
