@@ -163,8 +163,8 @@ class KafkaSource:
                 log.warning("kafka_unreachable", detail=describe(error))
                 self._stopping.wait(1.0)
             else:
-                self._await_topics(consumer)
                 consumer.subscribe(list(self._topics), listener=self._listener(consumer))
+                self._await_topics(consumer)
                 return consumer
         return None
 
