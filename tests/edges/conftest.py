@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from workers.edges.kafka_client import KafkaConnection
+from workers.edges.kafka_client import KafkaConnection, consumer_options
 
 if TYPE_CHECKING:
     from tests.edges.kafka_rig import Side
@@ -27,6 +27,19 @@ def side(connection: KafkaConnection) -> Side:
     from tests.edges.kafka_rig import Side  # noqa: PLC0415 - imports kafka: after pytest_configure
 
     return Side(connection)
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """``session(2_000)``: members that join from now on are thrown out after so many silent milliseconds."""
+
+    def shorten(ms: int) -> None:
+        def shorter(*args: Any, **given: Any) -> dict[str, Any]:
+            return consumer_options(*args, **given) | {"session_timeout_ms": ms, "heartbeat_interval_ms": ms // 5}
+
+        monkeypatch.setattr("workers.edges.kafka_owner.consumer_options", shorter)
+
+    return shorten
 
 
 @pytest.fixture

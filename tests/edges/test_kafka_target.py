@@ -108,9 +108,10 @@ async def test_rows_that_cannot_be_made_leave_nothing_behind(
 
 
 async def test_a_former_owners_transaction_is_refused(
-    side: Side, topics: Any, join: Any, transactions: Transactions
+    side: Side, topics: Any, join: Any, transactions: Transactions, session: Any
 ) -> None:
     """KIP-447: it slept through a rebalance; what it parks now would be parked a second time by the next owner."""
+    session(2_000)
     source, parked = topics(partitions=2), topics("parked", partitions=1)
     _, first = join(source, [source], "first")
     await first.until_begun(2)
