@@ -22,7 +22,11 @@ from workers.edges.avro import Codec
 async def _run(bootstrap: str, base_url: str, api_key: str) -> None:
     codec = Codec(read_schemas(load_configuration(os.environ).topology), monotonic)
     consumer = KafkaConsumer(
-        STATUS, bootstrap_servers=bootstrap, group_id="plain", auto_offset_reset="earliest", enable_auto_commit=False
+        STATUS,
+        bootstrap_servers=bootstrap,
+        group_id=f"plain-{os.getpid()}",  # a former run's member counts for 45 s more
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
     )
     async with httpx.AsyncClient(headers={"x-api-key": api_key}, trust_env=False) as client:
         while True:
