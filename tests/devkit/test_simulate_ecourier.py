@@ -334,6 +334,7 @@ class TestSink:
         await ecourier.set_faults(down=False)
         assert isinstance(await deliver(order("1")), Delivered)
 
+    @pytest.mark.slow
     async def test_with_answers_lost_after_the_effect_each_order_is_created_once(
         self, deliver: Deliver, ecourier: EcourierSimulator
     ) -> None:
