@@ -68,6 +68,7 @@ class Kafka:
     async def _alone(self) -> None:
         self.under_way += 1
         assert self.under_way == 1, "two commits side by side: the older could overtake the newer"
+        await asyncio.sleep(0)  # a broker never answers at once
         await self.gate.wait()
         self.under_way -= 1
 
