@@ -11,10 +11,12 @@ import httpx
 
 from workers.app.configuration import Configuration
 from workers.app.credentials import VendorCredentials
+from workers.app.poll_tools import PollTools
+from workers.app.poll_worker import PollWorker
 from workers.app.sink_worker import SinkWorker
 from workers.app.state import SinkState
 from workers.app.tools import Tools
-from workers.app.topology import SinkSpec
+from workers.app.topology import MIB, PollerSpec, SinkSpec
 from workers.core.gate import Gate, GatePolicy
 from workers.core.lanes import Lanes
 from workers.core.window import Window
@@ -22,10 +24,11 @@ from workers.edges.avro import Codec
 from workers.edges.kafka_owner import Member
 from workers.edges.schemas import Schemas
 from workers.edges.telemetry import Tracing
-from workers.edges.vendor_client import VendorClient, open_client
+from workers.edges.vendor_client import MAX_ANSWER_BYTES, VendorClient, open_client
 from workers.vendors import Vendor, load
 
 OPENING_EVENT = "OrderCreated"
+LARGEST_PAGE = 64 * MIB  # an answer with a hundred orders, all their lines and parcels
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +59,48 @@ def build_sink_worker(spec: SinkSpec, configuration: Configuration, shared: Shar
     )
 
 
-def build_client(spec: SinkSpec, vendor: Vendor, credentials: VendorCredentials) -> VendorClient:
-    """Connections to the sink's vendor, with its session where it has one."""
+def build_worker(name: str, configuration: Configuration, shared: Shared) -> SinkWorker | PollWorker:
+    """The worker of that name in topics.yaml, ready to start; to be called in the running loop."""
+    spec = configuration.topology.spec(name)
+    if isinstance(spec, PollerSpec):
+        return build_poll_worker(spec, configuration, shared)
+    return build_sink_worker(spec, configuration, shared)
+
+
+def build_poll_worker(spec: PollerSpec, configuration: Configuration, shared: Shared) -> PollWorker:
+    """One poller, ready to start; to be called in the running loop."""
+    vendor = load(spec.vendor)
+    assert vendor.poller is not None, f"{spec.vendor} tells no news: topics.yaml was checked for that"
+    credentials, settings = configuration.credentials[spec.name], configuration.settings
+    tools = PollTools(
+        spec=spec,
+        poller=vendor.poller(spec.options, credentials),
+        client=build_client(spec, vendor, credentials, max_answer=LARGEST_PAGE),
+        credentials=credentials,
+        codec=shared.codec,
+        connection=settings.kafka,
+        gate=Gate(GatePolicy()),
+        failed=shared.failed,
+        monotonic=time.monotonic,
+        wall_ms=lambda: time.time_ns() // 1_000_000,
+        chance=random.random,
+    )
+    return PollWorker(tools, Member(settings.kafka, spec.group, settings.instance_id))
+
+
+def build_client(
+    spec: SinkSpec | PollerSpec,
+    vendor: Vendor,
+    credentials: VendorCredentials,
+    max_answer: int = MAX_ANSWER_BYTES,
+) -> VendorClient:
+    """Connections to the worker's vendor, with its session where it has one."""
     return open_client(
         httpx.URL(credentials["BASE_URL"]),
         max_in_flight=spec.max_in_flight,
         request_timeout=spec.request_timeout,
         session=None if vendor.session is None else vendor.session(spec.options, credentials),
+        max_answer=max_answer,
     )
 
 

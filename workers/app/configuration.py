@@ -9,7 +9,7 @@ from pathlib import Path
 from workers.app.config_errors import ConfigError, Fault, did_you_mean
 from workers.app.credentials import VendorCredentials, load_credentials
 from workers.app.settings import Settings, read_settings
-from workers.app.topology import SinkSpec, Topology
+from workers.app.topology import PollerSpec, SinkSpec, Topology
 from workers.app.topology_load import read_topology
 from workers.app.variables import read_variable
 from workers.vendors import load
@@ -46,8 +46,8 @@ def _topology_path(environ: Mapping[str, str]) -> Path:
         return Path("topics.yaml")  # named among the settings' faults already
 
 
-def _named(topology: Topology | None, names: Iterable[str] | None, faults: list[Fault]) -> list[SinkSpec]:
-    workers = topology.workers if topology else {}
+def _named(topology: Topology | None, names: Iterable[str] | None, faults: list[Fault]) -> list[SinkSpec | PollerSpec]:
+    workers = {name: topology.spec(name) for name in topology.names} if topology else {}
     if names is None:
         return list(workers.values())
     found = []
@@ -60,14 +60,14 @@ def _named(topology: Topology | None, names: Iterable[str] | None, faults: list[
 
 
 def _credentials(
-    environ: Mapping[str, str], sinks: Iterable[SinkSpec], faults: list[Fault]
+    environ: Mapping[str, str], workers: Iterable[SinkSpec | PollerSpec], faults: list[Fault]
 ) -> dict[str, VendorCredentials]:
     allow_http = environ.get("RELAY_ALLOW_HTTP_VENDORS", "").lower() in {"1", "true", "yes", "on", "t", "y"}
     credentials: dict[str, VendorCredentials] = {}
-    for sink in sinks:
+    for worker in workers:
         try:
-            vendor = load(sink.vendor)
-            credentials[sink.name] = load_credentials(vendor, sink.credentials, environ, allow_http=allow_http)
+            vendor = load(worker.vendor)
+            credentials[worker.name] = load_credentials(vendor, worker.credentials, environ, allow_http=allow_http)
         except ConfigError as error:
             faults += error.faults
     return credentials

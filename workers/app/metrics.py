@@ -21,6 +21,11 @@ COUNTERS: Final = {
     "two_partitions_total": "Orders seen in two partitions",
     "passed_unreachable_total": "Records that went on without the sink's other topic, which could not be fetched",
     "rebalances_total": "Assignments taken",
+    "polls_total": "Polls completed: everything up to their start has been read",
+    "events_total": "Changes published",
+    "late_found_total": "Changes that a poller's windows had missed, and a slower look found",
+    "failures_total": "Requests of a poller that read nothing",
+    "taken_over_total": "Times that a shard began anew, from its state in Kafka",
 }
 GAUGES: Final = {
     "lag_records": "Records not committed yet",
@@ -28,6 +33,9 @@ GAUGES: Final = {
     "in_flight": "Vendor requests under way",
     "unfinished": "Records fetched and unfinished",
     "parked_orders": "Orders that have parked records",
+    "behind_seconds": "Age of the time up to which a poller's news is complete",
+    "clock_skew_seconds": "How far the vendor's clock is ahead of ours",
+    "orders": "Orders that a poller remembers",
 }
 GATE_STATES: Final = ("open", "shut", "probing")
 
@@ -52,7 +60,7 @@ class _Statuses(Collector):
 
     def _family(self, family: Any, name: str) -> Metric:
         for worker, status in self._statuses.items():
-            if name in status:
+            if status.get(name) is not None:
                 family.add_metric([worker], status[name])
         metric: Metric = family
         return metric

@@ -9,10 +9,9 @@ import signal
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
-from workers.app.build import Shared, build_sink_worker
+from workers.app.build import Shared, build_worker
 from workers.app.configuration import Configuration
 from workers.app.http import HealthServer
-from workers.app.sink_worker import SinkWorker
 from workers.app.topic_apply import open_registry, read_schemas
 from workers.edges.avro import Codec
 from workers.edges.log import log, set_up
@@ -45,7 +44,7 @@ async def _run(names: Sequence[str], configuration: Configuration, environ: Mapp
         tracing=open_tracing(environ, about),
         failed=lambda error: None if ended.done() else ended.set_result(error),
     )
-    workers = {name: build_sink_worker(configuration.topology.workers[name], configuration, shared) for name in names}
+    workers = {name: build_worker(name, configuration, shared) for name in names}
     server = HealthServer(workers, version=about, instance=settings.instance_id)
     _on_signal(loop, ended)
     if settings.http is not None:
@@ -58,7 +57,7 @@ async def _run(names: Sequence[str], configuration: Configuration, environ: Mapp
         log.info("started", workers=list(names), instance=settings.instance_id, version=about)
     starting.cancel()  # asked to leave while Kafka cannot be reached: that may last for ever
     error = await ended
-    await asyncio.gather(*(_drain(worker) for worker in workers.values()))
+    await asyncio.gather(*(worker.drain(configuration.topology.spec(name).drain) for name, worker in workers.items()))
     shared.tracing.close()
     await server.stop()
     if registry is not None:
@@ -66,10 +65,6 @@ async def _run(names: Sequence[str], configuration: Configuration, environ: Mapp
     if error is not None:
         raise WorkerFailed(str(error) or type(error).__name__) from error
     log.info("ended", workers=list(names))
-
-
-async def _drain(worker: SinkWorker) -> None:
-    await worker.drain(worker.state.spec.drain)
 
 
 def _on_signal(loop: asyncio.AbstractEventLoop, ended: asyncio.Future[Exception | None]) -> None:

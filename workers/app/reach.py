@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, assert_never
 
 import httpx
 
 from workers.app.configuration import Configuration
 from workers.app.topic_apply import open_registry
 from workers.app.topic_work import plan_topics
-from workers.app.topology import SinkSpec
+from workers.app.topology import PollerSpec, SinkSpec
 from workers.core.outcome import (
     Delivered,
     Denied,
@@ -42,8 +42,7 @@ class Reached:
 
 async def reach(configuration: Configuration, names: Iterable[str]) -> list[Reached]:
     """Try Kafka, the registry if there is one, and the vendor of each named worker, all at once."""
-    sinks = [configuration.topology.workers[name] for name in names]
-    vendors = (_vendor(configuration, sink) for sink in sinks)
+    vendors = (_vendor(configuration, configuration.topology.spec(name)) for name in names)
     # Kafka's client blocks: in a thread, it does not hold the others up.
     kafka = asyncio.to_thread(lambda: asyncio.run(_kafka(configuration)))
     found = await asyncio.gather(kafka, _registry(configuration), *vendors)
@@ -77,11 +76,12 @@ async def _registry(configuration: Configuration) -> Reached | None:
     return Reached("registry", where, ok=True, says="answers")
 
 
-async def _vendor(configuration: Configuration, spec: SinkSpec) -> Reached:
+async def _vendor(configuration: Configuration, spec: SinkSpec | PollerSpec) -> Reached:
     credentials = configuration.credentials[spec.name]
     where = credentials["BASE_URL"]
-    make = load(spec.vendor).sink
-    assert make is not None, "a topology holds only sinks whose vendor has that side"
+    vendor = load(spec.vendor)
+    make: Any = vendor.poller if isinstance(spec, PollerSpec) else vendor.sink
+    assert make is not None, "a topology holds only workers whose vendor has that side"
     client = open_client(httpx.URL(where), max_in_flight=1, request_timeout=spec.request_timeout)
     try:
         outcome = await client.run(make(spec.options, credentials).check())
@@ -94,7 +94,7 @@ async def _vendor(configuration: Configuration, spec: SinkSpec) -> Reached:
     return Reached(spec.name, where, ok=isinstance(outcome, Delivered), says=_words(outcome, spec))
 
 
-def _words(outcome: Outcome, spec: SinkSpec) -> str:
+def _words(outcome: Outcome, spec: SinkSpec | PollerSpec) -> str:
     match outcome:
         case Delivered():
             return "answers; address and key are right"

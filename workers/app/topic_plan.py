@@ -108,7 +108,7 @@ def _in_sync(change: Change, facts: Facts) -> Change:
 
 
 def _repartition(change: Change, topology: Topology, facts: Facts, *, allow_repartition: bool) -> Change:
-    refused = _refusal(change, topology.workers.values(), facts)
+    refused = _refusal(change, topology.workers.values(), facts) or _shard_refusal(change, topology)
     if refused is not None:
         return replace(change, verdict=Verdict.IMPOSSIBLE, reason=refused)
     if not allow_repartition:
@@ -127,6 +127,14 @@ def _refusal(change: Change, sinks: Iterable[SinkSpec], facts: Facts) -> str | N
         lag = facts.lags.get(sink.group, 0)
         if change.topic in sink.consumes and lag:
             return f"{sink.group} has {lag} records to go: stop the publishers and let it finish first"
+    return None
+
+
+def _shard_refusal(change: Change, topology: Topology) -> str | None:
+    """What a poller remembers of an order would be in another shard than the order."""
+    for poller in topology.pollers.values():
+        if change.topic == poller.state:
+            return f"what {poller.name} remembers belongs to its partition number: move to a new state topic"
     return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +13,8 @@ from workers.app.topology_values import ConfigValue, Count, PositiveSeconds, Sec
 
 KIB = 1024
 MIB = 1024 * KIB
+HOUR = 3600.0
+DAY = 24 * HOUR
 
 TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 Prefix = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
@@ -80,11 +82,62 @@ class SinkSpec(_Model):
         return f"relay.{self.name}"
 
 
+class PollRetry(_Model):
+    """How a vendor that does not answer is asked again: for ever, for nothing moves before."""
+
+    first: PositiveSeconds = 1.0
+    max: PositiveSeconds = 60.0
+
+
+class LookAgain(_Model):
+    """A slower look at what the windows have passed."""
+
+    every: PositiveSeconds = HOUR
+    back: PositiveSeconds = 6 * HOUR
+
+
+class PollerSpec(_Model):
+    """A worker that asks a vendor for news and publishes it; each default is the contract's."""
+
+    name: str
+    vendor: str
+    publishes: Annotated[tuple[TopicName, ...], Field(min_length=1)]
+    state: TopicName  # compacted; a partition is a shard
+    credentials: Prefix  # prefix of the vendor's variables
+    every: PositiveSeconds = 60.0
+    settle_lag: Seconds = 300.0  # how late a change may show: the cursor stays so far behind
+    lookback: PositiveSeconds = 7 * DAY  # first start only
+    look_again: LookAgain = LookAgain()
+    sweep_every: PositiveSeconds = DAY  # every open order, by name
+    rest: PositiveSeconds = 30 * DAY  # an order so long at its end shrinks to its sequence and hash
+    forget_after: PositiveSeconds = 400 * DAY  # and so long, is forgotten
+    max_in_flight: Count = 4  # vendor requests at once, this process
+    request_timeout: PositiveSeconds = 30.0  # total, not per read
+    retry: PollRetry = PollRetry()
+    drain: Seconds = 30.0
+    options: Any = None  # the vendor's own model (`Vendor.poller_options`); its keys stand beside the others
+
+    @property
+    def group(self) -> str:
+        """The consumer group, which shares out the shards."""
+        return f"relay.{self.name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """All of topics.yaml, checked."""
+    """All of topics.yaml, checked. ``workers`` are the sinks; a name is given once, to a sink or to a poller."""
 
     version: Literal[1]
     file: Path
     topics: Mapping[str, TopicSpec]
     workers: Mapping[str, SinkSpec]
+    pollers: Mapping[str, PollerSpec] = field(default_factory=dict)
+
+    def spec(self, name: str) -> SinkSpec | PollerSpec:
+        """The worker of that name; raises `KeyError`."""
+        return self.workers[name] if name in self.workers else self.pollers[name]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every worker's."""
+        return (*self.workers, *self.pollers)

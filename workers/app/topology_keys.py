@@ -8,11 +8,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from workers.app.config_errors import did_you_mean, nearest
-from workers.app.topology import SinkSpec
+from workers.app.topology import PollerSpec, SinkSpec
 from workers.vendors import Vendor
 
 INNER = frozenset({"name", "options"})
 """Fields that no key of topics.yaml sets: the name is the block's own key, options stand flat beside the others."""
+
+
+POLLER_KEYS = frozenset({"publishes", "state", "every"})
 
 
 def model_keys(model: type[BaseModel], leave_out: frozenset[str] = frozenset()) -> Iterator[tuple[str, ...]]:
@@ -26,10 +29,15 @@ def model_keys(model: type[BaseModel], leave_out: frozenset[str] = frozenset()) 
             yield from ((key, *rest) for rest in model_keys(field.annotation))
 
 
-def sink_keys(vendor: Vendor) -> list[tuple[str, ...]]:
-    """Each key of a sink's block, the vendor's own among them."""
-    own = list(model_keys(vendor.sink_options)) if vendor.sink_options else []
-    return [*model_keys(SinkSpec, INNER), *own]
+def is_poller(block: Mapping[str, Any]) -> bool:
+    """Whether a worker's block is a poller's, by its keys."""
+    return bool(POLLER_KEYS & block.keys()) and "consumes" not in block
+
+
+def worker_keys(vendor: Vendor, block: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Each key that the worker's block may have, the vendor's own among them."""
+    model, options = (PollerSpec, vendor.poller_options) if is_poller(block) else (SinkSpec, vendor.sink_options)
+    return [*model_keys(model, INNER), *(model_keys(options) if options else ())]
 
 
 def unknown_key(keys: tuple[str, ...], known: list[tuple[str, ...]]) -> str:

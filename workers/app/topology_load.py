@@ -12,10 +12,11 @@ from pydantic_core import ErrorDetails
 
 from workers import vendors
 from workers.app.config_errors import ConfigError, Fault, did_you_mean
-from workers.app.topology import SinkSpec, TopicSpec, Topology
+from workers.app.topology import PollerSpec, SinkSpec, TopicSpec, Topology
 from workers.app.topology_checks import cross_faults
-from workers.app.topology_keys import INNER, model_keys, sink_keys, unknown_key
+from workers.app.topology_keys import INNER, is_poller, model_keys, unknown_key, worker_keys
 from workers.app.topology_overrides import override
+from workers.app.topology_pollers import poller_faults
 from workers.app.topology_yaml import Document, Keys, read_document
 from workers.vendors import UnknownVendorError, Vendor, load
 
@@ -23,7 +24,6 @@ M = TypeVar("M", bound=BaseModel)
 
 MIN_INSYNC = "min.insync.replicas"
 SECTIONS = ("version", "topics", "workers")
-POLLER_KEYS = frozenset({"publishes", "state", "every"})
 
 
 def load_topology(path: Path, environ: Mapping[str, str], *, replication_factor: int | None = None) -> Topology:
@@ -48,9 +48,10 @@ def read_topology(
     _sections(document)
     document.faults += override(document, environ)
     topics = _topics(document, replication_factor)
-    sinks = _sinks(document)
+    sinks, pollers = _workers(document)
     document.faults += cross_faults(document, topics, sinks)
-    return Topology(1, path, topics, sinks), document.faults
+    document.faults += poller_faults(document, topics, pollers)
+    return Topology(1, path, topics, sinks, pollers), document.faults
 
 
 def _sections(document: Document) -> None:
@@ -101,14 +102,20 @@ def _replicated(spec: TopicSpec, replication_factor: int | None) -> TopicSpec:
     return spec.model_copy(update={"replication_factor": replication_factor, "config": config})
 
 
-def _sinks(document: Document) -> dict[str, SinkSpec]:
+def _workers(document: Document) -> tuple[dict[str, SinkSpec], dict[str, PollerSpec]]:
     sinks: dict[str, SinkSpec] = {}
+    pollers: dict[str, PollerSpec] = {}
     for keys, name, block in _blocks(document, "workers"):
         vendor = _vendor(document, keys, block)
-        spec = None if vendor is None else _sink(document, keys, vendor, {**block, "name": name})
-        if spec is not None:
-            sinks[name] = spec
-    return sinks
+        spec = None if vendor is None else _worker(document, keys, vendor, {**block, "name": name})
+        match spec:
+            case SinkSpec():
+                sinks[name] = spec
+            case PollerSpec():
+                pollers[name] = spec
+            case None:
+                pass
+    return sinks, pollers
 
 
 def _vendor(document: Document, keys: Keys, block: dict[str, Any]) -> Vendor | None:
@@ -122,25 +129,38 @@ def _vendor(document: Document, keys: Keys, block: dict[str, Any]) -> Vendor | N
         names = [module.name for module in pkgutil.iter_modules(vendors.__path__) if module.ispkg]
         document.wrong((*keys, "vendor"), f"no such vendor{did_you_mean(str(block['vendor']), names)}")
         return None
-    side = "poller" if POLLER_KEYS & block.keys() and "consumes" not in block else "sink"
-    if side == "poller" or vendor.sink is None:
+    side, made = ("poller", vendor.poller) if is_poller(block) else ("sink", vendor.sink)
+    if made is None:
         message = f"this relay has no {side} for {vendor.title}; take the worker out, or use a release that has one"
         document.wrong(keys, message)
         return None
     return vendor
 
 
-def _sink(document: Document, keys: Keys, vendor: Vendor, block: dict[str, Any]) -> SinkSpec | None:
-    known, options = sink_keys(vendor), vendor.sink_options
-    theirs = {way[0] for way in model_keys(options)} if options else set()
-    own = {key: value for key, value in block.items() if key in theirs}
+def _worker(document: Document, keys: Keys, vendor: Vendor, block: dict[str, Any]) -> SinkSpec | PollerSpec | None:
+    known = worker_keys(vendor, block)
+    if is_poller(block):
+        rest = {"credentials": vendor.name.upper(), "state": f"{vendor.name}-poll-state"}
+        return _spec(document, keys, PollerSpec, vendor.poller_options, rest | block, known)
     rest = {"parks": f"{vendor.name}-parked", "credentials": vendor.name.upper()}
     if vendor.tracks:
         rest["tracks"] = f"{vendor.name}-tracked-orders"
-    rest |= {key: value for key, value in block.items() if key not in theirs}
-    spec = _model(document, keys, SinkSpec, rest, known=known)
+    return _spec(document, keys, SinkSpec, vendor.sink_options, rest | block, known)
+
+
+def _spec(  # noqa: PLR0917 - one caller, above
+    document: Document,
+    keys: Keys,
+    model: type[M],
+    options: type[BaseModel] | None,
+    block: dict[str, Any],
+    known: list[tuple[str, ...]],
+) -> M | None:
+    theirs = {way[0] for way in model_keys(options)} if options else set()
+    spec = _model(document, keys, model, {key: value for key, value in block.items() if key not in theirs}, known=known)
     if options is None:
         return spec
+    own = {key: value for key, value in block.items() if key in theirs}
     made = _model(document, keys, options, own, known=known)
     return None if spec is None or made is None else spec.model_copy(update={"options": made})
 

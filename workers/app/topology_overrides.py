@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from workers.app.config_errors import Fault, did_you_mean
-from workers.app.topology_keys import put, sink_keys
+from workers.app.topology_keys import put, worker_keys
 from workers.app.topology_yaml import Document
 from workers.vendors import UnknownVendorError, load
 
@@ -37,7 +37,7 @@ def override(document: Document, environ: Mapping[str, str]) -> Iterator[Fault]:
 
 def _override(document: Document, owner: str, block: dict[str, Any], variable: str, text: str) -> Iterator[Fault]:
     try:
-        ways = {variable_name(owner, way): way for way in sink_keys(load(str(block.get("vendor"))))}
+        ways = {variable_name(owner, way): way for way in worker_keys(load(str(block.get("vendor"))), block)}
     except UnknownVendorError:
         return  # named where the vendor stands; which keys it has cannot be known
     if variable not in ways:

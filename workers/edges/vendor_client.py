@@ -53,11 +53,13 @@ class VendorClient:
         base_url: httpx.URL,
         request_timeout: float,
         session: Session | None = None,
+        max_answer: int = MAX_ANSWER_BYTES,
     ) -> None:
         """``request_timeout``: seconds for a whole request, not for a read: a vendor that drips bytes ends too."""
         self._connections = connections
         self._origin = _origin(base_url)
         self._timeout = request_timeout
+        self._max_answer = max_answer
         self._urls: dict[str, URL] = {}
         self.session = None if session is None else SharedSession(session, self._send, self._run_unsigned)
 
@@ -114,7 +116,7 @@ class VendorClient:
             headers=request.headers.multi_items(),
             allow_redirects=False,
         ) as answer:
-            body = await _body(answer)
+            body = await _body(answer, self._max_answer)
             headers = [item for item in answer.raw_headers if item[0].lower() not in _BODY_HEADERS]
             return httpx.Response(answer.status, headers=headers, content=body, request=request)
 
@@ -134,7 +136,12 @@ _MOST_URLS = 64  # fixed paths are parsed once; paths with ids each time
 
 
 def open_client(
-    base_url: httpx.URL, *, max_in_flight: int, request_timeout: float, session: Session | None = None
+    base_url: httpx.URL,
+    *,
+    max_in_flight: int,
+    request_timeout: float,
+    session: Session | None = None,
+    max_answer: int = MAX_ANSWER_BYTES,
 ) -> VendorClient:
     """A client on its own connection pool; to be called in the running loop."""
     connecting = min(CONNECT_TIMEOUT, request_timeout / 2)  # with DNS, which has no time-out of its own
@@ -149,7 +156,7 @@ def open_client(
     # aiohttp would send PUT, GET and DELETE again by itself after a lost connection (as its own test client
     # knows, no public option turns that off): a lost answer must come to the flow as maybe sent, and be counted.
     connections._retry_connection = False  # noqa: SLF001
-    return VendorClient(connections, base_url, request_timeout, session)
+    return VendorClient(connections, base_url, request_timeout, session, max_answer)
 
 
 def _proxy(base_url: httpx.URL) -> str | None:
@@ -169,13 +176,13 @@ def _sendable(body: bytes) -> bytes | io.BytesIO | None:
     return body or None
 
 
-async def _body(answer: aiohttp.ClientResponse) -> bytes:
+async def _body(answer: aiohttp.ClientResponse, longest: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     async for chunk in answer.content.iter_any():
         size += len(chunk)
-        if size > MAX_ANSWER_BYTES:
-            raise MaybeSent(f"the answer is longer than {MAX_ANSWER_BYTES} bytes")
+        if size > longest:
+            raise MaybeSent(f"the answer is longer than {longest} bytes")
         chunks.append(chunk)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 

@@ -1,0 +1,83 @@
+"""Asks the vendor until it answers: a fault delays a poll, and never moves its cursor."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import assert_never
+
+from workers.app.poll_clock import PollClock
+from workers.app.poll_tools import PollTools
+from workers.core.outcome import Delivered, Denied, Throttled, Unavailable
+from workers.core.retry import RetryPolicy
+from workers.edges.log import log
+from workers.vendors import Flow, LoginFailed, PollFault, Reading
+
+_LOOK_AT_GATE = 0.5  # seconds: another shard's probe, or a new key, may open it
+
+
+class PollReads:
+    """Runs a shard's flows, through the one gate that all shards of the vendor share."""
+
+    def __init__(self, tools: PollTools) -> None:
+        self._tools = tools
+        retry = tools.spec.retry
+        self._retry = RetryPolicy(retry.first, retry.max)
+        self._version = tools.credentials.version
+
+    async def read(self, flow: Callable[[], Flow[Reading | PollFault]], clock: PollClock) -> Reading:
+        """Ask until a reading comes; only that makes anything move."""
+        failures = 0
+        while True:
+            await self._admitted()
+            found = await self._run(flow(), clock)
+            if isinstance(found, Reading):
+                self._report(Delivered())
+                self._tools.stats.notes.update(found.notes)
+                return found
+            failures += 1
+            self._failed(found, failures)
+            await asyncio.sleep(self._retry.delay(failures, 0.5 + self._tools.chance() / 2))
+
+    async def _run(self, flow: Flow[Reading | PollFault], clock: PollClock) -> Reading | PollFault:
+        self._tools.in_flight += 1
+        try:
+            return await self._tools.client.run(flow, clock)
+        except LoginFailed as failed:
+            return failed.outcome
+        finally:
+            self._tools.in_flight -= 1
+
+    async def _admitted(self) -> None:
+        tools = self._tools
+        while tools.gate.admits(tools.monotonic(), tools.in_flight) == 0:
+            self._look_at_key()
+            await asyncio.sleep(min(_LOOK_AT_GATE, max(0.01, tools.gate.until - tools.monotonic())))
+
+    def _look_at_key(self) -> None:
+        version = self._tools.credentials.version
+        if version != self._version:
+            self._version = version
+            log.info("credentials_changed", worker=self._tools.spec.name)
+            self._tools.gate.try_now(self._tools.monotonic())
+
+    def _failed(self, fault: PollFault, failures: int) -> None:
+        tools, was_open = self._tools, self._tools.gate.is_open
+        self._report(fault)
+        tools.stats.failures += 1
+        tools.stats.last_error = _words(fault)
+        if failures == 1 or (was_open and not tools.gate.is_open):
+            log.warning("poll_failed", worker=tools.spec.name, reason=_words(fault), gate=tools.gate.state.value)
+
+    def _report(self, outcome: Delivered | PollFault) -> None:
+        self._tools.gate.report(outcome, self._tools.monotonic(), self._tools.chance())
+
+
+def _words(fault: PollFault) -> str:
+    match fault:
+        case Throttled(after):
+            return "throttled" if after is None else f"throttled for {after:g} s"
+        case Unavailable(reason) | Denied(reason):
+            return reason
+        case _:
+            assert_never(fault)

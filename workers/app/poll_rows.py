@@ -1,0 +1,114 @@
+"""A poller's state and events as Kafka records, and back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from workers.app.poll_tools import PollTools
+from workers.core import cursor as cursors
+from workers.core.change import Change, stage_event
+from workers.core.cursor import unpack_cursor
+from workers.core.record import Partition, Record
+from workers.core.shadow import unpack
+from workers.core.shard_state import ShardState, Step
+from workers.edges.avro import Codec, UnknownSchema
+from workers.edges.avro_reader import Undecodable
+from workers.edges.cloud_events import event_headers
+from workers.edges.kafka_client import KafkaConnection, KafkaFailed
+from workers.edges.kafka_table import read_all
+from workers.edges.kafka_target import BY_KEY, Outgoing
+from workers.edges.registry import RegistryUnavailable
+
+VERSION = 1
+ORDER, CURSOR = "order", "cursor"
+
+
+class StateUnreadableError(Exception):
+    """A row that this release cannot read: to go on without it would publish its order anew."""
+
+
+def step_records(tools: PollTools, number: int, step: Step) -> list[Outgoing]:
+    """All that goes out in the step's transaction: events, then the rows behind them, then the cursor."""
+    return [*_events(tools, step), *_rows(tools.codec, Partition(tools.spec.state, number), step)]
+
+
+def cursor_record(codec: Codec, at: Partition, cursor: cursors.Cursor) -> Outgoing:
+    """The cursor's row."""
+    return _row(codec, at, cursors.KEY, CURSOR, cursor.pack())
+
+
+async def load_state(codec: Codec, connection: KafkaConnection, at: Partition) -> ShardState:
+    """Read a shard's state to the end; raises `KafkaFailed`, and `StateUnreadableError` that names the row."""
+    state, loop = ShardState(), asyncio.get_running_loop()
+
+    def learn(schema_id: int) -> None:
+        asyncio.run_coroutine_threadsafe(codec.learn(schema_id), loop).result()
+
+    def take(records: list[Record]) -> None:
+        for record in records:
+            try:
+                _take(codec, state, record)
+            except UnknownSchema as unknown:
+                learn(unknown.schema_id)
+                _take(codec, state, record)
+
+    try:
+        await read_all(connection, at, take)
+    except RegistryUnavailable as error:
+        raise KafkaFailed(f"{at}: {error}") from error
+    return state
+
+
+def _take(codec: Codec, state: ShardState, record: Record) -> None:
+    key = (record.key or b"").decode()
+    if record.value is None:
+        state.put(key, None)
+        return
+    try:
+        row = codec.decode_any(record.topic, record.value)
+        if row["version"] == VERSION and row["kind"] == CURSOR:
+            state.cursor = unpack_cursor(row["body"])
+        else:
+            state.put(key, _order(row))
+    except (ValueError, Undecodable) as error:
+        raise StateUnreadableError(
+            f"{record.at}, offset {record.offset}: {error}; run a release that reads it"
+        ) from error
+
+
+def _order(row: Mapping[str, Any]) -> bytes:
+    """A packed shadow, looked at once so that a broken one is found now, with its place."""
+    if (row["version"], row["kind"]) != (VERSION, ORDER):
+        raise ValueError(f"{row['kind']} of version {row['version']} is of a later release")
+    body: bytes = row["body"]
+    unpack(body)
+    return body
+
+
+def _events(tools: PollTools, step: Step) -> Iterator[Outgoing]:
+    for topic in tools.spec.publishes:
+        name = tools.codec.schemas[topic].today.tree.name
+        for change in step.changes:
+            yield _event(tools, topic, name, change)
+
+
+def _event(tools: PollTools, topic: str, name: str, change: Change) -> Outgoing:
+    data = stage_event(tools.spec.vendor, change)
+    key = f"{tools.spec.vendor}:{change.seen.order_number}"
+    now = datetime.fromtimestamp(change.observed_ms / 1000, UTC)
+    value = tools.codec.encode(topic, data)
+    return Outgoing(Partition(topic, BY_KEY), key.encode(), value, event_headers(name, data, key, now))
+
+
+def _rows(codec: Codec, at: Partition, step: Step) -> Iterator[Outgoing]:
+    for key, body in step.rows.items():
+        yield Outgoing(at, key.encode(), None) if body is None else _row(codec, at, key, ORDER, body)
+    yield cursor_record(codec, at, step.cursor)
+
+
+def _row(codec: Codec, at: Partition, key: str, kind: str, body: bytes) -> Outgoing:
+    data = {"kind": kind, "version": VERSION, "body": body}
+    return Outgoing(at, key.encode(), codec.encode(at.topic, data))

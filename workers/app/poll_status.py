@@ -1,0 +1,48 @@
+"""A poller's part of ``GET /status`` (contract, HTTP server)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from workers.app.poll_shard import PollShard
+from workers.app.poll_tools import PollTools
+from workers.app.sink_status import gate_status
+from workers.edges.json_text import time_text
+
+
+def poll_status(tools: PollTools, shards: Collection[PollShard], state: str) -> dict[str, Any]:
+    """All that an operator may want to know, as of now."""
+    stats, now_ms = tools.stats, tools.wall_ms()
+    cursors = [shard.state.cursor.at_ms for shard in shards if shard.state.cursor is not None]
+    fresh_ms = min(cursors) if cursors and len(cursors) == len(shards) else None
+    return {
+        "kind": "poller",
+        "state": state,
+        "shards": [_shard(shard) for shard in shards],
+        "fresh_until": None if fresh_ms is None else time_text(fresh_ms),
+        "behind_seconds": None if fresh_ms is None else (now_ms - fresh_ms) / 1000,
+        "orders": sum(len(shard.state.shadows) for shard in shards),
+        "in_flight": tools.in_flight,
+        "gate": gate_status(tools.gate, tools.monotonic(), now_ms),
+        "clock_skew_seconds": None if stats.skew_ms is None else stats.skew_ms / 1000,
+        "polls_total": stats.polls,
+        "events_total": stats.events,
+        "late_found_total": stats.late_found,
+        "failures_total": stats.failures,
+        "taken_over_total": stats.taken_over,
+        "rebalances_total": stats.rebalances,
+        "notes": dict(stats.notes),
+        "last_error": stats.last_error,
+    }
+
+
+def _shard(shard: PollShard) -> dict[str, Any]:
+    cursor = shard.state.cursor
+    return {
+        "shard": shard.number,
+        "loaded": shard.loaded,
+        "orders": len(shard.state.shadows),
+        "fresh_until": None if cursor is None else time_text(cursor.at_ms),
+        "beat": None if cursor is None else time_text(cursor.beat_ms),
+    }

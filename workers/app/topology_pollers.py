@@ -1,0 +1,68 @@
+"""What must hold between a poller's block and its topics for no change to be lost or told twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from workers.app.config_errors import Fault, did_you_mean
+from workers.app.topology import PollerSpec, TopicSpec
+from workers.app.topology_checks import WORKER_NAME
+from workers.app.topology_yaml import Document
+
+
+def poller_faults(
+    document: Document, topics: Mapping[str, TopicSpec], pollers: Mapping[str, PollerSpec]
+) -> Iterator[Fault]:
+    """Each broken rule, at the key to change."""
+    owners: dict[str, str] = {}
+    for poller in pollers.values():
+        keys = ("workers", poller.name)
+        if not WORKER_NAME.fullmatch(poller.name):
+            message = "a worker's name is small letters and digits, with '-' between: dcl-poller"
+            yield Fault(document.place(keys), message)
+        yield from _reference_faults(document, poller, topics)
+        yield from _state_faults(document, poller, topics)
+        yield from _time_faults(document, poller)
+        owner = owners.setdefault(poller.state, poller.name)
+        if owner != poller.name:
+            message = f"state: '{poller.state}' is already that of {owner}; each poller needs its own"
+            yield Fault(document.place((*keys, "state")), message)
+
+
+def _reference_faults(document: Document, poller: PollerSpec, topics: Mapping[str, TopicSpec]) -> Iterator[Fault]:
+    places = [("publishes", i, name) for i, name in enumerate(poller.publishes)]
+    for key, i, name in places:
+        if name not in topics:
+            yield Fault(document.place(("workers", poller.name, key, i)), _missing(name, topics))
+    if poller.state not in topics:
+        yield Fault(document.place(("workers", poller.name, "state")), _missing(poller.state, topics))
+    for name in (*poller.publishes, poller.state):
+        if name in topics and topics[name].schema_file is None:
+            message = f"topic '{name}' has no schema: {poller.name} could not write to it"
+            yield Fault(document.place(("topics", name)), message)
+
+
+def _state_faults(document: Document, poller: PollerSpec, topics: Mapping[str, TopicSpec]) -> Iterator[Fault]:
+    state = topics.get(poller.state)
+    if state is None:
+        return
+    if state.config.get("cleanup.policy") != "compact":
+        message = f"cleanup.policy: compact is wanted, or what {poller.name} remembers of its orders expires"
+        yield Fault(document.place(("topics", state.name, "config", "cleanup.policy")), message)
+    wanted = max(1, len(getattr(poller.options, "accounts", ())))
+    if state.partitions != wanted:
+        message = f"{wanted} is wanted, one for each account of {poller.name}: a partition is a shard of its work"
+        yield Fault(document.place(("topics", state.name, "partitions")), message)
+
+
+def _time_faults(document: Document, poller: PollerSpec) -> Iterator[Fault]:
+    if poller.forget_after <= poller.rest:
+        message = "forget_after: more than rest is wanted"
+        yield Fault(document.place(("workers", poller.name, "forget_after")), message)
+    if poller.retry.first > poller.retry.max:
+        message = "retry.first: not more than retry.max is wanted"
+        yield Fault(document.place(("workers", poller.name, "retry", "first")), message)
+
+
+def _missing(name: str, topics: Mapping[str, TopicSpec]) -> str:
+    return f"no topic '{name}' under topics{did_you_mean(name, topics)}"
