@@ -121,15 +121,16 @@ def new_token(response: httpx.Response) -> str | None:
     return token if isinstance(token, str) and in_a_header(token) and " " not in token else None
 
 
-def variables_fault(credentials: Credentials) -> str | None:
-    """Say what is wrong with the variables as a whole: who asks must be told in one way at least."""
-    login = [name for name in ("WEBSITE", "USERNAME", "PASSWORD") if credentials[name]]
-    if {"USERNAME", "PASSWORD"} & set(login) and len(login) < 3:  # noqa: PLR2004
-        return "WEBSITE, USERNAME and PASSWORD go together: set all three, or none and USER_GUID"
-    if "PASSWORD" not in login and not credentials["USER_GUID"]:
-        return "set USER_GUID, or WEBSITE, USERNAME and PASSWORD, or all of them"
+def variables_fault(credentials: Credentials) -> tuple[str, str] | None:
+    """Name the variable at fault and say what is wanted; None: who asks is told in one way at least."""
+    login = ("WEBSITE", "USERNAME", "PASSWORD")
+    missing = [name for name in login if not credentials[name]]
+    if missing and (credentials["USERNAME"] or credentials["PASSWORD"]):
+        return missing[0], "wanted beside the others of WEBSITE, USERNAME and PASSWORD: they go together"
+    if missing and not credentials["USER_GUID"]:
+        return "USER_GUID", "wanted, or WEBSITE, USERNAME and PASSWORD, or all of them: who is to ask?"
     try:
         checked_time_zone(credentials["TIME_ZONE"])
-    except SetUpError as error:
-        return str(error)
+    except SetUpError:
+        return "TIME_ZONE", "wanted: an IANA name such as America/New_York"
     return None
