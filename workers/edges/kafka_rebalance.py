@@ -63,6 +63,9 @@ class RebalanceListener(AsyncConsumerRebalanceListener):  # type: ignore[misc] #
         self._on_assigned(_ours(assigned), self._consumer.group_metadata())
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        # kafka-python 3.0.12 revokes because metadata differ, and forgets to join when they agree again before the
+        # group has answered: a member without partitions for good. Asked for, the join goes on to its end.
+        self._consumer._coordinator.request_rejoin()  # noqa: SLF001 - no public way
         partitions = _ours(revoked)
         if not partitions:
             return
