@@ -352,7 +352,6 @@ class TestSink:
         assert (stats["creates"], stats["updates"], stats["duplicates"], stats["repeats"]) == (1000, 0, 0, 0)
         assert any(each[-1].found for each in outcomes if isinstance(each[-1], Delivered))
 
-    @pytest.mark.xfail(strict=True, reason="a token that others use up while one waits to resend counts as refused")
     async def test_with_tokens_that_die_each_order_is_created_once_at_one_login_a_death(
         self, deliver: Deliver, ecourier: EcourierSimulator
     ) -> None:

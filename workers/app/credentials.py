@@ -95,7 +95,10 @@ def load_credentials(
             files.append(MountedValue(variable.name, Path(environ[full + FILE]), allow_http))
     if faults:
         raise ConfigError(faults)
-    return VendorCredentials(values, files)
+    credentials = VendorCredentials(values, files)
+    if vendor.variables_fault is not None and (found := vendor.variables_fault(credentials)) is not None:
+        raise ConfigError([Fault(f"{prefix}_{found[0]}", found[1])])
+    return credentials
 
 
 def value_fault(variable: str, place: str, text: str, *, allow_http: bool) -> Fault | None:

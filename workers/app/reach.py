@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-import httpx
-
+from workers.app.build import build_client
 from workers.app.configuration import Configuration
 from workers.app.topic_apply import open_registry
 from workers.app.topic_work import plan_topics
@@ -26,8 +25,7 @@ from workers.core.outcome import (
 )
 from workers.edges.kafka_client import KafkaFailed
 from workers.edges.registry import RegistryRefused, RegistryUnavailable
-from workers.edges.vendor_client import open_client
-from workers.vendors import MaybeSent, NotSent, load
+from workers.vendors import LoginFailed, MaybeSent, NotSent, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +80,15 @@ async def _vendor(configuration: Configuration, spec: SinkSpec | PollerSpec) -> 
     vendor = load(spec.vendor)
     make: Any = vendor.poller if isinstance(spec, PollerSpec) else vendor.sink
     assert make is not None, "a topology holds only workers whose vendor has that side"
-    client = open_client(httpx.URL(where), max_in_flight=1, request_timeout=spec.request_timeout)
+    client = build_client(spec, vendor, credentials)
     try:
         outcome = await client.run(make(spec.options, credentials).check())
     except NotSent as error:
         outcome = Unavailable(f"cannot be reached: {error}")
     except MaybeSent as error:
         outcome = Unknown(f"gives no answer: {error}")
+    except LoginFailed as failed:
+        outcome = failed.outcome
     finally:
         await client.close()
     return Reached(spec.name, where, ok=isinstance(outcome, Delivered), says=_words(outcome, spec))

@@ -174,7 +174,7 @@ def _model(
         details = error.errors(include_url=False, include_input=False)
     for detail in details:
         document.wrong((*keys, *detail["loc"]), _message(detail, known))
-    return _without(model, data, {detail["loc"][0] for detail in details})
+    return _without(model, data, {detail["loc"][0] for detail in details if detail["loc"]})
 
 
 def _without(model: type[M], data: dict[str, Any], wrong: set[str | int]) -> M | None:

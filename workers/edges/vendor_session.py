@@ -30,21 +30,29 @@ class SharedSession:
         self._login: asyncio.Task[None] | None = None
         self.used_at = monotonic()
         self.logins = 0
+        self._granted: str | None = None  # what the last login gave
+        self._accepted: str | None = None  # what a request was last taken with
 
     async def send(self, request: httpx.Request) -> httpx.Response:
-        """Send signed, and once more after a login when the token was dead.
+        """Send signed, and again after a login when the token was dead.
 
+        A vendor may end a token after so many uses: others may use the new one up before this request's turn. So it
+        goes on as long as new tokens are good for somebody; one that nobody could use ends it, with that answer.
         Raises `LoginFailed`, and what sending raises.
         """
         if self._session.token is None:
             await self._log_in(None)
-        token = self._session.token
-        response = await self._send_signed(request)
-        if not self._session.is_dead(response):
-            return response
-        if self._session.token == token:
+        while True:
+            token = self._session.token
+            response = await self._send_signed(request)
+            if not self._session.is_dead(response):
+                self._accepted = token
+                return response
+            if self._session.token != token:
+                continue
+            if token is not None and token == self._granted != self._accepted:
+                return response
             await self._log_in(token)
-        return await self._send_signed(request)
 
     async def keep_alive(self) -> None:
         """Renew a token that is not being used, in time; a failure is found by the next request."""
@@ -80,3 +88,4 @@ class SharedSession:
             failure = Unavailable(f"login: {error}")
         if failure is not None:
             raise LoginFailed(failure)
+        self._granted = self._session.token

@@ -175,6 +175,7 @@ class Vendor:
     name: str
     title: str  # as people write it
     variables: tuple[Variable, ...]
+    variables_fault: Callable[[Credentials], tuple[str, str] | None] | None = None  # (variable, what is wanted)
     sink_options: type[BaseModel] | None = None  # keys that its sinks add to a worker in topics.yaml
     sink: Callable[[Any, Credentials], Sink] | None = None  # (options, credentials) -> Sink
     poller_options: type[BaseModel] | None = None  # keys that its pollers add to a worker in topics.yaml

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workers.vendors import Variable, Vendor
 from workers.vendors.ecourier.options import EcourierOptions
-from workers.vendors.ecourier.session import EcourierSession
+from workers.vendors.ecourier.session import EcourierSession, variables_fault
 from workers.vendors.ecourier.sink import EcourierSink
 
 VENDOR = Vendor(
@@ -19,6 +19,7 @@ VENDOR = Vendor(
         Variable("CUSTOMER_CODE", required=False),
         Variable("TIME_ZONE", default="America/New_York"),
     ),
+    variables_fault=variables_fault,
     sink_options=EcourierOptions,
     sink=EcourierSink,
     session=EcourierSession,
