@@ -95,8 +95,9 @@ class Discards:
         now = datetime.fromtimestamp(self._state.wall_ms() / 1000, UTC)
         trace = discard_headers(self._state.spec.name, command, records, now)
         at = Partition(self._state.spec.parks, shard.number)
-        key = None if order_id == NO_KEY else order_id.encode()
-        self._queue.say(shard.number, Outgoing(at, key, None, trace), order_id)
+        # The client refuses a record with neither key nor value, and its transaction would never succeed.
+        key, value = (None, b"") if order_id == NO_KEY else (order_id.encode(), None)
+        self._queue.say(shard.number, Outgoing(at, key, value, trace), order_id)
         self._wake()
         who = {"by": command.by, "why": command.why}
         log.info("parked_discarded", worker=self._state.spec.name, order_id=order_id, records=records, **who)

@@ -25,6 +25,7 @@ COMMANDS = {
     "tail": "Show a topic's records as JSON lines.",
     "sample": "Print a valid example event for a topic.",
     "quote": "Ask e-Courier what the delivery of an order would cost.",
+    "parked": "See the orders that a vendor refused, replay or discard them.",
     "offsets": "Show a worker's committed offsets, or move them.",
     "simulate": "Run a vendor's simulator, with faults on demand.",
 }

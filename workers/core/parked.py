@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -147,6 +148,38 @@ def read_row(value: bytes) -> Fence | Command:
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"a row that lacks {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A parked record and the last that was said of it."""
+
+    original: Record
+    latest: Record  # the original, or its last copy with a newer reason
+
+
+def stories(parked: Iterable[Record]) -> list[Story]:
+    """Parked records of one order in their sequence, each once; traces of discards left out.
+
+    Records with the same source coordinates are one: its place is that of the last original, its words are the last.
+    """
+    originals: dict[tuple[str | None, str | None], Record] = {}
+    latest: dict[tuple[str | None, str | None], Record] = {}
+    for record in parked:
+        if record.header(DISCARDED_AT) is not None:
+            continue
+        coordinates = header_text(record, "relay-source-topic"), header_text(record, "relay-source-offset")
+        latest[coordinates] = record
+        if is_original(record):
+            originals.pop(coordinates, None)
+            originals[coordinates] = record
+    return [Story(record, latest[coordinates]) for coordinates, record in originals.items()]
+
+
+def header_text(record: Record, name: str) -> str | None:
+    """A header as text, or None."""
+    value = record.header(name)
+    return None if value is None else value.decode("utf-8", "replace")
 
 
 def _text(record: Record, name: str) -> str:

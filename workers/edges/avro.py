@@ -94,6 +94,26 @@ class Codec:
             raise Unencodable(f"{topic}: the data does not fit the schema ({type(error).__name__})") from error
         return stream.getvalue()
 
+    def fault_at(self, topic: str, value: bytes) -> int | None:
+        """Where an undecodable value breaks its own writer's schema: an offset in it; None when it does not.
+
+        Slow: for people to look at. Raises `UnknownSchema`.
+        """
+        head = _SINGLE_OBJECT_HEAD if value[:2] == SINGLE_OBJECT else _CONFLUENT_HEAD
+        try:
+            writer = self._writer_of(value[:head])
+        except Undecodable:
+            return 0
+        if isinstance(writer, Unreadable) or topic not in self.schemas:
+            return None
+        stream = io.BytesIO(value)
+        stream.seek(head)
+        try:
+            fastavro.schemaless_reader(stream, fastavro.parse_schema(plain(writer.tree)), None)
+        except Exception:  # noqa: BLE001 - whatever it trips over, the place is what counts
+            return stream.tell()
+        return stream.tell() if stream.tell() < len(value) else None
+
     async def prepare(self, topics: Iterable[str]) -> None:
         """Ask the registry, if there is one, for the ids of today's schemas, so that `encode` can name them.
 

@@ -57,13 +57,14 @@ def _read(
 ) -> tuple[Wave, PartitionReader]:
     reader = reader or new_reader(connection)
     try:
-        return _pass(reader, at, wanted), reader
+        return one_pass(reader, at, wanted), reader
     except BaseException:
         reader.close()
         raise
 
 
-def _pass(reader: PartitionReader, at: Partition, wanted: Mapping[str, tuple[int, int]]) -> Wave:
+def one_pass(reader: PartitionReader, at: Partition, wanted: Mapping[str, tuple[int, int]]) -> Wave:
+    """Read once over what these orders have parked; blocking, and raises kafka-python's errors."""
     oldest, _ = reader.bounds([at])[at]
     until = monotonic() + _WITHIN / 2  # an open transaction may hold the reading up
     found: list[Record] = []

@@ -1,0 +1,245 @@
+"""Parked orders put back on a live system: in sequence, through refusals, kills and rebalances."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from tests.system.kafka_side import header, reasons
+from tests.system.parked_cli import ended, parked, start
+from tests.system.rig import Relay, Rig, order_ids, story, wait_for
+
+pytestmark = pytest.mark.broker
+
+MANY = "100000"  # orders refused in a row without a delivery: no suspicion in these tests
+
+
+def park(rig: Rig, ids: Sequence[str], *states: str, **settings: str) -> Relay:
+    """These orders' creates are refused, their statuses parked behind; the vendor is well afterwards."""
+    rig.vendor.faults(bad_ids=list(ids))
+    relay = rig.start(SUSPECT_AFTER=MANY, **settings).joined()
+    rig.kafka.publish(ids, *states)
+    relay.caught_up(90)
+    assert relay.status()["parked_orders"] == len(ids)
+    rig.vendor.well()
+    return relay
+
+
+def test_a_replay_delivers_in_the_first_order_then_what_came_behind(rig: Rig) -> None:
+    relay = park(rig, ["bad"], "placed", "paid")
+    listed = parked(rig, "list", "--json").lines
+    assert [(row["order_id"], row["records"], row["reason"]) for row in listed] == [("bad", 3, "rejected")]
+    ran = parked(rig, "replay", "bad")
+    assert (ran.status, ran.out.split()) == (0, ["bad", "delivered", "3", "records"]), ran.err
+    rig.kafka.set("bad", "completed")
+    rig.kafka.flush()
+    relay.wait(lambda _: "completed" in rig.vendor.of("bad"), "the order is still fenced")
+    relay.caught_up()
+    rig.assert_each_has_one_end(story(["bad"], "placed", "paid", "completed"))
+    assert relay.status()["parked_orders"] == 0
+    assert parked(rig, "list", "--json").out == ""
+    wait_for(lambda: not rig.kafka.fences(), "a row stays behind")
+
+
+def test_an_order_that_is_refused_again_stays_parked_with_the_new_reason_and_counts(rig: Rig) -> None:
+    park(rig, ["bad"], "paid")
+    rig.vendor.faults(bad_ids=["bad"])
+    for replays in (1, 2):
+        ran = parked(rig, "replay", "--all", "--json")
+        assert ran.status == 1
+        (result,) = ran.lines
+        assert (result["result"], result["records"], result["replays"]) == ("parked-again", 2, replays)
+    again = [one for one in rig.kafka.all_parked() if any(name == "relay-replays" for name, _ in one.headers)]
+    assert [header(one, "relay-replays") for one in again] == ["1", "2"]
+    assert {header(one, "relay-source-offset") for one in again} == {
+        header(rig.kafka.all_parked()[0], "relay-source-offset")
+    }
+    (order,) = parked(rig, "show", "bad", "--json").lines
+    assert [one["replays"] for one in order["parked"]] == [2, 0]
+    rig.vendor.well()
+    assert parked(rig, "replay", "bad").status == 0
+    rig.assert_each_has_one_end(story(["bad"], "paid"))
+
+
+def test_all_of_a_reason_at_a_rate(rig: Rig) -> None:
+    ids = order_ids(12)
+    relay = park(rig, ids)
+    began = time.monotonic()
+    ran = parked(rig, "replay", "--all", "--reason", "rejected", "--rate", "6/s", "--json")
+    assert ran.status == 0, ran.err
+    assert time.monotonic() - began >= 11 / 6, "they were all asked for at once"
+    assert {row["order_id"] for row in ran.lines} == set(ids)
+    assert parked(rig, "replay", "--all", "--reason", "invalid").status == 0
+    relay.caught_up()
+    rig.assert_each_has_one_end(story(ids))
+
+
+def test_without_a_worker_it_says_so_at_once_and_changes_nothing(rig: Rig) -> None:
+    assert park(rig, ["bad"]).stop() == 0
+    wait_for(lambda: not rig.kafka.admin.describe_groups([rig.kafka.group])[rig.kafka.group]["members"], "it stays", 60)
+    before = rig.kafka.fences()
+    for verb in ("replay", "discard"):
+        ran = parked(rig, verb, "bad", *(["--yes"] if verb == "discard" else []))
+        assert ran.status == 1
+        assert f"relay run {rig.worker}" in ran.err
+        assert ran.err.count("\n") == 1
+    assert rig.kafka.fences() == before
+    assert len(parked(rig, "list", "--json").lines) == 1
+
+
+def test_a_command_that_has_expired_is_taken_away_and_not_carried_out(rig: Rig) -> None:
+    from workers.core.parked_commands import Replay, command_key, command_row  # noqa: PLC0415 - beside its only use
+
+    assert park(rig, ["bad"]).stop() == 0
+    (fence,) = rig.kafka.fences().values()
+    number = rig.kafka.all_parked()[0].partition
+    old = Replay("old", {"bad": fence["since"]}, time.time_ns() // 1_000_000 - 1)
+    topic = f"{rig.kafka.parked}-state"
+    rig.kafka.producer.send(topic, partition=number, key=command_key("old"), value=command_row(old)).get(5)
+    relay = rig.start().joined()
+    wait_for(lambda: set(rig.kafka.fences()) == {"bad"}, "the command's row stays")
+    assert rig.vendor.of("bad") == []
+    assert relay.status()["parked_orders"] == 1
+
+
+def test_a_dry_run_prints_the_requests_and_sends_none(rig: Rig) -> None:
+    park(rig, ["bad"], "paid")
+    before = rig.vendor.attempts
+    ran = parked(rig, "replay", "bad", "--dry-run")
+    assert ran.status == 0, ran.err
+    assert "POST" in ran.out
+    assert "PUT" in ran.out
+    assert "demo-key" not in ran.out
+    (row,) = parked(rig, "replay", "--all", "--dry-run", "--json").lines
+    assert [one["request"]["method"] for one in row["requests"]] == ["POST", "PUT"]
+    assert rig.vendor.attempts == before
+    assert len(rig.kafka.fences()) == 1
+
+
+def test_discarded_records_are_never_delivered_and_leave_a_trace(rig: Rig) -> None:
+    relay = park(rig, ["bad", "other"], "paid")
+    assert parked(rig, "discard", "bad").status == 2, "nobody was asked"
+    ran = parked(rig, "discard", "bad", "--yes", "--why", "cancelled by phone")
+    assert (ran.status, ran.out.split()[:2]) == (0, ["bad", "discarded"]), ran.err
+    trace = rig.kafka.all_parked()
+    (trace,) = [one for one in trace if one.value is None]
+    assert trace.key == b"bad"
+    assert header(trace, "relay-discarded-by") == "ada"
+    assert header(trace, "relay-discarded-why") == "cancelled by phone"
+    rig.kafka.create("bad").get(5)
+    relay.wait(lambda _: rig.vendor.of("bad"), "the order is still fenced")
+    assert parked(rig, "replay", "--all").status == 0
+    relay.caught_up()
+    rig.assert_each_has_one_end({"bad": ["add"], "other": ["add", "paid"]})
+
+
+def test_only_the_first_record_may_be_discarded(rig: Rig) -> None:
+    relay = park(rig, ["bad"], "placed", "paid")
+    rig.vendor.faults(unknown_order=200)
+    ran = parked(rig, "discard", "bad", "--first-only", "--yes", "--json")
+    assert ran.status == 0, ran.err
+    assert [(row["result"], row["records"], row["reason"]) for row in ran.lines] == [("first-discarded", 2, "behind")]
+    (order,) = parked(rig, "show", "bad", "--json").lines
+    assert [one["event"]["status"] for one in order["parked"]] == ["placed", "paid"]
+    assert parked(rig, "replay", "bad").status == 0
+    assert rig.vendor.requests["PUT 200"] == 2
+    assert relay.status()["parked_orders"] == 0
+
+
+def test_show_decodes_and_list_tells_nothing_of_the_customer(rig: Rig) -> None:
+    trace = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    rig.vendor.faults(bad_ids=["bad"])
+    relay = rig.start().joined()
+    rig.kafka.create("bad", headers=[("traceparent", trace)]).get(5)
+    broken = rig.kafka.order("cut")
+    rig.kafka.send(rig.kafka.created, "cut", broken[:20]).get(5)
+    rig.kafka.producer.send(rig.kafka.created, key=None, value=b"\xff\xfe").get(5)
+    relay.wait(lambda status: status["parked_total"] == 3, "not all is parked")
+    listed = parked(rig, "list")
+    assert "ada@example.com" not in listed.out + relay.text
+    assert {line.split("  ")[0].strip() for line in listed.out.splitlines()} == {"order", "bad", "cut", "(no key)"}
+    shown = parked(rig, "show", "bad").out
+    for word in ("ada@example.com", trace.decode(), "POST http", "400", "refused", "***"):
+        assert word in shown
+    (cut,) = parked(rig, "show", "cut", "--json").lines
+    assert bytes.fromhex(cut["parked"][0]["hex"]) == broken[:20]
+    assert cut["parked"][0]["fault_at"] == 20
+    assert "[ff]" in parked(rig, "show", "(no key)").out
+    rig.vendor.well()
+    ran = parked(rig, "replay", "--all", "--json")
+    assert {row["order_id"]: row["result"] for row in ran.lines} == {
+        "bad": "delivered",
+        "cut": "parked-again",
+        "(no key)": "parked-again",
+    }
+    assert parked(rig, "discard", "(no key)", "cut", "--yes").status == 0
+    assert rig.kafka.fences() == {}
+
+
+def test_what_is_not_parked_is_told(rig: Rig) -> None:
+    rig.start().joined()
+    for verb in ("replay", "show"):
+        ran = parked(rig, verb, "nobody")
+        assert ran.status == 1
+        assert "not parked" in ran.out + ran.err
+
+
+def test_killed_in_the_middle_of_a_replay_the_next_owner_goes_on(rig: Rig) -> None:
+    ids = order_ids(400)
+    relay = park(rig, ids, "placed", "paid", BATCH__MAX_ORDERS="5", MAX_IN_FLIGHT="4")
+    rig.vendor.faults(latency=0.02)
+    replay = start(rig, "parked", "replay", "--sink", rig.worker, "--all", "--json")
+    wait_for(lambda: rig.vendor.stats("orders") >= 40, "nothing was delivered")
+    relay.kill()
+    assert rig.vendor.by_order().keys() < set(ids), "it was over before it was killed"
+    again = rig.start(SUSPECT_AFTER=MANY).joined()
+    ran = ended(replay)
+    assert ran.status == 0, ran.err
+    assert {row["order_id"]: row["result"] for row in ran.lines} == dict.fromkeys(ids, "delivered")
+    again.caught_up()
+    assert again.status()["parked_orders"] == 0
+    rig.assert_no_status_before_its_create()
+    rig.assert_never_back(times=1)
+    rig.assert_each_has_one_end(story(ids, "placed", "paid"), repeats=len(ids))
+    wait_for(lambda: not rig.kafka.fences(), "rows stay behind")
+
+
+def test_a_rebalance_in_the_middle_of_a_replay_loses_doubles_and_reorders_nothing(rig: Rig) -> None:
+    ids = order_ids(400)
+    relay = park(rig, ids, "placed", "paid", BATCH__MAX_ORDERS="5", MAX_IN_FLIGHT="4")
+    rig.vendor.faults(latency=0.02)
+    replay = start(rig, "parked", "replay", "--sink", rig.worker, "--all", "--json")
+    wait_for(lambda: rig.vendor.stats("orders") >= 40, "nothing was delivered")
+    other = rig.start("two", SUSPECT_AFTER=MANY).joined()
+    for order_id in ids:
+        rig.kafka.set(order_id, "completed")
+    rig.kafka.flush()
+    ran = ended(replay)
+    assert ran.status == 0, ran.err
+    wait_for(lambda: sum(effects[-1] == "completed" for effects in rig.vendor.by_order().values()) == len(ids), "left")
+    assert other.status()["delivered_total"] > 0
+    assert relay.status()["delivered_total"] > 0
+    rig.assert_each_has_one_end(story(ids, "placed", "paid", "completed"))
+    wait_for(lambda: not rig.kafka.fences(), "rows stay behind")
+
+
+def test_interrupted_and_given_again_nothing_is_lost_or_doubled(rig: Rig) -> None:
+    ids = order_ids(200)
+    relay = park(rig, ids, "paid", BATCH__MAX_ORDERS="5", MAX_IN_FLIGHT="4")
+    rig.vendor.faults(latency=0.02)
+    replay = start(rig, "parked", "replay", "--sink", rig.worker, "--all")
+    wait_for(lambda: rig.vendor.stats("orders") >= 20, "nothing was delivered")
+    replay.send_signal(signal.SIGINT)
+    first = ended(replay)
+    assert first.status == 130
+    assert "the worker goes on" in first.err
+    again = parked(rig, "replay", "--all")
+    assert again.status == 0, again.err
+    relay.caught_up()
+    rig.assert_each_has_one_end(story(ids, "paid"))
+    assert reasons(rig.kafka.all_parked()).count((ids[0], "rejected")) == 1
+    assert json.loads(json.dumps(relay.status()))["parked_orders"] == 0

@@ -1,0 +1,187 @@
+"""Asks the running worker to replay or discard parked orders, and tells what became of each."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from time import monotonic, time_ns
+
+from workers.app.parked_orders import ParkedOrder, fence_of, row_name
+from workers.app.topology import SinkSpec
+from workers.core.fence import Fence
+from workers.core.parked import read_row
+from workers.core.parked_commands import Discard, Replay, command_key, command_row
+from workers.core.record import Partition, Record
+from workers.edges.kafka_admin import open_admin
+from workers.edges.kafka_client import KafkaConnection, KafkaFailed
+from workers.edges.kafka_publish import open_publisher
+from workers.edges.kafka_reader import open_reader
+
+TAKEN_WITHIN = 120.0  # seconds in which a worker must take a command: it may be restarting
+_ALONE_FOR = 60.0  # seconds without any member of the group: nobody will go on with what was taken
+_TOGETHER = 200  # orders in one command
+_LOOK_EVERY = 5.0
+
+Asked = Callable[[str, Mapping[str, int], int], Replay | Discard]
+"""Makes a command of its id, its orders and when it expires (milliseconds since 1970)."""
+
+
+class End(Enum):
+    """What became of an order."""
+
+    GONE = "gone"  # nothing of it is parked any more
+    STAYS = "stays"  # what was asked has been done, and it is still parked
+    LEFT = "left"  # the worker did nothing: another command was at work, or this one came too late
+    UNTAKEN = "untaken"  # no worker took the command in time
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One order's."""
+
+    order: ParkedOrder
+    end: End
+    fence: Fence | None = None  # as it stands now
+
+
+@dataclass(slots=True)
+class Following:
+    """Reads from the parked state what becomes of the orders that were asked about."""
+
+    id: str
+    open: dict[str, ParkedOrder] = field(default_factory=dict)
+    keys: dict[str, tuple[list[str], float]] = field(default_factory=dict)  # command -> its orders, until when
+    taken: set[str] = field(default_factory=set)
+
+    def asked(self, key: str, orders: Sequence[ParkedOrder], until: float) -> None:
+        """A command has been sent."""
+        self.keys[key] = [order.order_id for order in orders], until
+        self.open |= {order.order_id: order for order in orders}
+
+    def row(self, record: Record) -> Iterator[Result]:
+        """Take one row, in the order in which the worker wrote them."""
+        name = row_name(record)
+        if name in self.keys:
+            yield from self._command(name, record)
+        elif name in self.open:
+            fence, asked = fence_of(record), self.open[name]
+            if fence is None or fence.since_ms != asked.fence.since_ms:
+                yield self._end(name, End.GONE, fence)
+            elif fence.command == self.id:
+                yield self._end(name, End.STAYS, fence)
+
+    def late(self, now: float) -> Iterator[Result]:
+        """Give up on commands that nobody took."""
+        for key, (orders, until) in list(self.keys.items()):
+            if now > until and key not in self.taken:
+                del self.keys[key]
+                yield from [self._end(name, End.UNTAKEN) for name in orders if name in self.open]
+
+    def _command(self, name: str, record: Record) -> Iterator[Result]:
+        if record.value is None:
+            orders, _ = self.keys.pop(name)
+            yield from [self._end(one, End.LEFT) for one in orders if one in self.open]
+            return
+        row = read_row(record.value)
+        if isinstance(row, Replay) and row.taken:
+            self.taken.add(name)
+
+    def _end(self, name: str, end: End, fence: Fence | None = None) -> Result:
+        return Result(self.open.pop(name), end, fence)
+
+
+def replays() -> Asked:
+    """Deliver again."""
+    return Replay
+
+
+def discards(by: str, why: str, *, first_only: bool) -> Asked:
+    """Give up."""
+    return lambda name, orders, expires: Discard(name, orders, expires, by, why, first_only)
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who asks where."""
+
+    connection: KafkaConnection
+    sink: SinkSpec
+    starts: Mapping[Partition, int]  # of the parked state, from before anything was asked
+    rate: float | None = None  # orders a second
+
+
+def ask(asking: Asking, orders: Sequence[ParkedOrder], make: Asked) -> Iterator[Result]:
+    """Send commands and yield each order's result as it comes; raises `KafkaFailed`, at once without a worker."""
+    following = Following(uuid.uuid4().hex[:12])
+    waiting = list(reversed(orders))
+    with (
+        open_admin(asking.connection) as admin,
+        open_publisher(asking.connection) as publisher,
+        open_reader(asking.connection) as reader,
+    ):
+        seen = Watch(asking.sink, lambda: admin.group(asking.sink.group).members)
+        seen.first_look()
+        began = monotonic()
+        for records in reader.follow(asking.starts):
+            allowed = len(orders) if asking.rate is None else int((monotonic() - began) * asking.rate) + 1
+            batch = [waiting.pop() for _ in range(min(len(waiting), allowed - (len(orders) - len(waiting))))]
+            for at, key, value in commands(asking.sink, batch, make, following):
+                publisher.send(at.topic, key, value, (), partition=at.number)
+            if batch:
+                publisher.finish()
+            for record in records:
+                yield from following.row(record)
+            yield from following.late(monotonic())
+            if not following.open and not waiting:
+                return
+            seen.look(len(following.open) + len(waiting))
+
+
+def commands(
+    sink: SinkSpec, orders: Iterable[ParkedOrder], make: Asked, following: Following
+) -> Iterator[tuple[Partition, bytes, bytes]]:
+    """(where, key, value) of the rows that ask for these orders."""
+    by_number: dict[int, list[ParkedOrder]] = defaultdict(list)
+    for order in orders:
+        by_number[order.number].append(order)
+    for number, ours in by_number.items():
+        for start in range(0, len(ours), _TOGETHER):
+            some = ours[start : start + _TOGETHER]
+            key = command_key(f"asked/{following.id}/{number}/{some[0].order_id}")
+            expires = time_ns() // 1_000_000 + int(TAKEN_WITHIN * 1000)
+            command = make(following.id, {one.order_id: one.fence.since_ms for one in some}, expires)
+            following.asked(key.decode(), some, monotonic() + TAKEN_WITHIN + _LOOK_EVERY)
+            yield Partition(sink.parked_state, number), key, command_row(command)
+
+
+@dataclass(slots=True)
+class Watch:
+    """Looks whether there is a worker at all."""
+
+    sink: SinkSpec
+    members: Callable[[], Sequence[str]]
+    seen: float = 0.0
+    looked: float = 0.0
+
+    def first_look(self) -> None:
+        """Raises `KafkaFailed` when nobody is there to ask."""
+        self.seen = self.looked = monotonic()
+        if not self.members():
+            raise KafkaFailed(f"no worker of {self.sink.name} is running: start it with 'relay run {self.sink.name}'")
+
+    def look(self, left: int) -> None:
+        """Raises `KafkaFailed` when nobody has been there for a while."""
+        now = monotonic()
+        if now - self.looked < _LOOK_EVERY:
+            return
+        self.looked = now
+        if self.members():
+            self.seen = now
+        elif now - self.seen > _ALONE_FOR:
+            raise KafkaFailed(
+                f"no worker of {self.sink.name} is running any more; {left} orders are not done: start it with "
+                f"'relay run {self.sink.name}', it goes on with those that it had taken, then ask again for the rest"
+            )
