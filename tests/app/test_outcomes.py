@@ -213,3 +213,9 @@ def test_results_of_partitions_that_were_given_away_finish_nothing(rig: Rig) -> 
     assert rig.committable() == 0
     assert entry.ledger is not rig.state.shards[0].ledgers[entry.record.at]
     assert lane_is_free(rig, "A")
+
+
+def test_a_record_that_is_refused_for_itself_alone_is_parked_as_such(rig: Rig) -> None:
+    for name, fences in (("A", True), ("B", False)):
+        rig.outcomes.settle([(rig.fly(name, CREATED), Rejected("no", 409, fences=fences))])
+    assert [parking.fences for _, parking in rig.parked] == [True, False]

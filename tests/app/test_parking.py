@@ -40,6 +40,14 @@ def test_records_behind_keep_the_first_reason_and_are_counted(rig: Rig, queue: P
     assert (fence.reason, fence.records, fence.opens) == (ParkReason.REJECTED, 2, True)
 
 
+def test_a_record_that_was_refused_for_itself_alone_is_listed_and_holds_nothing(rig: Rig, queue: ParkQueue) -> None:
+    queue.park(rig.entry("A", CREATED), Parking(ParkReason.REJECTED, "Order Unable to Modify", 409, 1, fences=False))
+    fence = rig.state.shards[0].fences["A"]
+    assert (fence.reason, fence.records, fence.holds(opens=False)) == (ParkReason.REJECTED, 1, False)
+    queue.park(rig.entry("A"), REJECTED)
+    assert rig.state.shards[0].fences["A"].holds(opens=False)
+
+
 def test_a_record_without_an_order_fences_nothing(rig: Rig, queue: ParkQueue) -> None:
     queue.park(rig.entry("", key=None), Parking(ParkReason.UNDECODABLE, "begins wrong"))
     assert all(order.startswith("\0") for order in rig.state.shards[0].fences), "no order's id has a control character"

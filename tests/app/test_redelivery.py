@@ -350,3 +350,10 @@ async def test_more_orders_than_memory_may_hold_go_in_turn(stand: Stand, monkeyp
         assert entry.order_id == name
         stand.deliver(entry)
     await stand.until(lambda: stand.fences == {})
+
+
+async def test_a_create_delivered_after_one_that_was_refused_for_itself_does_not_bring_that_back(stand: Stand) -> None:
+    stand.fences["A"] = Fence(ParkReason.REJECTED, "unable to modify", 0, 1, 100, 100, opens=True, passes=True)
+    assert stand.redelivery.delivered(stand.create()) is False
+    assert not stand.redelivery.has("A")
+    assert not stand.fences["A"].mended

@@ -44,3 +44,13 @@ def test_acknowledged_places_widen_its_range(offsets: list[int]) -> None:
     assert (parked.first, parked.last) == (min(offsets), max(offsets))
     assert parked.records == 1 + len(offsets)
     assert (parked.reason, parked.detail, parked.since_ms) == (ParkReason.REJECTED, "why", 1)
+
+
+def test_what_was_refused_for_itself_alone_lets_everything_pass_until_a_record_fences() -> None:
+    alone = Fence(ParkReason.REJECTED, "no", since_ms=1, records=1, opens=True, passes=True)
+    twice = alone.behind(opens=True, fences=False)
+    for opens in (True, False):
+        assert not alone.holds(opens=opens)
+        assert not twice.holds(opens=opens)
+        assert twice.behind().holds(opens=opens), "once something fences, later ones would pass it"
+        assert fence(ParkReason.REJECTED).behind(fences=False).holds(opens=opens), "a fence that holds stays"

@@ -171,7 +171,8 @@ class Outcomes:
         entry.attempts += 1
         self._state.lanes.finish(lane)
         detail = self._masked(entry, outcome.detail)
-        self._park(entry, Parking(ParkReason.REJECTED, detail, outcome.status, entry.attempts))
+        parking = Parking(ParkReason.REJECTED, detail, outcome.status, entry.attempts, fences=outcome.fences)
+        self._park(entry, parking)
 
     def _relieve(self) -> None:
         """Park the record that has failed longest when waiting records use up their share of the window."""

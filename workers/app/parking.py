@@ -89,15 +89,20 @@ class ParkQueue:
         self._orders: Counter[str] = Counter()  # how many writes of each order wait
 
     def park(self, entry: Entry, parking: Parking) -> None:
-        """Queue a record; later records of its order are parked behind it from now on."""
+        """Queue a record; later records of its order are parked behind it from now on, if it fences."""
         shard = self._state.shard_of(entry)
         if shard is None:
             return  # given away since: its next owner comes to the same end
         order_id = entry.order_id or NO_KEY
         fence = shard.fences.get(order_id)
-        first = Fence(parking.reason, parking.detail, self._state.wall_ms(), records=1, opens=entry.opens)
-        shard.fences[order_id] = first if fence is None else fence.behind(opens=entry.opens)
+        shard.fences[order_id] = (
+            self._first(entry, parking) if fence is None else fence.behind(opens=entry.opens, fences=parking.fences)
+        )
         self._add(Write(shard.number, order_id, entry, parking))
+
+    def _first(self, entry: Entry, parking: Parking) -> Fence:
+        now_ms = self._state.wall_ms()
+        return Fence(parking.reason, parking.detail, now_ms, 1, opens=entry.opens, passes=not parking.fences)
 
     def park_again(self, number: int, order_id: str, entry: Entry, parking: Parking) -> None:
         """Queue a copy of a parked record that was refused again, with the new reason; its fence knows already."""

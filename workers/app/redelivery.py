@@ -115,6 +115,8 @@ class Redelivery:
         fence = shard.fences.get(entry.order_id)
         if fence is None or not entry.opens or entry.order_id in self._runs:
             return False
+        if fence.passes:  # what is parked is older than this create, and refused for itself: it would undo it
+            return False
         shard.fences[entry.order_id] = replace(fence, mended=True)
         self._queue.fence_changed(shard.number, entry.order_id, entry)
         self._wake()

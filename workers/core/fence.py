@@ -35,6 +35,7 @@ class Fence:
     mended: bool = False  # its order has been created since: what is parked is to be delivered again
     replays: int = 0  # how often its first record was delivered again and refused again
     command: str | None = None  # the last command that was carried out on it: none is carried out twice
+    passes: bool = False  # only records that were refused for themselves alone are parked: what follows goes on
 
     @property
     def holds_creates(self) -> bool:
@@ -47,11 +48,11 @@ class Fence:
 
     def holds(self, *, opens: bool) -> bool:
         """Whether a record of this order is parked behind."""
-        return self.holds_creates or not opens
+        return not self.passes and (self.holds_creates or not opens)
 
-    def behind(self, *, opens: bool = False) -> Fence:
-        """One more record parked; ``opens``: it is a create."""
-        return replace(self, records=self.records + 1, opens=self.opens or opens)
+    def behind(self, *, opens: bool = False, fences: bool = True) -> Fence:
+        """One more record parked; ``opens``: it is a create. ``fences``: from now on, if not before, what follows waits."""
+        return replace(self, records=self.records + 1, opens=self.opens or opens, passes=self.passes and not fences)
 
     def at(self, offset: int) -> Fence:
         """A record's place in the parked topic has been acknowledged."""

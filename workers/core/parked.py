@@ -27,6 +27,7 @@ class Parking:
     status: int | None = None  # HTTP
     attempts: int = 0
     replays: int = 0  # how often it has been delivered again and refused again; above 0 this is a copy
+    fences: bool = True  # later records of the order are parked behind it
 
 
 def parked_headers(record: Record, sink: str, parking: Parking, now_ms: int, order_id: str | None = None) -> Headers:
@@ -122,6 +123,7 @@ def fence_row(fence: Fence) -> bytes:
         "mended": fence.mended,
         "replays": fence.replays,
         "command": fence.command,
+        "passes": fence.passes,
     }
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
@@ -145,6 +147,7 @@ def read_row(value: bytes) -> Fence | Command:
             mended=bool(row["mended"]),
             replays=int(row["replays"]),
             command=row["command"],
+            passes=bool(row["passes"]),
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"a row that lacks {error}") from error
