@@ -28,6 +28,7 @@ class Stand:
             cast("Any", self.rig.codec),
             park_undecodable=lambda entry, why: self.undecodable.append((entry, why)),
             pump=lambda: None,
+            commit_soon=lambda: None,
         )
         self.intake.assigned(Assignment(1, frozenset([C, S]), "generation 1"))
 

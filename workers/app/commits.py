@@ -33,6 +33,7 @@ class Commits:
         self._not_before: dict[int, float] = {}  # partition numbers whose records could not be parked: until when
         self._idle = asyncio.Event()
         self._idle.set()
+        self._due = 0.0  # when the next plain commit is
         self._committed_at = 0.0
         self._plain: asyncio.Future[None] | None = None  # the plain commit under way
         self.source: KafkaSource | None = None  # set once, before `run`
@@ -41,15 +42,20 @@ class Commits:
         """Something is to be parked."""
         self._wanted.set()
 
+    def soon(self) -> None:
+        """A shard's first records are here: tell what may be sent from now on, so that a successor can count it."""
+        self._due = self._state.monotonic()
+        self._wanted.set()
+
     async def run(self) -> None:
         """Commit and park until cancelled."""
-        due = self._state.monotonic() + COMMIT_EVERY
+        self._due = self._state.monotonic() + COMMIT_EVERY
         while True:
-            if (left := due - self._state.monotonic()) <= 0:  # also while there is always more to be parked
-                due += COMMIT_EVERY - left
+            if self._due <= self._state.monotonic():  # also while there is always more to be parked
+                self._due = self._state.monotonic() + COMMIT_EVERY
                 await self._alone(self._commit())
             with suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, due - self._state.monotonic())):
+                async with asyncio.timeout(max(0.0, self._due - self._state.monotonic())):
                     await self._wanted.wait()
             self._wanted.clear()
             if numbers := self._parkable():

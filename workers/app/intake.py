@@ -29,13 +29,16 @@ class Intake:
         *,
         park_undecodable: Callable[[Entry, str], None],
         pump: Callable[[], None],
+        commit_soon: Callable[[], None],
     ) -> None:
         self._state = state
         self._codec = codec
         self._park_undecodable = park_undecodable
         self._pump = pump
+        self._commit_soon = commit_soon
         self._schema_waits = SchemaWaits(codec, self._go_on)
         self._overfull: frozenset[Partition] = frozenset()
+        self._first_records = False  # of a partition, in the present hand-over
 
     def assigned(self, assignment: Assignment) -> None:
         state = self._state
@@ -100,6 +103,9 @@ class Intake:
         self._note_unreachable(fetched)
         for batch in fetched.batches:
             self._take(batch, fetched)
+        if self._first_records:
+            self._commit_soon()  # what may be sent now must be told first, for a successor to count it
+            self._first_records = False
         for number in {batch.at.number for batch in fetched.batches}:
             self._fill(self._state.shards[number])
         self._pump()
@@ -114,6 +120,7 @@ class Intake:
         ledger = shard.ledgers.get(batch.at)
         if ledger is None or batch.at in shard.stopped:
             return
+        self._first_records = self._first_records or (bool(batch.records) and ledger.position == ledger.start)
         fresh = [record for record in batch.records if ledger.open(record.offset)]
         for record in fresh:
             shard.took(batch.at, cost(record))

@@ -60,7 +60,13 @@ class SinkWorker:
         self._commands = ParkedCommands(state, self._queue, self.redelivery, self._discards, wake=wake)
         self._outcomes = Outcomes(state, tools.codec, park=self._park, delivered=self._delivered)
         self.flights = Flights(state, tools, settle=self._settle, park=self._park)
-        self.intake = Intake(state, tools.codec, park_undecodable=self._park_undecodable, pump=self._pump)
+        self.intake = Intake(
+            state,
+            tools.codec,
+            park_undecodable=self._park_undecodable,
+            pump=self._pump,
+            commit_soon=self.commits.soon,
+        )
         loop = asyncio.get_running_loop()
         self._table = KafkaTable(member.connection, state.spec.parked_state, loop, self.failed)
         tracks = state.spec.tracks

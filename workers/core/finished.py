@@ -76,7 +76,7 @@ def can_tell(base: int, position: int, unfinished: Iterable[int], carried: Finis
 
 
 def _told(base: int, position: int, unfinished: Iterable[int], carried: Finished | None) -> list[int]:
-    """Pairs of run lengths from ``base``: unfinished, finished; up to the last finished offset."""
+    """Run lengths from ``base``: unfinished, finished, unfinished, ... up to the last offset fetched."""
     runs: Iterable[tuple[int, int]] = ((offset, offset + 1) for offset in unfinished)
     end = position
     if carried is not None and carried.end > position:
@@ -84,7 +84,7 @@ def _told(base: int, position: int, unfinished: Iterable[int], carried: Finished
         runs = chain(runs, ((max(start, position), stop) for start, stop in pairs if stop > position))
         end = carried.end
     lengths = _to_lengths(base, end, runs)
-    return lengths[: len(lengths) // 2 * 2]  # an unfinished tail says nothing
+    return lengths if any(lengths) else []  # an unfinished tail says what may have been sent
 
 
 def _to_lengths(base: int, end: int, unfinished: Iterable[tuple[int, int]]) -> list[int]:
