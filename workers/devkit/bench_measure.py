@@ -59,7 +59,12 @@ class Vendor:
     client: httpx.Client
 
     def set_latency(self, latency: float) -> None:
-        """Set how long it waits before every answer."""
+        """Set how long it waits before every answer, once a former run's last requests have been answered.
+
+        They would count as the next run's first deliveries, and its start-up would be measured.
+        """
+        while self._stats()["in_flight"]:
+            time.sleep(_LOOK_EVERY)
         self.client.post(f"{self.part.control}/_sim/faults", json={"latency": latency}).raise_for_status()
 
     def statuses(self) -> int:
