@@ -326,6 +326,18 @@ class TestSink:
         assert await deliver(order("1")) == Throttled(2.0, 429)
         assert ecourier.ledger.effects == []
 
+    async def test_a_login_that_fails_fails_once_for_all_that_are_under_way(
+        self, deliver: Deliver, ecourier: EcourierSimulator
+    ) -> None:
+        """Their tokens are found dead one after another: each login more would be a storm on a vendor that said no."""
+        await deliver(order("first"))
+        before = ecourier.ledger.requests["Login"]
+        ecourier.ledger.secret = "changed"
+        await ecourier.set_faults(token_uses=0, latency=0.01)
+        outcomes = await asyncio.gather(*(deliver(order(str(number))) for number in range(AT_ONCE)))
+        assert {type(outcome) for outcome in outcomes} == {Denied}
+        assert ecourier.ledger.requests["Login"] == before + 1
+
     async def test_while_the_vendor_is_down_nothing_is_lost(
         self, deliver: Deliver, ecourier: EcourierSimulator
     ) -> None:

@@ -108,6 +108,7 @@ class Outcomes:
         stats.delivered += 1
         stats.delivered_at = self._state.monotonic()
         stats.duplicates_avoided += outcome.found
+        stats.resends += entry.unknown and not outcome.found
         self._state.lanes.finish(lane)
         if not self._delivered(entry, outcome.mark):
             self._state.finish(entry)

@@ -115,8 +115,8 @@ class Redelivery:
         fence = shard.fences.get(entry.order_id)
         if fence is None or not entry.opens or entry.order_id in self._runs:
             return False
-        if fence.passes:  # what is parked is older than this create, and refused for itself: it would undo it
-            return False
+        if fence.passes:
+            return False  # what is parked is older, and was refused for itself: delivered now it would undo this create
         shard.fences[entry.order_id] = replace(fence, mended=True)
         self._queue.fence_changed(shard.number, entry.order_id, entry)
         self._wake()

@@ -29,6 +29,7 @@ def sink_status(state: SinkState, in_flight: int) -> dict[str, Any]:
         "notes": dict(stats.notes),
         "retries_total": stats.retries,
         "unknown_total": stats.unknown,
+        "resends_total": stats.resends,
         "duplicates_avoided_total": stats.duplicates_avoided,
         "repeated_total": stats.repeated,
         "key_mismatches_total": stats.key_mismatches,

@@ -71,7 +71,7 @@ class SinkWorker:
         self._table = KafkaTable(member.connection, state.spec.parked_state, loop, self.failed)
         tracks = state.spec.tracks
         marks_table = None if tracks is None else KafkaTable(member.connection, tracks, loop, self.failed)
-        self._marks = Marks(state, tools.codec, self._queue, marks_table)
+        self._marks = Marks(state, tools.codec, self._queue, marks_table, self.failed)
         self.source = KafkaSource(member, state.spec.consumes, self, loop)
         self.commits.source = self.source
         self._told: tuple[frozenset[Partition], frozenset[Partition]] | None = None
@@ -121,7 +121,9 @@ class SinkWorker:
 
     def status(self) -> dict[str, Any]:
         """The worker's part of ``GET /status``."""
-        return sink_status(self.state, self.flights.in_flight)
+        client = self._tools.client
+        logins = {} if client.session is None else {"logins_total": client.session.logins}
+        return sink_status(self.state, self.flights.in_flight) | {"look_ups_total": client.look_ups} | logins
 
     def age(self) -> float:
         """Seconds since the slowest of the loops moved: the Kafka thread's polls, and our own ticks.

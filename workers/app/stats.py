@@ -16,6 +16,7 @@ class Stats:
     notes: Counter[str] = field(default_factory=Counter)  # what vendors' mappings want counted
     retries: int = 0
     unknown: int = 0  # attempts whose result is not known
+    resends: int = 0  # delivered by one more request after an attempt whose result is not known
     duplicates_avoided: int = 0  # found at the vendor instead of being sent again
     repeated: int = 0  # records that a former owner may have sent before it died
     requests: Counter[str] = field(default_factory=Counter)  # by HTTP status, or how it failed

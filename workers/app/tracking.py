@@ -70,11 +70,20 @@ class Tracking:
 class Marks:
     """The marks of a running sink: read at each assignment, written with each delivery. Idle for sinks without."""
 
-    def __init__(self, state: SinkState, codec: Codec, queue: ParkQueue, table: KafkaTable | None) -> None:
+    def __init__(
+        self,
+        state: SinkState,
+        codec: Codec,
+        queue: ParkQueue,
+        table: KafkaTable | None,
+        failed: Callable[[Exception], None],
+    ) -> None:
+        """``failed`` is told of what ended the reading: without it no order of the shard would ever be sent."""
         self._state = state
         self._codec = codec
         self._queue = queue
         self._table = table
+        self._failed = failed
         self._rows: TrackedRows | None = None
 
     async def start(self) -> None:
@@ -102,7 +111,7 @@ class Marks:
         if self._table is None:
             return
         self._close_rows()
-        self._rows = TrackedRows(self._codec, shards, loaded)
+        self._rows = TrackedRows(self._codec, shards, loaded, self._failed)
         self._table.follow(frozenset(shards), self._rows)
 
     def delivered(self, entry: Entry, mark: Mark) -> bool:
@@ -123,13 +132,21 @@ class Marks:
 class TrackedRows:
     """Reads the rows of one assignment into its shards; implements the table's `Reader`."""
 
-    def __init__(self, codec: Codec, shards: Mapping[int, Shard], loaded: Callable[[Shard], None]) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        shards: Mapping[int, Shard],
+        loaded: Callable[[Shard], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
         self._codec = codec
+        self._failed = failed
         self._shards = shards
         self._loaded = loaded
         self._order_ids: dict[str, str] = {}  # by order number: a tombstone has only that
         self._waiting: asyncio.Queue[Callable[[], None] | tuple[Shard, Record]] = asyncio.Queue()
         self._reading = asyncio.get_running_loop().create_task(self._read())
+        self._reading.add_done_callback(self._ended)
 
     def rows(self, number: int, records: list[Record]) -> None:
         for record in records:
@@ -140,6 +157,10 @@ class TrackedRows:
 
     def close(self) -> None:
         self._reading.cancel()
+
+    def _ended(self, reading: asyncio.Task[None]) -> None:
+        if not reading.cancelled() and (error := reading.exception()) is not None:
+            self._failed(error if isinstance(error, Exception) else RuntimeError(type(error).__name__))
 
     async def _read(self) -> None:
         while True:
@@ -154,12 +175,12 @@ class TrackedRows:
         if record.value is None:
             self._forget(shard, number)
             return
-        if shard.tracked_loaded:
-            return  # our own, known before it was written
         data = await self._decode(record)
         if data is None:
             return
         self._order_ids[number] = data["order_id"]
+        if shard.tracked_loaded:
+            return  # our own, known before it was written; only whose number it is may be news
         shard.tracked[data["order_id"]] = Tracked(
             order_number=data["order_number"],
             order_id=data["order_id"],

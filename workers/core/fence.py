@@ -51,7 +51,10 @@ class Fence:
         return not self.passes and (self.holds_creates or not opens)
 
     def behind(self, *, opens: bool = False, fences: bool = True) -> Fence:
-        """One more record parked; ``opens``: it is a create. ``fences``: from now on, if not before, what follows waits."""
+        """One more record parked; ``opens``: it is a create.
+
+        ``fences``: from now on, if not before, what follows is parked behind.
+        """
         return replace(self, records=self.records + 1, opens=self.opens or opens, passes=self.passes and not fences)
 
     def at(self, offset: int) -> Fence:

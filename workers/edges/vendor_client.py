@@ -61,6 +61,7 @@ class VendorClient:
         self._timeout = request_timeout
         self._max_answer = max_answer
         self._urls: dict[str, URL] = {}
+        self.look_ups = 0
         self.session = None if session is None else SharedSession(session, self._send, self._run_unsigned)
 
     async def run(self, flow: Flow[T], observer: Observer | None = None) -> T:
@@ -99,6 +100,7 @@ class VendorClient:
         if _origin(request.url) != self._origin:
             # The key would leave for a stranger: hosts come from configuration, never from data.
             raise WrongHostError(f"{request.method} to a host that is not the vendor's")
+        self.look_ups += "look_up" in request.extensions
         try:
             return await self._exchange(request)
         except _NOT_SENT as error:

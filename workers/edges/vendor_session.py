@@ -32,14 +32,18 @@ class SharedSession:
         self.logins = 0
         self._granted: str | None = None  # what the last login gave
         self._accepted: str | None = None  # what a request was last taken with
+        self._failed = 0  # logins
+        self._failure: LoginFailed | None = None  # the last one
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """Send signed, and again after a login when the token was dead.
 
         A vendor may end a token after so many uses: others may use the new one up before this request's turn. So it
         goes on as long as new tokens are good for somebody; one that nobody could use ends it, with that answer.
+        Whoever was under way when a login failed takes that for an answer: it would ask the same once more.
         Raises `LoginFailed`, and what sending raises.
         """
+        failed = self._failed
         if self._session.token is None:
             await self._log_in(None)
         while True:
@@ -50,6 +54,8 @@ class SharedSession:
                 return response
             if self._session.token != token:
                 continue
+            if self._failure is not None and self._failed != failed:
+                raise self._failure
             if token is not None and token == self._granted != self._accepted:
                 return response
             await self._log_in(token)
@@ -87,5 +93,7 @@ class SharedSession:
         except (NotSent, MaybeSent) as error:
             failure = Unavailable(f"login: {error}")
         if failure is not None:
-            raise LoginFailed(failure)
+            self._failed += 1
+            self._failure = LoginFailed(failure)
+            raise self._failure
         self._granted = self._session.token

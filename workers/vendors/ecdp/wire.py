@@ -10,7 +10,16 @@ import httpx
 
 from workers.vendors.ecdp.api import Mode, post_body
 from workers.vendors.ecdp.mapping import order_id as checked
-from workers.vendors.requests import JSON_HEADERS, HeaderPairs, SetUpError, base_address, below, built, in_a_header
+from workers.vendors.requests import (
+    JSON_HEADERS,
+    LOOK_UP,
+    HeaderPairs,
+    SetUpError,
+    base_address,
+    below,
+    built,
+    in_a_header,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +42,7 @@ class Wire:
 
     def get(self, order_id: str) -> httpx.Request:
         """Build ``GET /orders/{id}``; raises `LimitError` for an id that would change the path."""
-        return built("GET", self._order(order_id), self.headers)
+        return built("GET", self._order(order_id), self.headers, extensions=LOOK_UP)
 
     def delete(self, order_id: str) -> httpx.Request:
         """Build ``DELETE /orders/{id}``; raises `LimitError` for an id that would change the path."""

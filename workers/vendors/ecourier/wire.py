@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import httpx
 import orjson
 
 from workers.vendors.ecourier.times import Clock, time_zone
-from workers.vendors.requests import JSON_HEADERS, HeaderPairs, SetUpError, base_address, below, built
+from workers.vendors.requests import JSON_HEADERS, LOOK_UP, HeaderPairs, SetUpError, base_address, below, built
 
 Endpoint: TypeAlias = Literal["Login", "SaveOrder", "GetJsonOrder", "RefreshGUID", "QuoteOrder"]
 
@@ -38,7 +38,7 @@ class Wire:
 
     def get(self, order_number: str) -> httpx.Request:
         """Build GetJsonOrder."""
-        return self._post("GetJsonOrder", orjson.dumps({"OrderNumber": order_number}))
+        return self._post("GetJsonOrder", orjson.dumps({"OrderNumber": order_number}), LOOK_UP)
 
     def login(self, website: str, username: str, password: str) -> httpx.Request:
         """Build Login; its body holds the password."""
@@ -49,8 +49,8 @@ class Wire:
         """Build RefreshGUID; which one is refreshed says the header, and the body is ignored."""
         return self._post("RefreshGUID", b"{}")
 
-    def _post(self, endpoint: Endpoint, body: bytes) -> httpx.Request:
-        return built("POST", self.urls[endpoint], self.headers, body)
+    def _post(self, endpoint: Endpoint, body: bytes, extensions: dict[str, Any] | None = None) -> httpx.Request:
+        return built("POST", self.urls[endpoint], self.headers, body, extensions)
 
 
 def checked_time_zone(name: str) -> Clock:

@@ -1,0 +1,115 @@
+"""What a sink remembers of an order at the vendor: written as a row, read back, and forgotten with its tombstone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.app.sink_rig import CREATED, Rig, make_rig
+from workers.app.shard import Shard
+from workers.app.tracking import TrackedRows, Tracking
+from workers.core.record import Record
+from workers.core.tracked import Mark, Tracked
+from workers.edges.avro import Codec
+from workers.edges.kafka_target import Outgoing
+from workers.edges.schemas import load_topic
+
+TOPIC = "ecourier-tracked-orders"
+SCHEMA = Path(__file__).parents[2] / f"schemas/{TOPIC}.avsc"
+MARK = Mark("OR-A", "hash-1")
+
+
+@pytest.fixture
+def codec() -> Codec:
+    return Codec({TOPIC: load_topic(TOPIC, SCHEMA)}, lambda: 0.0)
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return make_rig()
+
+
+@pytest.fixture
+def shard(rig: Rig) -> Shard:
+    rig.state.shards[0].tracked_loaded = False
+    return rig.state.shards[0]
+
+
+@pytest.fixture
+def tracking(codec: Codec, rig: Rig) -> Tracking:
+    return Tracking(codec, TOPIC, lambda: int(rig.now[0] * 1000))
+
+
+class Reading:
+    """The rows of one shard; `read` returns when all of them have been taken in."""
+
+    def __init__(self, codec: Codec, shard: Shard) -> None:
+        self.failures: list[Exception] = []
+        self._shard = shard
+        self._done = asyncio.Event()
+        self.rows = TrackedRows(codec, {0: shard}, lambda _: self._done.set(), self.failures.append)
+
+    async def read(self, *rows: Outgoing | None) -> dict[str, Tracked]:
+        """None: the tombstone of order A."""
+        self.rows.rows(0, [_record(offset, row) for offset, row in enumerate(rows)])
+        self._done.clear()
+        self.rows.loaded(0)
+        await asyncio.wait_for(self._done.wait(), 5)
+        return self._shard.tracked
+
+
+@pytest.fixture
+async def reading(codec: Codec, shard: Shard) -> AsyncIterator[Reading]:
+    made = Reading(codec, shard)
+    yield made
+    made.rows.close()
+    assert made.failures == []
+
+
+def _record(offset: int, row: Outgoing | None) -> Record:
+    return Record(TOPIC, 0, offset, 0, b"OR-A" if row is None else row.key, row.value if row else None)
+
+
+async def test_what_was_written_is_what_the_next_owner_reads(
+    tracking: Tracking, rig: Rig, shard: Shard, reading: Reading
+) -> None:
+    row = tracking.remember(shard, rig.entry("A", CREATED), MARK)
+    (written,) = shard.tracked.values()
+    shard.tracked.clear()
+    assert await reading.read(row) == {"A": written}
+    assert (written.order_number, written.content_hash, written.since_ms) == ("OR-A", "hash-1", 1_000_000)
+
+
+def test_a_cancellation_keeps_when_the_order_was_first_delivered(tracking: Tracking, rig: Rig, shard: Shard) -> None:
+    tracking.remember(shard, rig.entry("A", CREATED), MARK)
+    rig.now[0] += 5
+    tracking.remember(shard, rig.entry("A"), replace(MARK, canceled=True))
+    kept = shard.tracked["A"]
+    assert (kept.since_ms, kept.canceled_at_ms) == (1_000_000, 1_005_000)
+
+
+async def test_a_tombstone_forgets_the_order_whoever_wrote_its_row(
+    tracking: Tracking, rig: Rig, shard: Shard, reading: Reading
+) -> None:
+    """Rows of our own come back too: without their numbers the memory of finished orders would grow for ever."""
+    shard.tracked_loaded = True
+    row = tracking.remember(shard, rig.entry("A", CREATED), MARK)
+    assert set(await reading.read(row)) == {"A"}
+    assert await reading.read(None) == {}
+
+
+async def test_reading_that_breaks_off_is_told(shard: Shard) -> None:
+    """Its orders would wait for ever, and nobody would know."""
+
+    class Broken:
+        def decode_any(self, topic: str, value: bytes) -> None:  # noqa: ARG002
+            raise ZeroDivisionError
+
+    told: asyncio.Queue[Exception] = asyncio.Queue()
+    rows = TrackedRows(Broken(), {0: shard}, lambda _: None, told.put_nowait)  # type: ignore[arg-type]
+    rows.rows(0, [Record(TOPIC, 0, 0, 0, b"OR-A", b"?")])
+    assert isinstance(await asyncio.wait_for(told.get(), 5), ZeroDivisionError)
