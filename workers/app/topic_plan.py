@@ -124,6 +124,10 @@ def _refusal(change: Change, sinks: Iterable[SinkSpec], facts: Facts) -> str | N
     for sink in sinks:
         if change.topic in (sink.parks, sink.parked_state):
             return f"what {sink.name} has parked belongs to its partition number: move to a new set of topics"
+        if change.topic == sink.tracks:
+            return (
+                f"what {sink.name} remembers of an order belongs to its partition number: move to a new set of topics"
+            )
         lag = facts.lags.get(sink.group, 0)
         if change.topic in sink.consumes and lag:
             return f"{sink.group} has {lag} records to go: stop the publishers and let it finish first"
@@ -151,7 +155,7 @@ def _together(changes: list[Change], topology: Topology) -> Iterator[Change]:
 
 
 def _neighbours(topic: str, topology: Topology) -> set[str]:
-    sets = ({*sink.consumes, sink.parks, sink.parked_state} for sink in topology.workers.values())
+    sets = ({*sink.consumes, sink.parks, sink.parked_state, sink.tracks or ""} for sink in topology.workers.values())
     return set().union(*(names for names in sets if topic in names))
 
 
