@@ -93,7 +93,8 @@ class Discards:
         else:
             shard.fences[order_id] = replace(_led_by(second, fence), command=command.id)
         now = datetime.fromtimestamp(self._state.wall_ms() / 1000, UTC)
-        trace = discard_headers(self._state.spec.name, command, records, now)
+        places = fence.first or 0, (fence.last or 0) if second is None else second.offset - 1
+        trace = discard_headers(self._state.spec.name, command, records, places, now)
         at = Partition(self._state.spec.parks, shard.number)
         # The client refuses a record with neither key nor value, and its transaction would never succeed.
         key, value = (None, b"") if order_id == NO_KEY else (order_id.encode(), None)

@@ -23,6 +23,7 @@ COMMANDS = {
     "topics": "Compare topics.yaml and schemas/ with the cluster, and make it so.",
     "publish": "Send events, given as JSON lines, to a topic.",
     "tail": "Show a topic's records as JSON lines.",
+    "order": "Tell where an order is: its timeline, from Kafka alone.",
     "sample": "Print a valid example event for a topic.",
     "quote": "Ask e-Courier what the delivery of an order would cost.",
     "parked": "See the orders that a vendor refused, replay or discard them.",

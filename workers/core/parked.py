@@ -15,6 +15,8 @@ PREFIX = "relay-"
 REPLAYS = "relay-replays"
 ORDER_ID = "relay-order-id"
 DISCARDED_AT = "relay-discarded-at"
+DISCARDED_FIRST = "relay-discarded-first"
+DISCARDED_LAST = "relay-discarded-last"
 _ROW_VERSION = 1
 
 
@@ -61,14 +63,19 @@ def parked_headers(record: Record, sink: str, parking: Parking, now_ms: int, ord
     return own + tuple((name, text.encode("utf-8", "replace")) for name, text in ours.items())
 
 
-def discard_headers(sink: str, command: Discard, records: int, now: datetime) -> Headers:
-    """The trace of a discard: a record without a value, behind those that were given up."""
+def discard_headers(sink: str, command: Discard, records: int, places: tuple[int, int], now: datetime) -> Headers:
+    """The trace of a discard: a record without a value, behind those that were given up.
+
+    ``places``: their first and last offset in the parked topic.
+    """
     ours = {
         "relay-sink": sink,
         DISCARDED_AT: now.isoformat(timespec="milliseconds"),
         "relay-discarded-by": command.by,
         "relay-discarded-why": command.why,
         "relay-discarded-records": str(records),
+        DISCARDED_FIRST: str(places[0]),
+        DISCARDED_LAST: str(places[1]),
     }
     return tuple((name, text.encode("utf-8", "replace")) for name, text in ours.items())
 

@@ -1,0 +1,92 @@
+"""What pollers and marks tell of an order is found by its numbers, in their partitions alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, cast
+
+import orjson
+
+from workers.app.order_news import read_changes, read_tracked
+from workers.app.order_timeline import Timeline
+from workers.core.record import Partition, Record
+from workers.edges.kafka_reader import partition_of
+
+PARTITIONS = 4
+STAGES, EVENTS, TRACKED = "order-stage-changed", "courier-order-event", "ecourier-tracked-orders"
+
+
+class Cluster:
+    """Topics of JSON values; notes which partitions are read."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.read: set[Partition] = set()
+        named = {STAGES: "OrderStageChanged", EVENTS: "CourierOrderEvent", TRACKED: "TrackedOrder"}
+        self.schemas = {topic: SimpleNamespace(today=SimpleNamespace(name=name)) for topic, name in named.items()}
+        self.codec = self
+
+    def put(self, topic: str, key: str, at: str = "", **content: Any) -> None:
+        number = partition_of((at or key).encode(), PARTITIONS)
+        self.records.append(Record(topic, number, len(self.records), 5, key.encode(), orjson.dumps(content)))
+
+    def partitions(self, topic: str) -> list[Partition]:
+        return [Partition(topic, number) for number in range(PARTITIONS)]
+
+    def bounds(self, partitions: list[Partition]) -> dict[Partition, tuple[int, int]]:
+        return dict.fromkeys(partitions, (0, len(self.records)))
+
+    def stretch(self, at: Partition, first: int, end: int) -> Iterator[list[Record]]:
+        self.read.add(at)
+        yield [one for one in self.records if one.at == at and first <= one.offset < end]
+
+    def decode(self, topic: str, value: bytes) -> Any:  # noqa: ARG002
+        return orjson.loads(value)
+
+
+def timeline_of(cluster: Cluster, order_id: str) -> Timeline:
+    return Timeline(order_id, cast("Any", cluster), cast("Any", cluster), lambda *_: None)
+
+
+def stage(vendor: str, stage: str, before: str | None) -> dict[str, Any]:
+    previous = None if before is None else {"stage": before}
+    seen = {"observed_at": 9, "vendor_modified_at": 7}
+    return {"vendor": vendor, "stage": stage, "progress": "shipped", "previous": previous, **seen}
+
+
+def test_changes_are_found_by_every_number_of_the_order_and_no_other_partition_is_read() -> None:
+    cluster = Cluster()
+    cluster.put(STAGES, "dcl:A-1", **stage("dcl", "Shipped", "Packed"))
+    cluster.put(STAGES, "dcl:A-2", **stage("dcl", "Lost", None))
+    event: dict[str, Any] = {"vendor": "ecourier", "occurred_at": 3, "order_status": "PU", "event_type": "Picked up"}
+    cluster.put(EVENTS, "ecourier:N-1", **event)
+    pollers = {
+        "dcl-poller": SimpleNamespace(vendor="dcl", publishes=(STAGES,)),
+        "ecourier-poller": SimpleNamespace(vendor="ecourier", publishes=(STAGES, EVENTS)),
+    }
+    timeline = timeline_of(cluster, "A-1")
+    read_changes(timeline, cast("Any", SimpleNamespace(pollers=pollers)), {"A-1", "N-1"})
+    assert [
+        (moment.at_ms, moment.by, moment.what) for moment in sorted(timeline.moments, key=lambda one: one.at_ms)
+    ] == [
+        (3, "ecourier", "event Picked up, PU"),
+        (7, "dcl", "stage Shipped, shipped (was Packed)"),
+    ]
+    keys = ("dcl:A-1", "dcl:N-1", "ecourier:A-1", "ecourier:N-1")
+    assert {at.number for at in cluster.read} <= {partition_of(key.encode(), PARTITIONS) for key in keys}
+
+
+def test_the_vendors_number_is_found_in_the_orders_own_partition() -> None:
+    cluster = Cluster()
+    mark: dict[str, Any] = {"order_id": "A-1", "order_number": "N-1", "since": 4, "canceled_at": None}
+    cluster.put(TRACKED, "N-1", at="A-1", **mark)
+    cluster.put(TRACKED, "N-2", at="A-1", **(mark | {"order_id": "A-2"}))
+    cluster.put(TRACKED, "N-1", at="A-1", **(mark | {"canceled_at": 8}))
+    timeline = timeline_of(cluster, "A-1")
+    sink = SimpleNamespace(tracks=TRACKED, name="ecourier-sink")
+    assert read_tracked(timeline, cast("Any", sink), None) == {"N-1"}
+    assert [(moment.at_ms, moment.what) for moment in timeline.moments] == [
+        (4, "accepted by the vendor as N-1"),
+        (8, "canceled at the vendor as N-1"),
+    ]

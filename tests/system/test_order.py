@@ -1,0 +1,81 @@
+"""`relay order`: an order's timeline from Kafka alone."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.system.parked_cli import Ran, ended, parked, start
+from tests.system.rig import Rig, order_ids
+
+pytestmark = pytest.mark.broker
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+def order(rig: Rig, order_id: str, *options: str) -> Ran:
+    return ended(start(rig, "order", order_id, *options))
+
+
+def told(rig: Rig, order_id: str) -> list[str]:
+    """What happened, oldest first."""
+    ran = order(rig, order_id, "--json")
+    assert ran.status == 0, ran.err
+    return [moment["what"] for moment in json.loads(ran.out)["timeline"]]
+
+
+def test_an_orders_way_is_told_from_its_publication_to_its_end(rig: Rig) -> None:
+    rig.vendor.faults(bad_ids=["bad", "worse"])
+    relay = rig.start().joined()
+    rig.kafka.create("bad", headers=[("traceparent", f"00-{TRACE}-b7ad6b7169203331-01".encode())])
+    rig.kafka.publish(["worse", *order_ids(30)], "paid")
+    rig.kafka.set("bad", "paid").get(5)
+    relay.caught_up()
+    assert told(rig, "o00003") == [
+        "order published",
+        "delivered, or nothing to send",
+        "status paid published",
+        "delivered, or nothing to send",
+    ]
+    waiting = told(rig, "bad")
+    assert waiting.count("parked") == 2
+    assert any(what.startswith("parked: rejected: ") for what in waiting)
+    assert parked(rig, "replay", "bad").status == 1
+    rig.vendor.well()
+    assert parked(rig, "replay", "bad").status == 0
+    after = told(rig, "bad")
+    assert after.count("delivered from its parked record") == 2
+    assert any(what.startswith("parked again: rejected: ") for what in after)
+    assert after[-1] == "nothing of it is parked any more"
+    assert parked(rig, "discard", "worse", "--yes", "--first-only", "--why", "cancelled").status == 0
+    assert [what for what in told(rig, "worse") if what in {"discarded", "parked"}] == ["discarded", "parked"]
+    assert "1 parked records discarded by ada: cancelled" in told(rig, "worse")
+    _assert_shown_without_the_customer(rig)
+
+
+def _assert_shown_without_the_customer(rig: Rig) -> None:
+    ran = order(rig, "bad")
+    assert ran.status == 0
+    assert TRACE in ran.out
+    assert "ada@example.com" not in ran.out + order(rig, "bad", "--json").out
+
+
+def test_an_order_that_nobody_has_read_waits(rig: Rig) -> None:
+    rig.kafka.publish(["new"])
+    assert told(rig, "new") == ["order published", "waits"]
+
+
+def test_an_unknown_order_is_a_failure_that_says_where_else_to_look(rig: Rig) -> None:
+    ran = order(rig, "nobody")
+    assert ran.status == 1
+    assert "--partition" in ran.err
+    assert ran.out == ""
+
+
+def test_another_partitioners_partition_can_be_named(rig: Rig) -> None:
+    value = rig.kafka.order("odd")
+    places = [rig.kafka.producer.send(rig.kafka.created, partition=n, key=b"odd", value=value).get(5) for n in range(3)]
+    for place in places:
+        ran = order(rig, "odd", "--partition", str(place.partition), "--json")
+        assert {moment["partition"] for moment in json.loads(ran.out)["timeline"]} == {place.partition}

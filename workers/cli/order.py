@@ -1,0 +1,103 @@
+"""``relay order ORDER_ID``: tells where an order is."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workers.cli.show import say, show_json
+
+if TYPE_CHECKING:
+    from workers.app.configuration import Configuration
+    from workers.app.order_timeline import Moment, Timeline
+    from workers.core.record import Partition
+
+
+@click.command(epilog="Example: relay order A-1001")
+@click.argument("order_id")
+@click.option("--partition", "number", type=click.IntRange(min=0), metavar="N", help="Look there, not by key hash.")
+@click.option("--json", "as_json", is_flag=True, help="The same facts for a machine.")
+def order(*, order_id: str, number: int | None, as_json: bool) -> int:
+    """Tell an order's timeline from Kafka alone, oldest first: published, delivered or parked, and since.
+
+    Only the partition of the order's key is read, as Kafka's own partitioner places it. Kafka does not keep
+    when a record was delivered: such a line has the time of its publication.
+    """
+    import os
+
+    from workers.app.configuration import load_configuration
+
+    timeline = _read(load_configuration(os.environ), order_id, number)
+    rows = [("at", "by", "what", "where", "trace"), *(_row(moment) for moment in timeline.moments)]
+    if as_json:
+        show_json(_facts(timeline))
+    elif timeline.moments:
+        widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        for row in rows:
+            click.echo("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]))
+        for sink, fence in timeline.parked.items():
+            click.echo(f"{fence.records} records parked: relay parked show --sink {sink} {order_id}")
+    if not timeline.moments:
+        say(
+            f"relay: nothing is known of {order_id} in its partition; expired, not published yet, or placed by another "
+            "partitioner than Kafka's own: then give --partition N"
+        )
+        return 1
+    return 0
+
+
+def _read(configuration: Configuration, order_id: str, number: int | None) -> Timeline:
+    from workers.app.open_codec import open_codec
+    from workers.app.order_history import read_timeline
+    from workers.app.order_timeline import Timeline
+    from workers.edges.kafka_admin import open_admin
+    from workers.edges.kafka_reader import open_reader
+
+    kafka = configuration.settings.kafka
+    with ExitStack() as ends:
+        codec = ends.enter_context(open_codec(configuration))
+        admin = ends.enter_context(open_admin(kafka))
+        reader = ends.enter_context(open_reader(kafka))
+        timeline = Timeline(order_id, reader, codec, _progress)
+        read_timeline(timeline, configuration.topology, admin.committed, number)
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+    return timeline
+
+
+def _progress(at: Partition, done: int, whole: int) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[Kreading {at}: {100 * done // max(1, whole)} %")
+        sys.stderr.flush()
+
+
+def _facts(timeline: Timeline) -> dict[str, Any]:
+    from workers.edges.json_text import time_text
+
+    moments = [
+        {
+            "at": time_text(moment.at_ms),
+            "what": moment.what,
+            "by": moment.by,
+            "topic": moment.where.topic,
+            "partition": moment.where.number,
+            "offset": moment.offset,
+            "trace_id": moment.trace_id,
+        }
+        for moment in timeline.moments
+    ]
+    parked = {
+        sink: {"records": fence.records, "reason": fence.reason.value, "detail": fence.detail, "replays": fence.replays}
+        for sink, fence in timeline.parked.items()
+    }
+    return {"order_id": timeline.order_id, "timeline": moments, "parked": parked}
+
+
+def _row(moment: Moment) -> tuple[str, ...]:
+    from workers.edges.json_text import time_text
+
+    place = f"{moment.where}@{moment.offset}"
+    return str(time_text(moment.at_ms)), moment.by, moment.what, place, moment.trace_id or "-"
