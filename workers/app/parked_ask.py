@@ -68,9 +68,9 @@ class Following:
             yield from self._command(name, record)
         elif name in self.open:
             fence, asked = fence_of(record), self.open[name]
-            if fence is None or fence.since_ms != asked.fence.since_ms:
-                yield self._end(name, End.GONE, fence)
-            elif fence.command == self.id:
+            if record.value is None or (fence is not None and fence.since_ms != asked.fence.since_ms):
+                yield self._end(name, End.GONE)
+            elif fence is not None and fence.command == self.id:
                 yield self._end(name, End.STAYS, fence)
 
     def late(self, now: float) -> Iterator[Result]:

@@ -13,6 +13,7 @@ from workers.core.lanes import Entry
 from workers.core.parked import Parking, fence_row, parked_headers
 from workers.core.record import Partition
 from workers.edges.kafka_target import Outgoing
+from workers.edges.log import log
 
 MOST_TOGETHER = 500  # writes of one partition number in one transaction
 
@@ -99,6 +100,13 @@ class ParkQueue:
             self._first(entry, parking) if fence is None else fence.behind(opens=entry.opens, fences=parking.fences)
         )
         self._add(Write(shard.number, order_id, entry, parking))
+        if shard.fences[order_id].records == self._state.spec.max_parked_per_order:
+            log.error(
+                "parked_order_full",
+                worker=self._state.spec.name,
+                order_id=order_id,
+                records=shard.fences[order_id].records,
+            )
 
     def _first(self, entry: Entry, parking: Parking) -> Fence:
         now_ms = self._state.wall_ms()

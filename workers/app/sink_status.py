@@ -26,6 +26,7 @@ def sink_status(state: SinkState, in_flight: int) -> dict[str, Any]:
         "parked_total": stats.parked.total(),
         "parked_by_reason": dict(stats.parked),
         "parked_orders": sum(len(shard.fences) for shard in state.shards.values()),
+        "parked_full_orders": _full(state),
         "notes": dict(stats.notes),
         "retries_total": stats.retries,
         "unknown_total": stats.unknown,
@@ -38,6 +39,12 @@ def sink_status(state: SinkState, in_flight: int) -> dict[str, Any]:
         "rebalances_total": stats.rebalances,
         "last_error": stats.last_error,
     }
+
+
+def _full(state: SinkState) -> int:
+    """Orders with as many parked records as there should be: somebody must look at them."""
+    most = state.spec.max_parked_per_order
+    return sum(fence.records >= most for shard in state.shards.values() for fence in shard.fences.values())
 
 
 def _state(state: SinkState) -> str:

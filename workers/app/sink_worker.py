@@ -14,6 +14,7 @@ from workers.app.intake import Intake
 from workers.app.outcomes import Outcomes
 from workers.app.parked_commands import ParkedCommands
 from workers.app.parked_state import ParkedState
+from workers.app.parked_trim import ParkedTrim
 from workers.app.parking import ParkQueue
 from workers.app.redelivery import Redelivery
 from workers.app.shard import Shard
@@ -57,6 +58,7 @@ class SinkWorker:
             state, self._queue, member.connection, tools.codec, pump=self._pump, wake=wake, ended=self._redelivered
         )
         self._discards = Discards(state, self._queue, member.connection, busy=self.redelivery.has, wake=wake)
+        self._trim = ParkedTrim(state, self._queue, member.connection)
         self._commands = ParkedCommands(state, self._queue, self.redelivery, self._discards, wake=wake)
         self._outcomes = Outcomes(state, tools.codec, park=self._park, delivered=self._delivered)
         self.flights = Flights(state, tools, settle=self._settle, park=self._park)
@@ -89,7 +91,7 @@ class SinkWorker:
         self._table.start()
         self.source.start()
         loop = asyncio.get_running_loop()
-        loops = (self.commits.run(), self.redelivery.run(), self._discards.run(), self._tick())
+        loops = (self.commits.run(), self.redelivery.run(), self._discards.run(), self._trim.run(), self._tick())
         self._loops = [loop.create_task(one) for one in loops]
         for task in self._loops:
             task.add_done_callback(self._loop_ended)

@@ -66,6 +66,8 @@ class SinkSpec(_Model):
     merge_wait: Seconds = 10.0  # how long a record waits for the sink's other topic while that cannot be fetched
     unknown_order_wait: Seconds = 300.0  # how long a status waits for a create that the vendor does not know
     suspect_after: Count = 50  # orders refused in a row, none delivered: the gate shuts
+    max_parked_per_order: Count = 1_000  # at so many an alert; parking goes on, for a lane that waited would hold all
+    parked_history: PositiveSeconds = 7 * DAY  # what is parked no more is kept so long, for `relay order`
     request_timeout: PositiveSeconds = 30.0  # total, not per read
     retry: Retry = Retry()
     drain: Seconds = 30.0

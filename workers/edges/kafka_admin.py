@@ -126,6 +126,10 @@ class KafkaAdmin:
         late = [at for at, offset in offsets.items() if offset < 0]
         return offsets | (self.offsets(late, "latest") if late else {})
 
+    def delete_before(self, offsets: Mapping[Partition, int]) -> None:
+        """Remove the records below these offsets for good."""
+        self._client.delete_records({TopicPartition(*at): offset for at, offset in offsets.items()})
+
     def commit(self, group: str, offsets: Mapping[Partition, int]) -> None:
         """Move an empty group's offsets; metadata is dropped, for it speaks of the former position."""
         moved = {TopicPartition(*at): OffsetAndMetadata(offset, "", None) for at, offset in offsets.items()}

@@ -1,0 +1,48 @@
+"""What is parked stays bounded: an alert at the bound, and nothing kept that is settled."""
+
+from __future__ import annotations
+
+import pytest
+from kafka import TopicPartition
+
+from tests.system.parked_cli import parked
+from tests.system.rig import Rig, wait_for
+
+pytestmark = pytest.mark.broker
+
+
+def test_at_the_bound_an_alert_says_so_and_parking_goes_on(rig: Rig) -> None:
+    rig.vendor.faults(bad_ids=["bad"])
+    relay = rig.start(MAX_PARKED_PER_ORDER="3").joined()
+    rig.kafka.publish(["bad"], "placed", "paid", "completed")
+    relay.caught_up()
+    status = relay.status()
+    assert (status["parked_total"], status["parked_full_orders"]) == (4, 1)
+    assert [line["order_id"] for line in relay.said("parked_order_full")] == ["bad"]
+
+
+def test_what_lies_before_the_oldest_open_record_is_removed(rig: Rig) -> None:
+    ids = [f"bad{number}" for number in range(12)]
+    rig.vendor.faults(bad_ids=ids)
+    relay = rig.start(PARKED_HISTORY="100ms").joined()
+    rig.kafka.publish(ids, "paid")
+    relay.caught_up()
+    before = {one.key.decode(): one for one in rig.kafka.all_parked()}
+    rig.vendor.well()
+    assert parked(rig, "replay", *ids[:10]).status == 0
+    open_ids = set(ids[10:])
+
+    def oldest() -> dict[int, int]:
+        places = [TopicPartition(rig.kafka.parked, number) for number in range(rig.kafka.partitions)]
+        reader = rig.kafka._reader()
+        try:
+            return {at.partition: offset for at, offset in reader.beginning_offsets(places).items()}
+        finally:
+            reader.close()
+
+    settled = {one.partition for one in before.values()} - {before[name].partition for name in open_ids}
+    wait_for(lambda: all(oldest()[number] > 0 for number in settled), "nothing is removed")
+    assert {one.key.decode() for one in rig.kafka.all_parked()} >= open_ids
+    assert parked(rig, "replay", "--all").status == 0
+    relay.caught_up()
+    assert {name: rig.vendor.of(name) for name in ids} == {name: ["add", "paid"] for name in ids}
