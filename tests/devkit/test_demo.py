@@ -51,17 +51,21 @@ def _command(process: Path) -> str:
     return (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
 
 
-def test_everything_adds_up_at_the_vendor(broker: object, tmp_path: Path) -> None:
+def test_everything_adds_up_at_both_vendors_and_neither_waits_for_the_other(broker: object, tmp_path: Path) -> None:
     mark = uuid.uuid4().hex
     with demo(tmp_path, mark, "--json") as process:
         printed, progress = process.communicate(timeout=180)
     assert process.returncode == 0, progress
     account = json.loads(printed)
     assert account["right"]
-    (sink,) = account["sinks"]
-    assert sink["view"]["at_vendor"] == COUNT - len(FAULTS) - len(REFUSED)
-    assert {record["reason"] for record in sink["parked"]} >= {"invalid", "rejected", "behind", "unknown-order"}
-    assert "gate shut" in progress
+    ecdp, ecourier = account["sinks"]
+    assert ecdp["view"]["at_vendor"] == COUNT - len(FAULTS) - len(REFUSED)
+    assert {record["reason"] for record in ecdp["parked"]} >= {"invalid", "rejected", "behind", "unknown-order"}
+    assert ecourier["view"]["at_vendor"] == COUNT // 3 - 1, "every third order has a delivery, and one is refused"
+    assert {record["reason"] for record in ecourier["parked"]} == {"rejected", "behind"}
+    assert ecourier["view"]["skipped"] > 0
+    assert all(account["meanwhile"][name] > 0 for name in ("ecdp-sink", "ecourier-sink"))
+    assert all(f"{name}: gate shut" in progress for name in ("ecdp-sink", "ecourier-sink"))
     assert left_behind(mark) == []
     assert list(tmp_path.iterdir()) == []
 

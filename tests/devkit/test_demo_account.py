@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from workers.devkit.demo_account import Parked, checks_of
+from workers.app.topology import SinkSpec
+from workers.devkit.demo_account import Parked, checks_of, due_of
 from workers.devkit.demo_samples import CREATED, STATUS, Sample
 from workers.devkit.demo_watch import SinkView
+from workers.vendors.ecourier.options import EcourierOptions
 
 SAMPLES = [
     Sample(CREATED, "a", "placed", "{}"),
@@ -16,7 +16,9 @@ SAMPLES = [
     Sample(STATUS, "a", "paid", "{}"),
     Sample(STATUS, "b", "canceled", "{}"),
 ]
-AT_VENDOR = {"a": {"status": "paid"}}
+ECDP = SinkSpec(name="ecdp-sink", vendor="ecdp", consumes=(CREATED, STATUS), parks="p", credentials="ECDP")
+ECOURIER = ECDP.model_copy(update={"vendor": "ecourier", "options": EcourierOptions()})
+AT_VENDOR = {"a": "paid"}
 PARKED = [Parked("b", CREATED, "rejected", ""), Parked("b", STATUS, "behind", "")]
 
 
@@ -38,8 +40,9 @@ def view(delivered: int, parked: int) -> SinkView:
     )
 
 
-def right(ends: SinkView, parked: list[Parked], vendor: dict[str, Any]) -> list[bool]:
-    return [check.right for check in checks_of(SAMPLES, parked, ends, vendor)]
+def right(ends: SinkView, parked: list[Parked], vendor: dict[str, str]) -> list[bool]:
+    checks = checks_of(due_of(SAMPLES, ECDP), parked, ends, vendor, records=len(SAMPLES))
+    return [check.right for check in checks]
 
 
 def test_what_is_parked_is_not_missed_at_the_vendor() -> None:
@@ -50,12 +53,12 @@ def test_what_is_parked_is_not_missed_at_the_vendor() -> None:
     ("vendor", "fault"),
     [
         ({}, "an order is lost"),
-        ({"a": {"status": "placed"}}, "a status is lost or overtaken"),
-        ({"a": {"status": "paid"}, "b": {"status": "placed"}}, "a parked order was delivered all the same"),
-        ({"c": {"status": "paid"}}, "another order is there instead"),
+        ({"a": "placed"}, "a status is lost or overtaken"),
+        ({"a": "paid", "b": "placed"}, "a parked order was delivered all the same"),
+        ({"c": "paid"}, "another order is there instead"),
     ],
 )
-def test_a_difference_at_the_vendor_is_found(vendor: dict[str, Any], fault: str) -> None:
+def test_a_difference_at_the_vendor_is_found(vendor: dict[str, str], fault: str) -> None:
     assert not all(right(view(2, 2), PARKED, vendor)), fault
 
 
@@ -66,4 +69,22 @@ def test_a_record_without_an_end_is_found() -> None:
 def test_a_parked_status_leaves_its_order_delivered() -> None:
     """What the vendor holds of it is then neither right nor wrong."""
     only_status = [Parked("b", STATUS, "unknown-order", "")]
-    assert all(right(view(3, 1), only_status, AT_VENDOR | {"b": {"status": "placed"}}))
+    assert all(right(view(3, 1), only_status, AT_VENDOR | {"b": "placed"}))
+
+
+def test_a_vendor_of_deliveries_should_have_the_orders_with_one_and_no_others() -> None:
+    delivery = {"delivery": {"service": "rush"}}
+    samples = [
+        Sample(CREATED, "stays", "placed", "{}", delivery),
+        Sample(CREATED, "goes", "placed", "{}", delivery),
+        Sample(CREATED, "never", "canceled", "{}", delivery | {"status": "canceled"}),
+        Sample(CREATED, "nothing to deliver", "placed", "{}"),
+        Sample(STATUS, "stays", "paid", "{}"),
+        Sample(STATUS, "goes", "canceled", "{}"),
+        Sample(STATUS, "of nobody", "canceled", "{}"),
+    ]
+    due = due_of(samples, ECOURIER)
+    assert {order_id: (one.number, one.state) for order_id, one in due.items()} == {
+        "stays": ("OR-stays", "N"),
+        "goes": ("OR-goes", "X"),
+    }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from workers.app.configuration import Configuration
 from workers.app.topic_apply import find_facts, make, open_registry, read_schemas
-from workers.app.topic_plan import Change, Verdict, plan
+from workers.app.topic_plan import TOPIC, Change, Verdict, plan
 from workers.app.topology import Topology
 from workers.edges.kafka_admin import KafkaAdmin, open_admin
 from workers.edges.kafka_client import KafkaConnection, KafkaFailed, kafka_errors
@@ -48,6 +48,8 @@ async def apply_topics(configuration: Configuration, *, allow_repartition: bool 
         planned = await reached.plan(allow_repartition=allow_repartition)
         doable = [change for change in planned if change.verdict is Verdict.APPLY]
         failures = [failure for change in doable if (failure := await reached.make(change)) is not None]
+        refused = [failure.change for failure in failures]
+        reached.admin.wait_for_leaders([c.topic for c in doable if c.key == TOPIC and c not in refused])
         expected = {(change.topic, change.key) for change in doable} - {
             (f.change.topic, f.change.key) for f in failures
         }

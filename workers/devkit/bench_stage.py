@@ -20,13 +20,13 @@ from workers.devkit.bench_load import publish_backlog
 from workers.devkit.bench_measure import Row, Span, Vendor, measure
 from workers.devkit.broker import Broker
 from workers.devkit.demo_parts import (
-    KEY,
     Part,
     Stage,
     free_address,
     ready_simulator,
     vendor_variables,
 )
+from workers.devkit.simulators import SECRET
 
 SINK = "ecdp-sink"
 _FOREIGN = ("KAFKA_", "SCHEMA_REGISTRY_", "RELAY_", "OTEL_")
@@ -47,13 +47,13 @@ class Bench:
 
     def ceiling(self, in_flight: int, latency: float) -> Row:
         """Measure the transport alone."""
-        arguments = ("workers.devkit.bench_ceiling", self.vendor.part.url, KEY, str(in_flight))
+        arguments = ("workers.devkit.bench_ceiling", self.vendor.part.url, SECRET, str(in_flight))
         return self._module("transport alone, PUT", arguments, in_flight, latency)
 
     def plain(self, latency: float) -> Row:
         """Measure the loop that people write."""
         bootstrap = self.stage.environ["KAFKA_BOOTSTRAP_SERVERS"]
-        arguments = ("workers.devkit.bench_plain", bootstrap, self.vendor.part.url, KEY)
+        arguments = ("workers.devkit.bench_plain", bootstrap, self.vendor.part.url, SECRET)
         return self._module("poll, await httpx, commit", arguments, 1, latency)
 
     def statuses(self, in_flight: int, latency: float) -> Row:
@@ -113,6 +113,6 @@ def _environ(bootstrap: str) -> dict[str, str]:
 
 def _simulator(stage: Stage) -> Part:
     """Start the vendor: it keeps ids alone, and answers as done to a status of whatever order."""
-    options = ("--light", "--api-key", KEY, "--fault", "unknown_order=200")
+    options = ("--light", "--api-key", SECRET, "--fault", "unknown_order=200")
     process = stage.start("simulator", "simulate", "ecdp", *options, stdout=subprocess.PIPE)
     return ready_simulator(Part("simulator", "", "", process, stage.log("simulator")))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +16,11 @@ from workers.devkit.demo_samples import REFUSED, Publishers, Sample, read_sample
 from workers.devkit.demo_screen import Screen
 from workers.devkit.demo_start import Demo
 from workers.devkit.demo_watch import SinkView, Watch
+from workers.devkit.simulators import terms
 
 _TICK = 0.1  # seconds
-_PER_TICK = 4  # events published; what takes a shop a day takes the demo ten seconds
-_OUTAGE_AT = 0.4  # of the events
+_PER_TICK = 6  # events published; what takes a shop a day takes the demo ten seconds
+_OUTAGES_FROM = 0.3  # of the events
 _OUTAGE = 4.0  # seconds
 _STUCK_AFTER = 30.0  # seconds without any record ending
 
@@ -61,27 +63,43 @@ class Progress:
 
 
 @dataclass
-class Outage:
-    """Every vendor refuses connections for a while, once."""
+class Outages:
+    """Each vendor refuses connections for a while, one after another; the other vendors' orders go on."""
 
-    watch: Watch
-    screen: Screen
-    since: float | None = None
-    over: bool = False
+    progress: Progress
+    waiting: list[str]  # vendors whose turn is still to come
+    down: str | None = None
+    since: float = 0.0
+    before: Mapping[str, int] = field(default_factory=dict)  # by sink: records ended when this outage began
+    meanwhile: Counter[str] = field(default_factory=Counter)  # by sink: records ended while another's vendor was down
+
+    @property
+    def over(self) -> bool:
+        return self.down is None and not self.waiting
 
     def tick(self, share: float) -> None:
-        """Begin when ``share`` of the events is published, end some seconds later."""
-        if self.since is None and share >= _OUTAGE_AT:
-            self.since = time.monotonic()
-            self._turn(down=True)
-        elif self.since is not None and not self.over and time.monotonic() - self.since >= _OUTAGE:
-            self.over = True
-            self._turn(down=False)
+        """Begin when enough of the events is published, end each some seconds later."""
+        if self.down is not None and time.monotonic() - self.since >= _OUTAGE:
+            self._end(self.down)
+        elif self.down is None and self.waiting and share >= _OUTAGES_FROM:
+            self._begin(self.waiting.pop(0))
 
-    def _turn(self, *, down: bool) -> None:
-        for vendor in self.watch.simulators:
-            self.screen.step(f"{vendor} {f'goes down for {_OUTAGE:.0f} seconds' if down else 'is up again'}")
-            self.watch.set_faults(vendor, down=down)
+    def _begin(self, vendor: str) -> None:
+        self.progress.screen.step(f"{vendor} goes down for {_OUTAGE:.0f} seconds")
+        self.progress.watch.set_faults(vendor, down=True)
+        self.down, self.since = vendor, time.monotonic()
+        self.before = self._others(vendor)
+
+    def _end(self, vendor: str) -> None:
+        self.progress.watch.set_faults(vendor, down=False)
+        ended = {name: count - self.before.get(name, 0) for name, count in self._others(vendor).items()}
+        self.meanwhile.update(ended)
+        said = "".join(f"; meanwhile {name} ended {count} records" for name, count in ended.items())
+        self.progress.screen.step(f"{vendor} is up again{said}")
+        self.down = None
+
+    def _others(self, vendor: str) -> dict[str, int]:
+        return {sink.name: sink.ended for sink in self.progress.sinks if sink.vendor != vendor}
 
 
 def play(screen: Screen, ends: ExitStack, *, orders: Path | None, yes: bool, begun: float) -> tuple[Demo, Account]:
@@ -91,29 +109,31 @@ def play(screen: Screen, ends: ExitStack, *, orders: Path | None, yes: bool, beg
     publishers = Publishers.start(demo.stage, samples)  # now: they take as long as the workers to be ready
     demo.wait_until_ready()
     progress = Progress(demo.watch, screen, len(samples), begun)
-    for vendor in demo.watch.simulators:
-        demo.watch.set_faults(vendor, bad_ids=REFUSED)
-    _publish(demo, publishers, samples, progress)
+    for sink in demo.watch.sinks.values():
+        refused = [terms(sink.vendor).number(order_id, sink.options) for order_id in REFUSED]
+        demo.watch.set_faults(sink.vendor, bad_ids=refused)
+    outages = Outages(progress, list(demo.watch.simulators))
+    _publish(demo, publishers, samples, outages)
     progress.look()
-    screen.step("counting at the vendor")
+    screen.step("counting at the vendors")
     sinks = [account_of(demo.watch.sinks[view.name], view, demo, samples) for view in progress.sinks]
-    return demo, Account(tuple(sinks), progress.first_delivered, time.monotonic() - begun)
+    return demo, Account(tuple(sinks), progress.first_delivered, time.monotonic() - begun, dict(outages.meanwhile))
 
 
-def _publish(demo: Demo, publishers: Publishers, samples: Sequence[Sample], progress: Progress) -> None:
-    outage = Outage(demo.watch, progress.screen)
+def _publish(demo: Demo, publishers: Publishers, samples: Sequence[Sample], outages: Outages) -> None:
+    progress = outages.progress
     progress.screen.step(f"publishing {len(samples)} events, as relay publish does")
     for few in _in_parts(samples):
         for sample in few:
             publishers.send(sample)
         progress.published += len(few)
-        outage.tick(progress.published / len(samples))
+        outages.tick(progress.published / len(samples))
         progress.look()
         time.sleep(_TICK)
     publishers.close()
     progress.moved_at = time.monotonic()
-    while not (outage.over and _all_ended(demo, samples, progress)):
-        outage.tick(1.0)
+    while not (outages.over and _all_ended(demo, samples, progress)):
+        outages.tick(1.0)
         progress.look()
         _fail_if_stuck(demo, progress)
         time.sleep(_TICK)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from workers.devkit.demo_parts import DemoError
 from workers.devkit.demo_samples import CREATED, Sample
 from workers.devkit.demo_start import Demo
 from workers.devkit.demo_watch import SinkView
+from workers.devkit.simulators import terms
 
 _READ_WITHIN = 30.0  # seconds
 
@@ -44,6 +45,14 @@ class Parked:
 
 
 @dataclass(frozen=True, slots=True)
+class Due:
+    """An order that the vendor should have."""
+
+    number: str  # the vendor's
+    state: str  # empty: any
+
+
+@dataclass(frozen=True, slots=True)
 class SinkAccount:
     """What became of the records of one sink."""
 
@@ -62,6 +71,7 @@ class Account:
     sinks: tuple[SinkAccount, ...]
     first_delivered: float | None  # seconds after the start
     seconds: float
+    meanwhile: Mapping[str, int] = field(default_factory=dict)  # by sink: records ended while another's vendor was down
 
     @property
     def right(self) -> bool:
@@ -76,25 +86,46 @@ def account_of(sink: SinkSpec, view: SinkView, demo: Demo, samples: Sequence[Sam
     """Compare one sink's records with its vendor and its parked topic; raises `DemoError`."""
     mine = [sample for sample in samples if sample.topic in sink.consumes]
     parked = _parked(sink, view, demo)
-    vendor = demo.watch.orders_at(sink.vendor)
-    checks = checks_of(mine, parked, view, vendor)
+    checks = checks_of(due_of(mine, sink), parked, view, states_of(sink, demo), records=len(mine))
     orders = {sample.order_id for sample in mine if sample.topic == CREATED}
     return SinkAccount(view, sink.parks, len(orders), len(mine), parked, checks)
 
 
+def due_of(samples: Sequence[Sample], sink: SinkSpec) -> dict[str, Due]:
+    """What the vendor should have, by order id, if it took all of it."""
+    vendor = terms(sink.vendor)
+    orders = {sample.order_id: sample.order for sample in samples if sample.topic == CREATED}
+    statuses: dict[str, list[str]] = {order_id: [] for order_id in orders}
+    for sample in samples:
+        if sample.order_id in orders and sample.status:
+            statuses[sample.order_id].append(sample.status)
+    states = {order_id: vendor.due(order, statuses[order_id]) for order_id, order in orders.items()}
+    return {
+        order_id: Due(vendor.number(order_id, sink.options), state)
+        for order_id, state in states.items()
+        if state is not None
+    }
+
+
+def states_of(sink: SinkSpec, demo: Demo) -> dict[str, str]:
+    """The state of every order that the vendor has, by its number there."""
+    state = terms(sink.vendor).state
+    return {number: state(shown) for number, shown in demo.watch.orders_at(sink.vendor).items()}
+
+
 def checks_of(
-    samples: Sequence[Sample], parked: Sequence[Parked], view: SinkView, vendor: Mapping[str, Any]
+    due: Mapping[str, Due], parked: Sequence[Parked], view: SinkView, vendor: Mapping[str, str], *, records: int
 ) -> tuple[Check, ...]:
     """Count at the vendor: every record has one end, every order is there once, in its last state."""
     refused = {record.order_id for record in parked if record.topic == CREATED}
-    wanted = {sample.order_id for sample in samples if sample.topic == CREATED} - refused
-    untouched = wanted - {record.order_id for record in parked}
-    last = {sample.order_id: sample.status for sample in samples if sample.order_id in untouched and sample.status}
-    right = [order_id for order_id, status in last.items() if vendor.get(order_id, {}).get("status") == status]
+    touched = {record.order_id for record in parked}
+    wanted = {one.number for order_id, one in due.items() if order_id not in refused}
+    last = {one.number: one.state for order_id, one in due.items() if order_id not in touched and one.state}
+    right = [number for number, state in last.items() if vendor.get(number) == state]
     return (
-        Check("records with an end (delivered, parked or skipped)", len(samples), view.ended),
+        Check("records with an end (delivered, parked or skipped)", records, view.ended),
         Check("orders at the vendor", len(wanted), len(vendor)),
-        Check("of these, orders that were published and not parked", len(wanted), len(wanted & set(vendor))),
+        Check("of these, orders that were due and not parked", len(wanted), len(wanted & set(vendor))),
         Check("orders in their last status", len(last), len(right)),
     )
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +18,8 @@ import httpx
 
 from workers.app.topology import SinkSpec
 from workers.devkit import child
-from workers.vendors import load
+from workers.devkit.simulators import SECRET, terms
 
-KEY = "demo-key"  # what every simulator takes as secret
 _READY_WITHIN = 30.0  # seconds
 _RUNS_AT_MOST = 60.0  # seconds
 _PATIENCE = 8.0  # seconds that a part has to end by itself
@@ -88,7 +87,7 @@ def free_address() -> str:
 def start_simulator(stage: Stage, vendor: str) -> Part:
     """Start a vendor's simulator; `ready_simulator` waits for it."""
     name = f"simulator-{vendor}"
-    process = stage.start(name, "simulate", vendor, "--port", "0", "--api-key", KEY, stdout=subprocess.PIPE)
+    process = stage.start(name, "simulate", vendor, "--port", "0", "--api-key", SECRET, stdout=subprocess.PIPE)
     return Part(name, "", "", process, stage.log(name))
 
 
@@ -105,18 +104,17 @@ def ready_simulator(part: Part) -> Part:
 
 def vendor_variables(sink: SinkSpec, base_url: str) -> dict[str, str]:
     """Return what a worker needs to reach the simulator instead of its vendor."""
-    wanted = [variable for variable in load(sink.vendor).variables if variable.required and variable.default is None]
-    secrets = {f"{sink.credentials}_{variable.name}": KEY for variable in wanted}
-    return secrets | {f"{sink.credentials}_BASE_URL": base_url}
+    wanted = {"BASE_URL": base_url, **terms(sink.vendor).variables}
+    return {f"{sink.credentials}_{name}": value for name, value in wanted.items()}
 
 
-def start_worker(stage: Stage, name: str) -> Part:
-    """Start ``relay run NAME`` with a server on a free port; `wait_until_ready` waits for it."""
+def start_workers(stage: Stage, names: Iterable[str]) -> Part:
+    """Start ``relay run NAME...``, all in one process, with a server on a free port; `wait_until_ready` waits."""
     address = free_address()
-    own = {"RELAY_HTTP_ADDR": address, "RELAY_INSTANCE_ID": f"demo-{name}"}
+    own = {"RELAY_HTTP_ADDR": address, "RELAY_INSTANCE_ID": "demo"}
     there = Stage(stage.folder, {**stage.environ, **own}, stage.ends)
-    process = there.start(name, "run", name)
-    return Part(name, f"http://{address}", f"http://{address}", process, stage.log(name))
+    process = there.start("workers", "run", *names)
+    return Part("workers", f"http://{address}", f"http://{address}", process, stage.log("workers"))
 
 
 def wait_until_ready(part: Part, client: httpx.Client) -> None:

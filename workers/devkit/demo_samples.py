@@ -25,6 +25,7 @@ class Sample:
     order_id: str
     status: str | None
     line: str
+    order: Mapping[str, Any] = field(default_factory=dict)  # of a create
 
 
 def read_samples(orders: Path | None = None) -> list[Sample]:
@@ -48,7 +49,8 @@ def _events(path: Path) -> Iterator[dict[str, Any]]:
 def _sample(topic: str, event: dict[str, Any]) -> Sample:
     content = event.get("order", event)
     status = content.get("status")
-    return Sample(topic, str(content.get("order_id", "")), status, json.dumps(event, ensure_ascii=False))
+    line = json.dumps(event, ensure_ascii=False)
+    return Sample(topic, str(content.get("order_id", "")), status, line, content if topic == CREATED else {})
 
 
 @dataclass(frozen=True, slots=True)

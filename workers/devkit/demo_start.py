@@ -25,7 +25,7 @@ from workers.devkit.demo_parts import (
     Stage,
     ready_simulator,
     start_simulator,
-    start_worker,
+    start_workers,
     vendor_variables,
     wait_until_ready,
 )
@@ -47,9 +47,8 @@ class Demo:
     watch: Watch
 
     def wait_until_ready(self) -> None:
-        """Return when every worker has joined its group; raises `DemoError`."""
-        for part in self.watch.workers.values():
-            wait_until_ready(part, self.watch.client)
+        """Return when all workers have joined their groups; raises `DemoError`."""
+        wait_until_ready(self.watch.workers, self.watch.client)
 
 
 def start(screen: Screen, ends: ExitStack, *, yes: bool = False) -> Demo:
@@ -123,6 +122,6 @@ def _settings(sink: SinkSpec, simulator: Part) -> dict[str, str]:
 
 def _workers(screen: Screen, stage: Stage, sinks: Mapping[str, SinkSpec], simulators: Mapping[str, Part]) -> Watch:
     screen.step(f"workers: {', '.join(sinks)}")
-    workers = {name: start_worker(stage, name) for name in sinks}
+    workers = start_workers(stage, sinks)
     client = stage.ends.enter_context(httpx.Client(trust_env=False, timeout=5.0))
     return Watch(client, sinks, workers, simulators, {})

@@ -83,7 +83,7 @@ def print_next(console: Console, demo: Demo, account: Account, *, keep: bool) ->
 def _print_addresses(console: Console, demo: Demo) -> None:
     console.print("\nRunning until Ctrl-C:")
     parts = [f"Kafka {demo.bootstrap}"]
-    parts += [f"{part.name} {part.url}/status" for part in demo.watch.workers.values()]
+    parts.append(f"{demo.watch.workers.name} {demo.watch.workers.url}/status")
     parts += [f"{part.name} {part.url} (knobs: {part.control}/_sim/faults)" for part in demo.watch.simulators.values()]
     for part in parts:
         console.print(f"  {part}", markup=False, highlight=False, soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,28 +43,23 @@ class Watch:
 
     client: httpx.Client
     sinks: Mapping[str, SinkSpec]
-    workers: Mapping[str, Part]
+    workers: Part  # all of them in one process
     simulators: Mapping[str, Part]  # by vendor
     seen: dict[str, SinkView]
 
     def look(self) -> Sequence[SinkView]:
         """Look once at all of them; raises `DemoError` when a process has ended."""
-        for part in (*self.workers.values(), *self.simulators.values()):
+        for part in (self.workers, *self.simulators.values()):
             part.fail_if_ended()
-        for name, sink in self.sinks.items():
-            self._look_at(name, sink)
+        with suppress(httpx.TransportError):
+            statuses = self.client.get(f"{self.workers.control}/status").json()["workers"]
+            for name, sink in self.sinks.items():
+                stats = self.client.get(f"{self.simulators[sink.vendor].control}/_sim/stats").json()
+                self.seen[name] = _view(name, sink.vendor, statuses[name], stats)
         return [self.seen[name] for name in self.sinks if name in self.seen]
 
-    def _look_at(self, name: str, sink: SinkSpec) -> None:
-        try:
-            status = self.client.get(f"{self.workers[name].control}/status").json()["workers"][name]
-            stats = self.client.get(f"{self.simulators[sink.vendor].control}/_sim/stats").json()
-        except httpx.TransportError:
-            return
-        self.seen[name] = _view(name, sink.vendor, status, stats)
-
     def orders_at(self, vendor: str) -> dict[str, Any]:
-        """Return every order that the vendor has, by id."""
+        """Return every order that the vendor has, by its number there."""
         orders: dict[str, Any] = self.client.get(f"{self.simulators[vendor].control}/_sim/orders").json()
         return orders
 

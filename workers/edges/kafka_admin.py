@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic, sleep
@@ -80,14 +80,18 @@ class KafkaAdmin:
         return {name: _state(name, topic, configs[name]) for name, topic in there.items()}
 
     def create(self, topic: TopicState) -> None:
-        """Create a topic and wait until every partition has a leader, so that the next command can use it."""
+        """Create a topic; `wait_for_leaders` waits until it can be used."""
         options = {
             "num_partitions": topic.partitions,
             "replication_factor": topic.replication_factor,
             "configs": dict(topic.config),
         }
         self._client.create_topics({topic.name: options}, timeout_ms=READY_MS)
-        self._client.wait_for_topics([topic.name], timeout_ms=READY_MS)
+
+    def wait_for_leaders(self, names: Sequence[str]) -> None:
+        """Return when every partition of these topics has a leader, so that the next command can use them."""
+        if names:
+            self._client.wait_for_topics(list(names), timeout_ms=READY_MS)
 
     def alter_config(self, name: str, values: Mapping[str, str]) -> None:
         """Set these of a topic's configuration values; the others stay."""

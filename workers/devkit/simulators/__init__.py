@@ -1,7 +1,7 @@
 """Vendors to try and test against without an account: one module per vendor, found by its name.
 
-A module is a simulator when it has ``simulator(options) -> Simulator``. Beside them stand `server` (HTTP and faults
-around any vendor's behaviour) and `faults` (the knobs).
+A module is a simulator when it has ``simulator(options) -> Simulator``; one that takes orders has ``TERMS`` too. Beside
+them stand `server` (HTTP and faults around any vendor's behaviour) and `faults` (the knobs).
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from workers.devkit.simulators.faults import Faults
+
+SECRET: Final = "demo-key"  # noqa: S105 - what every user of a simulator may know
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class SimulatorOptions:
     host: str = "127.0.0.1"
     port: int = 0  # 0: any free one
     control_port: int = 0  # the knobs answer here too, even while the vendor is down
-    secret: str = "demo-key"  # noqa: S105 - what every user of the simulator may know
+    secret: str = SECRET
     keep_content: bool = True  # False: of an order only its id and status are kept, for long runs
     faults: Faults = field(default_factory=Faults)
 
@@ -42,6 +44,17 @@ class Simulator(Protocol):
         """Where ``/_sim/faults``, ``/_sim/stats``, ``/_sim/orders`` and ``/_sim/log`` answer, whatever the faults."""
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What whoever sends a simulator orders, and counts them there, must know of its vendor."""
+
+    variables: Mapping[str, str]  # lead a worker to it, beside BASE_URL; without the worker's prefix
+    number: Callable[[str, Any], str]  # (order id, the sink's options): under which number the vendor has the order
+    due: Callable[[Mapping[str, Any], Sequence[str]], str | None]
+    """(order, its statuses in sequence): the state that it should have at the vendor; None: it should not be there."""
+    state: Callable[[Mapping[str, Any]], str]  # of an order, as ``/_sim/orders`` shows it
+
+
 class UnknownSimulatorError(LookupError):
     """There is no simulator of that name."""
 
@@ -58,6 +71,14 @@ def load(name: str) -> Callable[[SimulatorOptions], Simulator]:
     if maker is None:
         raise UnknownSimulatorError(name)
     return maker
+
+
+def terms(name: str) -> Terms:
+    """Return the terms of a vendor that takes orders; raises `UnknownSimulatorError`."""
+    found = getattr(importlib.import_module(f"{__name__}.{name}"), "TERMS", None) if name in names() else None
+    if not isinstance(found, Terms):
+        raise UnknownSimulatorError(name)
+    return found
 
 
 def _maker(name: str) -> Callable[[SimulatorOptions], Simulator] | None:

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import orjson
 
-from workers.devkit.simulators import SimulatorOptions
+from workers.devkit.simulators import SECRET, SimulatorOptions, Terms
 from workers.devkit.simulators.ecdp_rules import MODES, order_errors, status_errors
 from workers.devkit.simulators.faults import Faults
 from workers.devkit.simulators.server import JSON_TYPE, Answer, Effect, Received, SimulatorServer
@@ -206,3 +206,9 @@ class EcdpSimulator:
 
 
 simulator = EcdpSimulator
+TERMS: Final = Terms(
+    variables={"API_KEY": SECRET},
+    number=lambda order_id, _: order_id,
+    due=lambda _, statuses: statuses[-1] if statuses else "",
+    state=lambda shown: str(shown["status"]),
+)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
 
-from workers.devkit.simulators import SimulatorOptions
+from workers.devkit.simulators import SECRET, SimulatorOptions, Terms
 from workers.devkit.simulators.ecourier_orders import Orders
 from workers.devkit.simulators.ecourier_rules import order_errors
 from workers.devkit.simulators.ecourier_tokens import Tokens
 from workers.devkit.simulators.faults import Faults
 from workers.devkit.simulators.server import JSON_TYPE, Answer, Effect, Received, SimulatorServer
+from workers.vendors.ecourier.numbers import order_number
 
 BASE_PATH: Final = "/example/software/xml/ecJsonPost.asmx"
 CODES: Final = {
@@ -25,7 +27,7 @@ CODES: Final = {
     -6: "No config file found: Configuration='{00000000-0000-0000-0000-000000000000}'",
 }
 UNABLE_TO_CANCEL, UNABLE_TO_MODIFY = "Order Unable to Cancel", "Order Unable to Modify"
-DELETED: Final = "X"
+NEW, DELETED = "N", "X"
 INTERNAL_ERROR: Final = 500
 
 
@@ -179,4 +181,17 @@ class EcourierSimulator:
         await self.server.set_faults(self.server.faults.changed(knobs))
 
 
+def _due(order: Mapping[str, Any], statuses: Sequence[str]) -> str | None:
+    """Only what is to be delivered is there; a cancellation deletes it, and nothing when it comes first."""
+    if not order.get("delivery") or order.get("status") == "canceled":
+        return None
+    return DELETED if "canceled" in statuses else NEW
+
+
 simulator = EcourierSimulator
+TERMS: Final = Terms(
+    variables={"WEBSITE": "example", "USERNAME": "demo", "PASSWORD": SECRET, "CUSTOMER_CODE": "DEMO"},
+    number=lambda order_id, options: order_number(order_id, options.order_number_prefix, options.order_number_max),
+    due=_due,
+    state=lambda shown: str(shown["@OrderStatus"]),
+)
