@@ -19,6 +19,9 @@ Park          write to the parked topic and wait for its acknowledgement; then f
 Fence         what makes later records of a parked order be parked behind it.
 Gate          a vendor as a whole is open, or shut until a time.
 Window        how much may be unfinished at once.
+Span          a stretch of the vendor's time that a poller asks for.
+Shadow        what a poller remembers of an order: enough to tell what has changed.
+Step          what a poller writes at once: events, shadows and cursor, all or nothing.
 Cursor        where a poller continues, kept in Kafka.
 Shard         one partition number of a worker's topics: the unit of assignment and of failover.
 Drain         take nothing new, finish what is in flight, commit, leave.

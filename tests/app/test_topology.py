@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.ecdp_only import ECDP_ONLY, WHOLE
 from workers.app.config_errors import ConfigError
 from workers.app.topology import SinkSpec, Topology
 from workers.app.topology_load import load_topology
 from workers.app.topology_values import seconds, size
 
 ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "topics.yaml").read_text()
+TEXT = ECDP_ONLY
 SHORT = """version: 1
 topics:
   order-created: &source
@@ -56,7 +57,7 @@ def place(text: str, needle: str) -> str:
 
 def test_the_repositorys_own_file_is_valid_and_says_what_the_defaults_say(folder: Path) -> None:
     """The written values are the contract's defaults, so a shorter file means the same."""
-    written = load(folder, TEXT).workers["ecdp-sink"]
+    written = load(folder, WHOLE).workers["ecdp-sink"]
     left_out = load(folder, SHORT).workers["ecdp-sink"]
     assert written == left_out
     assert isinstance(written, SinkSpec)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.ecdp_only import ECDP_ONLY
 from workers.app.topic_plan import Change, Facts, Verdict, plan, wanted
 from workers.app.topology import Topology
 from workers.app.topology_load import load_topology
@@ -16,8 +18,11 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def topology() -> Topology:
-    return load_topology(ROOT / "topics.yaml", {})
+def topology(tmp_path_factory: pytest.TempPathFactory) -> Topology:
+    file = tmp_path_factory.mktemp("plan") / "topics.yaml"
+    file.write_text(ECDP_ONLY)
+    shutil.copytree(ROOT / "schemas", file.parent / "schemas")
+    return load_topology(file, {})
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.ecdp_only import ECDP_ONLY
 from workers.cli.main import run
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def relay(capfdbinary: pytest.CaptureFixture[bytes]) -> Relay:
 def project(tmp_path: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Project:
     mark = uuid.uuid4().hex[:8]
     made = Project(tmp_path, f"order-created-{mark}", f"order-status-{mark}", f"ecdp-{mark}")
-    text = (ROOT / "topics.yaml").read_text()
+    text = ECDP_ONLY
     for was, becomes in (
         ("order-created", made.created),
         ("order-status", made.status),

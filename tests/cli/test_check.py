@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.ecdp_only import ECDP_ONLY
 from workers.devkit.simulators import SimulatorOptions
 from workers.devkit.simulators.ecdp import EcdpSimulator
 
@@ -25,7 +26,7 @@ PLACE = re.compile(r"relay: (\S+:\d+:\d+|[A-Z][A-Z0-9_]+): \S")
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(ROOT / "schemas", tmp_path / "schemas")
-    shutil.copy(ROOT / "topics.yaml", tmp_path)
+    (tmp_path / "topics.yaml").write_text(ECDP_ONLY)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ECDP_API_KEY", CANARY)
     return tmp_path

@@ -51,6 +51,14 @@ def test_a_sample_of_every_topic_can_be_published(topic: str, seed: int) -> None
     line = json.dumps(to_json(tree, sample_event(topic, tree, Random(seed), NOW)))
     codec = Codec(SCHEMAS, lambda: 0.0)
     value = codec.encode(topic, from_json(tree, json.loads(line)))
+    assert codec.decode_any(topic, value) == from_json(tree, json.loads(line))
+
+
+@pytest.mark.parametrize("topic", ["order-created", "order-status"])
+def test_a_sample_of_an_order_has_an_order_id_that_shows_it(topic: str) -> None:
+    tree = SCHEMAS[topic].today.tree
+    codec = Codec(SCHEMAS, lambda: 0.0)
+    value = codec.encode(topic, sample_event(topic, tree, Random(1), NOW))
     assert codec.decode(topic, value).order_id.startswith("SO-")
 
 

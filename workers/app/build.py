@@ -69,23 +69,31 @@ def build_worker(name: str, configuration: Configuration, shared: Shared) -> Sin
 
 def build_poll_worker(spec: PollerSpec, configuration: Configuration, shared: Shared) -> PollWorker:
     """One poller, ready to start; to be called in the running loop."""
+    settings = configuration.settings
+    tools = build_poll_tools(spec, configuration, shared.codec, shared.failed)
+    return PollWorker(tools, Member(settings.kafka, spec.group, settings.instance_id))
+
+
+def build_poll_tools(
+    spec: PollerSpec, configuration: Configuration, codec: Codec, failed: Callable[[Exception], None]
+) -> PollTools:
+    """What a poller works with; to be called in the running loop."""
     vendor = load(spec.vendor)
     assert vendor.poller is not None, f"{spec.vendor} tells no news: topics.yaml was checked for that"
-    credentials, settings = configuration.credentials[spec.name], configuration.settings
-    tools = PollTools(
+    credentials = configuration.credentials[spec.name]
+    return PollTools(
         spec=spec,
         poller=vendor.poller(spec.options, credentials),
         client=build_client(spec, vendor, credentials, max_answer=LARGEST_PAGE),
         credentials=credentials,
-        codec=shared.codec,
-        connection=settings.kafka,
+        codec=codec,
+        connection=configuration.settings.kafka,
         gate=Gate(GatePolicy()),
-        failed=shared.failed,
+        failed=failed,
         monotonic=time.monotonic,
         wall_ms=lambda: time.time_ns() // 1_000_000,
         chance=random.random,
     )
-    return PollWorker(tools, Member(settings.kafka, spec.group, settings.instance_id))
 
 
 def build_client(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -45,6 +45,17 @@ def open_codec(configuration: Configuration) -> Iterator[OpenCodec]:
         finally:
             if registry is not None:
                 runner.run(registry.close())
+
+
+@asynccontextmanager
+async def codec_in_loop(configuration: Configuration) -> AsyncIterator[Codec]:
+    """The same for a command that has a loop of its own."""
+    schemas, registry = read_schemas(configuration.topology), open_registry(configuration.settings.registry)
+    try:
+        yield Codec(schemas, monotonic, registry)
+    finally:
+        if registry is not None:
+            await registry.close()
 
 
 def assert_has_schema(configuration: Configuration, topic: str) -> None:

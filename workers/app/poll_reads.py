@@ -65,15 +65,16 @@ class PollReads:
         tools, was_open = self._tools, self._tools.gate.is_open
         self._report(fault)
         tools.stats.failures += 1
-        tools.stats.last_error = _words(fault)
+        tools.stats.last_error = words(fault)
         if failures == 1 or (was_open and not tools.gate.is_open):
-            log.warning("poll_failed", worker=tools.spec.name, reason=_words(fault), gate=tools.gate.state.value)
+            log.warning("poll_failed", worker=tools.spec.name, reason=words(fault), gate=tools.gate.state.value)
 
     def _report(self, outcome: Delivered | PollFault) -> None:
         self._tools.gate.report(outcome, self._tools.monotonic(), self._tools.chance())
 
 
-def _words(fault: PollFault) -> str:
+def words(fault: PollFault) -> str:
+    """One line for people."""
     match fault:
         case Throttled(after):
             return "throttled" if after is None else f"throttled for {after:g} s"

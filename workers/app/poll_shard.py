@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from workers.app.poll_clock import PollClock
 from workers.app.poll_reads import PollReads
@@ -37,14 +38,10 @@ class PollShard:
         self._stride = Stride()
         self._due = 0.0  # monotonic: the next poll
 
-    @property
-    def name(self) -> str:
-        return f"{self._tools.spec.name}-{self.number}"
-
     async def run(self) -> None:
         """Own the shard for ever; ends by being cancelled."""
         while True:
-            transactions = Transactions(self._tools.connection, self.name)
+            transactions = Transactions(self._tools.connection, self._tools.spec.transactional_id(self.number))
             try:
                 await transactions.open()
                 await self._load()
@@ -96,7 +93,7 @@ class PollShard:
         left = window(cursor, clock.began_ms, tools.stats.skew_ms or 0, settle_ms)
         while not left.is_empty:
             asked = self._stride.ask(left)
-            reading = await reads.read(lambda asked=asked: tools.poller.window(number, asked), clock)  # type: ignore[misc]
+            reading = await reads.read(partial(tools.poller.window, number, asked, clock.began_ms - settle_ms), clock)
             assert reading.span is not None, "a window's reading has its span"
             self._stride.read(reading.span)
             now_ms = tools.wall_ms()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeAlias
 
 from workers.app.poll_clock import PollClock
@@ -65,7 +66,9 @@ class SlowTiers:
         if not left.is_empty:
             asked = self._stride.ask(left)
             poller, number = self._tools.poller, self._number
-            reading = await self._reads.read(lambda: poller.window(number, asked), PollClock(self._tools))
+            reading = await self._reads.read(
+                partial(poller.window, number, asked, asked.end_ms), PollClock(self._tools)
+            )
             assert reading.span is not None, "a window's reading has its span"
             self._stride.read(reading.span)
             left = left.rest(reading.span)
@@ -78,7 +81,7 @@ class SlowTiers:
     async def _sweep(self, cursor: Cursor, named: list[str]) -> None:
         batch, self._named = named[: self._tools.poller.batch], named[self._tools.poller.batch :]
         poller, number = self._tools.poller, self._number
-        reading = await self._reads.read(lambda: poller.named(number, batch), PollClock(self._tools))
+        reading = await self._reads.read(partial(poller.named, number, batch), PollClock(self._tools))
         self._tools.stats.notes["not_found_by_sweep"] += len(batch) - len(reading.orders)
         await self._publish(reading.orders, cursor)
 

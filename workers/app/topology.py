@@ -124,6 +124,10 @@ class PollerSpec(_Model):
         """The consumer group, which shares out the shards."""
         return f"relay.{self.name}"
 
+    def transactional_id(self, shard: int) -> str:
+        """The right to write for a shard: whoever opened it last has it."""
+        return f"{self.name}-{shard}"
+
 
 @dataclass(frozen=True, slots=True)
 class Topology:

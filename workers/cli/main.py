@@ -28,6 +28,8 @@ COMMANDS = {
     "quote": "Ask e-Courier what the delivery of an order would cost.",
     "parked": "See the orders that a vendor refused, replay or discard them.",
     "offsets": "Show a worker's committed offsets, or move them.",
+    "poll": "Show the changes that a stretch of a vendor's time would give.",
+    "poller": "Begin a poller again at an earlier time.",
     "simulate": "Run a vendor's simulator, with faults on demand.",
 }
 """Every command with its line in ``relay --help``, in the order in which a new user needs them."""

@@ -51,6 +51,8 @@ def _sink(configuration: Configuration, name: str) -> SinkSpec:
     from workers.app.config_errors import ConfigError, Fault, did_you_mean
 
     workers = configuration.topology.workers
+    if name in configuration.topology.pollers:
+        raise click.UsageError(f"{name} is a poller and commits no offsets; 'relay poller reset' moves its cursor.")
     if name not in workers:
         place = str(configuration.topology.file)
         raise ConfigError([Fault(place, f"no worker '{name}' in it{did_you_mean(name, workers)}")])

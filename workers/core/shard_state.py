@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from workers.core.change import Change, ChangeOp, Seen
 from workers.core.cursor import Cursor
 from workers.core.shadow import Shadow, change_of, unpack
+from workers.core.span import SECOND_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,10 @@ class ShardState:
 
 
 def _first_op(seen: Seen, cursor: Cursor) -> ChangeOp:
-    """An order that was there before this poller is a snapshot; one that has come since is created."""
-    if seen.modified_ms is not None and seen.modified_ms <= cursor.snapshot_until_ms:
+    """An order that was there before this poller is a snapshot; one that has come since is created.
+
+    Stamps are whole seconds, cut off: one of the very second may be later.
+    """
+    if seen.modified_ms is not None and seen.modified_ms + SECOND_MS <= cursor.snapshot_until_ms:
         return "snapshot"
     return "created"

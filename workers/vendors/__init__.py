@@ -107,10 +107,11 @@ class Poller(Protocol):
     def batch(self) -> int:
         """How many orders may be asked for by name at once."""
 
-    def window(self, shard: int, asked: Span) -> Flow[Reading | PollFault]:
+    def window(self, shard: int, asked: Span, sure_until_ms: int) -> Flow[Reading | PollFault]:
         """Read every order modified in the span, or in as much of its beginning as one answer holds.
 
-        One answer is drift-proof: an order that changes while pages are read would shift the others.
+        One answer is drift-proof: an order that changes while pages are read would shift the others. What was
+        modified at ``sure_until_ms`` or later will be read again: nothing of it has to be waited for.
         """
 
     def named(self, shard: int, keys: Sequence[str]) -> Flow[Reading | PollFault]:

@@ -110,9 +110,10 @@ def killer(after: int) -> Callable[[], None]:
 
 
 def all_pages(
-    vendor: SimulatedVendor, poller: DclPoller, span: Span, before: Callable[[], None]
+    vendor: SimulatedVendor, poller: DclPoller, span: Span, sure_until_ms: int, before: Callable[[], None]
 ) -> Iterator[tuple[Span, Reading]]:
     """Page after page until one is short, the window as wide as it is."""
+    del sure_until_ms
     page, orders = 1, list[Seen]()
     while True:
         reading = vendor.run(one_page(poller, span, page), before)
@@ -147,9 +148,9 @@ def poll_start(cursor: Cursor, done: Span, start: PollStart, reading: Reading) -
 
 
 def open_ended(
-    vendor: SimulatedVendor, poller: DclPoller, span: Span, before: Callable[[], None]
+    vendor: SimulatedVendor, poller: DclPoller, span: Span, sure_until_ms: int, before: Callable[[], None]
 ) -> Iterator[tuple[Span, Reading]]:
-    return all_pages(vendor, poller, Span(span.start_ms, span.end_ms + 10**9), before)
+    return all_pages(vendor, poller, Span(span.start_ms, span.end_ms + 10**9), sure_until_ms, before)
 
 
 NAIVE = {

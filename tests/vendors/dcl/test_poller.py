@@ -21,6 +21,7 @@ from workers.vendors.dcl.poller import FULL_SECOND, OUTSIDE, UNSTAMPED, DclPolle
 
 FIRST = 1_417_000_000_000  # 2014-11-26T11:06:40Z
 HOUR = Span(FIRST, FIRST + 3_600_000)
+NOW = HOUR.end_ms
 ROW: dict[str, Any] = {
     "order_status": 1,
     "order_number": "TEST02",
@@ -62,7 +63,7 @@ def asked(request: httpx.Request) -> dict[str, str]:
 
 
 def test_a_window_is_asked_with_an_offset_and_its_page() -> None:
-    request = next(dcl(100).window(0, HOUR))
+    request = next(dcl(100).window(0, HOUR, NOW))
     assert str(request.url).startswith("https://api.dclcorp.com/api/v1/orders?")
     assert asked(request) == {
         "modified_from": "2014-11-26T11:06:39Z",
@@ -75,12 +76,12 @@ def test_a_window_is_asked_with_an_offset_and_its_page() -> None:
 
 
 def test_each_account_is_asked_for_alone() -> None:
-    request = next(dcl(accounts=("10501", "10502")).window(1, HOUR))
+    request = next(dcl(accounts=("10501", "10502")).window(1, HOUR, NOW))
     assert asked(request)["filter"] == 'account_number eq "10502"'
 
 
 def test_orders_are_mapped_into_the_relays_words() -> None:
-    reading = respond(dcl().window(0, HOUR), answer(ROW))
+    reading = respond(dcl().window(0, HOUR, NOW), answer(ROW))
     assert isinstance(reading, Reading)
     (order,) = reading.orders
     assert (order.order_number, order.account, order.order_id) == ("TEST02", "10501", "TEST02")
@@ -151,7 +152,7 @@ def test_the_vendors_json_travels_only_when_it_is_asked_for() -> None:
 
 
 def test_a_full_page_halves_the_window_until_one_page_holds_it() -> None:
-    flow = dcl(1).window(0, HOUR)
+    flow = dcl(1).window(0, HOUR, NOW)
     next(flow)
     assert asked(flow.send(answer(ROW)))["modified_to"] == "2014-11-26T11:36:40Z"
     assert asked(flow.send(answer(ROW)))["modified_to"] == "2014-11-26T11:21:40Z"
@@ -165,24 +166,36 @@ def test_a_full_second_is_walked_until_two_walks_agree_and_is_counted() -> None:
     for number in range(7):
         vendor.ledger.put(f"O{number}", 10)
     start = vendor.clock() // 1000 * 1000
-    reading = vendor.run(dcl(3).window(0, Span(start, start + 1000)))
+    reading = vendor.run(dcl(3).window(0, Span(start, start + 1000), start + 1000))
     assert isinstance(reading, Reading)
     assert len(reading.orders) == 7
     assert reading.notes == {FULL_SECOND: 1}
     assert vendor.requests == 1 + 2 * 3
 
 
+def test_a_full_second_that_is_not_over_is_walked_once() -> None:
+    """It may go on to fill for as long as it is walked; the next poll reads it again."""
+    vendor = SimulatedVendor(Faults(sort="id"))
+    for number in range(7):
+        vendor.ledger.put(f"O{number}", 10)
+    start = vendor.clock() // 1000 * 1000
+    reading = vendor.run(dcl(3).window(0, Span(start, start + 1000), start))
+    assert isinstance(reading, Reading)
+    assert len(reading.orders) == 7
+    assert vendor.requests == 1 + 3
+
+
 def test_rows_outside_the_window_are_left_out_and_counted() -> None:
     late = ROW | {"order_number": "LATE", "modified_at": "2014-11-26T13:00:00Z"}
     early = ROW | {"order_number": "EARLY", "modified_at": "2014-11-26T02:00:00-08:00"}
-    reading = respond(dcl(9).window(0, HOUR), answer(late, ROW | {"modified_at": "2014-11-26T12:00:00Z"}, early))
+    reading = respond(dcl(9).window(0, HOUR, NOW), answer(late, ROW | {"modified_at": "2014-11-26T12:00:00Z"}, early))
     assert isinstance(reading, Reading)
     assert [order.order_number for order in reading.orders] == ["TEST02"]
     assert reading.notes == {OUTSIDE: 2}
 
 
 def test_an_order_whose_stamp_cannot_be_read_is_taken_all_the_same() -> None:
-    reading = respond(dcl(9).window(0, HOUR), answer(ROW | {"modified_at": "soon"}, ROW | {"modified_at": None}))
+    reading = respond(dcl(9).window(0, HOUR, NOW), answer(ROW | {"modified_at": "soon"}, ROW | {"modified_at": None}))
     assert isinstance(reading, Reading)
     assert len(reading.orders) == 2
     assert reading.notes == {UNSTAMPED: 2}
@@ -192,7 +205,8 @@ def test_a_naive_stamp_of_the_hour_that_comes_twice_is_taken_in_either_window() 
     """01:30 on 2026-11-01 is 08:30 or 09:30 UTC; DCL knows which, and shows it in the right window."""
     second = 1_793_525_400_000  # 2026-11-01T09:30:00Z
     reading = respond(
-        dcl(9).window(0, Span(second - 60_000, second + 60_000)), answer(ROW | {"modified_at": "2026-11-01T01:30:00"})
+        dcl(9).window(0, Span(second - 60_000, second + 60_000), second),
+        answer(ROW | {"modified_at": "2026-11-01T01:30:00"}),
     )
     assert isinstance(reading, Reading)
     assert [order.modified_ms for order in reading.orders] == [second - 3_600_000]
@@ -225,12 +239,12 @@ PAGE = httpx.Response(200, content=b"<html>Sign in</html>", headers={"content-ty
     ],
 )
 def test_an_answer_that_breaks_the_rules_reads_nothing(response: httpx.Response, fault: type) -> None:
-    assert isinstance(respond(dcl().window(0, HOUR), response), fault)
+    assert isinstance(respond(dcl().window(0, HOUR, NOW), response), fault)
 
 
 @pytest.mark.parametrize("lost", [NotSent("refused"), MaybeSent("reset")])
 def test_a_lost_answer_reads_nothing(lost: Exception) -> None:
-    flow = dcl().window(0, HOUR)
+    flow = dcl().window(0, HOUR, NOW)
     next(flow)
     with pytest.raises(StopIteration) as end:
         flow.throw(lost)
@@ -248,7 +262,7 @@ def test_orders_are_looked_up_by_number_many_at_once() -> None:
 def test_a_zone_that_is_none_is_said_before_anything_is_sent() -> None:
     poller = DclPoller(DclOptions(), ACCOUNT | {"TIME_ZONE": "PST or so"})
     with pytest.raises(StopIteration) as end:
-        next(poller.window(0, HOUR))
+        next(poller.window(0, HOUR, NOW))
     assert "TIME_ZONE" in end.value.value.reason
 
 
@@ -260,3 +274,19 @@ def test_a_login_that_works_is_found_by_a_harmless_read() -> None:
 def test_no_secret_shows_in_the_poller() -> None:
     poller = replace(dcl())
     assert "demo-key" not in repr(poller)
+
+
+def test_a_full_second_without_any_sorting_ends_while_orders_leave_it() -> None:
+    """Each walk shows some orders twice and hides others; orders change with every page that is read."""
+    vendor = SimulatedVendor(Faults(sort="unstable", changes=0), request_ms=20)
+    for _ in range(300):
+        vendor.ledger.happen(1, vendor.faults)
+        vendor.clock.now_ms += 10
+    start = vendor.clock() // 1000 * 1000 - 1000
+    vendor.clock.now_ms += 2_000
+    there = {number for number, version in vendor.ledger.orders_by_number.shown() if version.modified_ms == start}
+    vendor.faults = vendor.faults.changed({"changes_per_page": 1})
+    reading = vendor.run(dcl(25).window(0, Span(start, start + 1000), start + 1000))
+    assert isinstance(reading, Reading)
+    left = {number for number in there if vendor.ledger.orders_by_number.latest(number).modified_ms != start}
+    assert there - left <= {order.order_number for order in reading.orders}

@@ -104,7 +104,7 @@ class Log:
         return state
 
 
-Asking = Callable[[SimulatedVendor, DclPoller, Span, Callable[[], None]], Iterator[tuple[Span, Reading]]]
+Asking = Callable[[SimulatedVendor, DclPoller, Span, int, Callable[[], None]], Iterator[tuple[Span, Reading]]]
 Moving = Callable[[Cursor, Span, PollStart, Reading], Cursor]
 
 
@@ -118,12 +118,12 @@ class Strategy:
 
 
 def one_page_windows(
-    vendor: SimulatedVendor, poller: DclPoller, span: Span, before: Callable[[], None]
+    vendor: SimulatedVendor, poller: DclPoller, span: Span, sure_until_ms: int, before: Callable[[], None]
 ) -> Iterator[tuple[Span, Reading]]:
     """The relay's own."""
     stride = Stride()
     while not span.is_empty:
-        reading = vendor.run(poller.window(0, stride.ask(span)), before)
+        reading = vendor.run(poller.window(0, stride.ask(span), sure_until_ms), before)
         assert isinstance(reading, Reading), reading
         assert reading.span is not None
         stride.read(reading.span)
@@ -152,7 +152,8 @@ def poll(
     state = log.state()
     start = PollStart(vendor.clock(), vendor.clock())
     cursor = state.cursor or first_cursor(start.our_ms, lookback_ms)
-    for done, reading in strategy.asking(vendor, poller, window(cursor, start.our_ms, 0, strategy.settle_ms), before):
+    span = window(cursor, start.our_ms, 0, strategy.settle_ms)
+    for done, reading in strategy.asking(vendor, poller, span, start.our_ms - strategy.settle_ms, before):
         before()
         step = state.step(
             reading.orders, strategy.moving(cursor, done, start, reading), known=poller.known, now_ms=vendor.clock()

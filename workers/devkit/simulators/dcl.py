@@ -99,9 +99,9 @@ class DclLedger:
         """Return the changes from an index on."""
         return self.events[start:]
 
-    def put(self, number: str, stage: int, *, delivered: bool = False, lag_ms: int = 0) -> None:
+    def put(self, number: str, stage: int, *, delivered: bool = False, shows_after_ms: int = 0) -> None:
         """Move an order by hand."""
-        self.orders_by_number.put(number, stage, delivered=delivered, lag_ms=lag_ms)
+        self.orders_by_number.put(number, stage, delivered=delivered, shows_after_ms=shows_after_ms)
         self._note(number)
 
     def happen(self, count: int, faults: Faults) -> None:

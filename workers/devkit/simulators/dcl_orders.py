@@ -49,10 +49,12 @@ class DclOrders:
     versions: dict[str, list[Version]] = field(default_factory=dict)
     made: int = 0
 
-    def put(self, number: str, stage: int, *, delivered: bool = False, lag_ms: int = 0) -> None:
-        """Create an order or move it on; the change shows up to ``lag_ms`` later."""
+    def put(
+        self, number: str, stage: int, *, delivered: bool = False, lag_ms: int = 0, shows_after_ms: int = 0
+    ) -> None:
+        """Create an order or move it on; the change shows ``shows_after_ms`` and up to ``lag_ms`` later."""
         now = self.clock_ms()
-        shows = now + round(self.chance.random() * lag_ms)
+        shows = now + shows_after_ms + round(self.chance.random() * lag_ms)
         version = Version(now // 1000 * 1000, shows, stage, delivered, cancelled=stage == 2)  # noqa: PLR2004
         self.versions.setdefault(number, []).append(version)
 

@@ -42,9 +42,9 @@ class Walks:
         last = self._walks[-AGREE:]
         if len(last) == AGREE and all(orders == last[0][0] and len(orders) == rows for orders, rows in last):
             return True
-        quiet = self._walks[self._grown :]
+        quiet = self._walks[self._grown :][-AGREE_UNSORTED:]
         seen = frozenset[Any]().union(*(orders for orders, _ in quiet))
-        return len(quiet) >= AGREE_UNSORTED and all(len(seen) >= rows for _, rows in quiet)
+        return len(quiet) == AGREE_UNSORTED and len(seen) >= quiet[-1][1]
 
 
 def _keyed(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[Any, dict[str, Any]]]:

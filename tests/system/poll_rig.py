@@ -1,0 +1,258 @@
+"""A poller as a process, on a real Kafka, before a simulated DCL whose orders change; and what was published."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+
+from tests.system.rig import ROOT, Relay, fresh, wait_for
+from workers.devkit.simulators import SimulatorOptions
+from workers.devkit.simulators.dcl import USERNAME, DclSimulator
+from workers.devkit.simulators.faults import QUIET
+from workers.edges.avro import Codec
+from workers.edges.schemas import load_topic
+
+T = TypeVar("T")
+
+PASSWORD = "demo-key"
+PARTITIONS = 3
+
+
+class Dcl:
+    """The simulator on a loop in a thread of its own; everything is done to it there."""
+
+    def __init__(self, **knobs: Any) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        faults = QUIET.changed({"changes": 0} | knobs)
+        self.simulator = DclSimulator(SimulatorOptions(secret=PASSWORD, faults=faults))
+        self.url = self._wait(self.simulator.start())
+
+    def put(self, number: str, stage: int, *, age_ms: int = 0, **how: Any) -> None:
+        """Create an order or move it on; ``age_ms`` ago by DCL's clock."""
+        orders = self.simulator.ledger.orders_by_number
+
+        def put() -> None:
+            clock, now = orders.clock_ms, orders.clock_ms()
+            orders.clock_ms = lambda: now - age_ms
+            self.simulator.ledger.put(number, stage, **how)
+            orders.clock_ms = clock
+
+        self._call(put)
+
+    def happen(self, count: int) -> None:
+        """Orders are received and move on, by chance."""
+        self._call(lambda: self.simulator.ledger.happen(count, self.simulator.server.faults))
+
+    def faults(self, **knobs: Any) -> None:
+        self._wait(self.simulator.set_faults(**knobs))
+
+    @property
+    def requests(self) -> int:
+        return self.simulator.server.requests.total()
+
+    def stages(self) -> dict[str, int]:
+        """The last stage of every order."""
+        orders = self.simulator.ledger.orders_by_number
+        return self._call(lambda: {number: versions[-1].stage for number, versions in orders.versions.items()})
+
+    def stop(self) -> None:
+        self._wait(self.simulator.stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _call(self, what: Callable[[], T]) -> T:
+        async def call() -> T:
+            return what()
+
+        return asyncio.run_coroutine_threadsafe(call(), self._loop).result(20)
+
+    def _wait(self, what: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(what, self._loop).result(20)
+
+
+@dataclass
+class PollRig:
+    """One poller of its own: topics, worker name, vendor, processes."""
+
+    bootstrap: str
+    folder: Path
+    dcl: Dcl
+    mark: str = field(default_factory=lambda: fresh("p"))
+    relays: list[Relay] = field(default_factory=list)
+
+    @property
+    def worker(self) -> str:
+        return f"poller-{self.mark}"
+
+    @property
+    def events_topic(self) -> str:
+        return f"stages-{self.mark}"
+
+    @property
+    def state_topic(self) -> str:
+        return f"state-{self.mark}"
+
+    def prepare(self, **keys: Any) -> None:
+        """Write topics.yaml and create its topics."""
+        compact = {"cleanup.policy": "compact", "min.insync.replicas": 1}
+        topics = {
+            self.events_topic: ("order-stage-changed", PARTITIONS, {"min.insync.replicas": 1}),
+            self.state_topic: ("dcl-poll-state", 1, compact),
+        }
+        (self.folder / "schemas").mkdir(exist_ok=True)
+        written = {}
+        for topic, (schema, partitions, config) in topics.items():
+            shutil.copy(ROOT / f"schemas/{schema}.avsc", self.folder / f"schemas/{topic}.avsc")
+            written[topic] = {
+                "schema": f"schemas/{topic}.avsc",
+                "partitions": partitions,
+                "replication_factor": 1,
+                "config": config,
+            }
+        times = {"every": "300ms", "settle_lag": "2s", "lookback": "1h", "retry": {"first": "200ms", "max": "1s"}}
+        poller = {"vendor": "dcl", "publishes": [self.events_topic], "state": self.state_topic} | times | keys
+        document = {"version": 1, "topics": written, "workers": {self.worker: poller}}
+        (self.folder / "topics.yaml").write_text(json.dumps(document))
+        admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
+        made = {
+            topic: {"num_partitions": partitions, "replication_factor": 1, "configs": config}
+            for topic, (_, partitions, config) in topics.items()
+        }
+        admin.create_topics(made)
+        admin.wait_for_topics(list(made))
+        admin.close()
+
+    def environ(self, instance: str = "one") -> dict[str, str]:
+        return dict(os.environ) | {
+            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
+            "RELAY_TOPOLOGY": str(self.folder / "topics.yaml"),
+            "RELAY_HTTP_ADDR": "127.0.0.1:0",
+            "RELAY_INSTANCE_ID": instance,
+            "DCL_BASE_URL": self.dcl.url,
+            "DCL_USERNAME": USERNAME,
+            "DCL_PASSWORD": PASSWORD,
+        }
+
+    def start(self, instance: str = "one") -> Relay:
+        file = self.folder / f"relay-{instance}-{len(self.relays)}.log"
+        with file.open("ab") as sink:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "workers", "run", self.worker],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                cwd=ROOT,
+                env=self.environ(instance),
+            )
+        relay = Relay(process, self.worker, file)
+        self.relays.append(relay)
+        return relay
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one `relay` command to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "workers", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=ROOT,
+            env=self.environ(),
+            check=False,
+        )
+
+    def close(self) -> None:
+        for relay in self.relays:
+            if relay.process.poll() is None:
+                relay.kill()
+
+    # What was published.
+
+    def events(self) -> list[dict[str, Any]]:
+        """Every event that a reader of committed records sees, by partition and offset."""
+        codec = Codec(
+            {self.events_topic: load_topic(self.events_topic, ROOT / "schemas/order-stage-changed.avsc")},
+            time.monotonic,
+        )
+        return [codec.decode_any(self.events_topic, one.value) for one in self.records()]
+
+    def records(self, topic: str | None = None, partitions: int = PARTITIONS) -> list[Any]:
+        reader = KafkaConsumer(
+            bootstrap_servers=self.bootstrap, enable_auto_commit=False, isolation_level="read_committed"
+        )
+        try:
+            places = [TopicPartition(topic or self.events_topic, number) for number in range(partitions)]
+            reader.assign(places)
+            ends = reader.end_offsets(places)
+            reader.seek_to_beginning(*places)
+            found: list[Any] = []
+            while any(reader.position(at) < end for at, end in ends.items()):
+                for records in reader.poll(timeout_ms=200).values():
+                    found += records
+            return found
+        finally:
+            reader.close()
+
+    def published(self) -> dict[str, list[dict[str, Any]]]:
+        """By order number, in the order of publication."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for event in self.events():
+            found.setdefault(event["order_number"], []).append(event)
+        return found
+
+    def wait_for_all(self, within: float = 40.0) -> dict[str, list[dict[str, Any]]]:
+        """Wait until the last published stage of every order is DCL's; nothing is repeated, no sequence has a gap."""
+
+        def complete() -> dict[str, list[dict[str, Any]]] | None:
+            found = self.published()
+            last = {number: events[-1]["stage_code"] for number, events in found.items()}
+            return found if last == self.dcl.stages() else None
+
+        found = wait_for(complete, f"what is published is not what DCL has; {self.logs()}", within)
+        assert_once(found)
+        return found
+
+    def logs(self) -> str:
+        return "\n".join(relay.text[-1500:] for relay in self.relays[-2:])
+
+
+def assert_once(found: dict[str, list[dict[str, Any]]]) -> None:
+    """Each order's sequence is 1, 2, ...; each event id comes once; each event tells what was before."""
+    ids = [event["event_id"] for events in found.values() for event in events]
+    assert len(set(ids)) == len(ids)
+    for number, events in found.items():
+        assert [event["sequence"] for event in events] == list(range(1, len(events) + 1)), number
+        stages = [event["stage_code"] for event in events]
+        assert before(events) == [None, *stages[:-1]], number
+
+
+def before(events: Sequence[dict[str, Any]]) -> list[int | None]:
+    return [event["previous"] and event["previous"]["stage_code"] for event in events]
+
+
+@contextmanager
+def open_poll_rig(bootstrap: str, folder: Path, **knobs: Any) -> Iterator[PollRig]:
+    """Everything that one test needs, ended with it; ``keys`` among the knobs are the poller's."""
+    with ExitStack() as ends:
+        keys = knobs.pop("keys", {})
+        dcl = Dcl(**knobs)
+        ends.callback(dcl.stop)
+        rig = PollRig(bootstrap, folder, dcl)
+        rig.prepare(**keys)
+        ends.callback(rig.close)
+        yield rig

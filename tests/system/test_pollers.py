@@ -1,0 +1,198 @@
+"""A poller as a process: every change at DCL is published once, whatever happens."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.system.rig import wait_for
+
+if TYPE_CHECKING:
+    from tests.system.poll_rig import PollRig
+    from workers.devkit.broker import Broker
+
+pytestmark = pytest.mark.broker
+
+MakeRig = Callable[..., Any]
+
+
+@pytest.fixture
+def make_poll_rig(broker: Broker, tmp_path: Path) -> Iterator[MakeRig]:
+    with ExitStack() as ends:
+
+        def make(**knobs: Any) -> PollRig:
+            from tests.system.poll_rig import open_poll_rig  # noqa: PLC0415 - imports kafka: after pytest_configure
+
+            return ends.enter_context(open_poll_rig(broker.bootstrap, tmp_path, **knobs))
+
+        yield make
+
+
+def test_every_change_is_published_once_with_what_was_before(make_poll_rig: MakeRig) -> None:
+    """What was there at the first start is a snapshot, what comes later is created, then updated."""
+    rig = make_poll_rig()
+    rig.dcl.put("OLD", 10)
+    relay = rig.start().joined()
+    relay.wait(lambda status: status["events_total"] == 1, "the old order never came")
+    rig.dcl.put("NEW", 10)
+    relay.wait(lambda status: status["events_total"] == 2, "the new order never came")
+    rig.dcl.put("NEW", 15)
+    relay.wait(lambda status: status["events_total"] == 3, "the change never came")
+    rig.dcl.put("NEW", 60)
+    found = rig.wait_for_all()
+    assert [event["op"] for event in found["OLD"]] == ["snapshot"]
+    assert [event["op"] for event in found["NEW"]] == ["created", "updated", "updated"]
+    assert [event["progress"] for event in found["NEW"]] == ["received", "unknown", "shipped"]
+    assert found["NEW"][1]["previous"]["progress"] == "received"
+    assert {"order_stage", "shipments"} <= set(found["NEW"][2]["changed"])
+    assert found["NEW"][2]["shipments"][0]["packages"][0]["tracking_number"] == "1ZNEW"
+    record = next(one for one in rig.records() if one.key == b"dcl:NEW")
+    headers = dict(record.headers)
+    assert headers["ce_type"] == b"orderrelay.v1.OrderStageChanged"
+    assert headers["ce_id"].decode() == found["NEW"][0]["event_id"]
+    assert relay.stop() == 0
+
+
+@pytest.mark.parametrize("sort", ["ascending", "descending", "id", "unstable"])
+def test_killed_at_any_moment_nothing_is_missed_and_nothing_repeated(make_poll_rig: MakeRig, sort: str) -> None:
+    """SIGKILL at random moments, with orders changing while pages are read and showing up to a second late."""
+    rig = make_poll_rig(
+        sort=sort, changes_per_page=1, visible_after=1.0, latency=0.05, keys={"page_size": 60, "every": "50ms"}
+    )
+    chance = random.Random(sort)
+    for _ in range(4):
+        relay = rig.start().joined()
+        rig.dcl.happen(25)
+        wanted = chance.randint(1, 6)
+        relay.wait(lambda status, wanted=wanted: status["polls_total"] >= wanted, "it does not poll")
+        relay.kill()
+    rig.dcl.faults(changes_per_page=0)
+    rig.start().joined()
+    rig.wait_for_all()
+
+
+@pytest.mark.slow
+def test_a_second_poller_beside_the_first_repeats_nothing_and_takes_over(make_poll_rig: MakeRig) -> None:
+    """Two processes, one shard: the one that is told to leave hands it to the other."""
+    rig = make_poll_rig(changes_per_page=1, latency=0.02)
+    first = rig.start("one").joined()
+    first.wait(lambda status: status["polls_total"] > 2, "it does not poll")
+    second = rig.start("two").joined()
+    owner, standby = wait_for(lambda: owner_of(first, second), "nobody owns the shard")
+    owner.wait(lambda status: status["polls_total"] > 2, "it does not poll any more")
+    assert standby.status()["shards"] == []
+    owner.stop()
+    # A static member's partitions are kept for it as long as a session lasts: 45 s.
+    standby.wait(lambda status: status["polls_total"] > 2, "the other one does not take over", within=90)
+    rig.dcl.faults(changes_per_page=0)
+    rig.wait_for_all()
+
+
+def owner_of(one: Any, other: Any) -> tuple[Any, Any] | None:
+    shards = [bool(one.status()["shards"]), bool(other.status()["shards"])]
+    if shards == [True, False]:
+        return one, other
+    return (other, one) if shards == [False, True] else None
+
+
+def test_an_owner_that_was_shut_out_begins_anew_from_what_is_written(make_poll_rig: MakeRig) -> None:
+    """Another writer of the same name: the next write is refused, the state is read again, nothing is repeated."""
+    rig = make_poll_rig()
+    relay = rig.start().joined()
+    rig.dcl.put("A", 10)
+    relay.wait(lambda status: status["events_total"] == 1, "the order never came")
+    shut_out(rig)
+    rig.dcl.put("A", 20)
+    relay.wait(lambda status: status["taken_over_total"] >= 1, "it has not noticed")
+    rig.wait_for_all()
+
+
+def shut_out(rig: PollRig) -> None:
+    from kafka import KafkaProducer  # noqa: PLC0415 - imports kafka: after pytest_configure
+
+    other = KafkaProducer(bootstrap_servers=rig.bootstrap, transactional_id=f"{rig.worker}-0")
+    other.init_transactions()
+    other.close()
+
+
+def test_faults_of_the_vendor_delay_and_lose_nothing(make_poll_rig: MakeRig) -> None:
+    rig = make_poll_rig()
+    relay = rig.start().joined()
+    relay.wait(lambda status: status["polls_total"] > 0, "it does not poll")
+    rig.dcl.put("A", 10)
+    for knobs in ({"error_rate": 1}, {"html_200": 1}, {"errors_in_200": 1}, {"reset_after": 1}, {"throttle": 1}):
+        rig.dcl.faults(**knobs)
+        before = relay.status()["failures_total"]
+        relay.wait(lambda status, before=before: status["failures_total"] > before, f"no failure by {knobs}")
+        polls = relay.status()["polls_total"]
+        rig.dcl.put("A", 20 if rig.dcl.stages()["A"] == 10 else 10)
+        rig.dcl.faults(**{name: None if name == "throttle" else 0 for name in knobs})
+        relay.wait(lambda status, polls=polls: status["polls_total"] > polls, f"no recovery from {knobs}")
+    rig.wait_for_all()
+    rig.dcl.faults(deny=401)
+    status = relay.wait(lambda status: status["gate"]["state"] != "open", "the gate stays open")
+    assert status["gate"]["reason"] == "denied"
+    assert "DCL refuses the login" in status["last_error"]
+
+
+def test_what_the_windows_cannot_see_a_sweep_finds_and_counts(make_poll_rig: MakeRig) -> None:
+    """A change that shows with an old stamp, long after the cursor has passed it."""
+    rig = make_poll_rig(keys={"settle_lag": "100ms", "sweep_every": "2s"})
+    relay = rig.start().joined()
+    rig.dcl.put("A", 10)
+    relay.wait(lambda status: status["events_total"] == 1, "the order never came")
+    rig.dcl.put("A", 20, shows_after_ms=6_000)
+    status = relay.wait(lambda status: status["late_found_total"] == 1, "the sweep has not found it")
+    assert status["events_total"] == 2
+    rig.wait_for_all()
+
+
+def test_its_status_says_how_fresh_its_news_is(make_poll_rig: MakeRig) -> None:
+    rig = make_poll_rig()
+    relay = rig.start().joined()
+    status = relay.wait(lambda status: status["polls_total"] > 1, "it does not poll")
+    assert (status["kind"], status["state"]) == ("poller", "running")
+    assert status["fresh_until"].endswith("Z")
+    assert 2.0 <= status["behind_seconds"] < 30.0
+    assert [shard["shard"] for shard in status["shards"]] == [0]
+
+
+def test_a_window_can_be_looked_at_without_publishing(make_poll_rig: MakeRig) -> None:
+    """Before the poller's first start all is news; afterwards, what it has published is none."""
+    rig = make_poll_rig()
+    rig.dcl.put("A", 10)
+    start = ("poll", "dcl", "--from", "2020-01-01T00:00:00Z", "--dry-run")
+    first = rig.command(*start)
+    assert (first.returncode, first.stderr) == (0, "1 events; nothing was published\n")
+    event = json.loads(first.stdout)
+    assert (event["order_number"], event["stage_code"], event["sequence"]) == ("A", 10, 1)
+    assert rig.events() == []
+    relay = rig.start().joined()
+    relay.wait(lambda status: status["events_total"] == 1, "the order never came")
+    assert rig.command(*start).stdout == ""
+
+
+def test_a_cursor_that_is_moved_back_publishes_only_what_is_not_known(make_poll_rig: MakeRig) -> None:
+    """While the poller runs: it is shut out, reads its state anew, and goes on from there."""
+    rig = make_poll_rig(keys={"lookback": "1s"})
+    rig.dcl.put("BEFORE", 10, age_ms=3_600_000)
+    relay = rig.start().joined()
+    relay.wait(lambda status: status["polls_total"] > 1, "it does not poll")
+    rig.dcl.put("KNOWN", 10)
+    relay.wait(lambda status: status["events_total"] == 1, "the order never came")
+    forward = rig.command("poller", "reset", rig.worker, "--to", "2030-01-01T00:00:00Z")
+    assert forward.returncode == 1
+    assert "would lose changes" in forward.stderr
+    ran = rig.command("poller", "reset", rig.worker, "--to", "2026-01-01T00:00:00Z", "--json")
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["moved"][0]["after"] == "2026-01-01T00:00:00.000Z"
+    relay.wait(lambda status: status["events_total"] == 2, "it has not begun again")
+    found = rig.wait_for_all()
+    assert [event["op"] for event in found["BEFORE"]] == ["snapshot"]
+    assert len(found["KNOWN"]) == 1

@@ -1,0 +1,67 @@
+"""What a stretch of the vendor's time would give, without publishing anything."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from workers.app.build import build_poll_tools
+from workers.app.configuration import Configuration
+from workers.app.poll_reads import words
+from workers.app.poll_rows import load_state
+from workers.app.poll_tools import PollTools
+from workers.app.topology import PollerSpec
+from workers.core.change import Change, stage_event
+from workers.core.cursor import Cursor
+from workers.core.record import Partition
+from workers.core.span import Span, Stride
+from workers.edges.avro import Codec
+from workers.edges.event_json import to_json
+from workers.vendors import Reading
+
+
+class PollFailed(Exception):  # noqa: N818 - the vendor's answer, in one line
+    """The vendor gave nothing to read; the message says what it said."""
+
+
+async def preview(
+    configuration: Configuration, spec: PollerSpec, codec: Codec, span: Span
+) -> AsyncIterator[dict[str, Any]]:
+    """Each change that the span holds beyond what the poller has published, as the event's JSON.
+
+    Raises `PollFailed` and `KafkaFailed`. The state is read and left alone; a running poller is not disturbed.
+    """
+    tools = build_poll_tools(spec, configuration, codec, _fail)
+    try:
+        for number in range(configuration.topology.topics[spec.state].partitions):
+            async for change in _changes(tools, number, span):
+                yield _shown(tools, change)
+    finally:
+        await tools.client.close()
+
+
+async def _changes(tools: PollTools, number: int, left: Span) -> AsyncIterator[Change]:
+    state = await load_state(tools.codec, tools.connection, Partition(tools.spec.state, number))
+    now = tools.wall_ms()
+    cursor = state.cursor or Cursor(now, snapshot_until_ms=now, looked_ms=now, swept_ms=now)
+    stride = Stride()
+    while not left.is_empty:
+        reading = await tools.client.run(tools.poller.window(number, stride.ask(left), now))
+        if not isinstance(reading, Reading):
+            raise PollFailed(words(reading))
+        assert reading.span is not None, "a window's reading has its span"
+        stride.read(reading.span)
+        step = state.step(reading.orders, cursor, known=tools.poller.known, now_ms=now)
+        state.accept(step)  # in memory alone: an order that two windows show is one change
+        for change in step.changes:
+            yield change
+        left = left.rest(reading.span)
+
+
+def _fail(error: Exception) -> None:
+    raise error
+
+
+def _shown(tools: PollTools, change: Change) -> dict[str, Any]:
+    tree = tools.codec.schemas[tools.spec.publishes[0]].today.tree
+    return to_json(tree, stage_event(tools.spec.vendor, change))

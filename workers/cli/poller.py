@@ -1,0 +1,57 @@
+"""``relay poller reset NAME --to TIME``: begin again at an earlier time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from workers.cli.poll import poller_name, time_ms
+from workers.cli.show import say, show_json
+
+if TYPE_CHECKING:
+    from workers.app.configuration import Configuration
+    from workers.app.poll_reset import Moved
+    from workers.app.topology import PollerSpec
+
+
+@click.group(no_args_is_help=True, epilog="Example: relay poller reset dcl-poller --to 2026-11-20T00:00:00Z")
+def poller() -> None:
+    """Steer a poller."""
+
+
+@poller.command(epilog="Example: relay poller reset dcl-poller --to 2026-11-20T00:00:00Z")
+@click.argument("name")
+@click.option("--to", required=True, metavar="TIME", help="RFC 3339, such as 2026-11-20T00:00:00Z.")
+@click.option("--json", "as_json", is_flag=True, help="The same facts for a machine.")
+def reset(name: str, to: str, as_json: bool) -> int:
+    """Move a poller's cursor back: it reads again from there, and publishes only what it has not yet.
+
+    The poller may be running; it goes on from there.
+    """
+    import asyncio
+    import os
+
+    from workers.app.configuration import load_configuration
+    from workers.edges.json_text import time_text
+
+    to_ms = time_ms("--to", to)
+    configuration = load_configuration(os.environ)
+    spec = configuration.topology.pollers[poller_name(name)]
+    moved = asyncio.run(_reset(configuration, spec, to_ms))
+    if as_json:
+        rows = [{"shard": m.shard, "before": time_text(m.before_ms), "after": time_text(m.after_ms)} for m in moved]
+        show_json({"worker": spec.name, "moved": rows})
+        return 0
+    for move in moved:
+        click.echo(f"shard {move.shard}: {time_text(move.before_ms)} -> {time_text(move.after_ms)}")
+    say(f"{spec.name} reads again from {to}; nothing that it has published is published again")
+    return 0
+
+
+async def _reset(configuration: Configuration, spec: PollerSpec, to_ms: int) -> list[Moved]:
+    from workers.app.open_codec import codec_in_loop
+    from workers.app.poll_reset import reset_poller
+
+    async with codec_in_loop(configuration) as codec:
+        return await reset_poller(configuration, spec, codec, to_ms)
