@@ -1,0 +1,88 @@
+"""The simulated DCL over real HTTP: its page's parameters, its login, and what the page leaves open."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from workers.devkit.simulators import SimulatorOptions, names
+from workers.devkit.simulators.dcl import DclSimulator
+from workers.devkit.simulators.faults import QUIET
+
+LOGIN = ("demo", "demo-key")
+
+
+@pytest.fixture
+async def dcl() -> AsyncIterator[DclSimulator]:
+    simulator = DclSimulator(SimulatorOptions(faults=QUIET.changed({"changes": 0})))
+    await simulator.start()
+    yield simulator
+    await simulator.stop()
+
+
+async def get(dcl: DclSimulator, login: tuple[str, str] = LOGIN, **parameters: Any) -> httpx.Response:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        return await client.get(f"{dcl.server.base_url}/api/v1/orders", params=parameters, auth=login)
+
+
+def numbers(answer: httpx.Response) -> list[str]:
+    body = answer.json()
+    assert (answer.status_code, body["error_code"]) == (200, 0)
+    return [order["order_number"] for order in body["orders"]]
+
+
+def test_it_is_found_by_its_name() -> None:
+    assert "dcl" in names()
+
+
+async def test_its_base_url_ends_in_the_apis_path(dcl: DclSimulator) -> None:
+    other = DclSimulator(SimulatorOptions())
+    base = await other.start()
+    await other.stop()
+    assert base.endswith("/api/v1")
+    assert other.ledger.stats()["orders"] > 0
+
+
+async def test_pages_follow_each_other_and_the_last_one_is_short(dcl: DclSimulator) -> None:
+    for number in range(5):
+        dcl.ledger.put(f"A{number}", 10)
+    pages = [numbers(await get(dcl, page=page, page_size=2)) for page in (1, 2, 3)]
+    assert pages == [["A0", "A1"], ["A2", "A3"], ["A4"]]
+
+
+async def test_orders_are_found_by_number_and_by_the_time_of_their_change(dcl: DclSimulator) -> None:
+    dcl.ledger.put("A", 10)
+    dcl.ledger.put("B", 10)
+    assert numbers(await get(dcl, order_numbers="B,C")) == ["B"]
+    assert numbers(await get(dcl, modified_to="2020-01-01T00:00:00Z")) == []
+    assert numbers(await get(dcl, modified_from="2020-01-01T00:00:00")) == ["A", "B"]
+
+
+@pytest.mark.parametrize("parameters", [{"page": 0}, {"sort": "id"}, {"modified_from": "yesterday"}])
+async def test_what_the_page_does_not_allow_is_refused(dcl: DclSimulator, parameters: dict[str, Any]) -> None:
+    answer = await get(dcl, **parameters)
+    assert answer.status_code == 400
+    assert answer.json()["error_code"] != 0
+
+
+async def test_a_wrong_login_is_refused(dcl: DclSimulator) -> None:
+    assert (await get(dcl, ("demo", "wrong"))).status_code == 401
+
+
+async def test_a_change_shows_late_and_in_local_time_when_it_is_asked_to(dcl: DclSimulator) -> None:
+    dcl.ledger.put("A", 10)
+    dcl.ledger.put("A", 20, shows_after_ms=60_000)
+    await dcl.set_faults(naive_times=True)
+    (order,) = (await get(dcl)).json()["orders"]
+    assert (order["order_stage"], len(order["modified_at"])) == (10, 19)
+    assert dcl.ledger.orders()["A"]["order_stage"] == 20
+
+
+async def test_orders_move_on_while_pages_are_read(dcl: DclSimulator) -> None:
+    await dcl.set_faults(changes_per_page=3)
+    await get(dcl)
+    assert dcl.ledger.stats()["changes"] == 3
+    assert len(dcl.ledger.log(1)) == 2
