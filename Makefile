@@ -27,6 +27,7 @@ lint: $(READY) ## style, types, layers
 
 bench: $(READY) ## records per second, beside the transport's own ceiling
 	@$(BIN)/python -m workers.devkit.bench $(ARGS)
+	@$(BIN)/python -m workers.devkit.bench_poller
 
 # Made once, and again when what it is made of changes.
 $(READY): requirements.lock pyproject.toml

@@ -59,6 +59,13 @@ def test_each_workers_vendor_is_there_and_takes_events(name: str) -> None:
     assert load_vendor(TOPOLOGY.workers[name].vendor).sink is not None
 
 
+@pytest.mark.parametrize("name", TOPOLOGY.pollers)
+def test_each_pollers_vendor_tells_news_and_its_memory_is_compacted(name: str) -> None:
+    poller = TOPOLOGY.pollers[name]
+    assert load_vendor(poller.vendor).poller is not None
+    assert TOPOLOGY.topics[poller.state].config["cleanup.policy"] == "compact"
+
+
 @pytest.mark.parametrize("name", TOPOLOGY.workers)
 def test_what_is_parked_never_expires_and_fences_are_compacted(name: str) -> None:
     sink = TOPOLOGY.workers[name]
