@@ -19,15 +19,26 @@ MakeRig: TypeAlias = Callable[..., Rig]
 
 @pytest.fixture
 def make_rig(broker: Broker, tmp_path: Path) -> Iterator[MakeRig]:
-    """``make_rig(partitions=4, DRAIN="1s")``: topics made, vendor listening, nothing started."""
+    """``make_rig(partitions=4, vendor="ecourier", DRAIN="1s")``: topics made, vendor listening, nothing started."""
     with ExitStack() as ends:
 
-        def make(partitions: int = 3, *, at: Broker = broker, topics: bool = True, **settings: str) -> Rig:
+        def make(
+            partitions: int = 3,
+            *,
+            at: Broker = broker,
+            topics: bool = True,
+            vendor: str = "ecdp",
+            beside: str | None = None,
+            **settings: str,
+        ) -> Rig:
             from tests.system.kafka_side import KafkaSide  # noqa: PLC0415 - imports kafka: after pytest_configure
 
-            kafka = KafkaSide(at.bootstrap, fresh("t"), partitions)
-            if topics:
-                kafka.create_topics()
+            other = KafkaSide(at.bootstrap, fresh("t"), partitions, beside) if beside else None
+            kafka = KafkaSide(at.bootstrap, fresh("t"), partitions, vendor, other)
+            for side in (other, kafka):
+                if topics and side is not None:
+                    ends.callback(side.close)
+                    side.create_topics()
             return ends.enter_context(open_rig(kafka, tmp_path, **settings))
 
         yield make

@@ -35,6 +35,8 @@ class KafkaSide:
     bootstrap: str
     mark: str
     partitions: int = 3
+    vendor: str = "ecdp"
+    beside: KafkaSide | None = None  # another vendor's sink, in the same process and from the same topics
     _open: list[Any] = field(default_factory=list)
 
     @property
@@ -43,15 +45,25 @@ class KafkaSide:
 
     @property
     def created(self) -> str:
-        return f"order-created-{self.mark}"
+        return f"order-created-{(self.beside or self).mark}"
 
     @property
     def status(self) -> str:
-        return f"order-status-{self.mark}"
+        return f"order-status-{(self.beside or self).mark}"
 
     @property
     def parked(self) -> str:
         return f"parked-{self.mark}"
+
+    @property
+    def tracks(self) -> str | None:
+        return f"tracked-{self.mark}" if self.vendor == "ecourier" else None
+
+    @property
+    def schemas(self) -> dict[str, str]:
+        """Topic -> its schema among those of the repository."""
+        tracked = {self.tracks: "ecourier-tracked-orders"} if self.tracks else {}
+        return {self.created: "order-created", self.status: "order-status"} | tracked
 
     @property
     def group(self) -> str:
@@ -59,7 +71,8 @@ class KafkaSide:
 
     @property
     def configs(self) -> dict[str, dict[str, Any]]:
-        return {
+        tracked: dict[str, dict[str, Any]] = {self.tracks: COMPACT} if self.tracks else {}
+        return tracked | {
             self.created: STAMPED,
             self.status: STAMPED,
             self.parked: PARKED,
@@ -69,24 +82,37 @@ class KafkaSide:
     def topology(self, folder: Path) -> Path:
         """Write topics.yaml (as JSON, which is YAML too) and the schemas beside it."""
         file = folder / "topics.yaml"
-        for topic, schema in ((self.created, "order-created"), (self.status, "order-status")):
-            (folder / "schemas").mkdir(exist_ok=True)
+        (folder / "schemas").mkdir(exist_ok=True)
+        sides = [self, self.beside] if self.beside else [self]
+        for topic, schema in (row for side in sides for row in side.schemas.items()):
             shutil.copy(ROOT / f"schemas/{schema}.avsc", folder / f"schemas/{topic}.avsc")
-        topics = {
+        topics = {name: topic for side in sides for name, topic in side._topics().items()}
+        workers = {side.worker: side._sink() for side in sides}
+        file.write_text(json.dumps({"version": 1, "topics": topics, "workers": workers}))
+        return file
+
+    def _topics(self) -> dict[str, Any]:
+        return {
             name: {"partitions": self.partitions, "replication_factor": 1, "config": config}
-            | ({"schema": f"schemas/{name}.avsc"} if name in (self.created, self.status) else {})
+            | ({"schema": f"schemas/{name}.avsc"} if name in self.schemas else {})
             for name, config in self.configs.items()
         }
-        sink = {"vendor": "ecdp", "consumes": [self.created, self.status], "parks": self.parked, "credentials": "ECDP"}
-        file.write_text(json.dumps({"version": 1, "topics": topics, "workers": {self.worker: sink}}))
-        return file
+
+    def _sink(self) -> dict[str, Any]:
+        return {
+            "vendor": self.vendor,
+            "consumes": [self.created, self.status],
+            "parks": self.parked,
+            "credentials": self.vendor.upper(),
+        } | ({"tracks": self.tracks} if self.tracks else {})
 
     def create_topics(self, *names: str) -> KafkaSide:
         """Create those named, or all."""
+        there = self.beside.configs if self.beside else ()
         wanted = {
             name: {"num_partitions": self.partitions, "replication_factor": 1, "configs": config}
             for name, config in self.configs.items()
-            if not names or name in names
+            if (not names or name in names) and name not in there
         }
         self.admin.create_topics(wanted)
         self.admin.wait_for_topics(list(wanted))
@@ -98,8 +124,7 @@ class KafkaSide:
 
     @cached_property
     def codec(self) -> Codec:
-        names = {self.created: "order-created", self.status: "order-status"}
-        topics = {topic: load_topic(topic, ROOT / f"schemas/{schema}.avsc") for topic, schema in names.items()}
+        topics = {topic: load_topic(topic, ROOT / f"schemas/{schema}.avsc") for topic, schema in self.schemas.items()}
         return Codec(topics, time.monotonic)
 
     @cached_property
@@ -122,6 +147,8 @@ class KafkaSide:
 
     def order(self, order_id: str, **changes: Any) -> bytes:
         """An `OrderCreated` as bytes; ``changes`` to the order's fields."""
+        if self.vendor == "ecourier":
+            changes = {"delivery": delivery(order_id)} | changes
         return self.codec.encode(
             self.created, {"event_id": "e", "occurred_at": NOW, "order": _order(order_id, changes)}
         )
@@ -182,6 +209,12 @@ class KafkaSide:
         """Every parked record, by partition and offset."""
         return self._all(self.parked)
 
+    def tracked(self) -> dict[str, Any]:
+        """The decoded rows of the tracked orders, the last of each number."""
+        assert self.tracks is not None
+        rows = [self.codec.decode_any(self.tracks, one.value) for one in self._all(self.tracks)]
+        return {row["order_number"]: row for row in rows}
+
     def fences(self) -> dict[str, dict[str, Any]]:
         """The rows of the parked state, the last of each order; ended ones left out."""
         rows = {one.key.decode(): one.value for one in self._all(f"{self.parked}-state")}
@@ -221,6 +254,12 @@ def header(record: Any, name: str) -> str:
 def reasons(parked: Iterable[Any]) -> list[tuple[str, str]]:
     """(key, reason) of parked records."""
     return [(one.key.decode(), header(one, "relay-reason")) for one in parked]
+
+
+def delivery(order_id: str, **changes: Any) -> dict[str, Any]:
+    """A delivery with all that e-Courier requires."""
+    stops = [{"sequence": 1, "type": "pickup"}, {"sequence": 2, "type": "destination", "scheduled_at": NOW}]
+    return {"service": "Route", "reference": f"R-{order_id}", "stops": stops} | changes
 
 
 def _order(order_id: str, changes: dict[str, Any]) -> dict[str, Any]:

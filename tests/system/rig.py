@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 import orjson
 
-from workers.devkit.simulators import SimulatorOptions
-from workers.devkit.simulators.ecdp import EcdpSimulator
+from workers.devkit.simulators import SECRET, SimulatorOptions, load, terms
 from workers.devkit.simulators.server import Effect
 
 if TYPE_CHECKING:
@@ -31,9 +30,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
-KEY = "demo-key"
+KEY = SECRET
 PATIENCE = 40.0  # seconds until a condition that should come counts as never coming
-RANKS = {"add": 0, "replace": 0, "placed": 1, "paid": 2, "completed": 3, "canceled": 4}
+RANKS = {"add": 0, "replace": 0, "placed": 1, "paid": 2, "completed": 3, "canceled": 4} | {
+    "create": 0, "update": 1, "cancel": 4
+}  # fmt: skip
 STATES = ("placed", "paid", "completed", "canceled")
 
 
@@ -51,12 +52,19 @@ def wait_for(what: Callable[[], T | None], why: str, within: float = PATIENCE) -
 class Vendor:
     """The simulator on a loop in a thread of its own, so that a test may block."""
 
-    def __init__(self, *, port: int = 0) -> None:
+    def __init__(self, name: str = "ecdp", *, port: int = 0) -> None:
+        self.name = name
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self.simulator = EcdpSimulator(SimulatorOptions(port=port, secret=KEY))
-        self.url = self._run(self.simulator.start())
+        self.simulator: Any = load(name)(SimulatorOptions(port=port, secret=KEY))
+        self.url: str = self._run(self.simulator.start())
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What leads a worker here."""
+        wanted = {"BASE_URL": self.url, **terms(self.name).variables}
+        return {f"{self.name.upper()}_{name}": value for name, value in wanted.items()}
 
     def faults(self, **knobs: Any) -> None:
         """Turn some knobs; the others stay."""
@@ -86,7 +94,8 @@ class Vendor:
 
     @property
     def attempts(self) -> int:
-        return self.simulator.server.requests.total()
+        total: int = self.simulator.server.requests.total()
+        return total
 
     def of(self, order_id: str) -> list[str]:
         """What was applied to an order, in sequence."""
@@ -205,6 +214,7 @@ class Rig:
     vendor: Vendor
     settings: dict[str, str] = field(default_factory=dict)
     relays: list[Relay] = field(default_factory=list)
+    beside: Vendor | None = None  # of the other sink in the same process
 
     @property
     def worker(self) -> str:
@@ -216,7 +226,7 @@ class Rig:
         environ = dict(os.environ) | self._environ(instance) | self._variables(self.settings | settings)
         with file.open("ab") as sink:
             process = subprocess.Popen(
-                [sys.executable, "-m", "workers", "run", self.worker],
+                [sys.executable, "-m", "workers", "run", *self._workers()],
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
@@ -226,6 +236,9 @@ class Rig:
         relay = Relay(process, self.worker, file)
         self.relays.append(relay)
         return relay
+
+    def _workers(self) -> list[str]:
+        return [self.worker, self.kafka.beside.worker] if self.kafka.beside else [self.worker]
 
     def close(self) -> None:
         for relay in self.relays:
@@ -241,8 +254,8 @@ class Rig:
             "RELAY_HTTP_ADDR": "127.0.0.1:0",
             "RELAY_INSTANCE_ID": instance,
             "RELAY_LOG_LEVEL": "info",
-            "ECDP_BASE_URL": self.vendor.url,
-            "ECDP_API_KEY": KEY,
+            **self.vendor.variables,
+            **(self.beside.variables if self.beside else {}),
         }
 
     def _variables(self, settings: Mapping[str, str]) -> dict[str, str]:
@@ -289,9 +302,10 @@ def open_rig(kafka: KafkaSide, folder: Path, **settings: str) -> Iterator[Rig]:
     """Everything that one test needs, ended with it."""
     with ExitStack() as ends:
         ends.callback(kafka.close)
-        vendor = Vendor()
-        ends.callback(vendor.stop)
-        rig = Rig(kafka, folder, vendor, dict(settings))
+        vendors = [Vendor(side.vendor) for side in (kafka, kafka.beside) if side is not None]
+        for vendor in vendors:
+            ends.callback(vendor.stop)
+        rig = Rig(kafka, folder, vendors[0], dict(settings), beside=vendors[1] if kafka.beside else None)
         ends.callback(rig.close)
         yield rig
 

@@ -43,7 +43,7 @@ def test_the_publishers_trace_reaches_the_vendor_and_the_parked_record(rig: Rig)
         seen[request.body.decode()] = request.headers.get("traceparent")
         return answer(request, faults)
 
-    ledger.answer = remember  # type: ignore[method-assign]
+    ledger.answer = remember
     rig.vendor.faults(bad_ids=["bad"])
     relay = rig.start(UNKNOWN_ORDER_WAIT="100ms").joined()
     rig.kafka.publish(["known", "mangled"])
