@@ -93,6 +93,7 @@ class PollRig:
     bootstrap: str
     folder: Path
     dcl: Dcl
+    shards: int = 1
     mark: str = field(default_factory=lambda: fresh("p"))
     relays: list[Relay] = field(default_factory=list)
 
@@ -113,7 +114,7 @@ class PollRig:
         compact = {"cleanup.policy": "compact", "min.insync.replicas": 1}
         topics = {
             self.events_topic: ("order-stage-changed", PARTITIONS, {"min.insync.replicas": 1}),
-            self.state_topic: ("dcl-poll-state", 1, compact),
+            self.state_topic: ("dcl-poll-state", self.shards, compact),
         }
         (self.folder / "schemas").mkdir(exist_ok=True)
         written = {}
@@ -249,10 +250,10 @@ def before(events: Sequence[dict[str, Any]]) -> list[int | None]:
 def open_poll_rig(bootstrap: str, folder: Path, **knobs: Any) -> Iterator[PollRig]:
     """Everything that one test needs, ended with it; ``keys`` among the knobs are the poller's."""
     with ExitStack() as ends:
-        keys = knobs.pop("keys", {})
+        keys, shards = knobs.pop("keys", {}), knobs.pop("shards", 1)
         dcl = Dcl(**knobs)
         ends.callback(dcl.stop)
-        rig = PollRig(bootstrap, folder, dcl)
+        rig = PollRig(bootstrap, folder, dcl, shards)
         rig.prepare(**keys)
         ends.callback(rig.close)
         yield rig

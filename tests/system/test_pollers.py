@@ -196,3 +196,28 @@ def test_a_cursor_that_is_moved_back_publishes_only_what_is_not_known(make_poll_
     found = rig.wait_for_all()
     assert [event["op"] for event in found["BEFORE"]] == ["snapshot"]
     assert len(found["KNOWN"]) == 1
+
+
+def test_each_account_is_a_shard_and_two_accounts_may_use_one_number(make_poll_rig: MakeRig) -> None:
+    rig = make_poll_rig(shards=2, keys={"accounts": ["10501", "10502"]})
+    relay = rig.start().joined()
+    rig.dcl.put("A", 10)
+    rig.dcl.put("10502/A", 20)
+    status = relay.wait(lambda status: status["events_total"] == 2, "the two orders never came")
+    assert [shard["orders"] for shard in status["shards"]] == [1, 1]
+    found = {event["account"]: (event["order_number"], event["stage_code"]) for event in rig.events()}
+    assert found == {"10501": ("A", 10), "10502": ("A", 20)}
+
+
+def test_relay_check_reaches_dcl_by_a_harmless_read(make_poll_rig: MakeRig) -> None:
+    rig = make_poll_rig()
+    ran = rig.command("check", rig.worker, "--json")
+    reached = {one["what"]: one for one in json.loads(ran.stdout)["reached"]}
+    assert reached[rig.worker]["ok"], ran.stdout
+    rig.dcl.faults(deny=401)
+    ran = rig.command("check", rig.worker)
+    assert ran.returncode == 1
+    assert "refuses us" in " ".join(ran.stdout.split())
+    refused = rig.command("offsets", rig.worker)
+    assert refused.returncode == 2
+    assert "relay poller reset" in refused.stderr

@@ -80,6 +80,15 @@ def test_each_account_is_asked_for_alone() -> None:
     assert asked(request)["filter"] == 'account_number eq "10502"'
 
 
+def test_another_accounts_order_is_left_to_its_own_shard() -> None:
+    """Should DCL not keep to the filter, an order would be told by two shards."""
+    flow = dcl(9, accounts=("10501", "10502")).window(1, HOUR, NOW)
+    next(flow)
+    with pytest.raises(StopIteration) as end:
+        flow.send(answer(ROW, ROW | {"account_number": "10502"}))
+    assert [order.account for order in end.value.value.orders] == ["10502"]
+
+
 def test_orders_are_mapped_into_the_relays_words() -> None:
     reading = respond(dcl().window(0, HOUR, NOW), answer(ROW))
     assert isinstance(reading, Reading)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from base64 import b64encode
 from collections import Counter
@@ -15,7 +16,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from workers.devkit.simulators import SimulatorOptions
-from workers.devkit.simulators.dcl_orders import DclOrders, Version, row
+from workers.devkit.simulators.dcl_orders import DclOrders, Version, account_of, row
 from workers.devkit.simulators.faults import Faults
 from workers.devkit.simulators.server import Answer, Received, SimulatorServer
 
@@ -137,10 +138,12 @@ class DclLedger:
     def _matching(self, asked: Mapping[str, str]) -> list[tuple[str, Version]]:
         numbers = set(asked["order_numbers"].split(",")) if asked.get("order_numbers") else None
         first, last = _time(asked, "modified_from"), _time(asked, "modified_to")
+        account = _account(asked)
         return [
             (number, version)
             for number, version in self.orders_by_number.shown()
-            if (numbers is None or number in numbers)
+            if (numbers is None or number.rpartition("/")[2] in numbers)
+            and account in {None, account_of(number)}
             and (first is None or version.modified_ms >= first)
             and (last is None or version.modified_ms <= last)
         ]
@@ -167,6 +170,16 @@ def _number(asked: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise BadRequestError(f"{name} must be a number of 1 or more.")
     return int(text)
+
+
+def _account(asked: Mapping[str, str]) -> str | None:
+    """The one filter that is imitated."""
+    if "filter" not in asked:
+        return None
+    found = re.fullmatch(r'account_number eq "([A-Za-z0-9-]+)"', asked["filter"])
+    if found is None:
+        raise BadRequestError("The filter is not understood.")
+    return found[1]
 
 
 def _time(asked: Mapping[str, str], name: str) -> int | None:

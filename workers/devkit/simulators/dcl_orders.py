@@ -95,18 +95,24 @@ class DclOrders:
         return later[0] if later and stage != 2 else stage  # noqa: PLR2004
 
 
+def account_of(number: str) -> str:
+    """Whose order it is: ``10502/A7`` is another account's than ``A7``."""
+    account, slash, _ = number.rpartition("/")
+    return account if slash else ACCOUNT
+
+
 def row(number: str, version: Version, modified_at: str) -> dict[str, Any]:
     """One order as DCL's page shows it."""
     carrier, service = CARRIERS[sum(number.encode()) % len(CARRIERS)]
     return {
         "order_status": 1,
-        "order_number": number,
+        "order_number": number.rpartition("/")[2],
         "location": "FR",
         "order_stage": version.stage,
         "stage_description": TEXTS.get(version.stage, "Not Documented"),
         "is_cancelled": version.cancelled,
         "is_back_order": False,
-        "account_number": ACCOUNT,
+        "account_number": account_of(number),
         "order_type": "REST",
         "system_id": "P",
         "ordered_date": modified_at[:10],

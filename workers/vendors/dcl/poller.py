@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -58,7 +58,7 @@ class DclPoller:
             if not isinstance(rows, Sequence):
                 return rows
             if len(rows) < self.options.page_size:
-                return self._reading(dcl, rows, asked)
+                return self._reading(dcl, self._ours(shard, rows), asked)
             smaller = asked.half()
             if smaller is None:
                 return (yield from self._full_second(dcl, shard, asked, passing=asked.start_ms >= sure_until_ms))
@@ -98,7 +98,7 @@ class DclPoller:
             if not isinstance(rows, Sequence):
                 return rows
             walks.add(rows)
-        reading = self._reading(dcl, list(walks.rows.values()), asked)
+        reading = self._reading(dcl, self._ours(shard, walks.rows.values()), asked)
         if isinstance(reading, Reading):
             reading.notes[FULL_SECOND] += 1
         return reading
@@ -139,6 +139,11 @@ class DclPoller:
                 notes[OUTSIDE] += 1
                 continue
             yield seen(row, None if found is None else found.earlier_ms, self.options)
+
+    def _ours(self, shard: int, rows: Iterable[dict[str, Any]]) -> Rows:
+        """Another account's orders are another shard's, should DCL not keep to the filter: told once, not twice."""
+        account = self._account(shard)
+        return [row for row in rows if account is None or row.get("account_number") == account]
 
     def _account(self, shard: int) -> str | None:
         return self.options.accounts[shard] if self.options.accounts else None
