@@ -33,7 +33,7 @@ class SharedSession:
         self._granted: str | None = None  # what the last login gave
         self._accepted: str | None = None  # what a request was last taken with
         self._failed = 0  # logins
-        self._failure: LoginFailed | None = None  # the last one
+        self._failure: Denied | Throttled | Unavailable | None = None  # of the last one
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """Send signed, and again after a login when the token was dead.
@@ -55,7 +55,7 @@ class SharedSession:
             if self._session.token != token:
                 continue
             if self._failure is not None and self._failed != failed:
-                raise self._failure
+                raise LoginFailed(self._failure)
             if token is not None and token == self._granted != self._accepted:
                 return response
             await self._log_in(token)
@@ -94,6 +94,6 @@ class SharedSession:
             failure = Unavailable(f"login: {error}")
         if failure is not None:
             self._failed += 1
-            self._failure = LoginFailed(failure)
-            raise self._failure
+            self._failure = failure
+            raise LoginFailed(failure)
         self._granted = self._session.token

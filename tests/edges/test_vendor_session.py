@@ -1,0 +1,110 @@
+"""One login for all: whoever finds the token dead waits for the same one, and takes its failure for its own."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from workers.core.outcome import Denied, Throttled, Unavailable
+from workers.edges.vendor_session import SharedSession
+from workers.vendors import Flow, LoginFailed
+
+REFUSED = Denied("login: no")
+DEAD, TAKEN = httpx.Response(401), httpx.Response(200)
+
+
+class Account:
+    """A session whose logins the test answers: a new token, or a refusal."""
+
+    def __init__(self, *logins: str | Denied) -> None:
+        self.token: str | None = "old"
+        self.waiting = list(logins)
+
+    def sign(self, request: httpx.Request) -> None:
+        request.headers["token"] = self.token or ""
+
+    def is_dead(self, response: httpx.Response) -> bool:
+        return response is DEAD
+
+    def login(self) -> Flow[Denied | Throttled | Unavailable | None]:
+        yield httpx.Request("POST", "https://vendor.test/login")
+        given = self.waiting.pop(0)
+        if isinstance(given, Denied):
+            return given
+        self.token = given
+        return None
+
+    def renew(self, idle: float) -> Flow[None] | None:  # noqa: ARG002
+        return None
+
+
+class Vendor:
+    """Keeps every request until the test answers it."""
+
+    def __init__(self) -> None:
+        self.asked: asyncio.Queue[tuple[str, asyncio.Future[httpx.Response]]] = asyncio.Queue()
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        answer: asyncio.Future[httpx.Response] = asyncio.get_running_loop().create_future()
+        await self.asked.put((request.headers["token"], answer))
+        return await answer
+
+    async def next(self) -> tuple[str, asyncio.Future[httpx.Response]]:
+        return await asyncio.wait_for(self.asked.get(), 5)
+
+
+async def run(flow: Flow[Any]) -> Any:
+    """The login itself is answered at once: what it gives is the account's."""
+    next(flow)
+    try:
+        flow.send(TAKEN)
+    except StopIteration as stop:
+        return stop.value
+    raise AssertionError("one request is a login")
+
+
+def two_under_way(account: Account, vendor: Vendor) -> tuple[SharedSession, list[asyncio.Task[httpx.Response]]]:
+    shared = SharedSession(account, vendor.send, run)
+    loop = asyncio.get_running_loop()
+    return shared, [loop.create_task(shared.send(httpx.Request("POST", "https://vendor.test/"))) for _ in range(2)]
+
+
+async def test_a_failed_login_is_the_failure_of_all_that_were_under_way() -> None:
+    """The second finds its token dead only afterwards: a login of its own would be the beginning of a storm."""
+    vendor = Vendor()
+    shared, (first, second) = two_under_way(Account(REFUSED, REFUSED), vendor)
+    answers = [(await vendor.next())[1] for _ in range(2)]
+    for sent, answer in zip((first, second), answers, strict=True):
+        answer.set_result(DEAD)
+        with pytest.raises(LoginFailed) as failed:
+            await sent
+        assert failed.value.outcome == REFUSED
+    assert shared.logins == 1
+
+
+async def test_whoever_comes_after_a_failed_login_tries_again() -> None:
+    vendor = Vendor()
+    shared, (first, second) = two_under_way(Account(REFUSED, "new"), vendor)
+    for answer in [(await vendor.next())[1] for _ in range(2)]:
+        answer.set_result(DEAD)
+    assert all(isinstance(one, LoginFailed) for one in await asyncio.gather(first, second, return_exceptions=True))
+    later = asyncio.create_task(shared.send(httpx.Request("POST", "https://vendor.test/")))
+    (await vendor.next())[1].set_result(DEAD)
+    token, answer = await vendor.next()
+    answer.set_result(TAKEN)
+    assert (token, await later, shared.logins) == ("new", TAKEN, 2)
+
+
+async def test_a_token_that_died_costs_one_login_however_late_it_is_noticed() -> None:
+    vendor = Vendor()
+    shared, (first, second) = two_under_way(Account("new"), vendor)
+    answers = [(await vendor.next())[1] for _ in range(2)]
+    for sent, answer in zip((first, second), answers, strict=True):
+        answer.set_result(DEAD)
+        token, again = await vendor.next()
+        again.set_result(TAKEN)
+        assert (token, await sent) == ("new", TAKEN)
+    assert shared.logins == 1
