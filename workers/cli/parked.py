@@ -49,7 +49,7 @@ class Wish:
     rate: float | None = None
 
 
-@click.group()
+@click.group(epilog="Example: relay parked list --sink ecdp-sink")
 def parked() -> None:
     """Orders that a vendor refused: see them, understand them, put them back.
 
