@@ -117,7 +117,8 @@ def play(screen: Screen, ends: ExitStack, *, orders: Path | None, yes: bool, beg
     progress.look()
     screen.step("counting at the vendors")
     sinks = [account_of(demo.watch.sinks[view.name], view, demo, samples) for view in progress.sinks]
-    return demo, Account(tuple(sinks), progress.first_delivered, time.monotonic() - begun, dict(outages.meanwhile))
+    seconds, meanwhile = time.monotonic() - begun, dict(outages.meanwhile)
+    return demo, Account(tuple(sinks), progress.first_delivered, seconds, meanwhile, demo.news())
 
 
 def _publish(demo: Demo, publishers: Publishers, samples: Sequence[Sample], outages: Outages) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from workers.app.topology import SinkSpec
 from workers.devkit import child
+from workers.devkit.demo_news import News
 from workers.devkit.demo_parts import DemoError
 from workers.devkit.demo_samples import CREATED, Sample
 from workers.devkit.demo_start import Demo
@@ -72,11 +73,13 @@ class Account:
     first_delivered: float | None  # seconds after the start
     seconds: float
     meanwhile: Mapping[str, int] = field(default_factory=dict)  # by sink: records ended while another's vendor was down
+    news: tuple[News, ...] = ()  # what the pollers told
 
     @property
     def right(self) -> bool:
         """Whether everything adds up."""
-        return bool(self.sinks) and all(check.right for sink in self.sinks for check in sink.checks)
+        checked = all(check.right for sink in self.sinks for check in sink.checks)
+        return bool(self.sinks) and checked and all(one.right for one in self.news)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self) | {"right": self.right}, ensure_ascii=False)

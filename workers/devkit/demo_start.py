@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -15,10 +15,11 @@ from types import TracebackType
 import httpx
 
 from workers.app.configuration import load_configuration
-from workers.app.topology import SinkSpec, Topology
+from workers.app.topology import PollerSpec, SinkSpec, Topology
 from workers.app.urls import is_loopback
 from workers.devkit.broker import Broker
 from workers.devkit.broker_install import KAFKA_VERSION
+from workers.devkit.demo_news import News, enliven, news_of, poller_variables
 from workers.devkit.demo_parts import (
     DemoError,
     Part,
@@ -31,6 +32,7 @@ from workers.devkit.demo_parts import (
 )
 from workers.devkit.demo_screen import Screen
 from workers.devkit.demo_watch import Watch
+from workers.devkit.simulators import SECRET
 
 # What takes minutes in production would bore at a demonstration.
 _IMPATIENT = {"UNKNOWN_ORDER_WAIT": "3s", "RETRY__MAX": "1s", "DRAIN": "3s"}
@@ -45,10 +47,18 @@ class Demo:
     bootstrap: str
     since: datetime  # what was parked before is none of ours
     watch: Watch
+    pollers: Mapping[str, tuple[PollerSpec, Part]] = field(default_factory=dict)  # with the simulator of each
 
     def wait_until_ready(self) -> None:
         """Return when all workers have joined their groups; raises `DemoError`."""
         wait_until_ready(self.watch.workers, self.watch.client)
+        for _, simulator in self.pollers.values():
+            enliven(self.watch.client, simulator)
+
+    def news(self) -> tuple[News, ...]:
+        """What the pollers have told; raises `DemoError`."""
+        client, workers = self.watch.client, self.watch.workers
+        return tuple(news_of(client, self.stage, spec, simulator, workers) for spec, simulator in self.pollers.values())
 
 
 def start(screen: Screen, ends: ExitStack, *, yes: bool = False) -> Demo:
@@ -63,6 +73,9 @@ def start(screen: Screen, ends: ExitStack, *, yes: bool = False) -> Demo:
     sinks = topology.workers
     folder = _folder(ends)
     vendors = list(dict.fromkeys(sink.vendor for sink in sinks.values()))
+    # In a Kafka that is not the demo's own the pollers may have told other orders of these numbers before.
+    pollers = {} if given else topology.pollers
+    vendors += [poller.vendor for poller in pollers.values() if poller.vendor not in vendors]
     screen.step(f"vendor simulators: {', '.join(vendors)}")
     bare = Stage(folder, dict(os.environ), ends)
     starting = {vendor: start_simulator(bare, vendor) for vendor in vendors}
@@ -70,10 +83,15 @@ def start(screen: Screen, ends: ExitStack, *, yes: bool = False) -> Demo:
     simulators = {vendor: ready_simulator(part) for vendor, part in starting.items()}
     for sink in sinks.values():
         environ |= _settings(sink, simulators[sink.vendor])
+    told = {name: (poller, simulators[poller.vendor]) for name, poller in pollers.items()}
+    for poller, simulator in told.values():
+        environ |= poller_variables(poller, simulator, SECRET)
     stage = Stage(folder, environ, ends)
     screen.step(f"topics: {', '.join(topology.topics)}")
     stage.run("topics", "topics", "apply")
-    return Demo(stage, bootstrap, datetime.now(UTC), _workers(screen, stage, sinks, simulators))
+    theirs = {sink.vendor: simulators[sink.vendor] for sink in sinks.values()}
+    watch = _workers(screen, stage, sinks, theirs, [*sinks, *told])
+    return Demo(stage, bootstrap, datetime.now(UTC), watch, told)
 
 
 def refuse_foreign(given: str) -> None:
@@ -120,8 +138,14 @@ def _settings(sink: SinkSpec, simulator: Part) -> dict[str, str]:
     return {f"{own}{key}": value for key, value in _IMPATIENT.items()} | vendor_variables(sink, simulator.url)
 
 
-def _workers(screen: Screen, stage: Stage, sinks: Mapping[str, SinkSpec], simulators: Mapping[str, Part]) -> Watch:
-    screen.step(f"workers: {', '.join(sinks)}")
-    workers = start_workers(stage, sinks)
+def _workers(
+    screen: Screen,
+    stage: Stage,
+    sinks: Mapping[str, SinkSpec],
+    simulators: Mapping[str, Part],
+    names: Sequence[str],
+) -> Watch:
+    screen.step(f"workers: {', '.join(names)}")
+    workers = start_workers(stage, names)
     client = stage.ends.enter_context(httpx.Client(trust_env=False, timeout=5.0))
     return Watch(client, sinks, workers, simulators, {})

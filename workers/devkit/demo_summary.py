@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from workers.devkit.demo_account import Account, Parked, SinkAccount
+from workers.devkit.demo_news import News
 from workers.devkit.demo_start import Demo, settings_of
 
 _LONGEST_DETAIL = 120
@@ -24,9 +25,18 @@ def print_summary(console: Console, account: Account) -> None:
         console.print(f" {_counts(sink)}\n", highlight=False)
         if sink.parked:
             console.print(_parked(sink))
+    for news in account.news:
+        console.print(f"\n {_news(news)}", highlight=False)
     first = f"The first order was delivered after {account.first_delivered:.1f} s; " if account.first_delivered else ""
     verdict = "[green]It adds up.[/]" if account.right else "[red]It does not add up.[/]"
     console.print(f"{verdict} {first}all of it after {account.seconds:.1f} s.", highlight=False)
+
+
+def _news(news: News) -> str:
+    said = f"{news.name}: {news.orders} orders moved on at {news.vendor}; {news.events} events in {news.topic}"
+    if news.right:
+        return f"{said}, each change once: the last one of every order is what {news.vendor} has"
+    return f"{said}; [red]{news.wrong} orders are not as {news.vendor} has them[/]"
 
 
 def _checks(sink: SinkAccount) -> Table:
@@ -96,6 +106,8 @@ def _commands(account: Account) -> Iterator[str]:
     for sink in account.sinks:
         yield _explained(f"relay tail {sink.parks} --from-beginning", "what is parked, and why")
         yield _explained(f"relay offsets {sink.view.name}", "how far it has read")
+    for news in account.news:
+        yield _explained(f"relay tail {news.topic} --from-beginning", f"what changed at {news.vendor}, and from what")
     yield _explained("relay sample order-created | relay publish order-created -", "an order more")
 
 
