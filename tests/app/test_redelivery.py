@@ -357,3 +357,15 @@ async def test_a_create_delivered_after_one_that_was_refused_for_itself_does_not
     assert stand.redelivery.delivered(stand.create()) is False
     assert not stand.redelivery.has("A")
     assert not stand.fences["A"].mended
+
+
+async def test_until_the_fences_end_is_told_nothing_of_the_order_may_be_sent(stand: Stand) -> None:
+    """Sent before, it would be followed by the parked records once more if the worker died between."""
+    stand.park("A:1")
+    stand.redelivery.ask(stand.rig.state.shards[0], "A", "c1", resumed=False)
+    entry = await stand.next()
+    stand.deliver(entry)
+    assert stand.fences == {}
+    assert "A" in stand.rig.state.unfencing
+    await stand.until(lambda: not stand.rig.state.unfencing)
+    assert stand.written[-1] == ("A", None)

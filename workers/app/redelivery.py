@@ -186,26 +186,39 @@ class Redelivery:
         spans = {run.order_id: self._span(run) for run in wave}
         try:
             found = await self._reader.read(Partition(self._state.spec.parks, number), spans)
-            for record in found.records:
-                await self._learn(record)
+            sources = await self._sources(found.records)
         except (KafkaFailed, RegistryUnavailable) as error:
             log.warning("redelivery_waits", worker=self._state.spec.name, detail=str(error))
             await asyncio.sleep(_AGAIN)
-            found = Wave([], -1)
+            found, sources = Wave([], -1), []
         going = {run.order_id: run for run in wave if self._runs.get(run.order_id) is run}
-        for record in found.records:
-            run = going.get(order_of(record))
+        for parked, source in sources:
+            run = going.get(order_of(parked))
             if run is not None:
-                self._take(run, record)
+                self._take(run, parked, source)
         for order_id, run in going.items():
             run.read_to = max(run.read_to, min(spans[order_id][1], found.reached))
             self._send_on(run)
         self._pump()
 
-    async def _learn(self, parked: Record) -> None:
+    async def _sources(self, records: list[Record]) -> list[tuple[Record, Record]]:
+        """Each parked record with the one that its source had; raises `RegistryUnavailable`."""
+        found = []
+        for parked in filter(is_original, records):
+            try:
+                source = source_record(parked)
+            except ValueError as error:  # somebody else's record, in our topic
+                where = {"partition": str(parked.at), "offset": parked.offset}
+                log.error("parked_record_unreadable", worker=self._state.spec.name, detail=str(error), **where)
+                continue
+            await self._learn(source)
+            found.append((parked, source))
+        return found
+
+    async def _learn(self, source: Record) -> None:
         """Lanes take only what can be decoded at once; raises `RegistryUnavailable`."""
         try:
-            self._codec.order_id(source_record(parked).topic, parked.value or b"")
+            self._codec.order_id(source.topic, source.value or b"")
         except UnknownSchema as unknown:
             await self._codec.learn(unknown.schema_id)
         except (Undecodable, ValueError, KeyError):
@@ -215,15 +228,7 @@ class Redelivery:
         fence = run.shard.fences[run.order_id]
         return max(fence.first or 0, run.read_to + 1), fence.last or 0
 
-    def _take(self, run: Run, parked: Record) -> None:
-        if not is_original(parked):
-            return
-        try:
-            source = source_record(parked)
-        except ValueError as error:  # somebody else's record, in our topic
-            where = {"partition": str(parked.at), "offset": parked.offset}
-            log.error("parked_record_unreadable", worker=self._state.spec.name, detail=str(error), **where)
-            return
+    def _take(self, run: Run, parked: Record, source: Record) -> None:
         place = source.topic, source.offset
         if place in run.seen and not _take_away(run, source):
             return  # delivered already
@@ -282,7 +287,7 @@ class Redelivery:
         del run.shard.fences[run.order_id]
         self._queue.fence_changed(run.shard.number, run.order_id)
         self._close(run)
-        log.info("order_released", worker=self._state.spec.name, order_id=run.order_id)
+        log.debug("order_released", worker=self._state.spec.name, order_id=run.order_id)
 
     def _close(self, run: Run) -> None:
         del self._runs[run.order_id]

@@ -17,6 +17,7 @@ ORDER_ID = "relay-order-id"
 DISCARDED_AT = "relay-discarded-at"
 DISCARDED_FIRST = "relay-discarded-first"
 DISCARDED_LAST = "relay-discarded-last"
+_COORDINATES = ("relay-source-topic", "relay-source-partition", "relay-source-offset", "relay-source-timestamp")
 _ROW_VERSION = 1
 
 
@@ -82,19 +83,14 @@ def discard_headers(sink: str, command: Discard, records: int, places: tuple[int
 
 def source_record(parked: Record) -> Record:
     """The record as its source had it, from a parked one's bytes and headers; raises `ValueError`."""
-    coordinates = {
-        name: _text(parked, f"relay-source-{name}") for name in ("topic", "partition", "offset", "timestamp")
-    }
+    told = dict(parked.headers)
+    try:
+        topic, partition, offset, timestamp = (told[name] or b"" for name in _COORDINATES)
+    except KeyError as error:
+        raise ValueError(f"a parked record without the header {error.args[0]}") from error
     own = tuple(header for header in parked.headers if not header[0].startswith(PREFIX))
-    return Record(
-        coordinates["topic"],
-        int(coordinates["partition"]),
-        int(coordinates["offset"]),
-        int(coordinates["timestamp"]),
-        parked.key,
-        parked.value,
-        own,
-    )
+    place = topic.decode("utf-8", "replace"), int(partition), int(offset)
+    return Record(*place, int(timestamp), parked.key, parked.value, own)
 
 
 def order_of(parked: Record) -> str:
@@ -190,10 +186,3 @@ def header_text(record: Record, name: str) -> str | None:
     """A header as text, or None."""
     value = record.header(name)
     return None if value is None else value.decode("utf-8", "replace")
-
-
-def _text(record: Record, name: str) -> str:
-    value = record.header(name)
-    if value is None:
-        raise ValueError(f"a parked record without the header {name}")
-    return value.decode("utf-8", "replace")

@@ -36,4 +36,7 @@ class Record:
 
     def header(self, name: str) -> bytes | None:
         """The last header of that name, or None."""
-        return next((value for key, value in reversed(self.headers) if key == name), None)
+        for key, value in reversed(self.headers):
+            if key == name:
+                return value
+        return None

@@ -65,7 +65,7 @@ def _read(
 
 def one_pass(reader: PartitionReader, at: Partition, wanted: Mapping[str, tuple[int, int]]) -> Wave:
     """Read once over what these orders have parked; blocking, and raises kafka-python's errors."""
-    oldest, _ = reader.bounds([at])[at]
+    oldest = reader.oldest(at)
     until = monotonic() + _WITHIN / 2  # an open transaction may hold the reading up
     found: list[Record] = []
     size, reached = 0, -1

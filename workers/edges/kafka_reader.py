@@ -14,6 +14,7 @@ from workers.edges.kafka_client import KafkaConnection, KafkaFailed, consumer_op
 from workers.edges.kafka_values import to_record
 
 _POLL_MS = 500
+_FETCH_WAIT_MS = 20
 _POSITIVE = 0x7FFFFFFF
 
 
@@ -22,6 +23,7 @@ class PartitionReader:
 
     def __init__(self, consumer: Any) -> None:
         self._consumer = consumer
+        self._oldest: dict[Partition, int] = {}
 
     def partitions(self, topic: str) -> list[Partition]:
         """All partitions of a topic; none when it is not there."""
@@ -35,6 +37,12 @@ class PartitionReader:
         starts = self._consumer.beginning_offsets(asked, timeout_ms=10_000)
         ends = self._consumer.end_offsets(asked, timeout_ms=10_000)
         return {Partition(at.topic, at.partition): (starts[at], ends[at]) for at in asked}
+
+    def oldest(self, at: Partition) -> int:
+        """The oldest offset that was there when it was first asked: a read below what expired since then fails."""
+        if at not in self._oldest:
+            self._oldest[at] = self.bounds([at])[at][0]
+        return self._oldest[at]
 
     def stretch(self, at: Partition, first: int, end: int) -> Iterator[list[Record]]:
         """Yield the records from ``first`` to before ``end``, in batches; ``first`` must not be expired.
@@ -65,7 +73,9 @@ class PartitionReader:
 
 def new_reader(connection: KafkaConnection) -> PartitionReader:
     """Connect; raises kafka-python's errors."""
-    return PartitionReader(open_client(KafkaConsumer, consumer_options(connection)))
+    # A fetch that waits at the end of one partition holds up the next one: half a second for each with the default.
+    options = consumer_options(connection) | {"fetch_max_wait_ms": _FETCH_WAIT_MS, "max_poll_records": 5_000}
+    return PartitionReader(open_client(KafkaConsumer, options))
 
 
 @contextmanager
