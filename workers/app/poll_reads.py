@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import assert_never
 
@@ -33,11 +34,18 @@ class PollReads:
             found = await self._run(flow(), clock)
             if isinstance(found, Reading):
                 self._report(Delivered())
-                self._tools.stats.notes.update(found.notes)
+                self._note(found.notes)
                 return found
             failures += 1
             self._failed(found, failures)
             await asyncio.sleep(self._retry.delay(failures, 0.5 + self._tools.chance() / 2))
+
+    def _note(self, notes: Counter[str]) -> None:
+        """Count what was peculiar; say each kind once."""
+        counted = self._tools.stats.notes
+        for name in notes.keys() - counted.keys():
+            log.warning("vendor_answer_peculiar", worker=self._tools.spec.name, what=name)
+        counted.update(notes)
 
     async def _run(self, flow: Flow[Reading | PollFault], clock: PollClock) -> Reading | PollFault:
         self._tools.in_flight += 1

@@ -236,6 +236,8 @@ PAGE = httpx.Response(200, content=b"<html>Sign in</html>", headers={"content-ty
         (PAGE, Unavailable),
         (answer({"order_stage": 10}), Unavailable),
         (answer("TEST02"), Unavailable),
+        (answer(ROW | {"order_number": ""}), Unavailable),
+        (answer(ROW | {"order_stage": 2**40}), Unavailable),
         (answer(status=400, error_code=40), Unavailable),
         (answer(status=401, error_code=41), Denied),
         (answer(status=403, error_code=43), Denied),

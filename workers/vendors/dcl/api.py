@@ -97,9 +97,9 @@ class Shipment(_Wire):
 class Order(_Wire):
     """Without an order number it is no order; everything else may be missing."""
 
-    order_number: str
+    order_number: Annotated[str, Field(min_length=1)]
     account_number: Text = ""
-    order_stage: int | None = None
+    order_stage: Annotated[int, Field(gt=-(2**31), lt=2**31)] | None = None
     stage_description: Text = ""
     order_status: int | None = None
     is_cancelled: Flag = False
