@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 import httpx
@@ -108,3 +109,29 @@ async def test_a_token_that_died_costs_one_login_however_late_it_is_noticed() ->
         again.set_result(TAKEN)
         assert (token, await sent) == ("new", TAKEN)
     assert shared.logins == 1
+
+
+async def test_a_login_that_fails_when_nobody_waits_any_more_is_no_error() -> None:
+    vendor, said = Vendor(), list[Any]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def late(flow: Flow[Any]) -> Any:
+        begun.set()
+        await go_on.wait()
+        return await run(flow)
+
+    account = Account(REFUSED)
+    account.token = None
+    shared = SharedSession(account, vendor.send, late)
+    waiting = asyncio.create_task(shared.send(httpx.Request("POST", "https://vendor.test/")))
+    await begun.wait()
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    go_on.set()
+    while account.waiting:  # noqa: ASYNC110 - what is awaited is a state that no event tells
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    shared._login = None
+    gc.collect()
+    assert said == []

@@ -93,6 +93,7 @@ def test_sigterm_while_the_vendor_hangs_leaves_in_time_and_loses_nothing(rig: Ri
     relay.wait(lambda status: status["in_flight"] > 0, "nothing was sent")
     relay.term()
     assert relay.ended(1 + 5) == 0
+    assert not relay.said("library"), "a login that nobody waits for any more is no error"
     rig.vendor.well()
     again = rig.start().joined()
     again.caught_up()

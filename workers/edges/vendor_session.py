@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from time import monotonic
+from typing import TypeAlias
 
 import httpx
 
@@ -12,7 +13,8 @@ from workers.core.outcome import Denied, Throttled, Unavailable
 from workers.vendors import Flow, LoginFailed, MaybeSent, NotSent, Session
 
 Send = Callable[[httpx.Request], Awaitable[httpx.Response]]
-RunFlow = Callable[[Flow[Denied | Throttled | Unavailable | None]], Awaitable[Denied | Throttled | Unavailable | None]]
+Failure: TypeAlias = Denied | Throttled | Unavailable | None
+RunFlow = Callable[[Flow[Failure]], Awaitable[Failure]]
 
 
 class SharedSession:
@@ -27,13 +29,13 @@ class SharedSession:
         self._session = session
         self._send = send
         self._run = run
-        self._login: asyncio.Task[None] | None = None
+        self._login: asyncio.Task[Failure] | None = None
         self.used_at = monotonic()
         self.logins = 0
         self._granted: str | None = None  # what the last login gave
         self._accepted: str | None = None  # what a request was last taken with
         self._failed = 0  # logins
-        self._failure: Denied | Throttled | Unavailable | None = None  # of the last one
+        self._failure: Failure = None  # of the last one
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """Send signed, and again after a login when the token was dead.
@@ -82,11 +84,14 @@ class SharedSession:
         if self._login is None or self._login.done():
             self._login = asyncio.get_running_loop().create_task(self._one_login(dead))
         # Shielded: a flight that is cut off must not take the login away from the others that wait for it.
-        await asyncio.shield(self._login)
+        failure = await asyncio.shield(self._login)
+        if failure is not None:
+            raise LoginFailed(failure)
 
-    async def _one_login(self, dead: str | None) -> None:
+    async def _one_login(self, dead: str | None) -> Failure:
+        """Return what went wrong, instead of raising it: perhaps nobody waits for it any more."""
         if self._session.token != dead:
-            return
+            return None
         self.logins += 1
         try:
             failure = await self._run(self._session.login())
@@ -95,5 +100,6 @@ class SharedSession:
         if failure is not None:
             self._failed += 1
             self._failure = failure
-            raise LoginFailed(failure)
+            return failure
         self._granted = self._session.token
+        return None
