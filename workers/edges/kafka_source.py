@@ -203,6 +203,7 @@ class KafkaSource:
         self.polled_at = monotonic()
         self._obey(consumer)
         try:
+            _let_go_of_drained(consumer)
             polled = consumer.poll(timeout_ms=_AWAITED_POLL_MS if self._awaited else _IDLE_POLL_MS)
             # First what was fetched: poll() has moved past it, so an error before it would lose it for good.
             self._hand_over(consumer, polled)
@@ -353,6 +354,19 @@ def _end(done: asyncio.Future[None], failure: Exception | None) -> None:
         done.set_result(None)
     else:
         done.set_exception(failure)
+
+
+def _let_go_of_drained(consumer: KafkaConsumer) -> None:
+    """Empty the fetcher's in-line slot when what stands there has been used up.
+
+    kafka-python 3.0.12 keeps what a paused partition had fetched, and puts it back only while that slot is None; but
+    it leaves a used-up batch there. The resumed partition then counts as having data, is not fetched, and delivers
+    nothing any more: a merge that waits for it would wait for ever.
+    """
+    fetcher = consumer._fetcher  # noqa: SLF001 - there is no public way
+    used = getattr(fetcher, "_next_partition_records", None)
+    if used is not None and not used:
+        fetcher._next_partition_records = None  # noqa: SLF001 - the same
 
 
 def _kafka(partitions: Iterable[Partition]) -> list[TopicPartition]:
