@@ -14,6 +14,11 @@ def run(names: tuple[str, ...]) -> int:
     RELAY_HTTP_ADDR (127.0.0.1:8080).
     """
     import os
+    import sys
+
+    # httpx does without its own command line where that cannot be imported; it brings rich and pygments along, which
+    # would cost every start of a worker 0.3 s.
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
     from workers.app.configuration import load_configuration
     from workers.app.process import WorkerFailed, run_workers

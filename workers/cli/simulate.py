@@ -30,7 +30,7 @@ GET /_sim/orders and /_sim/log show what was applied. The first word printed is 
 @click.option("--latency", metavar="DURATION", help="Wait before every answer, such as 50ms.")
 @click.option("--error-rate", metavar="SHARE", help="Share of requests answered with a 5xx, 0 to 1.")
 @click.option("--fault", "faults", metavar="NAME=VALUE", multiple=True, help="Set any knob of /_sim/faults.")
-@click.option("--light", is_flag=True, help="Keep only ids and statuses of orders: for long runs.")
+@click.option("--light", is_flag=True, help="For benchmarks: no fault but latency, no content kept.")
 def simulate(
     vendor: str, *, latency: str | None, error_rate: str | None, faults: tuple[str, ...], **options: Any
 ) -> None:

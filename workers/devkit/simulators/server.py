@@ -15,6 +15,7 @@ from multidict import CIMultiDictProxy
 from workers.devkit.simulators import SimulatorOptions
 from workers.devkit.simulators.control import CONTROL, control
 from workers.devkit.simulators.faults import Faults
+from workers.devkit.simulators.light import Light
 
 JSON_TYPE: Final = "application/json"
 PAGE: Final = b"<!DOCTYPE html><html><body><h1>Please sign in to the network</h1></body></html>"
@@ -84,6 +85,7 @@ class SimulatorServer:
     most_in_flight: int = 0
     faults: Faults = field(default_factory=Faults)
     _quiet: bool = True
+    _light: Light | None = None
     _chance: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - no secret
 
     async def start(self) -> str:
@@ -91,8 +93,10 @@ class SimulatorServer:
         self._changed = asyncio.Event()
         self._runner = await _runner(self._receive)
         self._control = await _runner(partial(control, self))
-        self._port = await self._listen(self._runner, self.options.port)
-        self.base_url = f"http://{self.options.host}:{self._port}"
+        light = not self.options.keep_content
+        self._port = await self._listen(self._runner, 0 if light else self.options.port)
+        port = await self._listen_lightly() if light else self._port
+        self.base_url = f"http://{self.options.host}:{port}"
         port = await self._listen(self._control, self.options.control_port)
         self.control_url = f"http://{self.options.host}:{port}"
         await self.set_faults(self.options.faults)
@@ -101,6 +105,8 @@ class SimulatorServer:
     async def stop(self) -> None:
         """Close both ports; requests that hang are cut."""
         self._changed.set()
+        if self._light is not None:
+            self._light.close()
         await self._runner.cleanup()
         await self._control.cleanup()
 
@@ -123,10 +129,19 @@ class SimulatorServer:
         return {
             "requests_total": self.requests.total(),
             "requests": dict(self.requests),
-            "in_flight": self.in_flight,
-            "most_in_flight": self.most_in_flight,
+            "in_flight": self.in_flight + (self._light.in_flight if self._light else 0),
+            "most_in_flight": max(self.most_in_flight, self._light.most_in_flight if self._light else 0),
             **self.behaviour.stats(),
         }
+
+    async def _listen_lightly(self) -> int:
+        """Put the vendor's port on `Light`; what it counts are our counts."""
+        light = Light(
+            Received, lambda request: self.behaviour.answer(request, self.faults), lambda: self.faults.latency
+        )
+        light.requests = self.requests
+        self._light = light
+        return await light.listen(self.options.host, self.options.port)
 
     async def _listen(self, runner: web.ServerRunner, port: int) -> int:
         await web.TCPSite(runner, self.options.host, port, reuse_address=True, backlog=1024).start()
