@@ -19,7 +19,6 @@ class Stats:
     resends: int = 0  # delivered by one more request after an attempt whose result is not known
     duplicates_avoided: int = 0  # found at the vendor instead of being sent again
     repeated: int = 0  # records that a former owner may have sent before it died
-    requests: Counter[str] = field(default_factory=Counter)  # by HTTP status, or how it failed
     key_mismatches: int = 0  # key missing, or not the order id
     two_partitions: int = 0  # orders seen in two partitions
     passed_unreachable: int = 0  # records that went on without the sink's other topic

@@ -192,20 +192,16 @@ async def _close_quietly(producer: KafkaProducer) -> None:
         return  # it was given up: nobody waits for it
 
 
-def advice(error: BaseException) -> str:
+def advice(error: Exception) -> str:
     """One line: what went wrong, and what to do where it is known."""
     if isinstance(error, UnknownTopicOrPartitionError):
-        return f"{describe_any(error)}: a topic is missing; run 'relay topics apply'"
+        return f"{describe(error)}: a topic is missing; run 'relay topics apply'"
     if isinstance(error, KafkaTimeoutError) and "metadata" in str(error):
-        return f"{describe_any(error)}: Kafka is out of reach, or a topic is missing; run 'relay topics apply'"
+        return f"{describe(error)}: Kafka is out of reach, or a topic is missing; run 'relay topics apply'"
     if isinstance(error, ValueError) and "partition" in str(error):
         todo = "give it as many partitions as the sink's topics have, see 'relay topics plan'"
-        return f"{describe_any(error)}: {todo}"
+        return f"{describe(error)}: {todo}"
     if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
         todo = "raise max.message.bytes of the parked topic in topics.yaml, then 'relay topics apply'"
-        return f"{describe_any(error)}: {todo}"
-    return describe_any(error)
-
-
-def describe_any(error: BaseException) -> str:
-    return describe(error) if isinstance(error, Exception) else type(error).__name__
+        return f"{describe(error)}: {todo}"
+    return describe(error)
