@@ -10,6 +10,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any, Final, assert_never
 
+from workers.devkit.simulators.ecourier_events import wall
 from workers.edges.avro_types import Array, Enum, Field, Fixed, Logical, Map, Primitive, Record, Type, Union
 from workers.edges.event_json import from_json
 
@@ -84,9 +85,27 @@ def _order_status(random: Random, _now: datetime) -> dict[str, Any]:
     }
 
 
+def _courier_order_event(random: Random, now: datetime) -> dict[str, Any]:
+    number, courier_event_id = f"OR-{_order_id(random)}", str(random.randrange(_ORDERS))
+    return {
+        "event_id": f"ecourier:{number}:{courier_event_id}:{random.randbytes(16).hex()}",
+        "vendor": "ecourier",
+        "order_number": number,
+        "order_id": number.removeprefix("OR-"),
+        "courier_event_id": courier_event_id,
+        "event_type": "POD",
+        "occurred_at": _time(now.replace(microsecond=0)),
+        "occurred_at_text": wall(int(now.timestamp() * 1000)),
+        "event_source": "Mobile",
+        "order_status": "A",
+        **dict.fromkeys(("note", "edi_note", "raw")),
+    }
+
+
 _BY_HAND: Final[Mapping[str, Callable[[Random, datetime], dict[str, Any]]]] = {
     "order-created": _order_created,
     "order-status": _order_status,
+    "courier-order-event": _courier_order_event,
 }
 
 

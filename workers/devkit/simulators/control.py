@@ -27,6 +27,8 @@ async def control(server: SimulatorServer, request: web.BaseRequest) -> web.Resp
         case "GET", "log":
             start = request.query.get("from", "0")
             return _json(server.behaviour.log(int(start) if start.isdecimal() else 0))
+        case "POST", "orders":
+            return _move(server, await request.read())
         case ("GET" | "POST" | "DELETE") as method, "faults":
             return await _faults(server, method, request)
         case _:
@@ -55,6 +57,16 @@ async def _turn(server: SimulatorServer, request: web.BaseRequest) -> web.Respon
     if lasts is not None:
         asyncio.get_running_loop().call_later(lasts, server.set_faults_soon, before)
     return _json(faults.model_dump(mode="json"))
+
+
+def _move(server: SimulatorServer, body: bytes) -> web.Response:
+    """Move one order by hand, at a vendor whose orders can be."""
+    if not hasattr(server.behaviour, "move"):
+        return _json({"error": "this vendor's orders are moved by requests alone"}, 404)
+    try:
+        return _json(server.behaviour.move(orjson.loads(body)))
+    except ValueError as error:
+        return _json({"error": str(error)}, 400)
 
 
 def _json(value: Any, status: int = 200) -> web.Response:

@@ -42,6 +42,7 @@ PARAMETERS: Final = frozenset(
 MAX_PAGE_SIZE: Final = 100
 PATH: Final = "/api/v1/orders"
 FIRST_ORDERS: Final = 40  # what is there when it starts
+CHANGES: Final = 0.5  # orders that move on in a second, where nothing else is said
 
 
 class BadRequestError(ValueError):
@@ -119,7 +120,7 @@ class DclLedger:
         now = self.orders_by_number.clock_ms()
         if self.lived_ms is None:
             self.lived_ms = now
-        count = int((now - self.lived_ms) * faults.changes / 1000)
+        count = int((now - self.lived_ms) * _rate(faults) / 1000)
         if count:
             self.lived_ms = now
             self.happen(min(count, 10_000), faults)
@@ -163,6 +164,10 @@ class DclLedger:
     @staticmethod
     def _says(status: int, code: int, message: str) -> Answer:
         return Answer(status, orjson.dumps({"error_code": code, "error_message": message}))
+
+
+def _rate(faults: Faults) -> float:
+    return CHANGES if faults.changes is None else faults.changes
 
 
 def _number(asked: Mapping[str, str], name: str, default: int) -> int:
@@ -212,7 +217,7 @@ class DclSimulator:
 
     async def start(self) -> str:
         """Listen, with some orders there already; return the base URL, which ends in the API's path."""
-        if self.options.faults.changes:
+        if _rate(self.options.faults):
             self.ledger.happen(FIRST_ORDERS, self.options.faults)
         return await self.server.start() + PATH.removesuffix("/orders")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,9 @@ from typing import Any, Final
 import orjson
 
 from workers.devkit.simulators import SECRET, SimulatorOptions, Terms
-from workers.devkit.simulators.ecourier_orders import Orders
+from workers.devkit.simulators.ecourier_events import Move, visible
+from workers.devkit.simulators.ecourier_life import NEW, Life
+from workers.devkit.simulators.ecourier_orders import DELETED, Orders
 from workers.devkit.simulators.ecourier_rules import order_errors
 from workers.devkit.simulators.ecourier_tokens import Tokens
 from workers.devkit.simulators.faults import Faults
@@ -27,7 +30,6 @@ CODES: Final = {
     -6: "No config file found: Configuration='{00000000-0000-0000-0000-000000000000}'",
 }
 UNABLE_TO_CANCEL, UNABLE_TO_MODIFY = "Order Unable to Cancel", "Order Unable to Modify"
-NEW, DELETED = "N", "X"
 INTERNAL_ERROR: Final = 500
 
 
@@ -37,11 +39,13 @@ class EcourierLedger:
 
     secret: str
     tokens: Tokens = field(init=False)
-    kept: Orders = field(default_factory=Orders)
+    kept: Orders = field(default_factory=lambda: Orders(lambda: time.time_ns() // 1_000_000))
+    life: Life = field(init=False)
     requests: Counter[str] = field(default_factory=Counter)  # by endpoint
 
     def __post_init__(self) -> None:
         self.tokens = Tokens(self.secret)
+        self.life = Life(self.kept)
 
     def answer(self, request: Received, faults: Faults) -> Answer:
         """Apply the request and answer it as documented."""
@@ -60,6 +64,7 @@ class EcourierLedger:
         token = request.headers.get("UserGUID", "")
         if not self.tokens.use(token, faults.token_uses):
             return self.trouble(faults.dead_token)
+        self.life.live(faults)
         return self._known(endpoint, body, token, faults)
 
     def trouble(self, status: int, said: str = "") -> Answer:
@@ -79,8 +84,20 @@ class EcourierLedger:
         return {"endpoints": dict(self.requests), **self.tokens.stats(), **self.kept.stats()}
 
     def orders(self) -> dict[str, Any]:
-        """Return every order by OrderNumber, as GetJsonOrder shows it."""
+        """Return every order by OrderNumber, as GetJsonOrder would show it, with the events that do not show yet."""
         return {number: self.kept.shown(number) for number in self.kept.by_number}
+
+    def move(self, given: Any) -> dict[str, Any]:
+        """Set an order's status, or add an event to it, and return it; raises `ValueError`."""
+        move = Move.model_validate(given)
+        kept = self.kept.by_number.get(move.order_number)
+        if kept is None:
+            raise ValueError(f"there is no order {move.order_number}")
+        if move.status is not None:
+            kept.order = kept.order | {"OrderStatus": move.status}
+        if move.event is not None:
+            self.kept.enter(kept, move.event)
+        return self.kept.shown(move.order_number)
 
     def log(self, start: int) -> list[dict[str, Any]]:
         """Return the effects from an index on."""
@@ -101,7 +118,7 @@ class EcourierLedger:
             case "RefreshGUID":
                 return _done(UserGUID=self.tokens.refresh(token))
             case "GetJsonOrder":
-                return self._get(body, token, single=faults.single_as_object)
+                return self._get(body, token, faults)
             case "SaveOrder":
                 return self._save(body, faults)
             case "QuoteOrder":
@@ -109,11 +126,14 @@ class EcourierLedger:
             case _:
                 return self.trouble(404)
 
-    def _get(self, body: dict[str, Any], token: str, *, single: bool) -> Answer:
+    def _get(self, body: dict[str, Any], token: str, faults: Faults) -> Answer:
         number = body.get("OrderNumber")
-        if not isinstance(number, str) or number not in self.kept.by_number:
+        if not isinstance(number, str) or number not in self.kept.by_number or number in faults.hidden_ids:
             return self.trouble(-4, "Order Not Found")
-        return Answer(200, orjson.dumps({"Order": {"@UserGUID": token, **self.kept.shown(number, single=single)}}))
+        self.life.happen(faults.changes_per_page, faults)
+        events = visible(self.kept.by_number[number].events, self.kept.clock_ms(), faults.sort, self.life.chance)
+        shown = self.kept.shown(number, events, single=faults.single_as_object)
+        return Answer(200, orjson.dumps({"Order": {"@UserGUID": token, **shown}}))
 
     def _save(self, body: dict[str, Any], faults: Faults) -> Answer:
         order = body.get("Order")
@@ -193,5 +213,5 @@ TERMS: Final = Terms(
     variables={"WEBSITE": "example", "USERNAME": "demo", "PASSWORD": SECRET, "CUSTOMER_CODE": "DEMO"},
     number=lambda order_id, options: order_number(order_id, options.order_number_prefix, options.order_number_max),
     due=_due,
-    state=lambda shown: str(shown["@OrderStatus"]),
+    state=lambda shown: DELETED if shown["@OrderStatus"] == DELETED else NEW,  # what drivers do is not the sink's
 )

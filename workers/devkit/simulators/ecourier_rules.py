@@ -29,6 +29,7 @@ STOP: Final = _names(
 )
 PIECE: Final = _names("Sequence Reference Pieces Weight Height Width Quantity Description")
 STOP_PIECE: Final = frozenset({"PieceAction", "Sequence"})
+EVENT: Final = _names("OrderEventID EventType EventDateTime UserName UserID Note EventSource EventNote EdiNote")
 INTEGER: Final = re.compile(r"-?[0-9]+")
 NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-][0-9]+)?")
 DATE_TIME: Final = re.compile(r"[1-9][0-9]?/[1-9][0-9]?/[0-9]{4} [1-9][0-9]?:[0-9]{2}:[0-9]{2} [AP]M")

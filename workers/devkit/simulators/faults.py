@@ -52,11 +52,15 @@ class Faults(BaseModel):
     huge: Share = 0.0  # applied, answered with a body of 64 MiB
     drip: Seconds = 0.0  # between two bytes of an answer
     latency: Seconds = 0.0  # before every answer
-    sort: Sort = "id"  # dcl: how a page's rows are sorted
-    changes: Annotated[float, Field(ge=0)] = 0.5  # dcl: orders that move on in a second
-    changes_per_page: Annotated[int, Field(ge=0)] = 0  # dcl: orders that move on while a page is read
-    visible_after: Seconds = 0.0  # dcl: a change shows only so much later, at most
+    sort: Sort = "id"  # how a page's orders (dcl) or an order's events (e-Courier) are sorted
+    changes: Annotated[float, Field(ge=0)] | None = None  # orders that move on in a second; None: dcl 0.5, e-Courier 0
+    changes_per_page: Annotated[int, Field(ge=0)] = 0  # orders that move on while a page or an order is read
+    visible_after: Seconds = 0.0  # a change (e-Courier: an event) shows only so much later, at most
     naive_times: bool = False  # dcl: modified_at is local time without an offset
+    hidden_ids: frozenset[str] = frozenset()  # e-Courier: order numbers that are not found, though they are there
+    deleted: Share = 0.0  # e-Courier: of the changes, those by which the courier itself deletes the order
+    late_events: Share = 0.0  # e-Courier: of the events, those entered up to two hours after they happened
+    events_without_id: Share = 0.0  # e-Courier: of the events, those without an OrderEventID
 
     @property
     def quiet(self) -> bool:
@@ -80,6 +84,10 @@ _OWN_RULES = (
     "changes_per_page",
     "visible_after",
     "naive_times",
+    "hidden_ids",
+    "deleted",
+    "late_events",
+    "events_without_id",
 )
 QUIET = Faults()
 AT_REST: dict[str, Any] = QUIET.model_dump()
