@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from workers.core.change import Change, ChangeOp, Seen
 from workers.core.cursor import Cursor
+from workers.core.happening import Happened, Known, unpack_known
 from workers.core.shadow import Shadow, change_of, unpack
 from workers.core.span import SECOND_MS
 
@@ -18,6 +19,17 @@ class Step:
     cursor: Cursor
     changes: Sequence[Change] = ()
     rows: Mapping[str, bytes | None] = field(default_factory=dict)  # by shadow key; None: forgotten
+    # What follows is of pollers that look at one order after the other; all by order number.
+    happened: Sequence[Happened] = ()
+    known: Mapping[str, bytes | None] = field(default_factory=dict)  # None: forgotten
+    traces: Mapping[str, str] = field(default_factory=dict)  # traceparent of what saved the order
+    settled: Mapping[str, int] = field(default_factory=dict)  # tombstones: offset of the row that each settles
+    put_back: Mapping[str, tuple[int, bytes]] = field(default_factory=dict)  # rows again: (offset, content) of each
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is nothing but its cursor."""
+        return not (self.changes or self.rows or self.happened or self.known or self.settled or self.put_back)
 
 
 @dataclass(slots=True)
@@ -26,6 +38,7 @@ class ShardState:
 
     shadows: dict[str, bytes] = field(default_factory=dict)
     cursor: Cursor | None = None
+    known: dict[str, bytes] = field(default_factory=dict)  # packed `Known`, by order number
 
     def step(self, orders: Iterable[Seen], cursor: Cursor, *, known: Sequence[str], now_ms: int) -> Step:
         """What these looks mean. Nothing changes before `accept`: a step that is not written never was."""
@@ -44,12 +57,24 @@ class ShardState:
         self.cursor = step.cursor
         for key, row in step.rows.items():
             self.put(key, row)
+        for number, row in step.known.items():
+            self.put_known(number, row)
 
     def put(self, key: str, row: bytes | None) -> None:
         if row is None:
             self.shadows.pop(key, None)
         else:
             self.shadows[key] = row
+
+    def put_known(self, number: str, row: bytes | None) -> None:
+        if row is None:
+            self.known.pop(number, None)
+        else:
+            self.known[number] = row
+
+    def known_of(self, number: str) -> Known | None:
+        body = self.known.get(number)
+        return None if body is None else unpack_known(body)
 
     def shadow(self, key: str) -> Shadow | None:
         body = self.shadows.get(key)

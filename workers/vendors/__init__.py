@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from workers.core.change import Seen
 from workers.core.events import Event
+from workers.core.happening import Look
 from workers.core.outcome import Denied, Outcome, Rejected, Skipped, Throttled, Unavailable
 from workers.core.span import Span
 from workers.core.tracked import Tracked
@@ -121,6 +122,16 @@ class Poller(Protocol):
         """Make one harmless authenticated read: `Delivered` when the address and the key are right."""
 
 
+class OrderPoller(Protocol):
+    """The same for a vendor that tells nothing but a single order: which orders to ask for, others say."""
+
+    def look(self, order_number: str) -> Flow[Look | PollFault]:
+        """Read the order as it is now."""
+
+    def check(self) -> Flow[Outcome]:
+        """Make one harmless authenticated read: `Delivered` when the address and the key are right."""
+
+
 class LoginFailed(Exception):  # noqa: N818 - it carries an outcome
     """No session could be had; ``outcome`` is what that means for every record of the flight."""
 
@@ -180,7 +191,8 @@ class Vendor:
     sink_options: type[BaseModel] | None = None  # keys that its sinks add to a worker in topics.yaml
     sink: Callable[[Any, Credentials], Sink] | None = None  # (options, credentials) -> Sink
     poller_options: type[BaseModel] | None = None  # keys that its pollers add to a worker in topics.yaml
-    poller: Callable[[Any, Credentials], Poller] | None = None  # (options, credentials) -> Poller
+    poller: Callable[[Any, Credentials], Poller | OrderPoller] | None = None  # (options, credentials) -> one of them
+    poller_follows: bool = False  # it is an `OrderPoller`: it looks at the orders of its worker's ``follows`` topic
     session: Callable[[Any, Credentials], Session] | None = None  # (options, credentials) -> Session
     tracks: bool = False  # its deliveries leave marks, which are kept in the worker's ``tracks`` topic
 

@@ -27,6 +27,11 @@ def moment(text: str, zone: ZoneInfo) -> Moment | None:
     if given.tzinfo is not None:
         only = _millis(given)
         return Moment(only, only)
+    return on_the_wall(given, zone)
+
+
+def on_the_wall(given: datetime, zone: ZoneInfo) -> Moment:
+    """What instants the clocks of ``zone`` may mean by a time."""
     readings = [_millis(given.replace(tzinfo=zone, fold=fold)) for fold in (0, 1)]
     return Moment(min(readings), max(readings))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from workers.vendors import Variable, Vendor
-from workers.vendors.ecourier.options import EcourierOptions
+from workers.vendors.ecourier.options import EcourierOptions, EcourierPollerOptions
+from workers.vendors.ecourier.poller import EcourierPoller
 from workers.vendors.ecourier.session import EcourierSession, variables_fault
 from workers.vendors.ecourier.sink import EcourierSink
 
@@ -22,6 +23,9 @@ VENDOR = Vendor(
     variables_fault=variables_fault,
     sink_options=EcourierOptions,
     sink=EcourierSink,
+    poller_options=EcourierPollerOptions,
+    poller=EcourierPoller,
+    poller_follows=True,
     session=EcourierSession,
     tracks=True,
 )

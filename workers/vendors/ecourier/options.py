@@ -1,4 +1,4 @@
-"""What an e-Courier sink adds to its worker in topics.yaml."""
+"""What an e-Courier sink, and a poller, adds to its worker in topics.yaml."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from workers.core.progress import Progress
 from workers.vendors.ecourier.numbers import HASHED, LEAST_HASH
 
 _PREFIX: Final = re.compile(r"[0-9A-Za-z_-]*[A-Za-z][0-9A-Za-z_-]*")
@@ -19,6 +20,9 @@ def _prefix(text: str) -> str:
     return text
 
 
+DEAD_STATUSES: Final = (-5, 401, 403)
+
+
 class EcourierOptions(BaseModel):
     """How orders are numbered and looked up, and which answers mean that the session is over."""
 
@@ -27,7 +31,7 @@ class EcourierOptions(BaseModel):
     order_number_prefix: Annotated[str, AfterValidator(_prefix)] = "OR-"
     order_number_max: Annotated[int, Field(le=200)] = 30  # characters; a longer number becomes a hash
     look_up_first: bool = True  # an order that was never saved before is looked up, not to save over a stranger's
-    dead_statuses: tuple[int, ...] = (-5, 401, 403)  # HTTP statuses, and below zero those in the body
+    dead_statuses: tuple[int, ...] = DEAD_STATUSES  # HTTP statuses, and below zero those in the body
 
     @field_validator("order_number_max")
     @classmethod
@@ -37,3 +41,14 @@ class EcourierOptions(BaseModel):
         if most < least:
             raise ValueError(f"at least {least} is wanted: room for the prefix and a hash")
         return most
+
+
+class EcourierPollerOptions(BaseModel):
+    """What a site means by its statuses and events, and which answers mean that the session is over."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    progress: dict[str, Progress] = {"N": "received", "A": "processing", "X": "cancelled"}  # any other: unknown
+    final_events: tuple[str, ...] = ("POD",)  # EventTypes that end a delivery
+    raw: bool = False  # whether events carry e-Courier's own JSON, addresses and all
+    dead_statuses: tuple[int, ...] = DEAD_STATUSES

@@ -10,7 +10,7 @@ import httpx
 from workers.core.outcome import Denied, Throttled, Unavailable
 from workers.vendors import Credentials, Flow, MaybeSent, NotSent
 from workers.vendors.ecourier.api import plain
-from workers.vendors.ecourier.options import EcourierOptions
+from workers.vendors.ecourier.options import EcourierOptions, EcourierPollerOptions
 from workers.vendors.ecourier.outcome import SUCCESS, code_of, words
 from workers.vendors.ecourier.wire import GUID_HEADER, checked_time_zone, wire
 from workers.vendors.http import NotJsonError, json_body, retry_after
@@ -33,7 +33,7 @@ NO_LOGIN: Final = "the UserGUID is missing or no longer good: set a new USER_GUI
 class EcourierSession:
     """`workers.vendors.Session` for e-Courier. It holds the token that Login gave, until USER_GUID changes."""
 
-    options: EcourierOptions
+    options: EcourierOptions | EcourierPollerOptions
     credentials: Credentials = field(repr=False)
     _given: str = field(default="", init=False, repr=False)  # USER_GUID when it was last looked at
     _token: str | None = field(default=None, init=False, repr=False)

@@ -10,21 +10,20 @@ from typing import Final, assert_never
 import httpx
 
 from workers.core.events import Created, Event, Status
-from workers.core.outcome import Delivered, Denied, Outcome, Rejected, Skipped, UnknownOrder
+from workers.core.outcome import Denied, Outcome, Rejected, Skipped
 from workers.core.tracked import Tracked
 from workers.vendors import Attempt, Call, Credentials, Flow
-from workers.vendors.ecourier.flows import Account, Cancel, Payload, Save, cancel, cancel_fields, find, quote, save
+from workers.vendors.ecourier.flows import Cancel, Payload, Save, account_of, cancel, cancel_fields, quote, reach, save
 from workers.vendors.ecourier.lookup import FoundOrder
 from workers.vendors.ecourier.mapping import content_hash, order_fields, order_json
 from workers.vendors.ecourier.numbers import order_number
 from workers.vendors.ecourier.options import EcourierOptions
 from workers.vendors.ecourier.times import Clock, time_zone
-from workers.vendors.ecourier.wire import GUID_HEADER, wire
+from workers.vendors.ecourier.wire import GUID_HEADER
 from workers.vendors.limits import LimitError
 from workers.vendors.requests import REDACTED, SetUpError
 
 IMPROBABLE_ID: Final = "order-relay-check"  # what `check` asks for; it does not matter whether it is there
-SECRETS: Final = ("PASSWORD", "USER_GUID")
 UNMAPPED_ZONE: Final = "unmapped_time_zone"
 
 NO_DELIVERY: Final = "no delivery"
@@ -59,7 +58,7 @@ class EcourierSink:
         [attempt] = attempts
         payload: Payload = attempt.call.payload
         try:
-            account = self._account()
+            account = account_of(self.credentials)
         except SetUpError as error:
             return [Denied(str(error))]
         if isinstance(payload, Cancel):
@@ -71,24 +70,17 @@ class EcourierSink:
         """Build the SaveOrder that `deliver` would send if a look-up allows it, the UserGUID redacted."""
         payload: Payload = call.payload
         json = payload.json() if isinstance(payload, Save) else order_json(cancel_fields(payload.number))
-        request = self._account().wire.save(json)
+        request = account_of(self.credentials).wire.save(json)
         request.headers[GUID_HEADER] = REDACTED
         return request
 
     def check(self) -> Flow[Outcome]:
         """Ask for an order that hardly exists: where address and user are right e-Courier does not find it."""
         try:
-            account = self._account()
+            account = account_of(self.credentials)
         except SetUpError as error:
             return Denied(str(error))
-        found = yield from find(account, self._number(IMPROBABLE_ID, None))
-        match found:
-            case FoundOrder():
-                return Delivered(status=200)
-            case UnknownOrder(_, status):
-                return Delivered(status=status)
-            case _:
-                return found
+        return (yield from reach(account, self._number(IMPROBABLE_ID, None)))
 
     def quote(self, created: Created) -> Flow[FoundOrder | Outcome]:
         """Ask what an order's delivery would cost; `Skipped` when it has none, `Rejected` when it breaks a limit."""
@@ -96,7 +88,7 @@ class EcourierSink:
         if not isinstance(prepared, Call):
             return prepared
         try:
-            account = self._account()
+            account = account_of(self.credentials)
         except SetUpError as error:
             return Denied(str(error))
         return (yield from quote(account, prepared.payload))
@@ -133,8 +125,3 @@ class EcourierSink:
         if known is not None:
             return known.order_number
         return order_number(order_id, self.options.order_number_prefix, self.options.order_number_max)
-
-    def _account(self) -> Account:
-        """Where and as whom; raises `SetUpError`."""
-        here = wire(self.credentials["BASE_URL"], self.credentials["TIME_ZONE"])
-        return Account(here, [self.credentials[name] for name in SECRETS])
