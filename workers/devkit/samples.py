@@ -85,14 +85,14 @@ def _order_status(random: Random, _now: datetime) -> dict[str, Any]:
     }
 
 
-def _courier_order_event(random: Random, now: datetime) -> dict[str, Any]:
-    number, courier_event_id = f"OR-{_order_id(random)}", str(random.randrange(_ORDERS))
+def _order_event(random: Random, now: datetime) -> dict[str, Any]:
+    number, event_id = f"OR-{_order_id(random)}", str(random.randrange(_ORDERS))
     return {
-        "event_id": f"ecourier:{number}:{courier_event_id}:{random.randbytes(16).hex()}",
+        "event_id": f"ecourier:{number}:{event_id}:{random.randbytes(16).hex()}",
         "vendor": "ecourier",
         "order_number": number,
         "order_id": number.removeprefix("OR-"),
-        "courier_event_id": courier_event_id,
+        "courier_event_id": event_id,
         "event_type": "POD",
         "occurred_at": _time(now.replace(microsecond=0)),
         "occurred_at_text": wall(int(now.timestamp() * 1000)),
@@ -105,7 +105,7 @@ def _courier_order_event(random: Random, now: datetime) -> dict[str, Any]:
 _BY_HAND: Final[Mapping[str, Callable[[Random, datetime], dict[str, Any]]]] = {
     "order-created": _order_created,
     "order-status": _order_status,
-    "courier-order-event": _courier_order_event,
+    "courier-order-event": _order_event,
 }
 
 
