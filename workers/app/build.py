@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from workers.app.configuration import Configuration
 from workers.app.credentials import VendorCredentials
 from workers.app.poll_tools import PollTools
 from workers.app.poll_worker import PollWorker
+from workers.app.settings import Settings
 from workers.app.sink_worker import SinkWorker
 from workers.app.state import SinkState
 from workers.app.tools import Tools
@@ -54,9 +56,7 @@ def build_sink_worker(spec: SinkSpec, configuration: Configuration, shared: Shar
         failed=shared.failed,
     )
     settings = configuration.settings
-    return SinkWorker(
-        sink_state(spec, shared.codec.schemas), tools, Member(settings.kafka, spec.group, settings.instance_id)
-    )
+    return SinkWorker(sink_state(spec, shared.codec.schemas), tools, member(spec, settings))
 
 
 def build_worker(name: str, configuration: Configuration, shared: Shared) -> SinkWorker | PollWorker:
@@ -71,7 +71,7 @@ def build_poll_worker(spec: PollerSpec, configuration: Configuration, shared: Sh
     """One poller, ready to start; to be called in the running loop."""
     settings = configuration.settings
     tools = build_poll_tools(spec, configuration, shared.codec, shared.failed)
-    return PollWorker(tools, Member(settings.kafka, spec.group, settings.instance_id))
+    return PollWorker(tools, member(spec, settings))
 
 
 def build_poll_tools(
@@ -93,7 +93,13 @@ def build_poll_tools(
         monotonic=time.monotonic,
         wall_ms=lambda: time.time_ns() // 1_000_000,
         chance=random.random,
+        slots=asyncio.Semaphore(spec.max_in_flight),
     )
+
+
+def member(spec: SinkSpec | PollerSpec, settings: Settings) -> Member:
+    """Who this process is in the worker's group."""
+    return Member(settings.kafka, spec.group, settings.instance_id, spec.session)
 
 
 def build_client(

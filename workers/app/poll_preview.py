@@ -46,12 +46,12 @@ async def _changes(tools: PollTools, number: int, left: Span) -> AsyncIterator[C
     cursor = state.cursor or Cursor(now, snapshot_until_ms=now, looked_ms=now, swept_ms=now)
     stride = Stride()
     while not left.is_empty:
-        reading = await tools.client.run(tools.poller.window(number, stride.ask(left), now))
+        reading = await tools.client.run(tools.windows.window(number, stride.ask(left), now))
         if not isinstance(reading, Reading):
             raise PollFailed(words(reading))
         assert reading.span is not None, "a window's reading has its span"
         stride.read(reading.span)
-        step = state.step(reading.orders, cursor, known=tools.poller.known, now_ms=now)
+        step = state.step(reading.orders, cursor, known=tools.windows.known, now_ms=now)
         state.accept(step)  # in memory alone: an order that two windows show is one change
         for change in step.changes:
             yield change

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 from workers.app.poll_clock import PollClock
 from workers.app.poll_tools import PollTools
+from workers.core.happening import Look
 from workers.core.outcome import Delivered, Denied, Throttled, Unavailable
 from workers.core.retry import RetryPolicy
 from workers.edges.log import log
 from workers.vendors import Flow, LoginFailed, PollFault, Reading
+
+R = TypeVar("R", Reading, Look)
 
 _LOOK_AT_GATE = 0.5  # seconds: another shard's probe, or a new key, may open it
 
@@ -30,15 +33,26 @@ class PollReads:
         """Ask until a reading comes; only that makes anything move."""
         failures = 0
         while True:
-            await self._admitted()
-            found = await self._run(flow(), clock)
+            await self.admitted()
+            found = await self.once(flow(), clock, failures)
             if isinstance(found, Reading):
-                self._report(Delivered())
-                self._note(found.notes)
                 return found
             failures += 1
-            self._failed(found, failures)
-            await asyncio.sleep(self._retry.delay(failures, 0.5 + self._tools.chance() / 2))
+            await asyncio.sleep(self.delay(failures))
+
+    async def once(self, flow: Flow[R | PollFault], clock: PollClock, failures: int = 0) -> R | PollFault:
+        """Ask once, right after `admitted`; ``failures``: how often this has been asked in vain before."""
+        found = await self._run(flow, clock)
+        if isinstance(found, Throttled | Unavailable | Denied):
+            self._failed(found, failures + 1)
+            return found
+        self._report(Delivered())
+        self._note(found.notes)
+        return found
+
+    def delay(self, failures: int) -> float:
+        """Seconds to wait after so many failures."""
+        return self._retry.delay(failures, 0.5 + self._tools.chance() / 2)
 
     def _note(self, notes: Counter[str]) -> None:
         """Count what was peculiar; say each kind once."""
@@ -47,7 +61,7 @@ class PollReads:
             log.warning("vendor_answer_peculiar", worker=self._tools.spec.name, what=name)
         counted.update(notes)
 
-    async def _run(self, flow: Flow[Reading | PollFault], clock: PollClock) -> Reading | PollFault:
+    async def _run(self, flow: Flow[R | PollFault], clock: PollClock) -> R | PollFault:
         self._tools.in_flight += 1
         try:
             return await self._tools.client.run(flow, clock)
@@ -56,7 +70,8 @@ class PollReads:
         finally:
             self._tools.in_flight -= 1
 
-    async def _admitted(self) -> None:
+    async def admitted(self) -> None:
+        """Wait until the vendor may be asked."""
         tools = self._tools
         while tools.gate.admits(tools.monotonic(), tools.in_flight) == 0:
             self._look_at_key()

@@ -9,11 +9,13 @@ from typing import Any
 
 from workers.app.poll_tools import PollTools
 from workers.core import cursor as cursors
-from workers.core.change import Change, stage_event
+from workers.core.change import stage_event
 from workers.core.cursor import unpack_cursor
+from workers.core.happening import happening_event, unpack_known
 from workers.core.record import Partition, Record
 from workers.core.shadow import unpack
 from workers.core.shard_state import ShardState, Step
+from workers.core.standing import REPEATS, SETTLES
 from workers.edges.avro import Codec, UnknownSchema
 from workers.edges.avro_reader import Undecodable
 from workers.edges.cloud_events import event_headers
@@ -23,7 +25,9 @@ from workers.edges.kafka_target import BY_KEY, Outgoing
 from workers.edges.registry import RegistryUnavailable
 
 VERSION = 1
-ORDER, CURSOR = "order", "cursor"
+ORDER, EVENTS, CURSOR = "order", "events", "cursor"
+_EVENTS_KEY = "events:"  # before an order's number; a shadow's key has its account and a slash before it
+STAGES, HAPPENINGS = "OrderStageChanged", "CourierOrderEvent"  # records of the topics that they are published to
 
 
 class StateUnreadableError(Exception):
@@ -32,7 +36,8 @@ class StateUnreadableError(Exception):
 
 def step_records(tools: PollTools, number: int, step: Step) -> list[Outgoing]:
     """All that goes out in the step's transaction: events, then the rows behind them, then the cursor."""
-    return [*_events(tools, step), *_rows(tools.codec, Partition(tools.spec.state, number), step)]
+    rows = _rows(tools.codec, Partition(tools.spec.state, number), step)
+    return [*_events(tools, step), *_followed(tools, number, step), *rows]
 
 
 def cursor_record(codec: Codec, at: Partition, cursor: cursors.Cursor) -> Outgoing:
@@ -65,12 +70,18 @@ async def load_state(codec: Codec, connection: KafkaConnection, at: Partition) -
 def _take(codec: Codec, state: ShardState, record: Record) -> None:
     key = (record.key or b"").decode()
     if record.value is None:
-        state.put(key, None)
+        if key.startswith(_EVENTS_KEY):
+            state.put_known(key.removeprefix(_EVENTS_KEY), None)
+        else:
+            state.put(key, None)
         return
     try:
         row = codec.decode_any(record.topic, record.value)
         if row["version"] == VERSION and row["kind"] == CURSOR:
             state.cursor = unpack_cursor(row["body"])
+        elif row["version"] == VERSION and row["kind"] == EVENTS:
+            unpack_known(row["body"])  # a broken one is found now, with its place
+            state.put_known(key.removeprefix(_EVENTS_KEY), row["body"])
         else:
             state.put(key, _order(row))
     except (ValueError, Undecodable) as error:
@@ -89,23 +100,45 @@ def _order(row: Mapping[str, Any]) -> bytes:
 
 
 def _events(tools: PollTools, step: Step) -> Iterator[Outgoing]:
+    """Each kind to the topics whose schema is its own; a look's change of stage before what has happened."""
+    vendor = tools.spec.vendor
     for topic in tools.spec.publishes:
-        name = tools.codec.schemas[topic].today.tree.name
-        for change in step.changes:
-            yield _event(tools, topic, name, change)
+        if tools.codec.schemas[topic].today.name == STAGES:
+            for change in step.changes:
+                yield _event(tools, topic, stage_event(vendor, change), step)
+        if tools.codec.schemas[topic].today.name == HAPPENINGS:
+            for happened in step.happened:
+                yield _event(tools, topic, happening_event(vendor, happened), step)
 
 
-def _event(tools: PollTools, topic: str, name: str, change: Change) -> Outgoing:
-    data = stage_event(tools.spec.vendor, change)
-    key = f"{tools.spec.vendor}:{change.seen.order_number}"
-    now = datetime.fromtimestamp(change.observed_ms / 1000, UTC)
+def _event(tools: PollTools, topic: str, data: dict[str, Any], step: Step) -> Outgoing:
+    number = data["order_number"]
+    key, name = f"{tools.spec.vendor}:{number}", tools.codec.schemas[topic].today.tree.name
+    now = datetime.fromtimestamp(data["observed_at"] / 1000, UTC)
     value = tools.codec.encode(topic, data)
-    return Outgoing(Partition(topic, BY_KEY), key.encode(), value, event_headers(name, data, key, now))
+    headers = event_headers(name, data, key, now, step.traces.get(number, ""))
+    return Outgoing(Partition(topic, BY_KEY), key.encode(), value, headers)
+
+
+def _followed(tools: PollTools, number: int, step: Step) -> Iterator[Outgoing]:
+    """Rows of the orders that it looks at: ended, or put back below a tombstone that was not theirs (`Standing`)."""
+    topic = tools.spec.follows
+    if topic is None:
+        return
+    at, name = Partition(topic, number), tools.codec.schemas[topic].today.tree.name
+    for key, (offset, value) in step.put_back.items():
+        headers = event_headers(name, {}, key, datetime.fromtimestamp(tools.wall_ms() / 1000, UTC))
+        yield Outgoing(at, key.encode(), value, (*headers, (REPEATS, str(offset).encode())))
+    for key, offset in step.settled.items():
+        yield Outgoing(at, key.encode(), None, ((SETTLES, str(offset).encode()),))
 
 
 def _rows(codec: Codec, at: Partition, step: Step) -> Iterator[Outgoing]:
     for key, body in step.rows.items():
         yield Outgoing(at, key.encode(), None) if body is None else _row(codec, at, key, ORDER, body)
+    for number, body in step.known.items():
+        key = _EVENTS_KEY + number
+        yield Outgoing(at, key.encode(), None) if body is None else _row(codec, at, key, EVENTS, body)
     yield cursor_record(codec, at, step.cursor)
 
 

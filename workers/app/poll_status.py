@@ -14,6 +14,8 @@ from workers.edges.json_text import time_text
 def poll_status(tools: PollTools, shards: Collection[PollShard], state: str) -> dict[str, Any]:
     """All that an operator may want to know, as of now."""
     stats, now_ms = tools.stats, tools.wall_ms()
+    looked = [shard.orders for shard in shards if shard.orders is not None]
+    due = [one.due_and_late() for one in looked]
     cursors = [shard.state.cursor.at_ms for shard in shards if shard.state.cursor is not None]
     fresh_ms = min(cursors) if cursors and len(cursors) == len(shards) else None
     return {
@@ -23,6 +25,8 @@ def poll_status(tools: PollTools, shards: Collection[PollShard], state: str) -> 
         "fresh_until": None if fresh_ms is None else time_text(fresh_ms),
         "behind_seconds": None if fresh_ms is None else (now_ms - fresh_ms) / 1000,
         "orders": sum(len(shard.state.shadows) for shard in shards),
+        **({"tracked_orders": sum(one.tracked for one in looked)} if looked else {}),
+        **({"due_looks": sum(one for one, _ in due), "late_looks": sum(late for _, late in due)} if looked else {}),
         "in_flight": tools.in_flight,
         "gate": gate_status(tools.gate, tools.monotonic(), now_ms),
         "clock_skew_seconds": None if stats.skew_ms is None else stats.skew_ms / 1000,
@@ -39,7 +43,8 @@ def poll_status(tools: PollTools, shards: Collection[PollShard], state: str) -> 
 
 def _shard(shard: PollShard) -> dict[str, Any]:
     cursor = shard.state.cursor
-    return {
+    tracked = {} if shard.orders is None else {"tracked_orders": shard.orders.tracked}
+    return tracked | {
         "shard": shard.number,
         "loaded": shard.loaded,
         "orders": len(shard.state.shadows),

@@ -65,7 +65,7 @@ class SlowTiers:
     async def _look_back(self, cursor: Cursor, left: Span) -> None:
         if not left.is_empty:
             asked = self._stride.ask(left)
-            poller, number = self._tools.poller, self._number
+            poller, number = self._tools.windows, self._number
             reading = await self._reads.read(
                 partial(poller.window, number, asked, asked.end_ms), PollClock(self._tools)
             )
@@ -79,8 +79,8 @@ class SlowTiers:
         self._back = None if left.is_empty else left
 
     async def _sweep(self, cursor: Cursor, named: list[str]) -> None:
-        batch, self._named = named[: self._tools.poller.batch], named[self._tools.poller.batch :]
-        poller, number = self._tools.poller, self._number
+        batch, self._named = named[: self._tools.windows.batch], named[self._tools.windows.batch :]
+        poller, number = self._tools.windows, self._number
         reading = await self._reads.read(partial(poller.named, number, batch), PollClock(self._tools))
         self._tools.stats.notes["not_found_by_sweep"] += len(batch) - len(reading.orders)
         await self._publish(reading.orders, cursor)
@@ -101,7 +101,7 @@ class SlowTiers:
     async def _publish(self, orders: Sequence[Seen], cursor: Cursor) -> None:
         """Write what has changed; what lies behind the cursor had been missed."""
         before = self._state.cursor or cursor
-        step = self._state.step(orders, cursor, known=self._tools.poller.known, now_ms=self._tools.wall_ms())
+        step = self._state.step(orders, cursor, known=self._tools.windows.known, now_ms=self._tools.wall_ms())
         await self._write(step)
         late = [one for one in step.changes if one.seen.modified_ms is None or one.seen.modified_ms < before.at_ms]
         self._tools.stats.late_found += len(late)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 from workers.app.credentials import VendorCredentials
 from workers.app.poll_stats import PollStats
@@ -12,7 +14,7 @@ from workers.core.gate import Gate
 from workers.edges.avro import Codec
 from workers.edges.kafka_client import KafkaConnection
 from workers.edges.vendor_client import VendorClient
-from workers.vendors import Poller
+from workers.vendors import OrderPoller, Poller
 
 
 @dataclass(slots=True, eq=False)
@@ -20,7 +22,7 @@ class PollTools:
     """The vendor's poller, the edges around it, and the vendor's one gate."""
 
     spec: PollerSpec
-    poller: Poller
+    poller: Poller | OrderPoller
     client: VendorClient
     credentials: VendorCredentials
     codec: Codec
@@ -30,5 +32,18 @@ class PollTools:
     monotonic: Callable[[], float]  # seconds
     wall_ms: Callable[[], int]  # milliseconds since 1970
     chance: Callable[[], float]  # in [0, 1)
+    slots: asyncio.Semaphore  # of looks at single orders: each shard waits its turn
     stats: PollStats = field(default_factory=PollStats)
     in_flight: int = 0
+
+    @property
+    def windows(self) -> Poller:
+        """The poller of a worker that reads stretches of time."""
+        assert self.spec.follows is None, "this one looks at orders one by one"
+        return cast("Poller", self.poller)
+
+    @property
+    def orders(self) -> OrderPoller:
+        """The poller of a worker that looks at orders one by one."""
+        assert self.spec.follows is not None, "this one reads stretches of time"
+        return cast("OrderPoller", self.poller)

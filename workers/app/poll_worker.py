@@ -12,6 +12,7 @@ from workers.app.poll_status import poll_status
 from workers.app.poll_tools import PollTools
 from workers.core.record import Partition
 from workers.core.start import Beginning, Stop
+from workers.edges.kafka_client import KafkaFailed
 from workers.edges.kafka_owner import Assignment, Fetched, Member
 from workers.edges.kafka_rebalance import Release
 from workers.edges.kafka_source import KafkaSource
@@ -32,7 +33,7 @@ class PollWorker:
     def __init__(self, tools: PollTools, member: Member) -> None:
         """Wire the parts; nothing runs before `start`. To be called in the running loop."""
         self.tools = tools
-        self.source = KafkaSource(member, (tools.spec.state,), self, asyncio.get_running_loop())
+        self.source = KafkaSource(member, tools.spec.topics, self, asyncio.get_running_loop())
         self._assignment: Assignment | None = None
         self._shards: dict[int, PollShard] = {}
         self._running: dict[int, asyncio.Task[None]] = {}
@@ -81,17 +82,29 @@ class PollWorker:
         del start
         if self._assignment is None or self._assignment.epoch != epoch or self._draining:
             return
-        self.source.fetch_only(epoch, self._assignment.partitions, frozenset())
+        unread = (one for one in self._assignment.partitions if one.topic == self.tools.spec.state)
+        self.source.fetch_only(epoch, frozenset(unread), frozenset())
+        if at.number in self._shards:
+            return  # by the other of its topics
         shard = self._shards[at.number] = PollShard(at.number, self.tools)
         task = asyncio.get_running_loop().create_task(shard.run())
         task.add_done_callback(self._ended)
         self._running[at.number] = task
 
     def fetched(self, fetched: Fetched) -> None:
-        """What came before the pause is not looked at: the shard reads its state itself."""
+        """Rows of the orders to look at. Of the state nothing: the shard reads it itself, once it is the one writer."""
+        if self._assignment is None or self._assignment.epoch != fetched.epoch:
+            return
+        for batch in fetched.batches:
+            shard = self._shards.get(batch.at.number)
+            if batch.at.topic == self.tools.spec.follows and shard is not None and shard.orders is not None:
+                shard.orders.took(batch.records, batch.position, fetched.ends.get(batch.at))
 
     def stopped(self, epoch: int, at: Partition, stop: Stop) -> None:
+        """The state's partition is not fetched here. The orders' is: what we know of its rows is no longer true."""
         log.info("partition_not_followed", epoch=epoch, partition=str(at), reason=stop.reason)
+        if at.topic == self.tools.spec.follows:
+            self.tools.failed(KafkaFailed(f"{at}: {stop.reason}; all of it is to be read again"))
 
     def release(self, release: Release) -> None:
         asyncio.get_running_loop().create_task(self._release(release)).add_done_callback(self._ended)

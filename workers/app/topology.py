@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from workers.app.topology_values import ConfigValue, Count, PositiveSeconds, Seconds, Size
+from workers.app.topology_values import ConfigValue, Count, PositiveSeconds, Seconds, Session, Size
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -71,6 +71,7 @@ class SinkSpec(_Model):
     request_timeout: PositiveSeconds = 30.0  # total, not per read
     retry: Retry = Retry()
     drain: Seconds = 30.0
+    session: Session = 45.0  # a process silent for so long has lost its partitions; one back within it keeps them
     options: Any = None  # the vendor's own model (`Vendor.sink_options`); its keys stand beside the others
 
     @property
@@ -98,8 +99,26 @@ class LookAgain(_Model):
     back: PositiveSeconds = 6 * HOUR
 
 
+class SlowerLook(_Model):
+    """A line of an order poller's table: the last one that fits an order counts."""
+
+    quiet_for: Seconds  # without news of the order
+    every: PositiveSeconds
+    status: str | None = None  # the vendor's; None: any
+
+
+SLOWER = (
+    SlowerLook(quiet_for="10m", every="1m"),
+    SlowerLook(quiet_for="10m", status="A", every="2m"),
+    SlowerLook(quiet_for="2d", every="15m"),
+)
+
+
 class PollerSpec(_Model):
-    """A worker that asks a vendor for news and publishes it; each default is the contract's."""
+    """A worker that asks a vendor for news and publishes it; each default is the contract's.
+
+    One that has ``follows`` looks at those orders one by one; any other reads stretches of the vendor's time.
+    """
 
     name: str
     vendor: str
@@ -111,18 +130,28 @@ class PollerSpec(_Model):
     lookback: PositiveSeconds = 7 * DAY  # first start only
     look_again: LookAgain = LookAgain()
     sweep_every: PositiveSeconds = DAY  # every open order, by name
+    follows: TopicName | None = None  # the orders to look at, as their sink tracks them
+    slower: tuple[SlowerLook, ...] = SLOWER  # how often an order is looked at that has been quiet; before, every
+    grace: PositiveSeconds = DAY  # an order quiet so long at its end is looked at no more
+    give_up_after: PositiveSeconds = 60 * DAY  # nor is one quiet so long anywhere
     rest: PositiveSeconds = 30 * DAY  # an order so long at its end shrinks to its sequence and hash
     forget_after: PositiveSeconds = 400 * DAY  # and so long, is forgotten
     max_in_flight: Count = 4  # vendor requests at once, this process
     request_timeout: PositiveSeconds = 30.0  # total, not per read
     retry: PollRetry = PollRetry()
     drain: Seconds = 30.0
+    session: Session = 45.0  # a process silent for so long has lost its partitions; one back within it keeps them
     options: Any = None  # the vendor's own model (`Vendor.poller_options`); its keys stand beside the others
 
     @property
     def group(self) -> str:
         """The consumer group, which shares out the shards."""
         return f"relay.{self.name}"
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Whose partitions a shard has: one number of each."""
+        return (self.state,) if self.follows is None else (self.state, self.follows)
 
     def transactional_id(self, shard: int) -> str:
         """The right to write for a shard: whoever opened it last has it."""

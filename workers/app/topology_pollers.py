@@ -8,6 +8,10 @@ from workers.app.config_errors import Fault, did_you_mean
 from workers.app.topology import PollerSpec, TopicSpec
 from workers.app.topology_checks import WORKER_NAME
 from workers.app.topology_yaml import Document
+from workers.vendors import load
+
+WINDOW_KEYS = frozenset({"settle_lag", "lookback", "look_again", "sweep_every", "rest"})
+ORDER_KEYS = frozenset({"follows", "slower", "grace", "give_up_after"})
 
 
 def poller_faults(
@@ -20,6 +24,7 @@ def poller_faults(
         if not WORKER_NAME.fullmatch(poller.name):
             message = "a worker's name is small letters and digits, with '-' between: dcl-poller"
             yield Fault(document.place(keys), message)
+        yield from _kind_faults(document, poller)
         yield from _reference_faults(document, poller, topics)
         yield from _state_faults(document, poller, topics)
         yield from _time_faults(document, poller)
@@ -29,6 +34,15 @@ def poller_faults(
             yield Fault(document.place((*keys, "state")), message)
 
 
+def _kind_faults(document: Document, poller: PollerSpec) -> Iterator[Fault]:
+    """A key that would be read by the other kind of poller alone would seem to hold, and do nothing."""
+    by_orders = load(poller.vendor).poller_follows
+    for key in sorted(poller.model_fields_set & (WINDOW_KEYS if by_orders else ORDER_KEYS)):
+        kind = "looks at orders one by one" if by_orders else "reads what has changed in a stretch of time"
+        message = f"{key}: not for {poller.name}, which {kind}; take it out"
+        yield Fault(document.place(("workers", poller.name, key)), message)
+
+
 def _reference_faults(document: Document, poller: PollerSpec, topics: Mapping[str, TopicSpec]) -> Iterator[Fault]:
     places = [("publishes", i, name) for i, name in enumerate(poller.publishes)]
     for key, i, name in places:
@@ -36,7 +50,9 @@ def _reference_faults(document: Document, poller: PollerSpec, topics: Mapping[st
             yield Fault(document.place(("workers", poller.name, key, i)), _missing(name, topics))
     if poller.state not in topics:
         yield Fault(document.place(("workers", poller.name, "state")), _missing(poller.state, topics))
-    for name in (*poller.publishes, poller.state):
+    if poller.follows is not None and poller.follows not in topics:
+        yield Fault(document.place(("workers", poller.name, "follows")), _missing(poller.follows, topics))
+    for name in (*poller.publishes, poller.state, *([poller.follows] if poller.follows else [])):
         if name in topics and topics[name].schema_file is None:
             message = f"topic '{name}' has no schema: {poller.name} could not write to it"
             yield Fault(document.place(("topics", name)), message)
@@ -49,14 +65,31 @@ def _state_faults(document: Document, poller: PollerSpec, topics: Mapping[str, T
     if state.config.get("cleanup.policy") != "compact":
         message = f"cleanup.policy: compact is wanted, or what {poller.name} remembers of its orders expires"
         yield Fault(document.place(("topics", state.name, "config", "cleanup.policy")), message)
+    if poller.follows is not None:
+        yield from _follows_faults(document, poller, state, topics.get(poller.follows))
+        return
     wanted = max(1, len(getattr(poller.options, "accounts", ())))
     if state.partitions != wanted:
         message = f"{wanted} is wanted, one for each account of {poller.name}: a partition is a shard of its work"
         yield Fault(document.place(("topics", state.name, "partitions")), message)
 
 
+def _follows_faults(
+    document: Document, poller: PollerSpec, state: TopicSpec, follows: TopicSpec | None
+) -> Iterator[Fault]:
+    """One process must own a partition number of both: the orders to look at, and what is remembered of them."""
+    if follows is None:
+        return
+    if follows.config.get("cleanup.policy") != "compact":
+        message = f"cleanup.policy: compact is wanted, or the orders that {poller.name} looks at expire"
+        yield Fault(document.place(("topics", follows.name, "config", "cleanup.policy")), message)
+    if state.partitions != follows.partitions:
+        message = f"{follows.partitions} is wanted, as many as '{follows.name}': {poller.name} takes them side by side"
+        yield Fault(document.place(("topics", state.name, "partitions")), message)
+
+
 def _time_faults(document: Document, poller: PollerSpec) -> Iterator[Fault]:
-    if poller.forget_after <= poller.rest:
+    if poller.follows is None and poller.forget_after <= poller.rest:
         message = "forget_after: more than rest is wanted"
         yield Fault(document.place(("workers", poller.name, "forget_after")), message)
     if poller.retry.first > poller.retry.max:

@@ -12,6 +12,7 @@ from workers.app.shard import Shard
 from workers.app.state import SinkState
 from workers.core.lanes import Entry
 from workers.core.record import Partition, Record
+from workers.core.standing import Standing
 from workers.core.tracked import Mark, Tracked
 from workers.edges.avro import Codec, UnknownSchema
 from workers.edges.avro_reader import Undecodable
@@ -129,8 +130,23 @@ class Marks:
             self._rows = None
 
 
+def read_tracked(data: Mapping[str, Any]) -> Tracked:
+    """What a decoded row says."""
+    return Tracked(
+        order_number=data["order_number"],
+        order_id=data["order_id"],
+        since_ms=data["since"],
+        content_hash=data["content_hash"],
+        canceled_at_ms=data["canceled_at"],
+        traceparent=data["traceparent"],
+    )
+
+
 class TrackedRows:
-    """Reads the rows of one assignment into its shards; implements the table's `Reader`."""
+    """Reads the rows of one assignment into its shards; implements the table's `Reader`.
+
+    The poller ends orders here while we save them: it settles the row that it knows of, and no newer one (`Standing`).
+    """
 
     def __init__(
         self,
@@ -143,7 +159,9 @@ class TrackedRows:
         self._failed = failed
         self._shards = shards
         self._loaded = loaded
-        self._order_ids: dict[str, str] = {}  # by order number: a tombstone has only that
+        self._standing = {
+            number: Standing[Tracked]() for number in shards
+        }  # by order number: a tombstone has only that
         self._waiting: asyncio.Queue[Callable[[], None] | tuple[Shard, Record]] = asyncio.Queue()
         self._reading = asyncio.get_running_loop().create_task(self._read())
         self._reading.add_done_callback(self._ended)
@@ -173,28 +191,29 @@ class TrackedRows:
     async def _row(self, shard: Shard, record: Record) -> None:
         number = (record.key or b"").decode("utf-8", "replace")
         if record.value is None:
-            self._forget(shard, number)
+            self._end(shard, record, number)
             return
         data = await self._decode(record)
         if data is None:
             return
-        self._order_ids[number] = data["order_id"]
-        if shard.tracked_loaded:
-            return  # our own, known before it was written; only whose number it is may be news
-        shard.tracked[data["order_id"]] = Tracked(
-            order_number=data["order_number"],
-            order_id=data["order_id"],
-            since_ms=data["since"],
-            content_hash=data["content_hash"],
-            canceled_at_ms=data["canceled_at"],
-            traceparent=data["traceparent"],
-        )
+        tracked = read_tracked(data)
+        mark = shard.tracked.get(tracked.order_id)
+        if not self._standing[shard.number].put(record, number, mark if mark == tracked and mark else tracked):
+            return
+        if not shard.tracked_loaded or mark is None:
+            shard.tracked[tracked.order_id] = (
+                tracked  # else it is our own, known before it was written, or an older one
+            )
 
-    def _forget(self, shard: Shard, number: str) -> None:
-        """The poller has done with the order; should it come again, the vendor is asked for it."""
-        order_id = self._order_ids.pop(number, None)
-        if order_id is not None:
-            shard.tracked.pop(order_id, None)
+    def _end(self, shard: Shard, record: Record, number: str) -> None:
+        """The poller has done with the order; should it come again, the vendor is asked for it.
+
+        A mark that is newer than the row which ends stays: its own row is on its way.
+        """
+        standing = self._standing[shard.number]
+        row = standing.rows.get(number)
+        if row is not None and standing.end(record, number) and shard.tracked.get(row.content.order_id) == row.content:
+            del shard.tracked[row.content.order_id]
 
     async def _decode(self, record: Record) -> Any:
         while True:

@@ -26,6 +26,7 @@ class OrderBook:
 
     ``rows`` are the tracked orders as their topic has them, ``state`` what the poller remembers. Invariant: a look
     changes neither before its step is written. Broken, a step that failed would be taken for published.
+    ``now_ms`` is the time of day; ``tick_ms`` is a clock that is never set back: a look that is due stays due.
     """
 
     state: ShardState
@@ -38,38 +39,38 @@ class OrderBook:
     _missing: dict[str, int] = field(default_factory=dict)  # since when an order that was seen is not found
     _done: deque[tuple[int, str]] = field(default_factory=deque)  # since when, which; the oldest first
 
-    def begin(self, now_ms: int) -> None:
+    def begin(self, now_ms: int, tick_ms: int) -> None:
         """All orders are due, the fresh ones first: nobody knows how long nobody has looked."""
         self.oldest.begin({number: self._since_ms(row) for number, row in self.rows.rows.items()})
         for number, row in self.rows.rows.items():
-            self.agenda.plan(number, now_ms, self._interval_ms(number, row, now_ms))
+            self.agenda.plan(number, tick_ms, self._interval_ms(number, row, now_ms))
         known = ((unpack_known(body).done_ms, number) for number, body in self.state.known.items())
         self._done = deque(sorted(one for one in known if one[0] and one[1] not in self.rows.rows))
 
-    def noticed(self, number: str, now_ms: int) -> None:
+    def noticed(self, number: str, tick_ms: int) -> None:
         """The order's row is new, or gone."""
         row = self.rows.rows.get(number)
         if row is None:
             self._drop(number)
             return
         if number not in self._looking:
-            self.agenda.plan(number, now_ms, self.pace.every_ms)
+            self.agenda.plan(number, tick_ms, self.pace.every_ms)
         if number not in self.oldest:
             self.oldest.looked(number, self._since_ms(row))
 
-    def take(self, now_ms: int) -> Row[bytes] | None:
+    def take(self, tick_ms: int) -> Row[bytes] | None:
         """The order to be looked at now; `failed` or `looked` gives it back."""
-        number = self.agenda.take(now_ms)
+        number = self.agenda.take(tick_ms)
         if number is None:
             return None
         self._looking.add(number)
         return self.rows.rows[number]
 
-    def failed(self, number: str, now_ms: int, delay_ms: int) -> None:
+    def failed(self, number: str, tick_ms: int, delay_ms: int) -> None:
         """The look gave nothing; again after the delay."""
         self._looking.discard(number)
         if number in self.rows.rows:
-            self.agenda.plan(number, now_ms + delay_ms, self.pace.every_ms)
+            self.agenda.plan(number, tick_ms + delay_ms, self.pace.every_ms)
 
     def step(self, looks: Sequence[Looked], cursor: Cursor, now_ms: int) -> Step:
         """What these looks mean, and what else is to be written: rows to be put back, orders to be forgotten."""
@@ -90,7 +91,7 @@ class OrderBook:
             put_back=self._to_put_back(settled),
         )
 
-    def written(self, step: Step, looks: Iterable[Looked], now_ms: int) -> None:
+    def written(self, step: Step, looks: Iterable[Looked], now_ms: int, tick_ms: int) -> None:
         """The step has been written, or there was nothing to write; ``state`` knows it already."""
         for number, offset in step.settled.items():
             if self.rows.settled(number, offset):
@@ -99,7 +100,7 @@ class OrderBook:
         for number, (offset, _) in step.put_back.items():
             self.rows.put_back(number, offset)
         for one in looks:
-            self._looked(one, now_ms)
+            self._looked(one, now_ms, tick_ms)
 
     def fresh_ms(self, read_until_ms: int, now_ms: int) -> int:
         """Everything that happened before it is published; never later than the rows have been read."""
@@ -125,7 +126,7 @@ class OrderBook:
             return Verdict()  # saved anew since the look began: it is to be looked at again
         return verdict
 
-    def _looked(self, one: Looked, now_ms: int) -> None:
+    def _looked(self, one: Looked, now_ms: int, tick_ms: int) -> None:
         self._looking.discard(one.number)
         row = self.rows.rows.get(one.number)
         if row is None:
@@ -137,8 +138,8 @@ class OrderBook:
         else:
             self._missing.pop(one.number, None)
             interval = self._interval_ms(one.number, row, now_ms)
-        due = now_ms if row.offset != one.row_offset else one.began_ms + interval
-        self.agenda.plan(one.number, due, interval)
+        saved_anew = row.offset != one.row_offset
+        self.agenda.plan(one.number, tick_ms + (0 if saved_anew else interval), interval)
 
     def _is_missing(self, one: Looked) -> bool:
         shadow = self.state.shadow(shadow_key("", one.number)) if one.look.seen is None else None

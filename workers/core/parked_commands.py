@@ -51,6 +51,11 @@ def command_key(name: str) -> bytes:
     return f"\0{name}".encode()
 
 
+def is_command(key: bytes) -> bool:
+    """Whether a row with this key may be a command; of the fences only that of records without a key may be meant."""
+    return key.startswith(b"\0")
+
+
 def command_row(command: Command) -> bytes:
     """The row's value."""
     row: dict[str, Any]
