@@ -68,6 +68,7 @@ def test_the_repositorys_own_file_is_valid_and_says_what_the_defaults_say(folder
     )
     assert (written.batch.linger, written.batch.max_bytes, written.max_unfinished_bytes) == (0.02, 2**20, 48 * 2**20)
     assert (written.retry.first, written.retry.give_up_after, written.drain) == (0.2, 900, 30)
+    assert written.session == 45
 
 
 def test_schema_files_lie_beside_the_file_not_beside_the_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,9 @@ import pytest
 from workers.core.finished import encode
 from workers.core.record import Partition
 from workers.core.start import Start, Stop
-from workers.edges.kafka_client import SESSION_TIMEOUT_MS, KafkaConnection, KafkaFailed
+from workers.edges.kafka_client import KafkaConnection, KafkaFailed
 from workers.edges.kafka_ends import open_ends
-from workers.edges.kafka_source import RELEASE_WITHIN
+from workers.edges.kafka_owner import Member
 
 if TYPE_CHECKING:
     from tests.edges.kafka_rig import Side
@@ -315,5 +315,19 @@ async def test_a_cluster_that_is_down_is_waited_for_without_seeming_stuck(
     assert len(polled) == 3
 
 
-def test_a_drain_fits_a_session() -> None:
-    assert RELEASE_WITHIN < SESSION_TIMEOUT_MS / 1000 / 2
+@pytest.mark.parametrize("session", [1.0, 6.0, 45.0, 1800.0])
+def test_a_drain_and_several_heartbeats_fit_a_session(connection: KafkaConnection, session: float) -> None:
+    member = Member(connection, "g", "one", session)
+    options = member.options()
+    assert options["session_timeout_ms"] == session * 1000
+    assert options["heartbeat_interval_ms"] * 3 <= options["session_timeout_ms"]
+    assert member.release_within < session / 2
+
+
+async def test_a_session_that_the_cluster_does_not_take_ends_the_worker_with_its_bounds(
+    topics: Any, join: Any, session: Any
+) -> None:
+    session(500)
+    _, witness = join(topics(), [topics(partitions=1)])
+    await witness.until(lambda: witness.failure)
+    assert "group.min.session.timeout.ms" in str(witness.failure)

@@ -79,8 +79,8 @@ def test_all_of_a_reason_at_a_rate(rig: Rig) -> None:
 
 
 def test_without_a_worker_it_says_so_at_once_and_changes_nothing(rig: Rig) -> None:
-    assert park(rig, ["bad"]).stop() == 0
-    wait_for(lambda: not rig.kafka.admin.describe_groups([rig.kafka.group])[rig.kafka.group]["members"], "it stays", 60)
+    assert park(rig, ["bad"], SESSION="6s").stop() == 0
+    wait_for(lambda: not rig.kafka.admin.describe_groups([rig.kafka.group])[rig.kafka.group]["members"], "it stays")
     before = rig.kafka.fences()
     for verb in ("replay", "discard"):
         ran = parked(rig, verb, "bad", *(["--yes"] if verb == "discard" else []))

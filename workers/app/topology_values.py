@@ -46,6 +46,7 @@ def config_value(value: Any) -> str:
 
 
 Seconds = Annotated[float, BeforeValidator(seconds), Field(ge=0)]
+Session = Annotated[float, BeforeValidator(seconds), Field(ge=1, le=1800)]  # what a cluster may be set to take
 PositiveSeconds = Annotated[float, BeforeValidator(seconds), Field(gt=0)]
 Size = Annotated[int, BeforeValidator(size), Field(gt=0)]
 Count = Annotated[int, BeforeValidator(whole), Field(gt=0)]

@@ -15,8 +15,8 @@ T = TypeVar("T")
 
 MIB = 1024 * 1024
 
-SESSION_TIMEOUT_MS = 45_000
-"""A member that is silent for so long has lost its partitions. A static member that restarts within it keeps them."""
+SESSION = 45.0
+"""Seconds: a silent member then has lost its partitions. A static member that restarts within them keeps them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +62,11 @@ def connection_options(connection: KafkaConnection) -> dict[str, Any]:
 
 
 def consumer_options(
-    connection: KafkaConnection, *, group: str | None = None, instance: str | None = None
+    connection: KafkaConnection, *, group: str | None = None, instance: str | None = None, session: float = SESSION
 ) -> dict[str, Any]:
     """Keyword arguments of a `KafkaConsumer`: static member ``instance`` of ``group``, or of no group at all.
+
+    ``session``: seconds of silence after which a member has lost its partitions.
 
     Nothing is committed or moved unasked: no auto-commit, and an offset that is
     missing or out of range raises instead of jumping to an end of the log, which
@@ -79,8 +81,9 @@ def consumer_options(
         "allow_auto_create_topics": False,
         "exclude_internal_topics": True,
         "check_crcs": True,
-        "session_timeout_ms": SESSION_TIMEOUT_MS,
-        "heartbeat_interval_ms": 3_000,
+        "session_timeout_ms": round(session * 1000),
+        # Several in a session: one that is lost throws nobody out. Never rarer than 3 s: they tell of rebalances too.
+        "heartbeat_interval_ms": round(min(3.0, session / 5) * 1000),
         "max_poll_interval_ms": 300_000,
         "max_poll_records": 500,
         "fetch_min_bytes": 1,

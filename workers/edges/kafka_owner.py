@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from workers.core.record import Partition, Record
 from workers.core.start import Beginning, Stop
-from workers.edges.kafka_client import KafkaConnection, consumer_options
+from workers.edges.kafka_client import SESSION, KafkaConnection, consumer_options
 from workers.edges.kafka_rebalance import Release
 
 
@@ -19,9 +19,15 @@ class Member:
     connection: KafkaConnection
     group: str
     instance: str
+    session: float = SESSION  # seconds: silent for so long, we have lost our partitions
+
+    @property
+    def release_within(self) -> float:
+        """Seconds: a revocation drains so long, then gives up what is in flight. The rest is the next owner's wait."""
+        return self.session / 3
 
     def options(self) -> dict[str, Any]:
-        return consumer_options(self.connection, group=self.group, instance=self.instance)
+        return consumer_options(self.connection, group=self.group, instance=self.instance, session=self.session)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,31 +17,23 @@ from time import monotonic
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import (
-    CorruptRecordError,
-    FencedInstanceIdError,
-    GroupAuthorizationFailedError,
-    KafkaError,
-    OffsetOutOfRangeError,
-    TopicAuthorizationFailedError,
-)
+from kafka.errors import CorruptRecordError, KafkaError, OffsetOutOfRangeError
 
 from workers.core.record import Partition
 from workers.core.stall import Verdict, Watchdog
 from workers.core.start import Stop, beginning
 from workers.edges.kafka_client import KafkaFailed, open_client
 from workers.edges.kafka_ends import open_ends
+from workers.edges.kafka_faults import FATAL, in_words
 from workers.edges.kafka_owner import Assignment, Batch, Fetched, Member, Owner
 from workers.edges.kafka_rebalance import RebalanceListener, Release
 from workers.edges.kafka_values import describe, to_kafka, to_record
 from workers.edges.log import log
 
-RELEASE_WITHIN = 15.0  # seconds of a 45 s session: a revocation drains so long, then gives up what is in flight
 _IDLE_POLL_MS = 100
 _AWAITED_POLL_MS = 10  # a merge waits for a position that may move without a record (transaction markers)
 _SURVEY_EVERY = 1.0  # seconds between looks at every partition's end and position
 _AFTER_ERROR = 0.5
-_FATAL = (FencedInstanceIdError, GroupAuthorizationFailedError, TopicAuthorizationFailedError)
 
 
 @dataclass(slots=True)
@@ -118,7 +110,7 @@ class KafkaSource:
                 consumer.commit(to_kafka(offsets), timeout_ms=10_000)
             except KafkaError as error:
                 self._tell(_end, done, KafkaFailed(f"commit: {describe(error)}"))
-                if isinstance(error, _FATAL):  # kafka-python tells a fenced member of it here, and nowhere else
+                if isinstance(error, FATAL):  # kafka-python tells a fenced member of it here, and nowhere else
                     raise
             else:
                 self._tell(_end, done, None)
@@ -142,13 +134,7 @@ class KafkaSource:
                 consumer.close(autocommit=False, timeout_ms=5_000)
                 self._ends.close()
         except Exception as error:  # noqa: BLE001 - a thread's death must be the process's death, whatever it was
-            self._tell(self._owner.failed, self._in_words(error))
-
-    def _in_words(self, error: Exception) -> Exception:
-        if not isinstance(error, FencedInstanceIdError):
-            return error
-        name, group = self._member.instance, self._member.group
-        return KafkaFailed(f"another process has joined {group} as '{name}'; give each its own RELAY_INSTANCE_ID")
+            self._tell(self._owner.failed, in_words(error, self._member))
 
     def _connect(self) -> KafkaConsumer | None:
         """Wait for the cluster: a broker that is down at our start is no reason to crash."""
@@ -157,7 +143,7 @@ class KafkaSource:
             try:
                 self._ends = open_ends(self._member.connection)
                 consumer = open_client(KafkaConsumer, self._member.options())
-            except _FATAL:
+            except FATAL:
                 raise
             except KafkaError as error:
                 log.warning("kafka_unreachable", detail=describe(error))
@@ -185,7 +171,7 @@ class KafkaSource:
     def _partitions_of(consumer: KafkaConsumer, topic: str) -> Collection[int]:
         try:
             return consumer.partitions_for_topic(topic) or ()
-        except _FATAL:
+        except FATAL:
             raise
         except KafkaError:
             return ()
@@ -196,7 +182,7 @@ class KafkaSource:
             on_assigned=self._on_assigned,
             on_release=self._on_release,
             on_lost=self._on_lost,
-            within=RELEASE_WITHIN,
+            within=self._member.release_within,
         )
 
     def _round(self, consumer: KafkaConsumer) -> None:
@@ -209,7 +195,7 @@ class KafkaSource:
             self._hand_over(consumer, polled)
             if self._share.pending:
                 self._begin(consumer)
-        except _FATAL:
+        except FATAL:
             raise
         except OffsetOutOfRangeError as error:
             self._stop(consumer, error.args[0], "the next record expired, or the topic was created anew")
