@@ -38,7 +38,7 @@ def test_over_the_bound_something_pauses_the_fullest_first_and_nothing_resumes(
     assert paused - awaited <= wanted
     going_on = [load(window, [held[at]]) for at in free - wanted]
     newly = [load(window, [held[at]]) for at in free & wanted - paused]
-    assert max(going_on, default=0) < min(newly, default=float("inf"))
+    assert max(going_on, default=-1.0) < min(newly, default=float("inf"))
 
 
 @given(window=WINDOWS, held=HELD, paused=SOME, awaited=SOME)
