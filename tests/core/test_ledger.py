@@ -133,7 +133,7 @@ def test_what_is_fetched_and_not_yet_finished_leaves_no_doubt_that_the_rest_fits
     tail=st.integers(0, 1_000),
 )
 def test_fits_says_the_truth(seed: int, count: int, share: float, tail: int) -> None:
-    """`fits` only when a restart would repeat nothing that has finished; its no is early at most by the fetched tail."""
+    """`fits` only when a restart repeats nothing that has finished; its no is early by the fetched tail at most."""
     choose = Random(seed).random
     unfinished = {offset for offset in range(count) if choose() < share} | set(range(count, count + tail))
     ledger = ledger_of(range(count + tail), unfinished)
