@@ -45,14 +45,14 @@ def test_piped_it_is_plain_lines_without_control_characters() -> None:
     piped = console(terminal=False)
     with screen_for(piped, 0.0) as screen:
         screen.step("a step")
-        screen.show([VIEW], 1, 10)
+        screen.show([VIEW], 1, 10, {"ecourier-poller": 12})
     assert isinstance(screen, PlainScreen)
     assert (
         text(piped)
         .splitlines()[1]
         .endswith(
             "published 1 of 10; ecdp-sink: 7 orders at ecdp, 2 records delivered, 1 parked, "
-            "3 in flight, 4 waiting, gate shut"
+            "3 in flight, 4 waiting, gate shut; ecourier-poller: 12 events told"
         )
     )
     assert "\x1b" not in text(piped)
@@ -61,9 +61,10 @@ def test_piped_it_is_plain_lines_without_control_characters() -> None:
 def test_on_a_terminal_it_is_a_live_table() -> None:
     terminal = console(terminal=True)
     with screen_for(terminal, 0.0) as screen:
-        screen.show([VIEW], 1, 10)
+        screen.show([VIEW], 1, 10, {"ecourier-poller": 12})
     assert isinstance(screen, LiveScreen)
     assert "in flight" in text(terminal)
+    assert "ecourier-poller: 12 events told" in text(terminal)
 
 
 def test_the_summary_names_what_differs_and_what_is_parked() -> None:

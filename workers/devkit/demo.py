@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,7 +48,7 @@ class Progress:
             self.moved_at = time.monotonic()
         self._tell_first()
         self._tell_gates()
-        self.screen.show(self.sinks, self.published, self.planned)
+        self.screen.show(self.sinks, self.published, self.planned, self.watch.told)
 
     def _tell_first(self) -> None:
         if self.first_delivered is None and any(sink.at_vendor for sink in self.sinks):
@@ -104,13 +105,14 @@ class Outages:
 
 def play(screen: Screen, ends: ExitStack, *, orders: Path | None, yes: bool, begun: float) -> tuple[Demo, Account]:
     """Run the demo to its account; ``ends`` then ends what runs. Raises `DemoError`, `BrokerError`, `ConfigError`."""
-    samples = read_samples(orders)
-    demo = demo_start.start(screen, ends, yes=yes)
+    mark = demo_start.own_mark(os.environ, time.time())
+    samples = read_samples(orders, mark)
+    demo = demo_start.start(screen, ends, mark=mark, yes=yes)
     publishers = Publishers.start(demo.stage, samples)  # now: they take as long as the workers to be ready
     demo.wait_until_ready()
     progress = Progress(demo.watch, screen, len(samples), begun)
     for sink in demo.watch.sinks.values():
-        refused = [terms(sink.vendor).number(order_id, sink.options) for order_id in REFUSED]
+        refused = [terms(sink.vendor).number(mark + order_id, sink.options) for order_id in REFUSED]
         demo.watch.set_faults(sink.vendor, bad_ids=refused)
     outages = Outages(progress, list(demo.watch.simulators))
     _publish(demo, publishers, samples, outages)

@@ -28,11 +28,14 @@ class Sample:
     order: Mapping[str, Any] = field(default_factory=dict)  # of a create
 
 
-def read_samples(orders: Path | None = None) -> list[Sample]:
-    """Read the samples kept here, or ``orders``: JSON lines of order-created events; raises `DemoError`."""
+def read_samples(orders: Path | None = None, mark: str = "") -> list[Sample]:
+    """Read the samples kept here, or ``orders``: JSON lines of order-created events; raises `DemoError`.
+
+    ``mark`` goes before every order id.
+    """
     files = [(CREATED, orders)] if orders else [(CREATED, ORDERS), (STATUS, STATUSES)]
     events = [(event.get("occurred_at", ""), topic, event) for topic, path in files for event in _events(path)]
-    return [_sample(topic, event) for _, topic, event in sorted(events, key=lambda item: str(item[0]))]
+    return [_sample(topic, event, mark) for _, topic, event in sorted(events, key=lambda item: str(item[0]))]
 
 
 def _events(path: Path) -> Iterator[dict[str, Any]]:
@@ -46,9 +49,11 @@ def _events(path: Path) -> Iterator[dict[str, Any]]:
         yield event
 
 
-def _sample(topic: str, event: dict[str, Any]) -> Sample:
+def _sample(topic: str, event: dict[str, Any], mark: str) -> Sample:
     content = event.get("order", event)
-    status = content.get("status")
+    status, order_id = content.get("status"), content.get("order_id")
+    if isinstance(order_id, str) and order_id.strip("."):  # "." is there to be refused, and stays so
+        content["order_id"] = mark + order_id
     line = json.dumps(event, ensure_ascii=False)
     return Sample(topic, str(content.get("order_id", "")), status, line, content if topic == CREATED else {})
 

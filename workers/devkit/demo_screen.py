@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
@@ -14,6 +14,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from workers.devkit.demo_watch import SinkView
 
@@ -27,8 +28,8 @@ class Screen(AbstractContextManager["Screen"], Protocol):
     def step(self, text: str) -> None:
         """Say what happens now."""
 
-    def show(self, sinks: Sequence[SinkView], published: int, planned: int) -> None:
-        """Show the present counts."""
+    def show(self, sinks: Sequence[SinkView], published: int, planned: int, told: Mapping[str, int]) -> None:
+        """Show the present counts; ``told``: events published, by poller."""
 
 
 @dataclass
@@ -46,9 +47,10 @@ class LiveScreen:
     def step(self, text: str) -> None:
         self.console.print(f"[dim]{time.monotonic() - self.begun:5.1f}s[/]  {text}", highlight=False)
 
-    def show(self, sinks: Sequence[SinkView], published: int, planned: int) -> None:
+    def show(self, sinks: Sequence[SinkView], published: int, planned: int, told: Mapping[str, int]) -> None:
         bar = ProgressBar(total=max(planned, 1), completed=published, width=40)
-        self.live.update(Group(f"published {published} of {planned}", bar, _table(sinks)))
+        back = "; ".join(_told(told))
+        self.live.update(Group(f"published {published} of {planned}", bar, _table(sinks), Text(back)))
 
     def __enter__(self) -> Self:
         self.live.start()
@@ -72,8 +74,8 @@ class PlainScreen:
     def step(self, text: str) -> None:
         self._say(text)
 
-    def show(self, sinks: Sequence[SinkView], published: int, planned: int) -> None:
-        line = "; ".join([f"published {published} of {planned}", *(_line(sink) for sink in sinks)])
+    def show(self, sinks: Sequence[SinkView], published: int, planned: int, told: Mapping[str, int]) -> None:
+        line = "; ".join([f"published {published} of {planned}", *(_line(sink) for sink in sinks), *_told(told)])
         if line != self.said and time.monotonic() - self.said_at >= _EVERY:
             self.said, self.said_at = line, time.monotonic()
             self._say(line)
@@ -99,6 +101,10 @@ def screen_for(console: Console, begun: float) -> Screen:
 def _line(sink: SinkView) -> str:
     counts = f"{sink.at_vendor} orders at {sink.vendor}, {sink.delivered} records delivered, {sink.parked} parked"
     return f"{sink.name}: {counts}, {sink.in_flight} in flight, {sink.lag} waiting, gate {sink.gate}"
+
+
+def _told(told: Mapping[str, int]) -> list[str]:
+    return [f"{name}: {count} events told" for name, count in told.items()]
 
 
 def _table(sinks: Sequence[SinkView]) -> Table:

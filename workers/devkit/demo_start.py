@@ -36,6 +36,7 @@ from workers.devkit.simulators import SECRET
 
 # What takes minutes in production would bore at a demonstration.
 _IMPATIENT = {"UNKNOWN_ORDER_WAIT": "3s", "RETRY__MAX": "1s", "DRAIN": "3s"}
+_GIVEN = "KAFKA_BOOTSTRAP_SERVERS"
 _FOREIGN = ("KAFKA_", "SCHEMA_REGISTRY_", "RELAY_HTTP_ADDR", "RELAY_INSTANCE_ID", "RELAY_REPLICATION_FACTOR")
 
 
@@ -52,45 +53,49 @@ class Demo:
     def wait_until_ready(self) -> None:
         """Return when all workers have joined their groups; raises `DemoError`."""
         wait_until_ready(self.watch.workers, self.watch.client)
-        for _, simulator in self.pollers.values():
-            enliven(self.watch.client, simulator)
+        for poller, simulator in self.pollers.values():
+            enliven(self.watch.client, poller.vendor, simulator)
 
     def news(self) -> tuple[News, ...]:
         """What the pollers have told; raises `DemoError`."""
-        client, workers = self.watch.client, self.watch.workers
-        return tuple(news_of(client, self.stage, spec, simulator, workers) for spec, simulator in self.pollers.values())
+        return news_of(self.watch.client, self.stage, list(self.pollers.values()))
 
 
-def start(screen: Screen, ends: ExitStack, *, yes: bool = False) -> Demo:
+def own_mark(environ: Mapping[str, str], now: float) -> str:
+    """What order ids begin with in a Kafka that lives on: what it remembers of an order is of another run's vendors."""
+    return f"R{int(now):x}-" if environ.get(_GIVEN) else ""
+
+
+def start(screen: Screen, ends: ExitStack, *, mark: str = "", yes: bool = False) -> Demo:
     """Start all of it, ended by ``ends``; the workers still have to join.
 
     ``yes`` allows a Kafka on another machine. Raises `DemoError`, `BrokerError` and `ConfigError`.
     """
     topology = load_configuration(os.environ).topology
-    given = os.environ.get("KAFKA_BOOTSTRAP_SERVERS", "")
+    given = os.environ.get(_GIVEN, "")
     if not yes:
         refuse_foreign(given)
     sinks = topology.workers
     folder = _folder(ends)
     vendors = list(dict.fromkeys(sink.vendor for sink in sinks.values()))
-    # In a Kafka that is not the demo's own the pollers may have told other orders of these numbers before.
-    pollers = {} if given else topology.pollers
-    vendors += [poller.vendor for poller in pollers.values() if poller.vendor not in vendors]
+    vendors += [poller.vendor for poller in topology.pollers.values() if poller.vendor not in vendors]
     screen.step(f"vendor simulators: {', '.join(vendors)}")
     bare = Stage(folder, dict(os.environ), ends)
     starting = {vendor: start_simulator(bare, vendor) for vendor in vendors}
     bootstrap, environ = _kafka(screen, ends, topology, given)
+    if mark:
+        screen.step(f"order ids begin with {mark}: the vendors are new, and orders of a former run are none of theirs")
     simulators = {vendor: ready_simulator(part) for vendor, part in starting.items()}
     for sink in sinks.values():
         environ |= _settings(sink, simulators[sink.vendor])
-    told = {name: (poller, simulators[poller.vendor]) for name, poller in pollers.items()}
+    told = {name: (poller, simulators[poller.vendor]) for name, poller in topology.pollers.items()}
     for poller, simulator in told.values():
         environ |= poller_variables(poller, simulator, SECRET)
     stage = Stage(folder, environ, ends)
     screen.step(f"topics: {', '.join(topology.topics)}")
     stage.run("topics", "topics", "apply")
     theirs = {sink.vendor: simulators[sink.vendor] for sink in sinks.values()}
-    watch = _workers(screen, stage, sinks, theirs, [*sinks, *told])
+    watch = _workers(screen, stage, sinks, theirs, list(told))
     return Demo(stage, bootstrap, datetime.now(UTC), watch, told)
 
 
@@ -143,9 +148,10 @@ def _workers(
     stage: Stage,
     sinks: Mapping[str, SinkSpec],
     simulators: Mapping[str, Part],
-    names: Sequence[str],
+    pollers: Sequence[str],
 ) -> Watch:
+    names = [*sinks, *pollers]
     screen.step(f"workers: {', '.join(names)}")
     workers = start_workers(stage, names)
     client = stage.ends.enter_context(httpx.Client(trust_env=False, timeout=5.0))
-    return Watch(client, sinks, workers, simulators, {})
+    return Watch(client, sinks, workers, simulators, pollers)

@@ -33,10 +33,11 @@ def print_summary(console: Console, account: Account) -> None:
 
 
 def _news(news: News) -> str:
-    said = f"{news.name}: {news.orders} orders moved on at {news.vendor}; {news.events} events in {news.topic}"
+    counts = ", ".join(f"{count} events in {topic}" for topic, count in news.events.items())
+    said = f"{news.name}: {news.orders} orders at {news.vendor}; {counts}"
     if news.right:
-        return f"{said}, each change once: the last one of every order is what {news.vendor} has"
-    return f"{said}; [red]{news.wrong} orders are not as {news.vendor} has them[/]"
+        return f"{said}: each change was told once, and every order stands as {news.vendor} has it"
+    return f"{said}; [red]{news.wrong} orders were not told as {news.vendor} has them[/]"
 
 
 def _checks(sink: SinkAccount) -> Table:
@@ -106,8 +107,8 @@ def _commands(account: Account) -> Iterator[str]:
     for sink in account.sinks:
         yield _explained(f"relay tail {sink.parks} --from-beginning", "what is parked, and why")
         yield _explained(f"relay offsets {sink.view.name}", "how far it has read")
-    for news in account.news:
-        yield _explained(f"relay tail {news.topic} --from-beginning", f"what changed at {news.vendor}, and from what")
+    for topic in dict.fromkeys(topic for news in account.news for topic in news.events):
+        yield _explained(f"relay tail {topic} --from-beginning", "what changed at the vendors")
     yield _explained("relay sample order-created | relay publish order-created -", "an order more")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -45,7 +45,9 @@ class Watch:
     sinks: Mapping[str, SinkSpec]
     workers: Part  # all of them in one process
     simulators: Mapping[str, Part]  # by vendor
-    seen: dict[str, SinkView]
+    pollers: Sequence[str] = ()  # their names
+    seen: dict[str, SinkView] = field(default_factory=dict)
+    told: dict[str, int] = field(default_factory=dict)  # events published, by poller
 
     def look(self) -> Sequence[SinkView]:
         """Look once at all of them; raises `DemoError` when a process has ended."""
@@ -56,6 +58,7 @@ class Watch:
             for name, sink in self.sinks.items():
                 stats = self.client.get(f"{self.simulators[sink.vendor].control}/_sim/stats").json()
                 self.seen[name] = _view(name, sink.vendor, statuses[name], stats)
+            self.told.update({name: statuses[name]["events_total"] for name in self.pollers})
         return [self.seen[name] for name in self.sinks if name in self.seen]
 
     def orders_at(self, vendor: str) -> dict[str, Any]:

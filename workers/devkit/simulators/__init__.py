@@ -1,7 +1,8 @@
 """Vendors to try and test against without an account: one module per vendor, found by its name.
 
-A module is a simulator when it has ``simulator(options) -> Simulator``; one that takes orders has ``TERMS`` too. Beside
-them stand `server` (HTTP and faults around any vendor's behaviour) and `faults` (the knobs).
+A module is a simulator when it has ``simulator(options) -> Simulator``; one that takes orders has ``TERMS`` too, one
+whose orders move on has ``SHOWS``. Beside them stand `server` (HTTP and faults around any vendor's behaviour) and
+`faults` (the knobs).
 """
 
 from __future__ import annotations
@@ -55,6 +56,15 @@ class Terms:
     state: Callable[[Mapping[str, Any]], str]  # of an order, as ``/_sim/orders`` shows it
 
 
+@dataclass(frozen=True, slots=True)
+class Shows:
+    """What whoever compares a poller's events with a simulator must know of what ``/_sim/orders`` shows."""
+
+    lively: Mapping[str, Any]  # the knobs that make its orders move on
+    stage: Callable[[Mapping[str, Any]], str]  # of an order: its code, or its name where it has none
+    happenings: Callable[[Mapping[str, Any]], frozenset[tuple[str, ...]]]  # of an order: the identity of each
+
+
 class UnknownSimulatorError(LookupError):
     """There is no simulator of that name."""
 
@@ -77,6 +87,14 @@ def terms(name: str) -> Terms:
     """Return the terms of a vendor that takes orders; raises `UnknownSimulatorError`."""
     found = getattr(importlib.import_module(f"{__name__}.{name}"), "TERMS", None) if name in names() else None
     if not isinstance(found, Terms):
+        raise UnknownSimulatorError(name)
+    return found
+
+
+def shows(name: str) -> Shows:
+    """Return what a vendor shows whose orders move on; raises `UnknownSimulatorError`."""
+    found = getattr(importlib.import_module(f"{__name__}.{name}"), "SHOWS", None) if name in names() else None
+    if not isinstance(found, Shows):
         raise UnknownSimulatorError(name)
     return found
 

@@ -48,6 +48,7 @@ class DclOrders:
     chance: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - no secret
     versions: dict[str, list[Version]] = field(default_factory=dict)
     made: int = 0
+    prefix: str = "DEMO-"  # of the numbers of orders that come by themselves
 
     def put(
         self, number: str, stage: int, *, delivered: bool = False, lag_ms: int = 0, shows_after_ms: int = 0
@@ -85,8 +86,8 @@ class DclOrders:
         """One in three changes is a new order."""
         if self.made == 0 or self.chance.random() < 1 / 3:
             self.made += 1
-            return f"DEMO-{self.made:06}"
-        return f"DEMO-{self.chance.randint(max(1, self.made - 300), self.made):06}"
+            return f"{self.prefix}{self.made:06}"
+        return f"{self.prefix}{self.chance.randint(max(1, self.made - 300), self.made):06}"
 
     def _after(self, stage: int) -> int:
         if stage in DETOURS and self.chance.random() < 0.15:  # noqa: PLR2004 - now and then

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import orjson
 
-from workers.devkit.simulators import SECRET, SimulatorOptions, Terms
-from workers.devkit.simulators.ecourier_events import Move, visible
+from workers.devkit.simulators import SECRET, Shows, SimulatorOptions, Terms
+from workers.devkit.simulators.ecourier_events import Move, identities, visible
 from workers.devkit.simulators.ecourier_life import NEW, Life
 from workers.devkit.simulators.ecourier_orders import DELETED, Orders
 from workers.devkit.simulators.ecourier_rules import order_errors
@@ -209,6 +209,11 @@ def _due(order: Mapping[str, Any], statuses: Sequence[str]) -> str | None:
 
 
 simulator = EcourierSimulator
+SHOWS: Final = Shows(
+    lively={"changes": 15, "late_events": 0.2, "events_without_id": 0.1, "sort": "unstable"},
+    stage=lambda shown: str(shown["@OrderStatus"]),
+    happenings=identities,
+)
 TERMS: Final = Terms(
     variables={"WEBSITE": "example", "USERNAME": "demo", "PASSWORD": SECRET, "CUSTOMER_CODE": "DEMO"},
     number=lambda order_id, options: order_number(order_id, options.order_number_prefix, options.order_number_max),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from random import Random
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -39,6 +39,24 @@ class Move(BaseModel):
         if unknown := (event or {}).keys() - EVENT:
             raise ValueError(f"an OrderEvent has no {min(unknown)}")
         return event
+
+
+def identities(shown: Mapping[str, Any]) -> frozenset[tuple[str, ...]]:
+    """What each event of a shown order is known by: its id, or what it says where it has none."""
+    return frozenset(_identity(event) for event in shown["OrderEvents"]["OrderEvent"])
+
+
+def _identity(event: Mapping[str, str]) -> tuple[str, ...]:
+    if "@OrderEventID" in event:
+        return (event["@OrderEventID"],)
+    return tuple(event.get(f"@{name}", "") for name in ("EventType", "EventDateTime", "EventNote"))
+
+
+def told_identity(event: Mapping[str, Any]) -> tuple[str, ...]:
+    """The same of a published `CourierOrderEvent`."""
+    if not event["courier_event_id"].startswith("h-"):
+        return (event["courier_event_id"],)
+    return tuple(event[name] or "" for name in ("event_type", "occurred_at_text", "event_note"))
 
 
 def wall(at_ms: int) -> str:
