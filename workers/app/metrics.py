@@ -40,6 +40,9 @@ GAUGES: Final = {
     "behind_seconds": "Age of the time up to which a poller's news is complete",
     "clock_skew_seconds": "How far the vendor's clock is ahead of ours",
     "orders": "Orders that a poller remembers",
+    "tracked_orders": "Orders that a poller looks at one by one",
+    "due_looks": "Orders whose next look is due",
+    "late_looks": "Orders whose next look should have been made: see max_in_flight",
 }
 GATE_STATES: Final = ("open", "shut", "probing")
 

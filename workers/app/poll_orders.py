@@ -13,7 +13,7 @@ from workers.app.poll_reads import PollReads
 from workers.app.poll_tiers import Write
 from workers.app.poll_tools import PollTools
 from workers.app.topology import PollerSpec
-from workers.app.tracking import read_tracked
+from workers.app.tracking import decode_tracked
 from workers.core.cursor import Cursor
 from workers.core.happening import Look
 from workers.core.order_book import OrderBook
@@ -22,9 +22,8 @@ from workers.core.pace import Pace, Slower
 from workers.core.read_until import ReadUntil
 from workers.core.record import Record
 from workers.core.shard_state import ShardState
-from workers.core.standing import Row, Standing
+from workers.core.standing import Row, Standing, take
 from workers.core.tracked import Tracked
-from workers.edges.avro import UnknownSchema
 from workers.edges.avro_reader import Undecodable
 from workers.edges.log import log
 from workers.edges.registry import RegistryUnavailable
@@ -40,8 +39,9 @@ class OrderRounds:
     def __init__(self, tools: PollTools) -> None:
         self._tools = tools
         self._reads = PollReads(tools)
+        self._assigned_ms = tools.wall_ms()
         self._rows = Standing[bytes]()
-        self._read = ReadUntil()
+        self._read = ReadUntil(self._assigned_ms)
         self._book: OrderBook | None = None
         self._wake = asyncio.Event()  # rows or an answer have come
         self._loaded = asyncio.Event()  # the rows have been read to the end that they had
@@ -68,10 +68,8 @@ class OrderRounds:
         """Take rows in as they come; to be called in the loop."""
         tick_ms = self._tick_ms()
         for record in records:
-            number = (record.key or b"").decode("utf-8", "replace")
-            rows, value = self._rows, record.value
-            news = rows.end(record, number) if value is None else rows.put(record, number, value)
-            if news and self._book is not None:
+            number = take(self._rows, record)
+            if number is not None and self._book is not None:
                 self._book.noticed(number, tick_ms)
         self._read.took(position, end, self._tools.wall_ms())
         if self._read.at_ms is not None:
@@ -97,9 +95,9 @@ class OrderRounds:
         """Write what the answers that have come say; without news the cursor alone, and that not each time."""
         looks = [self._answered.popleft() for _ in range(min(AT_ONCE, len(self._answered)))]
         now_ms = self._tools.wall_ms()
-        fresh_ms = book.fresh_ms(self._read.at_ms or 0, now_ms)
-        started_ms = now_ms if state.cursor is None else state.cursor.snapshot_until_ms
-        step = book.step(looks, Cursor(fresh_ms, started_ms, looked_ms=0, swept_ms=0, beat_ms=now_ms), now_ms)
+        fresh_ms = book.fresh_ms(self._read.at_ms or self._assigned_ms, now_ms)
+        first_ms = self._assigned_ms if state.cursor is None else state.cursor.snapshot_until_ms
+        step = book.step(looks, Cursor(fresh_ms, first_ms, looked_ms=0, swept_ms=0, beat_ms=now_ms), now_ms)
         tick_ms = self._tick_ms()
         if not step.is_empty or state.cursor is None or tick_ms >= self._due_ms:
             await write(step)
@@ -148,15 +146,11 @@ class OrderRounds:
         book.failed(number, self._tick_ms(), _ms(self._reads.delay(self._failures[number])))
 
     async def _tracked(self, row: Row[bytes]) -> Tracked | None:
-        """What the order's row says; raises `RegistryUnavailable`."""
-        codec, topic = self._tools.codec, self._tools.spec.follows
+        """What the order's row says; None: it cannot be read, and is looked at all the same. Raises as the registry."""
+        topic = self._tools.spec.follows
         assert topic is not None, "order rounds follow a topic"
         try:
-            try:
-                return read_tracked(codec.decode_any(topic, row.content))
-            except UnknownSchema as unknown:
-                await codec.learn(unknown.schema_id)
-                return read_tracked(codec.decode_any(topic, row.content))
+            return await decode_tracked(self._tools.codec, topic, row.content)
         except Undecodable as error:
             self._tools.stats.notes["unreadable_tracked_row"] += 1
             log.error("tracked_order_unreadable", topic=topic, offset=row.offset, detail=str(error))

@@ -7,21 +7,18 @@ from typing import Any
 
 from workers.app.build import build_poll_tools
 from workers.app.configuration import Configuration
-from workers.app.poll_reads import words
-from workers.app.poll_rows import load_state
+from workers.app.poll_preview_orders import look_at_orders
+from workers.app.poll_reads import PollFailed, words
+from workers.app.poll_rows import load_state, step_events
 from workers.app.poll_tools import PollTools
 from workers.app.topology import PollerSpec
-from workers.core.change import Change, stage_event
 from workers.core.cursor import Cursor
 from workers.core.record import Partition
+from workers.core.shard_state import Step
 from workers.core.span import Span, Stride
 from workers.edges.avro import Codec
 from workers.edges.event_json import to_json
 from workers.vendors import Reading
-
-
-class PollFailed(Exception):  # noqa: N818 - the vendor's answer, in one line
-    """The vendor gave nothing to read; the message says what it said."""
 
 
 async def preview(
@@ -29,18 +26,21 @@ async def preview(
 ) -> AsyncIterator[dict[str, Any]]:
     """Each change that the span holds beyond what the poller has published, as the event's JSON.
 
+    Where orders are looked at one by one: what looks at those would give that were first tracked in the span.
     Raises `PollFailed` and `KafkaFailed`. The state is read and left alone; a running poller is not disturbed.
     """
     tools = build_poll_tools(spec, configuration, codec, _fail)
     try:
         for number in range(configuration.topology.topics[spec.state].partitions):
-            async for change in _changes(tools, number, span):
-                yield _shown(tools, change)
+            found = _changes(tools, number, span) if spec.follows is None else look_at_orders(tools, number, span)
+            async for step in found:
+                for topic, event in step_events(tools, step):
+                    yield to_json(tools.codec.schemas[topic].today.tree, event)
     finally:
         await tools.client.close()
 
 
-async def _changes(tools: PollTools, number: int, left: Span) -> AsyncIterator[Change]:
+async def _changes(tools: PollTools, number: int, left: Span) -> AsyncIterator[Step]:
     state = await load_state(tools.codec, tools.connection, Partition(tools.spec.state, number))
     now = tools.wall_ms()
     cursor = state.cursor or Cursor(now, snapshot_until_ms=now, looked_ms=now, swept_ms=now)
@@ -53,15 +53,9 @@ async def _changes(tools: PollTools, number: int, left: Span) -> AsyncIterator[C
         stride.read(reading.span)
         step = state.step(reading.orders, cursor, known=tools.windows.known, now_ms=now)
         state.accept(step)  # in memory alone: an order that two windows show is one change
-        for change in step.changes:
-            yield change
+        yield step
         left = left.rest(reading.span)
 
 
 def _fail(error: Exception) -> None:
     raise error
-
-
-def _shown(tools: PollTools, change: Change) -> dict[str, Any]:
-    tree = tools.codec.schemas[tools.spec.publishes[0]].today.tree
-    return to_json(tree, stage_event(tools.spec.vendor, change))

@@ -20,6 +20,10 @@ R = TypeVar("R", Reading, Look)
 _LOOK_AT_GATE = 0.5  # seconds: another shard's probe, or a new key, may open it
 
 
+class PollFailed(Exception):  # noqa: N818 - the vendor's answer, in one line
+    """The vendor gave nothing to read; the message says what it said."""
+
+
 class PollReads:
     """Runs a shard's flows, through the one gate that all shards of the vendor share."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workers.app.configuration import Configuration
 from workers.app.poll_rows import cursor_record, load_state
@@ -41,10 +41,13 @@ async def _reset(configuration: Configuration, spec: PollerSpec, codec: Codec, n
         await transactions.open()
         cursor = (await load_state(codec, kafka, at)).cursor
         if cursor is None:
-            raise KafkaFailed(f"shard {number} of {spec.name} has never polled; its 'lookback' says where it begins")
+            where = "its 'lookback' says where it begins" if spec.follows is None else "it begins with all its orders"
+            raise KafkaFailed(f"shard {number} of {spec.name} has never polled; {where}")
         if to_ms >= cursor.at_ms:
             raise KafkaFailed(f"shard {number} of {spec.name} is not so far yet: forward it would lose changes")
-        await transactions.append([cursor_record(codec, at, reset(cursor, to_ms))])
+        # One that looks at orders one by one has looked at none since: each is due again.
+        moved = reset(cursor, to_ms) if spec.follows is None else replace(cursor, at_ms=to_ms)
+        await transactions.append([cursor_record(codec, at, moved)])
     finally:
         await transactions.close()
     return Moved(number, cursor.at_ms, to_ms)

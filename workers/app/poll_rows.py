@@ -37,7 +37,8 @@ class StateUnreadableError(Exception):
 def step_records(tools: PollTools, number: int, step: Step) -> list[Outgoing]:
     """All that goes out in the step's transaction: events, then the rows behind them, then the cursor."""
     rows = _rows(tools.codec, Partition(tools.spec.state, number), step)
-    return [*_events(tools, step), *_followed(tools, number, step), *rows]
+    events = (_event(tools, topic, data, step.traces) for topic, data in step_events(tools, step))
+    return [*events, *_followed(tools, number, step), *rows]
 
 
 def cursor_record(codec: Codec, at: Partition, cursor: cursors.Cursor) -> Outgoing:
@@ -99,25 +100,22 @@ def _order(row: Mapping[str, Any]) -> bytes:
     return body
 
 
-def _events(tools: PollTools, step: Step) -> Iterator[Outgoing]:
-    """Each kind to the topics whose schema is its own; a look's change of stage before what has happened."""
+def step_events(tools: PollTools, step: Step) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each kind for the topics whose schema is its own; a look's change of stage before what has happened."""
     vendor = tools.spec.vendor
     for topic in tools.spec.publishes:
         if tools.codec.schemas[topic].today.name == STAGES:
-            for change in step.changes:
-                yield _event(tools, topic, stage_event(vendor, change), step)
+            yield from ((topic, stage_event(vendor, change)) for change in step.changes)
         if tools.codec.schemas[topic].today.name == HAPPENINGS:
-            for happened in step.happened:
-                yield _event(tools, topic, happening_event(vendor, happened), step)
+            yield from ((topic, happening_event(vendor, happened)) for happened in step.happened)
 
 
-def _event(tools: PollTools, topic: str, data: dict[str, Any], step: Step) -> Outgoing:
+def _event(tools: PollTools, topic: str, data: dict[str, Any], traces: Mapping[str, str]) -> Outgoing:
     number = data["order_number"]
     key, name = f"{tools.spec.vendor}:{number}", tools.codec.schemas[topic].today.tree.name
     now = datetime.fromtimestamp(data["observed_at"] / 1000, UTC)
-    value = tools.codec.encode(topic, data)
-    headers = event_headers(name, data, key, now, step.traces.get(number, ""))
-    return Outgoing(Partition(topic, BY_KEY), key.encode(), value, headers)
+    headers = event_headers(name, data, key, now, traces.get(number, ""))
+    return Outgoing(Partition(topic, BY_KEY), key.encode(), tools.codec.encode(topic, data), headers)
 
 
 def _followed(tools: PollTools, number: int, step: Step) -> Iterator[Outgoing]:

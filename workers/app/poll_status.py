@@ -44,10 +44,11 @@ def poll_status(tools: PollTools, shards: Collection[PollShard], state: str) -> 
 def _shard(shard: PollShard) -> dict[str, Any]:
     cursor = shard.state.cursor
     tracked = {} if shard.orders is None else {"tracked_orders": shard.orders.tracked}
-    return tracked | {
+    return {
         "shard": shard.number,
         "loaded": shard.loaded,
         "orders": len(shard.state.shadows),
+        **tracked,
         "fresh_until": None if cursor is None else time_text(cursor.at_ms),
         "beat": None if cursor is None else time_text(cursor.beat_ms),
     }

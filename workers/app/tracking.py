@@ -142,6 +142,15 @@ def read_tracked(data: Mapping[str, Any]) -> Tracked:
     )
 
 
+async def decode_tracked(codec: Codec, topic: str, value: bytes) -> Tracked:
+    """What a row says; raises `Undecodable` and `RegistryUnavailable`."""
+    try:
+        return read_tracked(codec.decode_any(topic, value))
+    except UnknownSchema as unknown:
+        await codec.learn(unknown.schema_id)
+        return read_tracked(codec.decode_any(topic, value))
+
+
 class TrackedRows:
     """Reads the rows of one assignment into its shards; implements the table's `Reader`.
 

@@ -81,7 +81,8 @@ async def _print(configuration: Configuration, spec: PollerSpec, span: Span) -> 
     import orjson
 
     from workers.app.open_codec import codec_in_loop
-    from workers.app.poll_preview import PollFailed, preview
+    from workers.app.poll_preview import preview
+    from workers.app.poll_reads import PollFailed
 
     count = 0
     try:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from workers.core.fence import NO_KEY, Fence, ParkReason
 from workers.core.parked_commands import COMMANDS, Command, Discard, read_command
@@ -81,8 +82,7 @@ def discard_headers(sink: str, command: Discard, records: int, places: tuple[int
     return tuple((name, text.encode("utf-8", "replace")) for name, text in ours.items())
 
 
-@dataclass(frozen=True, slots=True)
-class Original:
+class Original(NamedTuple):
     """A parked record that is to be delivered, read from its headers in one go: a replay reads many of them."""
 
     place: int  # its offset in the parked topic

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 class ReadUntil:
     """Told of positions and ends, by hand-overs of which two at most wait for us at a time."""
 
+    began_ms: int  # nothing has been asked before
     at_ms: int | None = None  # None: the end that it had at first has not been reached yet
     _end: int | None = None  # to be reached
     _asked_ms: int = 0  # that end was asked for then, or later
@@ -23,7 +24,7 @@ class ReadUntil:
         if self._end is not None and position >= self._end:
             self.at_ms, self._end = self._asked_ms, None
         if self._end is None and end is not None:
-            self._end, self._asked_ms = end, self._taken_ms[0] if self._taken_ms else 0
+            self._end, self._asked_ms = end, self._taken_ms[0] if len(self._taken_ms) > 1 else self.began_ms
             if position >= end:
                 self.at_ms, self._end = self._asked_ms, None
         self._taken_ms.append(now_ms)

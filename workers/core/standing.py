@@ -77,6 +77,13 @@ class Standing(Generic[T]):
         return self.rows.pop(key, None) is not None
 
 
+def take(rows: Standing[bytes], record: Record) -> str | None:
+    """Take in a row as it came, or a tombstone; returns its key if that says something new."""
+    key = (record.key or b"").decode("utf-8", "replace")
+    news = rows.end(record, key) if record.value is None else rows.put(record, key, record.value)
+    return key if news else None
+
+
 def offset_in(record: Record, header: str) -> int | None:
     """The offset that a header names; None when there is no such header, or no number in it."""
     text = (record.header(header) or b"").decode("ascii", "replace")

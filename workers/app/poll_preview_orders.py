@@ -1,0 +1,71 @@
+"""What looks at a shard's orders would give, without publishing anything."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from workers.app.poll_orders import pace_of
+from workers.app.poll_reads import PollFailed, words
+from workers.app.poll_rows import load_state
+from workers.app.poll_tools import PollTools
+from workers.app.tracking import decode_tracked
+from workers.core.cursor import Cursor
+from workers.core.happening import Look
+from workers.core.order_book import OrderBook
+from workers.core.order_look import Looked
+from workers.core.record import Partition, Record
+from workers.core.shard_state import Step
+from workers.core.span import Span
+from workers.core.standing import Standing, take
+from workers.core.tracked import Tracked
+from workers.edges.avro_reader import Undecodable
+from workers.edges.kafka_client import KafkaFailed
+from workers.edges.kafka_table import read_all
+from workers.edges.registry import RegistryUnavailable
+from workers.vendors import LoginFailed
+
+
+async def look_at_orders(tools: PollTools, number: int, span: Span) -> AsyncIterator[Step]:
+    """A step for each order that was first tracked in the span; raises `PollFailed` and `KafkaFailed`."""
+    spec, now_ms = tools.spec, tools.wall_ms()
+    assert spec.follows is not None, "its orders are those of a topic"
+    state = await load_state(tools.codec, tools.connection, Partition(spec.state, number))
+    state.cursor = state.cursor or Cursor(now_ms, snapshot_until_ms=now_ms, looked_ms=0, swept_ms=0)
+    rows = await _rows(tools, Partition(spec.follows, number))
+    book = OrderBook(state, rows, pace_of(spec), round(spec.forget_after * 1000))
+    for row in list(rows.rows.values()):
+        tracked = await _tracked(tools, spec.follows, row.content)
+        if span.start_ms <= (row.saved_ms if tracked is None else tracked.since_ms) <= span.end_ms:
+            look = await _look(tools, row.key)
+            looked = Looked(row.key, row.offset, row.saved_ms, now_ms, look, tracked)
+            yield book.step([looked], state.cursor, tools.wall_ms())
+
+
+async def _rows(tools: PollTools, at: Partition) -> Standing[bytes]:
+    rows = Standing[bytes]()
+
+    def take_in(records: list[Record]) -> None:
+        for record in records:
+            take(rows, record)
+
+    await read_all(tools.connection, at, take_in)
+    return rows
+
+
+async def _tracked(tools: PollTools, topic: str, value: bytes) -> Tracked | None:
+    try:
+        return await decode_tracked(tools.codec, topic, value)
+    except Undecodable:
+        return None  # it is looked at all the same
+    except RegistryUnavailable as error:
+        raise KafkaFailed(f"{topic}: {error}") from error
+
+
+async def _look(tools: PollTools, number: str) -> Look:
+    try:
+        found = await tools.client.run(tools.orders.look(number))
+    except LoginFailed as failed:
+        raise PollFailed(words(failed.outcome)) from failed
+    if not isinstance(found, Look):
+        raise PollFailed(f"order {number}: {words(found)}")
+    return found
