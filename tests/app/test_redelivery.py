@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any, cast
 
 import pytest
@@ -17,7 +18,7 @@ from workers.core.lanes import Entry
 from workers.core.parked import Parking, order_of, parked_headers
 from workers.core.record import Partition, Record
 from workers.edges.kafka_client import KafkaConnection, KafkaFailed
-from workers.edges.kafka_parked import Wave
+from workers.edges.kafka_parked import Bound, Wave
 
 UNKNOWN = Parking(ParkReason.UNKNOWN_ORDER, "404", 404, 9)
 
@@ -36,14 +37,17 @@ class Parked:
         self.records.append(Record("ecdp-parked", 0, offset, 0, record.key, record.value, headers))
         return offset
 
-    async def read(self, at: Partition, wanted: Mapping[str, tuple[int, int]]) -> Wave:
+    async def read(self, at: Partition, wanted: Mapping[str, tuple[int, int]], bound: Bound) -> Wave:
         assert at == Partition("ecdp-parked", 0)
         self.reads.append(dict(wanted))
         if self.failures:
             raise self.failures.pop()
         spans = {order_id: range(first, last + 1) for order_id, (first, last) in wanted.items()}
         found = [one for one in self.records if one.offset in spans.get(order_of(one), ())]
-        return Wave(found, max(last for _, last in wanted.values()))
+        sizes = list(accumulate(map(bound.cost, found)))
+        enough = next((place for place, size in enumerate(sizes, 1) if size >= bound.most), len(found))
+        reached = max(last for _, last in wanted.values()) if enough == len(found) else found[enough - 1].offset
+        return Wave(found[:enough], reached)
 
     async def close(self) -> None:
         pass
@@ -338,8 +342,9 @@ async def test_what_a_former_owner_sent_last_and_what_gave_up_may_have_been_appl
     assert unknown == {b"A:1": True, b"B:1": True, b"A:2": False}
 
 
-async def test_more_orders_than_memory_may_hold_go_in_turn(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.app.redelivery.MOST_AT_ONCE", 4)
+@pytest.mark.parametrize("bound", [{"max_unfinished": 4}, {"max_unfinished_bytes": 6_000}])
+async def test_more_orders_than_memory_may_hold_go_in_turn(stand: Stand, bound: dict[str, int]) -> None:
+    stand.rig.state.spec = stand.rig.state.spec.model_copy(update=bound)
     names = [f"O{number}" for number in range(20)]
     for name in names:
         stand.park(f"{name}:1", order=name, parking=Parking(ParkReason.REJECTED, "no"))

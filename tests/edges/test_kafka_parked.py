@@ -40,15 +40,14 @@ async def test_a_wave_gives_the_records_of_its_orders_between_their_ends(
 
 @pytest.mark.broker
 async def test_a_pass_stops_when_it_has_read_enough_and_says_how_far_it_came(
-    side: Side, topics: Any, connection: KafkaConnection, monkeypatch: pytest.MonkeyPatch
+    side: Side, topics: Any, connection: KafkaConnection
 ) -> None:
-    from workers.edges.kafka_parked import ParkedReader  # noqa: PLC0415 - as above
+    from workers.edges.kafka_parked import Bound, ParkedReader  # noqa: PLC0415 - as above
 
-    monkeypatch.setattr("workers.edges.kafka_parked.MOST_BYTES", 1)
     topic = topics(partitions=1)
     side.produce(topic, [b"0", b"1"])
     reader = ParkedReader(connection)
-    wave = await reader.read(Partition(topic, 0), {NO_KEY: (0, 0), "another": (0, 1)})
+    wave = await reader.read(Partition(topic, 0), {NO_KEY: (0, 0), "another": (0, 1)}, Bound(1))
     assert [record.value for record in wave.records] == [b"0"]
     assert wave.reached <= 1
     await reader.close()

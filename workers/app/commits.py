@@ -18,6 +18,7 @@ from workers.edges.log import log
 COMMIT_EVERY = 1.0  # seconds: after SIGKILL at most so much of finished work is repeated
 PROVE_EVERY = 3.0  # seconds between commits of an idle member, which prove that it still is one
 _PARK_AGAIN = 2.0
+_PARK_EVERY = 0.2  # between transactions: with less a broker makes the next one wait for the end of the former
 
 
 class Commits:
@@ -34,6 +35,7 @@ class Commits:
         self._idle = asyncio.Event()
         self._idle.set()
         self._due = 0.0  # when the next plain commit is
+        self._park_at = 0.0  # not before is the next transaction
         self._committed_at = 0.0
         self._plain: asyncio.Future[None] | None = None  # the plain commit under way
         self.source: KafkaSource | None = None  # set once, before `run`
@@ -58,7 +60,10 @@ class Commits:
                 async with asyncio.timeout(max(0.0, self._due - self._state.monotonic())):
                     await self._wanted.wait()
             self._wanted.clear()
+            if self._queue.numbers and (early := self._park_at - self._state.monotonic()) > 0:
+                await asyncio.sleep(early)  # what comes meanwhile goes with it
             if numbers := self._parkable():
+                self._park_at = self._state.monotonic() + _PARK_EVERY
                 await self._alone(self._park(numbers))
                 self._wanted.set()  # there may be more; the commit that is due comes between
 

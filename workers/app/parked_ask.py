@@ -18,7 +18,7 @@ from workers.core.record import Partition, Record
 from workers.edges.kafka_admin import open_admin
 from workers.edges.kafka_client import KafkaConnection, KafkaFailed
 from workers.edges.kafka_publish import open_publisher
-from workers.edges.kafka_reader import open_reader
+from workers.edges.kafka_reader import FOLLOW_WAIT_MS, open_reader
 
 TAKEN_WITHIN = 120.0  # seconds in which a worker must take a command: it may be restarting
 _ALONE_FOR = 60.0  # seconds without any member of the group: nobody will go on with what was taken
@@ -120,7 +120,7 @@ def ask(asking: Asking, orders: Sequence[ParkedOrder], make: Asked) -> Iterator[
     with (
         open_admin(asking.connection) as admin,
         open_publisher(asking.connection) as publisher,
-        open_reader(asking.connection) as reader,
+        open_reader(asking.connection, FOLLOW_WAIT_MS) as reader,
     ):
         seen = Watch(asking.sink, lambda: admin.group(asking.sink.group).members)
         seen.first_look()

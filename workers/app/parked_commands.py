@@ -39,7 +39,7 @@ class ParkedCommands:
         self._discards = discards
         self._wake = wake
         self._open: dict[str, _Open] = {}
-        self._keys: dict[str, list[str]] = {}  # by order: the commands that wait for it
+        self._keys: dict[str, tuple[str, ...]] = {}  # by order: the commands that wait for it
 
     def carry_out(self, shard: Shard, key: str, command: Replay | Discard) -> None:
         """Begin with a command's orders. A row that we have written ourselves says nothing new."""
@@ -76,9 +76,10 @@ class ParkedCommands:
             return
         self._open[key] = _Open(orders)
         self._say(shard, key, command_row(replace(command, taken=True)))
+        alone = (key,)  # one for all: a hundred thousand orders may wait
         for order_id in list(command.orders):
             if order_id in orders:
-                self._keys.setdefault(order_id, []).append(key)
+                self._keys[order_id] = self._keys[order_id] + alone if order_id in self._keys else alone
                 self._redelivery.ask(shard, order_id, command.id, resumed=command.taken)
 
     def _end(self, shard: Shard, key: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from workers.app.shard import Shard
 from workers.core.fence import Fence
 from workers.core.parked import read_row
-from workers.core.parked_commands import Command
+from workers.core.parked_commands import Command, is_command
 from workers.core.record import Record
 from workers.edges.log import log
 
@@ -38,6 +38,8 @@ class ParkedState:
             self._commanded(shard, key, command)
 
     def _row(self, shard: Shard, record: Record) -> None:
+        if shard.fences_loaded and not is_command(record.key or b""):
+            return  # our own, known before it was written; a replay brings thousands of them
         key = (record.key or b"").decode("utf-8", "replace")
         row = self._read(record)
         if row is not None and not isinstance(row, Fence):
@@ -45,7 +47,7 @@ class ParkedState:
                 self._commanded(shard, key, row)
             else:
                 self._commands.setdefault(shard.number, {})[key] = row
-        elif not shard.fences_loaded:  # later ones are our own, and known before they are written
+        elif not shard.fences_loaded:
             if row is None:
                 shard.fences.pop(key, None)
                 self._commands.get(shard.number, {}).pop(key, None)

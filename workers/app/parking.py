@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import NamedTuple
 
 from workers.app.state import SinkState
 from workers.core.fence import NO_KEY, Fence
@@ -15,11 +16,11 @@ from workers.core.record import Partition
 from workers.edges.kafka_target import Outgoing
 from workers.edges.log import log
 
-MOST_TOGETHER = 500  # writes of one partition number in one transaction
+MOST_TOGETHER = 2_000  # writes of one partition number in one transaction
+MOST_BYTES = 4 * 1024 * 1024  # of their values: the producer holds them once more
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """One record to be parked and its order's fence, or a fence alone, or another record alone.
 
     A record without ``parking`` was delivered; it finishes with the change of the fence that it brought.
@@ -30,6 +31,11 @@ class Write:
     entry: Entry | None = None
     parking: Parking | None = None
     other: Outgoing | None = None  # written with it: a delivery's mark, a command's row, the trace of a discard
+
+    @property
+    def size(self) -> int:
+        """Bytes of the record that is to be parked."""
+        return 0 if self.entry is None or self.parking is None else len(self.entry.record.value or b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +136,7 @@ class ParkQueue:
 
     def take(self, numbers: Collection[int]) -> list[Write]:
         """The next writes of these partition numbers; they stay queued until `done`."""
-        return [write for number in numbers for write in islice(self._queues.get(number, ()), MOST_TOGETHER)]
+        return [write for number in numbers for write in _together(self._queues.get(number, ()))]
 
     def done(self, writes: Sequence[Write]) -> None:
         """These have been written: the first of their queues."""
@@ -178,6 +184,15 @@ class ParkQueue:
         if not self._orders[order_id]:
             del self._orders[order_id]
             self._state.unfencing.discard(order_id)
+
+
+def _together(queue: Iterable[Write]) -> Iterator[Write]:
+    size = 0
+    for write in islice(queue, MOST_TOGETHER):
+        yield write
+        size += write.size
+        if size >= MOST_BYTES:
+            return
 
 
 def with_places(fence: Fence, placed: Fence) -> Fence:

@@ -8,39 +8,29 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from workers.app.intake import cost
 from workers.app.parking import ParkQueue
+from workers.app.redelivery_run import Run
 from workers.app.shard import Shard
 from workers.app.state import SinkState
 from workers.core.fence import Fence, ParkReason
 from workers.core.lanes import Entry
-from workers.core.parked import Parking, is_original, order_of, source_record
+from workers.core.parked import Original, Parking, read_original
 from workers.core.record import Partition, Record
 from workers.edges.avro import Codec, UnknownSchema
 from workers.edges.avro_reader import Undecodable
 from workers.edges.kafka_client import KafkaConnection, KafkaFailed
-from workers.edges.kafka_parked import ParkedReader, Wave
+from workers.edges.kafka_parked import Bound, ParkedReader, Wave
 from workers.edges.log import log
 from workers.edges.registry import RegistryUnavailable
 
-MOST_AT_ONCE = 2_000  # orders whose parked records are in memory; more wait as names alone
+_HEAD = 5  # bytes of a value that name a registry's schema
 _NAP = 0.05
 _AGAIN = 5.0
-
-
-@dataclass(slots=True, eq=False)
-class Run:
-    """One order's redelivery."""
-
-    shard: Shard
-    order_id: str
-    command: str | None = None  # who asked; None: the order's create
-    resumed: bool = False  # a former owner began it: what it sent last may have been applied
-    entries: deque[tuple[int, Entry]] = field(default_factory=deque)  # with their places in the parked topic
-    read_to: int = -1  # the last offset of the parked topic that has been read
-    seen: set[tuple[str, int]] = field(default_factory=set)  # source coordinates
+_LEAST_ROOM = 0.25  # of the bounds; a wave for less would read the partition once more for few orders
 
 
 class Redelivery:
@@ -68,6 +58,7 @@ class Redelivery:
         self._runs: dict[str, Run] = {}
         self._unread: dict[int, deque[Run]] = {}  # by partition number, those with something to read
         self._flying = 0  # runs with entries
+        self._bytes = 0  # that their entries keep in memory
         self._wanted = asyncio.Event()
 
     async def run(self) -> None:
@@ -87,10 +78,10 @@ class Redelivery:
             if wave := self._next_wave(number):
                 await self._read(wave)
                 read = True
-        if any(self._unread.values()):
+        if self._room() and any(self._unread.values()):
             self._wanted.set()
             if not read:
-                await asyncio.sleep(_NAP)
+                await asyncio.sleep(_NAP)  # their records are on their way into the parked topic
 
     def ask(self, shard: Shard, order_id: str, command: str, *, resumed: bool) -> None:
         """A person wants this parked order delivered again; one that is under way already goes on."""
@@ -140,6 +131,7 @@ class Redelivery:
         copy = replace(parking, replays=fence.replays)
         self._queue.park_again(run.shard.number, run.order_id, entry, copy)
         self._flying -= 1
+        self._bytes -= sum(one.size for _, one in run.entries)
         self._close(run)
 
     def has(self, order_id: str) -> bool:
@@ -150,7 +142,7 @@ class Redelivery:
         """The partitions are given away: their next owner goes on."""
         self._runs.clear()
         self._unread.clear()
-        self._flying = 0
+        self._flying = self._bytes = 0
 
     def _start(self, run: Run) -> None:
         self._runs[run.order_id] = run
@@ -160,11 +152,21 @@ class Redelivery:
         self._unread.setdefault(run.shard.number, deque()).append(run)
         self._wanted.set()
 
+    def _room(self) -> int:
+        """How many more orders may be read; 0 for few. Others wait as names alone: memory is bounded like a window."""
+        spec = self._state.spec
+        room = spec.max_unfinished - self._flying
+        if room < spec.max_unfinished * _LEAST_ROOM or self._room_bytes() < spec.max_unfinished_bytes * _LEAST_ROOM:
+            return 0
+        return room
+
+    def _room_bytes(self) -> int:
+        return self._state.spec.max_unfinished_bytes - self._bytes
+
     def _next_wave(self, number: int) -> list[Run]:
         """The next runs of one partition to be read together; those that have nothing more parked end here."""
-        unread = self._unread.get(number)
-        room = MOST_AT_ONCE - self._flying
-        if not unread or room < MOST_AT_ONCE // 2:
+        unread, room = self._unread.get(number), self._room()
+        if not unread or not room:
             return []
         wave: list[Run] = []
         for _ in range(len(unread)):
@@ -182,69 +184,60 @@ class Redelivery:
 
     async def _read(self, wave: list[Run]) -> None:
         """Read what is parked of these orders beyond what has been read, and send it on its way."""
-        number = wave[0].shard.number
-        spans = {run.order_id: self._span(run) for run in wave}
+        at = Partition(self._state.spec.parks, wave[0].shard.number)
+        spans = {run.order_id: run.span() for run in wave}
         try:
-            found = await self._reader.read(Partition(self._state.spec.parks, number), spans)
-            sources = await self._sources(found.records)
+            found = await self._reader.read(at, spans, Bound(self._room_bytes(), cost))
+            originals = self._originals(found.records)
+            await self._learn(originals)
         except (KafkaFailed, RegistryUnavailable) as error:
             log.warning("redelivery_waits", worker=self._state.spec.name, detail=str(error))
             await asyncio.sleep(_AGAIN)
-            found, sources = Wave([], -1), []
+            found, originals = Wave([], -1), []
         going = {run.order_id: run for run in wave if self._runs.get(run.order_id) is run}
-        for parked, source in sources:
-            run = going.get(order_of(parked))
+        for original in originals:
+            run = going.get(original.order_id)
             if run is not None:
-                self._take(run, parked, source)
+                self._bytes += run.take(original, self._entry(run, original))
         for order_id, run in going.items():
             run.read_to = max(run.read_to, min(spans[order_id][1], found.reached))
             self._send_on(run)
         self._pump()
 
-    async def _sources(self, records: list[Record]) -> list[tuple[Record, Record]]:
-        """Each parked record with the one that its source had; raises `RegistryUnavailable`."""
+    def _originals(self, records: Sequence[Record]) -> list[Original]:
+        """Those that are to be delivered, each as its source had it."""
         found = []
-        for parked in filter(is_original, records):
+        for parked in records:
             try:
-                source = source_record(parked)
+                original = read_original(parked)
             except ValueError as error:  # somebody else's record, in our topic
                 where = {"partition": str(parked.at), "offset": parked.offset}
                 log.error("parked_record_unreadable", worker=self._state.spec.name, detail=str(error), **where)
                 continue
-            await self._learn(source)
-            found.append((parked, source))
+            if original is not None:
+                found.append(original)
         return found
 
-    async def _learn(self, source: Record) -> None:
+    async def _learn(self, originals: Sequence[Original]) -> None:
         """Lanes take only what can be decoded at once; raises `RegistryUnavailable`."""
-        try:
-            self._codec.order_id(source.topic, source.value or b"")
-        except UnknownSchema as unknown:
-            await self._codec.learn(unknown.schema_id)
-        except (Undecodable, ValueError, KeyError):
-            return  # its lane parks it again, and says why
+        heads = {(one.source.topic, (one.source.value or b"")[:_HEAD]): one.source for one in originals}
+        for source in heads.values():
+            try:
+                self._codec.order_id(source.topic, source.value or b"")
+            except UnknownSchema as unknown:
+                await self._codec.learn(unknown.schema_id)
+            except (Undecodable, ValueError, KeyError):
+                continue  # its lane parks it again, and says why
 
-    def _span(self, run: Run) -> tuple[int, int]:
-        fence = run.shard.fences[run.order_id]
-        return max(fence.first or 0, run.read_to + 1), fence.last or 0
-
-    def _take(self, run: Run, parked: Record, source: Record) -> None:
-        place = source.topic, source.offset
-        if place in run.seen and not _take_away(run, source):
-            return  # delivered already
-        entry = self._entry(run, parked, source)
-        run.seen.add(place)
-        run.entries.append((parked.offset, entry))
-
-    def _entry(self, run: Run, parked: Record, source: Record) -> Entry:
+    def _entry(self, run: Run, original: Original) -> Entry:
         first = not run.seen
         entry = Entry(
-            record=source,
+            record=original.source,
             order_id=run.order_id,
-            opens=source.topic in self._state.opening,
+            opens=original.source.topic in self._state.opening,
             ledger=run.shard.replays,
-            size=0,
-            unknown=(run.resumed and first) or parked.header("relay-reason") == ParkReason.GAVE_UP.value.encode(),
+            size=cost(original.source),
+            unknown=(run.resumed and first) or original.reason == ParkReason.GAVE_UP.value,
             replay=True,
         )
         if run.command is not None:  # who asks wants the answer of today: not to wait once more for a create
@@ -262,7 +255,8 @@ class Redelivery:
         run = self._runs.get(entry.order_id)
         if run is None or not run.entries or run.entries[0][1] is not entry:
             return
-        run.entries.popleft()
+        del run.entries[0]
+        self._bytes -= entry.size
         fence = run.shard.fences[run.order_id]
         if run.entries:
             self._onward(run, fence, run.entries[0][0])
@@ -274,8 +268,7 @@ class Redelivery:
         else:  # more was parked behind meanwhile
             self._onward(run, fence, run.read_to + 1)
             self._await_reading(run)
-        if self._flying <= MOST_AT_ONCE // 2:
-            self._wanted.set()
+        self._look_for_room()
 
     def _onward(self, run: Run, fence: Fence, place: int) -> None:
         run.shard.fences[run.order_id] = fence.onward(place)
@@ -293,16 +286,8 @@ class Redelivery:
         del self._runs[run.order_id]
         self._wake()
         self._ended(run.shard, run.order_id)
-        if self._flying <= MOST_AT_ONCE // 2:
+        self._look_for_room()
+
+    def _look_for_room(self) -> None:
+        if any(self._unread.values()) and self._room():
             self._wanted.set()
-
-
-def _take_away(run: Run, source: Record) -> bool:
-    """Remove an earlier copy: a transaction whose end was lost ran twice, and two records of one source are one.
-
-    The later copy counts: a new owner that begins behind the earlier one must not meet it after what followed.
-    """
-    kept = deque(row for row in run.entries if row[1].record != source)
-    removed = len(kept) < len(run.entries)
-    run.entries = kept
-    return removed

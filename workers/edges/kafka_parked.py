@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from time import monotonic
 
@@ -13,9 +13,22 @@ from workers.edges.daemon import in_thread
 from workers.edges.kafka_client import KafkaConnection, KafkaFailed, kafka_errors
 from workers.edges.kafka_reader import PartitionReader, new_reader
 
-MOST_BYTES = 16 * 1024 * 1024  # of one wave's records: bounds memory whatever their size
+MOST_BYTES = 16 * 1024 * 1024
 _GAP = 1_000  # offsets: a seek costs more than reading over a smaller gap
 _WITHIN = 120.0
+
+
+def value_size(record: Record) -> int:
+    """Bytes of its value."""
+    return len(record.value or b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Where a pass ends early, so that memory stays bounded whatever the records' size."""
+
+    most: int = MOST_BYTES
+    cost: Callable[[Record], int] = value_size  # what a record counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +39,9 @@ class Wave:
     reached: int  # everything wanted up to this offset has been found
 
 
+_BOUND = Bound()
+
+
 class ParkedReader:
     """One consumer, kept open from wave to wave: to open one for each order would be the slowest part of a replay."""
 
@@ -33,12 +49,16 @@ class ParkedReader:
         self._connection = connection
         self._reader: PartitionReader | None = None
 
-    async def read(self, at: Partition, wanted: Mapping[str, tuple[int, int]]) -> Wave:
+    async def read(self, at: Partition, wanted: Mapping[str, tuple[int, int]], bound: Bound = _BOUND) -> Wave:
         """Read the committed records of these orders between their (first, last) offsets; raises `KafkaFailed`."""
         reader, self._reader = self._reader, None  # a read that fails or hangs keeps it, and the next opens its own
+
+        def read() -> tuple[Wave, PartitionReader]:
+            return _read(reader or new_reader(self._connection), at, wanted, bound)
+
         with kafka_errors(self._connection):
             try:
-                wave, self._reader = await in_thread(lambda: _read(reader, self._connection, at, wanted), _WITHIN)
+                wave, self._reader = await in_thread(read, _WITHIN)
             except TimeoutError as error:
                 raise KafkaFailed(f"{at} could not be read within {_WITHIN:g} s") from error
         return wave
@@ -50,20 +70,18 @@ class ParkedReader:
 
 
 def _read(
-    reader: PartitionReader | None,
-    connection: KafkaConnection,
-    at: Partition,
-    wanted: Mapping[str, tuple[int, int]],
+    reader: PartitionReader, at: Partition, wanted: Mapping[str, tuple[int, int]], bound: Bound
 ) -> tuple[Wave, PartitionReader]:
-    reader = reader or new_reader(connection)
     try:
-        return one_pass(reader, at, wanted), reader
+        return one_pass(reader, at, wanted, bound), reader
     except BaseException:
         reader.close()
         raise
 
 
-def one_pass(reader: PartitionReader, at: Partition, wanted: Mapping[str, tuple[int, int]]) -> Wave:
+def one_pass(
+    reader: PartitionReader, at: Partition, wanted: Mapping[str, tuple[int, int]], bound: Bound = _BOUND
+) -> Wave:
     """Read once over what these orders have parked; blocking, and raises kafka-python's errors."""
     oldest = reader.oldest(at)
     until = monotonic() + _WITHIN / 2  # an open transaction may hold the reading up
@@ -73,9 +91,9 @@ def one_pass(reader: PartitionReader, at: Partition, wanted: Mapping[str, tuple[
         for records in reader.stretch(at, max(first, oldest), last + 1):
             new = [one for one in records if _is_wanted(one, wanted.get(order_of(one)))]
             found += new
-            size += sum(len(one.value or b"") for one in new)
+            size += sum(map(bound.cost, new))
             reached = records[-1].offset if records else reached
-            if size >= MOST_BYTES or monotonic() > until:
+            if size >= bound.most or monotonic() > until:
                 return Wave(found, reached)
     return Wave(found, max(last for _, last in wanted.values()))
 

@@ -15,6 +15,9 @@ from workers.edges.kafka_values import to_record
 
 _POLL_MS = 500
 _FETCH_WAIT_MS = 20
+_FOLLOW_MS = 100
+FOLLOW_WAIT_MS = 500
+_FETCH_BYTES = 4 * 1024 * 1024  # of the one partition that is read at a time: with less it is many round trips
 _POSITIVE = 0x7FFFFFFF
 
 
@@ -59,30 +62,40 @@ class PartitionReader:
             yield [to_record(one) for one in records if one.offset < end]
 
     def follow(self, starts: Mapping[Partition, int]) -> Iterator[Sequence[Record]]:
-        """Yield what comes in these partitions from these offsets on, without end; empty after a while of nothing."""
+        """Yield what comes in these partitions from these offsets on, without end; now and then, and first, nothing."""
         self._consumer.assign([TopicPartition(*at) for at in starts])
         for at, offset in starts.items():
             self._consumer.seek(TopicPartition(*at), offset)
+        yield ()
         while True:
-            polled = self._consumer.poll(timeout_ms=_POLL_MS)
+            polled = self._consumer.poll(timeout_ms=_FOLLOW_MS)
             yield [to_record(one) for records in polled.values() for one in records]
 
     def close(self) -> None:
         self._consumer.close(autocommit=False, timeout_ms=2_000)
 
 
-def new_reader(connection: KafkaConnection) -> PartitionReader:
-    """Connect; raises kafka-python's errors."""
-    # A fetch that waits at the end of one partition holds up the next one: half a second for each with the default.
-    options = consumer_options(connection) | {"fetch_max_wait_ms": _FETCH_WAIT_MS, "max_poll_records": 5_000}
+def new_reader(connection: KafkaConnection, fetch_wait_ms: int = _FETCH_WAIT_MS) -> PartitionReader:
+    """Connect; raises kafka-python's errors.
+
+    A fetch that waits at the end of one partition holds up the next one: half a second for each with the default.
+    """
+    options = consumer_options(connection) | {
+        "fetch_max_wait_ms": fetch_wait_ms,
+        "max_partition_fetch_bytes": _FETCH_BYTES,
+        "max_poll_records": 5_000,
+    }
     return PartitionReader(open_client(KafkaConsumer, options))
 
 
 @contextmanager
-def open_reader(connection: KafkaConnection) -> Iterator[PartitionReader]:
-    """Connect for the length of a ``with`` block; raises `KafkaFailed` for whatever goes wrong in it."""
+def open_reader(connection: KafkaConnection, fetch_wait_ms: int = _FETCH_WAIT_MS) -> Iterator[PartitionReader]:
+    """Connect for the length of a ``with`` block; raises `KafkaFailed` for whatever goes wrong in it.
+
+    ``fetch_wait_ms``: so long a broker may wait for news; more, to follow, spares it fifty answers a second.
+    """
     with kafka_errors(connection):
-        reader = new_reader(connection)
+        reader = new_reader(connection, fetch_wait_ms)
         try:
             yield reader
         finally:

@@ -63,7 +63,7 @@ class Transactions:
             "transaction_timeout_ms": _TRANSACTION_TIMEOUT_MS,
             "delivery_timeout_ms": _TRANSACTION_TIMEOUT_MS - 1_000,
             "request_timeout_ms": 10_000,
-            "linger_ms": 0,
+            "linger_ms": 5,  # without, the first record of each partition goes alone
             "max_block_ms": 10_000,
         }
         self._producer: KafkaProducer | None = None
