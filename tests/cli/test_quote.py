@@ -147,7 +147,7 @@ def test_a_vendor_that_cannot_be_reached_is_one_line(folder: Path, relay: Any, m
     monkeypatch.setenv("ECOURIER_BASE_URL", "http://127.0.0.1:1/ecJsonPost.asmx")
     ran = relay("quote", "order.json")
     assert (ran.status, ran.err.count("\n")) == (1, 1)
-    assert ran.err.startswith("relay: e-Courier: login: ClientConnectorError")
+    assert ran.err.startswith("relay: e-Courier: login: cannot connect to 127.0.0.1:1 ")
 
 
 def test_who_asks_must_be_clear(folder: Path, relay: Any) -> None:

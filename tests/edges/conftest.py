@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
+import uvloop
 
 from workers.edges.kafka_client import KafkaConnection, consumer_options
 
@@ -15,6 +17,13 @@ if TYPE_CHECKING:
     from workers.devkit.broker import Broker
 
 Join: TypeAlias = Callable[..., Any]
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]] | None:
+    """The vendor client is tested on each loop that a worker may run on: they differ in how connections end."""
+    if item.path.stem.startswith("test_vendor_"):
+        return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    return None
 
 
 @pytest.fixture

@@ -9,107 +9,15 @@ from __future__ import annotations
 import asyncio
 import gzip
 import socket
-import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable
+from contextlib import closing
 
 import httpx
 import pytest
 
-from workers.edges.vendor_client import MAX_ANSWER_BYTES, VendorClient, WrongHostError, open_client
+from tests.edges.vendor_rig import NEVER, OK, Reader, Writer, ask, client_of, put, says, vendor
+from workers.edges.vendor_client import MAX_ANSWER_BYTES, WrongHostError
 from workers.vendors import Flow, MaybeSent, NotSent
-
-Reader: TypeAlias = asyncio.StreamReader
-Writer: TypeAlias = asyncio.StreamWriter
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-NEVER = 60.0  # seconds: longer than any time-out of these tests
-
-
-@dataclass
-class Vendor:
-    """A server that answers each request by ``answer``, and keeps what it has seen."""
-
-    answer: Callable[[Reader, Writer], Awaitable[None]]
-    port: int = 0
-    connections: int = 0
-    requests: list[bytes] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    async def talk(self, reader: Reader, writer: Writer) -> None:
-        self.connections += 1
-        try:
-            while (head := await _request(reader)) is not None:
-                self.requests.append(head)
-                await self.answer(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            return
-        finally:
-            writer.close()
-
-
-async def _request(reader: Reader) -> bytes | None:
-    """Head and body of the next request; None when the client has gone."""
-    try:
-        head = await reader.readuntil(b"\r\n\r\n")
-    except asyncio.IncompleteReadError:
-        return None
-    length = next((line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-le")), b"0")
-    return head + await reader.readexactly(int(length))
-
-
-@asynccontextmanager
-async def vendor(answer: Callable[[Reader, Writer], Awaitable[None]]) -> AsyncIterator[Vendor]:
-    made = Vendor(answer)
-    server = await asyncio.start_server(made.talk, "127.0.0.1", 0, limit=8 * 1024 * 1024)
-    made.port = server.sockets[0].getsockname()[1]
-    try:
-        yield made
-    finally:
-        server.close()
-        for talk in asyncio.all_tasks() - {asyncio.current_task()}:
-            if "Vendor.talk" in repr(talk):
-                talk.cancel()
-
-
-@asynccontextmanager
-async def client_of(url: str, within: float = 5.0) -> AsyncIterator[VendorClient]:
-    client = open_client(httpx.URL(url), max_in_flight=8, request_timeout=within)
-    try:
-        yield client
-    finally:
-        await client.close()
-
-
-def ask(request: httpx.Request) -> Flow[httpx.Response]:
-    response = yield request
-    return response
-
-
-async def put(client: VendorClient, url: str) -> httpx.Response:
-    return await client.run(ask(httpx.Request("PUT", f"{url}/orders/1", content=b"{}")))
-
-
-def says(*parts: bytes, then: str = "stay") -> Callable[[Reader, Writer], Awaitable[None]]:
-    """Answer with these bytes, then stay, close, reset or hang."""
-
-    async def answer(reader: Reader, writer: Writer) -> None:
-        for part in parts:
-            writer.write(part)
-            await writer.drain()
-        if then == "reset":
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        if then in ("close", "reset"):
-            writer.transport.abort() if then == "reset" else writer.close()
-            raise ConnectionError
-        if then == "hang":
-            await asyncio.sleep(NEVER)
-
-    return answer
 
 
 async def drips(reader: Reader, writer: Writer) -> None:
@@ -122,14 +30,14 @@ async def drips(reader: Reader, writer: Writer) -> None:
 
 
 LOST_AFTER_SENDING = {
-    "hangs up without a word": (says(then="close"), "ServerDisconnected"),
-    "resets after reading": (says(then="reset"), "reset|Disconnected"),
+    "hangs up without a word": (says(then="close"), "hung up without an answer"),
+    "resets after reading": (says(then="reset"), "reset|hung up"),
     "hangs up in the headers": (says(b"HTTP/1.1 200 OK\r\nContent-", then="close"), "."),
-    "hangs up in the body": (says(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", then="close"), "Payload"),
+    "hangs up in the body": (says(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", then="close"), "cut short"),
     "resets in the body": (says(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", then="reset"), "."),
     "hangs up between chunks": (
         says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", then="close"),
-        "Payload",
+        "cut short",
     ),
     "does not speak HTTP": (says(b"220 mail.example ESMTP\r\n\r\n", then="close"), "."),
     "a header without end": (says(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 20_000, then="hang"), "."),
@@ -154,20 +62,23 @@ async def test_when_the_request_has_left_it_may_have_been_applied(fault: str) ->
 async def test_a_server_that_hangs_up_before_reading_may_have_read() -> None:
     """What the kernel took from us may have been read: that is not for us to exclude."""
 
-    async def hang_up(_: Reader, writer: Writer) -> None:
-        writer.close()
+    def hang_up(listening: socket.socket) -> None:
+        taken, _ = listening.accept()
+        with taken:
+            taken.recv(1, socket.MSG_PEEK)
 
-    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server, client_of(url) as client:
-        with pytest.raises(MaybeSent):
-            await put(client, url)
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        async with client_of(url) as client, asyncio.TaskGroup() as group:
+            group.create_task(asyncio.to_thread(hang_up, listening))
+            with pytest.raises(MaybeSent):
+                await put(client, url)
 
 
 async def test_refused_is_not_sent() -> None:
     url = f"http://127.0.0.1:{_unused_port()}"
     async with client_of(url) as client:
-        with pytest.raises(NotSent, match="ClientConnectorError"):
+        with pytest.raises(NotSent, match=r"cannot connect to 127\.0\.0\.1:[0-9]+ \(Connection refused\)"):
             await put(client, url)
 
 
@@ -182,9 +93,9 @@ async def test_a_name_server_that_does_not_answer_is_not_sent(monkeypatch: pytes
     async def hang(*_: object, **__: object) -> None:
         await asyncio.sleep(NEVER)
 
-    monkeypatch.setattr("aiohttp.resolver.ThreadedResolver.resolve", hang)
+    monkeypatch.setattr("workers.edges.http_route.Addresses.get", hang)
     async with client_of("https://vendor.example", within=0.4) as client:
-        with pytest.raises(NotSent):
+        with pytest.raises(NotSent, match=r"no connection within 0\.2 s"):
             await put(client, "https://vendor.example")
 
 
@@ -196,7 +107,7 @@ async def test_a_host_that_does_not_take_the_connection_is_not_sent() -> None:
         url = f"http://127.0.0.1:{full.getsockname()[1]}"
         with closing(socket.create_connection(full.getsockname())):
             async with client_of(url, within=0.4) as client:
-                with pytest.raises(NotSent, match="ConnectionTimeout"):
+                with pytest.raises(NotSent, match=r"no connection within 0\.2 s"):
                     await put(client, url)
 
 
@@ -303,7 +214,7 @@ async def test_cookies_are_not_kept() -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "GET", "DELETE", "POST"])
 async def test_a_kept_connection_that_the_server_closes_is_maybe_sent_and_sent_once(method: str) -> None:
-    """aiohttp would repeat PUT, GET and DELETE by itself: the repeat would be nobody's to count."""
+    """A client that repeats PUT, GET and DELETE by itself makes repeats that are nobody's to count."""
     first = asyncio.Event()
 
     async def once_then_close(_: Reader, writer: Writer) -> None:
