@@ -1,0 +1,356 @@
+"""The e-Courier poller as a process: every stage and every OrderEvent is published once, whatever happens."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.system.rig import Relay, order_ids, wait_for
+
+if TYPE_CHECKING:
+    from tests.system.ecourier_poll_rig import EcourierPollRig, MakeEcourierPollRig
+    from workers.devkit.broker import Broker
+
+pytestmark = pytest.mark.broker
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+TRACEPARENT = ("traceparent", f"00-{TRACE}-b7ad6b7169203331-01".encode())
+LIVELY = {"changes": 40, "late_events": 0.3, "events_without_id": 0.2, "visible_after": 1.0, "sort": "unstable"}
+
+
+@pytest.fixture
+def make_ecourier_poll_rig(broker: Broker, tmp_path: Path) -> Iterator[MakeEcourierPollRig]:
+    """``make_ecourier_poll_rig(partitions=4, grace="1s")``: topics made, vendor listening, nothing started."""
+    with ExitStack() as ends:
+
+        def make(partitions: int = 3, **keys: Any) -> EcourierPollRig:
+            from tests.system.ecourier_poll_rig import (  # noqa: PLC0415 - imports kafka: after pytest_configure
+                open_ecourier_poll_rig,
+            )
+
+            return ends.enter_context(open_ecourier_poll_rig(broker.bootstrap, tmp_path, partitions, **keys))
+
+        yield make
+
+
+@pytest.fixture
+def rig(make_ecourier_poll_rig: MakeEcourierPollRig) -> EcourierPollRig:
+    return make_ecourier_poll_rig()
+
+
+def test_what_the_sink_has_saved_is_told_of_once_on_its_orders_trace(rig: EcourierPollRig) -> None:
+    """Tracked before the poller's first start: a snapshot; later: created. Each on the trace of what was published."""
+    sink = rig.start(rig.sink).joined()
+    rig.kafka.create("old", headers=[TRACEPARENT]).get(10)
+    sink.caught_up()
+    poller = rig.start().joined()
+    wait_for(lambda: rig.stages().get("OR-old"), f"the old order never came; {rig.logs()}")
+    rig.kafka.create("new", headers=[TRACEPARENT]).get(10)
+    wait_for(lambda: rig.stages().get("OR-new"), f"the new order never came; {rig.logs()}")
+    rig.move("OR-new", "A", EventType="Pickup", EventDateTime="7/4/2026 9:30:00 AM", EventNote="at the dock")
+    wait_for(lambda: len(rig.stages()["OR-new"]) == 2, f"the change never came; {rig.logs()}")
+    rig.move("OR-new", "I", EventType="POD", UserName="Ada")
+    stages, events = rig.wait_for_all()
+    assert [event["op"] for event in stages["OR-old"]] == ["snapshot"]
+    assert [event["op"] for event in stages["OR-new"]] == ["created", "updated", "updated"]
+    assert [event["progress"] for event in stages["OR-new"]] == ["received", "processing", "unknown"]
+    assert [event["changed"] for event in stages["OR-new"]][1:] == [["OrderStatus"], ["OrderStatus"]]
+    assert {event["order_id"] for event in (*stages["OR-new"], *events["OR-new"])} == {"new"}
+    pickup, pod = events["OR-new"][1:]
+    assert (pickup["event_type"], pickup["event_note"]) == ("Pickup", "at the dock")
+    assert (pickup["occurred_at"], pickup["occurred_at_text"]) == (1_783_171_800_000, "7/4/2026 9:30:00 AM")
+    assert (pod["event_type"], pod["user_name"], pod["order_status"]) == ("POD", "Ada", "I")
+    assert_on_the_trace(rig)
+    assert poller.stop() == 0
+
+
+def assert_on_the_trace(rig: EcourierPollRig) -> None:
+    for topic, kind in ((rig.stages_topic, "OrderStageChanged"), (rig.events_topic, "CourierOrderEvent")):
+        for record in rig.records(topic):
+            headers = dict(record.headers)
+            assert headers["ce_type"].decode() == f"orderrelay.v1.{kind}"
+            assert headers["ce_id"].decode() == rig.codec.decode_any(topic, record.value)["event_id"]
+            assert headers["traceparent"].decode().split("-")[1] == TRACE
+
+
+def test_killed_at_any_moment_nothing_is_missed_and_nothing_repeated(
+    make_ecourier_poll_rig: MakeEcourierPollRig,
+) -> None:
+    """SIGKILL at random moments, while drivers move orders, and events come late, backdated or without an id."""
+    rig = make_ecourier_poll_rig(every="50ms", max_in_flight=8)
+    chance = random.Random(20_26)
+    rig.start(rig.sink, instance="sink").joined()
+    ids = order_ids(60)
+    rig.vendor.faults(**LIVELY, deleted=0.02)
+    for few in (ids[:20], ids[20:40], ids[40:]):
+        poller = rig.start().joined()
+        rig.save(*few)
+        wait_for_events(poller, chance.randint(5, 80))
+        poller.kill()
+    rig.vendor.faults(changes=0)
+    rig.start().joined()
+    stages, _ = rig.wait_for_all()
+    assert len(stages) == 60
+    assert {stage["stage"] for listed in stages.values() for stage in listed} >= {"N", "A", "X"}
+
+
+def wait_for_events(poller: Relay, more: int) -> None:
+    aim = poller.status()["events_total"] + more
+    poller.wait(lambda status: status["events_total"] >= aim, "it publishes nothing")
+
+
+@pytest.mark.parametrize("successor_name", ["one", "two"], ids=["replaced", "beside"])
+def test_a_paused_owner_that_wakes_up_after_its_successor_publishes_nothing(
+    make_ecourier_poll_rig: MakeEcourierPollRig, successor_name: str
+) -> None:
+    """A frozen container that was replaced, or one whose session ran out: it wakes up, and its writes are refused."""
+    rig = make_ecourier_poll_rig(session="6s")
+    rig.start(rig.sink, instance="sink").joined()
+    rig.vendor.faults(**LIVELY)
+    frozen = rig.start().joined()
+    rig.save(*order_ids(20))
+    wait_for_events(frozen, 20)
+    frozen.process.send_signal(signal.SIGSTOP)
+    successor = rig.start(instance=successor_name).joined()
+    wait_for(lambda: shards(successor) == [0, 1, 2], "the successor does not get all shards")
+    wait_for_events(successor, 10)
+    frozen.process.send_signal(signal.SIGCONT)
+    rig.save(*order_ids(20, "later"))
+    wait_for_events(successor, 10)
+    rig.vendor.faults(changes=0)
+    rig.wait_for_all()
+
+
+def test_an_owner_that_was_shut_out_begins_anew_from_what_is_written(rig: EcourierPollRig) -> None:
+    """Another writer of the same name: the next write is refused, the state is read again, nothing is repeated."""
+    rig.start(rig.sink, instance="sink").joined()
+    poller = rig.start().joined()
+    rig.save("a")
+    wait_for(lambda: rig.stages().get("OR-a"), "the order never came")
+    shut_out(rig)
+    rig.move("OR-a", "A", EventType="Pickup")
+    poller.wait(lambda status: status["taken_over_total"] >= 1, "it has not noticed")
+    rig.wait_for_all()
+
+
+def shut_out(rig: EcourierPollRig) -> None:
+    from kafka import KafkaProducer  # noqa: PLC0415 - imports kafka: after pytest_configure
+
+    for shard in range(rig.kafka.partitions):
+        other = KafkaProducer(bootstrap_servers=rig.kafka.bootstrap, transactional_id=f"{rig.poller}-{shard}")
+        other.init_transactions()
+        other.close()
+
+
+def test_two_instances_share_the_shards_and_each_order_is_looked_at_by_one(
+    make_ecourier_poll_rig: MakeEcourierPollRig,
+) -> None:
+    rig = make_ecourier_poll_rig(partitions=4)
+    rig.start(rig.sink, instance="sink").joined()
+    pollers = [rig.start(instance=name).joined() for name in ("one", "two")]
+    wait_for(lambda: sorted(map(len, map(shards, pollers))) == [2, 2], "the shards are not shared out")
+    assert set(shards(pollers[0])) | set(shards(pollers[1])) == {0, 1, 2, 3}
+    rig.vendor.faults(**LIVELY)
+    rig.save(*order_ids(40))
+    wait_for(lambda: sum(relay.status()["events_total"] for relay in pollers) > 100, "they publish nothing")
+    rig.vendor.faults(changes=0)
+    rig.wait_for_all()
+    assert all(relay.status()["events_total"] for relay in pollers)
+    assert sum(relay.status()["tracked_orders"] for relay in pollers) == 40
+
+
+def shards(relay: Relay) -> list[int]:
+    return [shard["shard"] for shard in relay.status()["shards"]]
+
+
+def test_an_order_at_its_end_is_let_go_and_saved_anew_goes_on_where_it_was(
+    make_ecourier_poll_rig: MakeEcourierPollRig,
+) -> None:
+    """Its row is ended after `grace`, by the poller alone; known events are not told again, sequences go on."""
+    rig = make_ecourier_poll_rig(grace="1s")
+    rig.start(rig.sink, instance="sink").joined()
+    poller = rig.start().joined()
+    rig.save("a", "b")
+    rig.move("OR-a", "A", EventType="pod")
+    wait_for(lambda: rig.tombstones() == ["OR-a"], f"its row is still there; {rig.logs()}")
+    assert rig.still_tracked() == {"OR-b"}
+    stages, events = rig.wait_for_all()
+    rig.kafka.create("a", delivery=changed("a")).get(10)
+    wait_for(lambda: len(rig.events()["OR-a"]) > len(events["OR-a"]), f"the update is not told; {rig.logs()}")
+    rig.move("OR-a", "X", EventType="Order delete")
+    again, _ = rig.wait_for_all()
+    assert len(again["OR-a"]) == len(stages["OR-a"]) + 1
+    assert [stage["progress"] for stage in again["OR-a"]][-2:] == ["processing", "cancelled"]
+    wait_for(lambda: rig.tombstones() == ["OR-a", "OR-a"], f"its second row is still there; {rig.logs()}")
+    rig.move("OR-b", "A")
+    rig.wait_for_all()
+    assert poller.status()["last_error"] is None
+
+
+def test_saved_anew_while_it_is_let_go_an_order_is_looked_at_again(
+    make_ecourier_poll_rig: MakeEcourierPollRig,
+) -> None:
+    """Rows and tombstones cross: whatever the sink saved last is told, and in the end nothing is tracked any more."""
+    rig = make_ecourier_poll_rig(grace="100ms", every="50ms")
+    rig.start(rig.sink, rig.poller).joined()
+    ids = order_ids(6)
+    rig.save(*ids)
+    for order_id in ids:
+        rig.move(f"OR-{order_id}", "A", EventType="POD")
+    chance = random.Random(20_26)
+    for number in range(40):
+        chosen = chance.choice(ids)
+        rig.kafka.create(chosen, delivery=changed(chosen, f"door {number}")).get(10)
+    rig.wait_for_all()
+    wait_for(lambda: not rig.still_tracked(), f"some are tracked still; {rig.logs()}")
+    saves = [event for events in rig.events().values() for event in events if event["event_type"] == "Order update"]
+    assert len(saves) == 40
+
+
+def changed(order_id: str, notes: str = "the other door") -> dict[str, Any]:
+    from tests.system.kafka_side import delivery  # noqa: PLC0415 - imports kafka: after pytest_configure
+
+    return delivery(order_id, notes=notes)
+
+
+def test_a_done_order_is_not_looked_at_by_the_next_owner_either(make_ecourier_poll_rig: MakeEcourierPollRig) -> None:
+    rig = make_ecourier_poll_rig(grace="500ms")
+    sink, poller = rig.start(rig.sink, instance="sink").joined(), rig.start().joined()
+    rig.save("a", "b")
+    rig.move("OR-a", "X")
+    wait_for(lambda: rig.tombstones() == ["OR-a"], f"its row is still there; {rig.logs()}")
+    poller.kill()
+    sink.stop()
+    successor = rig.start().joined()
+    successor.wait(lambda status: status.get("tracked_orders") == 1, "it looks at the wrong ones")
+    rig.move("OR-b", "A")
+    rig.wait_for_all()
+
+
+def test_an_order_that_vanishes_is_told_of_as_deleted_once(rig: EcourierPollRig) -> None:
+    """One answer is no proof; two, a while apart, are. One that was never seen is only counted."""
+    rig.start(rig.sink, instance="sink").joined()
+    poller = rig.start().joined()
+    rig.save("a")
+    wait_for(lambda: rig.stages().get("OR-a"), "the order never came")
+    rig.save("b")
+    rig.vendor.faults(hidden_ids=["OR-a"])
+    listed = wait_for(lambda: rig.stages()["OR-a"][1:], f"it was not told; {rig.logs()}")
+    assert [(one["op"], one["progress"]) for one in listed] == [("deleted", "cancelled")]
+    rig.move("OR-b", "A", EventType="Pickup")
+    wait_for(lambda: len(rig.stages()["OR-b"]) == 2, "the other order is not looked at any more")
+    assert len(rig.stages()["OR-a"]) == 2
+    assert poller.status()["notes"].get("not_found")
+
+
+def test_faults_of_the_vendor_delay_and_lose_nothing(rig: EcourierPollRig) -> None:
+    """Throttled, ended sessions, errors, a proxy's page, lost answers, refused connections: nothing moves, then all."""
+    rig.start(rig.sink, instance="sink").joined()
+    poller = rig.start().joined()
+    rig.save("a")
+    wait_for(lambda: rig.stages().get("OR-a"), "the order never came")
+    for knob, value, rest in (
+        ("throttle", 1, None),
+        ("error_rate", 1, 0),
+        ("html_200", 1, 0),
+        ("empty_200", 1, 0),
+        ("reset_after", 1, 0),
+        ("down", True, False),
+    ):
+        rig.vendor.faults(**{knob: value})
+        rig.move("OR-a", "A" if rig.orders()["OR-a"]["@OrderStatus"] == "N" else "N", EventType=knob)
+        wait_for_failure(poller, knob)
+        rig.vendor.faults(**{knob: rest})
+        rig.wait_for_all()
+    rig.vendor.faults(token_uses=3)
+    logins = rig.vendor.stats("logins")
+    wait_for(lambda: rig.vendor.stats("logins") > logins + 2, "no login follows an ended session")
+    rig.vendor.faults(token_uses=None)
+    rig.move("OR-a", "I", EventType="POD")
+    rig.wait_for_all()
+
+
+def wait_for_failure(poller: Relay, knob: str) -> None:
+    seen = poller.status()["failures_total"]
+    poller.wait(lambda status: status["failures_total"] > seen, f"no failure by {knob}")
+
+
+def test_a_refused_login_shuts_the_gate_and_says_so(rig: EcourierPollRig, tmp_path: Path) -> None:
+    rig.start(rig.sink, instance="sink").joined()
+    poller = rig.start().joined()
+    rig.save("a")
+    wait_for(lambda: rig.stages().get("OR-a"), "the order never came")
+    rig.vendor.faults(deny=401)
+    status = poller.wait(lambda status: status["gate"]["state"] != "open", "the gate stays open")
+    assert status["gate"]["reason"] == "denied"
+    rig.move("OR-a", "A", EventType="Pickup")
+    rig.vendor.well()
+    rig.wait_for_all()
+
+
+def test_a_look_can_be_had_without_publishing(rig: EcourierPollRig) -> None:
+    """Before the poller's first start all is news; afterwards, what it has published is none."""
+    rig.start(rig.sink, instance="sink").joined()
+    rig.save("a")
+    rig.move("OR-a", "A", EventType="Pickup")
+    start = ("poll", "ecourier", "--from", "2020-01-01T00:00:00Z", "--dry-run")
+    first = rig.command(*start)
+    assert first.returncode == 0, first.stderr
+    printed = [json.loads(line) for line in first.stdout.splitlines()]
+    assert [event.get("stage") or event["event_type"] for event in printed] == ["A", "Order create", "Pickup"]
+    assert rig.stages() == rig.events() == {}
+    rig.start().joined()
+    rig.wait_for_all()
+    assert rig.command(*start).stdout == ""
+    nobody = rig.command("poll", "ecourier", "--from", "2020-01-01T00:00:00Z", "--to", "2020-01-02T00:00:00Z")
+    assert (nobody.returncode, nobody.stdout) == (0, "")
+
+
+def test_a_reset_makes_every_order_due_and_publishes_only_what_is_not_known(
+    make_ecourier_poll_rig: MakeEcourierPollRig,
+) -> None:
+    rig = make_ecourier_poll_rig(partitions=1, every="10m")
+    rig.start(rig.sink, instance="sink").joined()
+    poller = rig.start().joined()
+    rig.save(*order_ids(5))
+    rig.wait_for_all()
+    rig.save("o00005")
+    poller.wait(lambda status: (status["behind_seconds"] or 100) < 60, "it never says how fresh it is")
+    rig.move("OR-o00003", "A", EventType="Pickup")
+    ran = rig.command("poller", "reset", rig.poller, "--to", "2026-01-01T00:00:00Z", "--json")
+    assert ran.returncode == 0, ran.stderr
+    rig.save("o00006")  # by the write that it leads to the shard finds out, else by its next heartbeat
+    stages, _ = rig.wait_for_all()
+    assert sum(map(len, stages.values())) == 7 + 1
+
+
+def test_where_is_order_x_tells_what_its_courier_did(rig: EcourierPollRig) -> None:
+    rig.start(rig.sink, instance="sink").joined()
+    rig.start().joined()
+    rig.save("a")
+    rig.move("OR-a", "A", EventType="Pickup")
+    rig.move("OR-a", EventType="POD", Note="left with Ada Lovelace")
+    rig.wait_for_all()
+    ran = rig.command("order", "a")
+    assert ran.returncode == 0, ran.stderr
+    said = " ".join(ran.stdout.split())
+    for words in ("accepted by the vendor as OR-a", "stage A, processing", "event Pickup, A", "event POD, A"):
+        assert words in said
+    assert "Lovelace" not in said
+
+
+def test_relay_check_reaches_e_courier_by_a_harmless_read(rig: EcourierPollRig) -> None:
+    ran = rig.command("check", rig.poller, "--json")
+    reached = {one["what"]: one for one in json.loads(ran.stdout)["reached"]}
+    assert reached[rig.poller]["ok"], ran.stdout
+    rig.vendor.faults(deny=401)
+    ran = rig.command("check", rig.poller)
+    assert ran.returncode == 1
+    assert "refuses us" in " ".join(ran.stdout.split())
