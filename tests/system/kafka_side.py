@@ -15,6 +15,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 from workers.core.finished import Finished
 from workers.edges.avro import Codec
+from workers.edges.kafka_damage import mend
 from workers.edges.kafka_target import kafka_headers
 from workers.edges.schemas import load_topic
 
@@ -236,6 +237,7 @@ class KafkaSide:
             reader.close()
 
     def _reader(self) -> Any:
+        mend()  # what is read here may have header keys that are no UTF-8
         return KafkaConsumer(
             bootstrap_servers=self.bootstrap,
             enable_auto_commit=False,

@@ -33,6 +33,9 @@ def raw(value: bytes | None) -> Callable[[KafkaSide], bytes | None]:
     return lambda _: value
 
 
+ODD = "a header key of the bytes ff fe"
+
+
 @dataclass(frozen=True)
 class Case:
     value: Callable[[Any], bytes | None]
@@ -77,6 +80,8 @@ CASES = {
             ("traceparent", b"garbage\r\nX: y"),
         ),
     ),
+    "header key that is no utf-8": Case(order("header key that is no utf-8"), "delivered", headers=((ODD, b"x"),)),
+    "undecodable with such a header key": Case(raw(b"?"), "undecodable", headers=((ODD, b"x"), ("b", None))),
     "undecodable with odd headers": Case(raw(b"?"), "undecodable", headers=(("a", None), ("relay-reason", b"mine"))),
     "empty id": Case(order(""), "invalid", "order_id", key=b"empty id"),
     "id of dots": Case(order(".."), "invalid", "order_id", key=b"id of dots"),
@@ -131,11 +136,13 @@ def ended(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def _send(kafka: KafkaSide, name: str, case: Case) -> Any:
+    from workers.edges.kafka_damage import HeaderKey  # noqa: PLC0415 - as above
     from workers.edges.kafka_target import kafka_headers  # noqa: PLC0415 - as above
 
+    headers = [(HeaderKey.of(b"\xff\xfe") if one == ODD else one, value) for one, value in case.headers]
     key = name.encode() if case.key == b"own" else case.key
     topic = kafka.created if case.topic == "created" else kafka.status
-    return kafka.producer.send(topic, key=key, value=case.value(kafka), headers=kafka_headers(case.headers))
+    return kafka.producer.send(topic, key=key, value=case.value(kafka), headers=kafka_headers(tuple(headers)))
 
 
 def _source(record: Any, header: Callable[[Any, str], str]) -> tuple[str, int, int]:
@@ -163,6 +170,12 @@ def test_a_bad_input_has_its_end_and_the_next_record_goes_on(ended: Ended, name:
             assert found["relay-reason"].decode() == reason
             assert case.detail in found["relay-detail"].decode()
             assert record.value == case.value(ended.rig.kafka)
+
+
+def test_a_header_key_that_is_no_utf8_is_parked_as_it_was(ended: Ended) -> None:
+    place = ended.places["undecodable with such a header key"]
+    record = ended.parked[place.topic, place.partition, place.offset]
+    assert [(key.encode(), value) for key, value in record.headers][:2] == [(b"\xff\xfe", b"x"), (b"b", None)]
 
 
 def test_what_was_peculiar_is_counted(ended: Ended) -> None:

@@ -44,7 +44,7 @@ def _headers(record: Record) -> dict[str, Any]:
     """By name; a name that comes more than once has a list."""
     found: dict[str, list[Any]] = {}
     for name, value in record.headers:
-        found.setdefault(name, []).append(bytes_json(value))
+        found.setdefault(str(name), []).append(bytes_json(value))  # exactly a str: JSON takes no kind of it
     return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
 

@@ -163,6 +163,9 @@ def open_client(make: Callable[..., T], options: Mapping[str, Any]) -> T:
     """
     from kafka.net.compat import KafkaNetClient  # noqa: PLC0415 - see the module's docstring
 
+    from workers.edges.kafka_damage import mend  # noqa: PLC0415 - the same
+
+    mend()
     inner: list[Any] = []
 
     def keep(**config: Any) -> Any:

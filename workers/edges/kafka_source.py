@@ -11,18 +11,20 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import CorruptRecordError, KafkaError, OffsetOutOfRangeError
+from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from workers.core.record import Partition
 from workers.core.stall import Verdict, Watchdog
 from workers.core.start import Stop, beginning
 from workers.edges.kafka_client import KafkaFailed, open_client
+from workers.edges.kafka_damage import DamagedError
 from workers.edges.kafka_ends import open_ends
 from workers.edges.kafka_faults import FATAL, in_words
 from workers.edges.kafka_owner import Assignment, Batch, Fetched, Member, Owner
@@ -34,6 +36,7 @@ _IDLE_POLL_MS = 100
 _AWAITED_POLL_MS = 10  # a merge waits for a position that may move without a record (transaction markers)
 _SURVEY_EVERY = 1.0  # seconds between looks at every partition's end and position
 _AFTER_ERROR = 0.5
+_READS = 3  # of a damaged record, until its partition stops
 
 
 @dataclass(slots=True)
@@ -62,6 +65,7 @@ class KafkaSource:
         self._surveyed = 0.0
         self._thread = threading.Thread(target=self._run, name=f"kafka-{member.group}", daemon=True)
         self._watchdog = Watchdog()
+        self._damages: Counter[tuple[Partition, int]] = Counter()
         self._held_back: dict[Partition, float] = {}  # by an open transaction: since when, monotonic
         self.polled_at = monotonic()  # liveness reads it
         self.stuck: str | None = None  # a partition that delivers nothing, and that a new position did not mend
@@ -199,12 +203,22 @@ class KafkaSource:
             raise
         except OffsetOutOfRangeError as error:
             self._stop(consumer, error.args[0], "the next record expired, or the topic was created anew")
-        except CorruptRecordError as error:
-            log.error("record_corrupt", detail=describe(error))
-            self._stopping.wait(_AFTER_ERROR)
+        except DamagedError as error:
+            self._damaged(consumer, error)
         except KafkaError as error:
             log.warning("kafka_poll_failed", detail=describe(error))
             self._stopping.wait(_AFTER_ERROR)
+
+    def _damaged(self, consumer: KafkaConsumer, error: DamagedError) -> None:
+        """A copy may have been damaged on its way: it is fetched again before the partition stops."""
+        log.error("record_damaged", partition=str(error.at), offset=error.offset, detail=error.why)
+        self._damages[error.at, error.offset] += 1
+        if self._damages[error.at, error.offset] < _READS:
+            self._stopping.wait(_AFTER_ERROR)
+            return
+        del self._damages[error.at, error.offset]
+        why = f"the record at offset {error.offset} cannot be read ({error.why}); have it repaired, or pass it over"
+        self._stop(consumer, [TopicPartition(*error.at)], why)
 
     def _obey(self, consumer: KafkaConsumer) -> None:
         while True:
