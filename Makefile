@@ -12,9 +12,9 @@ help: ## this list
 demo: $(READY) ## a real Kafka, a vendor simulator and the worker, live (ARGS="--keep" leaves it running)
 	@$(BIN)/relay demo $(ARGS)
 
-test: lint ## lint, types, layers, then every test
+test: lint ## lint, types, layers, then every test (ARGS="-n 0" runs one at a time)
 	@echo "tests"
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal $(ARGS)
 
 lint: $(READY) ## style, types, layers
 	@echo "style"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
@@ -29,13 +29,29 @@ def clean_environ(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
-    """One real Kafka for the whole run: do not stop it, start your own for faults of the broker."""
+    """One real Kafka for the whole run of a pytest process: start your own for faults of the broker."""
     running = start_broker()
     yield running
     failed = request.session.testsfailed > 0
     running.stop(keep=failed)
     if failed:
-        request.config.get_terminal_writer().line(f"\nKafka's log: {running.log}")
+        tell(request.config, f"Kafka's log: {running.log}")
+
+
+def tell(config: pytest.Config, said: str) -> None:
+    """Say it on the terminal; one of several pytest processes leaves that to the first."""
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["said"] = said
+    else:
+        config.get_terminal_writer().line(f"\n{said}")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A pytest process beside this one has ended."""
+    said = getattr(node, "workeroutput", {}).get("said")
+    if said:
+        tell(node.config, said)
 
 
 @pytest.fixture
