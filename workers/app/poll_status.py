@@ -17,7 +17,7 @@ def poll_status(tools: PollTools, shards: Collection[PollShard], state: str) -> 
     looked = [shard.orders for shard in shards if shard.orders is not None]
     due = [one.due_and_late() for one in looked]
     cursors = [shard.state.cursor.at_ms for shard in shards if shard.state.cursor is not None]
-    fresh_ms = min(cursors) if cursors and len(cursors) == len(shards) else None
+    fresh_ms = (min(cursors) or None) if cursors and len(cursors) == len(shards) else None
     return {
         "kind": "poller",
         "state": state,
@@ -49,6 +49,6 @@ def _shard(shard: PollShard) -> dict[str, Any]:
         "loaded": shard.loaded,
         "orders": len(shard.state.shadows),
         **tracked,
-        "fresh_until": None if cursor is None else time_text(cursor.at_ms),
+        "fresh_until": None if cursor is None or not cursor.at_ms else time_text(cursor.at_ms),
         "beat": None if cursor is None else time_text(cursor.beat_ms),
     }

@@ -40,8 +40,12 @@ class OrderBook:
     _done: deque[tuple[int, str]] = field(default_factory=deque)  # since when, which; the oldest first
 
     def begin(self, now_ms: int, tick_ms: int) -> None:
-        """All orders are due, the fresh ones first: nobody knows how long nobody has looked."""
-        self.oldest.begin({number: self._since_ms(row) for number, row in self.rows.rows.items()})
+        """All orders are due, the fresh ones first: nobody knows how long nobody has looked, but the cursor.
+
+        At the very first start not even that: its 0 says that nothing is complete yet.
+        """
+        cursor_ms = 0 if self.state.cursor is None else self.state.cursor.at_ms
+        self.oldest.begin(dict.fromkeys(self.rows.rows, cursor_ms))
         for number, row in self.rows.rows.items():
             self.agenda.plan(number, tick_ms, self._interval_ms(number, row, now_ms))
         known = ((unpack_known(body).done_ms, number) for number, body in self.state.known.items())
@@ -56,7 +60,7 @@ class OrderBook:
         if number not in self._looking:
             self.agenda.plan(number, tick_ms, self.pace.every_ms)
         if number not in self.oldest:
-            self.oldest.looked(number, self._since_ms(row))
+            self.oldest.looked(number, row.saved_ms)  # before that there was nothing to look at
 
     def take(self, tick_ms: int) -> Row[bytes] | None:
         """The order to be looked at now; `failed` or `looked` gives it back."""
@@ -149,10 +153,6 @@ class OrderBook:
         known, shadow = self.state.known_of(number), self.state.shadow(shadow_key("", number))
         news_ms = row.saved_ms if known is None else max(row.saved_ms, known.news_ms)
         return self.pace.interval_ms(now_ms - news_ms, "" if shadow is None else shadow.stage.name)
-
-    def _since_ms(self, row: Row[bytes]) -> int:
-        """Before its row was written there was nothing to look at; what the former owner saw is in the cursor."""
-        return row.saved_ms if self.state.cursor is None else max(row.saved_ms, self.state.cursor.at_ms)
 
     def _to_put_back(self, settled: Iterable[str]) -> dict[str, tuple[int, bytes]]:
         again = islice((key for key in self.rows.covered if key not in set(settled)), AT_ONCE)

@@ -6,7 +6,10 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from sys import intern
 from typing import NamedTuple
+
+import orjson
 
 from workers.core.fence import NO_KEY, Fence, ParkReason
 from workers.core.parked_commands import COMMANDS, Command, Discard, read_command
@@ -173,7 +176,7 @@ def fence_row(fence: Fence) -> bytes:
 
 def read_row(value: bytes) -> Fence | Command:
     """Read a row of the parked state; raises `ValueError` when it is not ours."""
-    row = json.loads(value)
+    row = orjson.loads(value)
     if not isinstance(row, dict) or row.get("version") != _ROW_VERSION:
         raise ValueError("a row of an unknown version")
     try:
@@ -181,7 +184,7 @@ def read_row(value: bytes) -> Fence | Command:
             return read_command(row)
         return Fence(
             reason=ParkReason(row["reason"]),
-            detail=str(row["detail"]),
+            detail=intern(str(row["detail"])),  # a hundred thousand orders may have been refused in the same words
             since_ms=int(row["since"]),
             records=int(row["records"]),
             first=row["first"],
