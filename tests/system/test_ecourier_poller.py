@@ -130,8 +130,7 @@ def test_a_paused_owner_that_wakes_up_after_its_successor_publishes_nothing(
 
 def test_an_owner_that_was_shut_out_begins_anew_from_what_is_written(rig: EcourierPollRig) -> None:
     """Another writer of the same name: the next write is refused, the state is read again, nothing is repeated."""
-    rig.start(rig.sink, instance="sink").joined()
-    poller = rig.start().joined()
+    poller = rig.start(rig.poller, rig.sink).joined()
     rig.save("a")
     wait_for(lambda: rig.stages().get("OR-a"), "the order never came")
     shut_out(rig)
@@ -175,8 +174,7 @@ def test_an_order_at_its_end_is_let_go_and_saved_anew_goes_on_where_it_was(
 ) -> None:
     """Its row is ended after `grace`, by the poller alone; known events are not told again, sequences go on."""
     rig = make_ecourier_poll_rig(grace="1s")
-    rig.start(rig.sink, instance="sink").joined()
-    poller = rig.start().joined()
+    poller = rig.start(rig.poller, rig.sink).joined()
     rig.save("a", "b")
     rig.move("OR-a", "A", EventType="pod")
     wait_for(lambda: rig.tombstones() == ["OR-a"], f"its row is still there; {rig.logs()}")
@@ -236,8 +234,7 @@ def test_a_done_order_is_not_looked_at_by_the_next_owner_either(make_ecourier_po
 
 def test_an_order_that_vanishes_is_told_of_as_deleted_once(rig: EcourierPollRig) -> None:
     """One answer is no proof; two, a while apart, are. One that was never seen is only counted."""
-    rig.start(rig.sink, instance="sink").joined()
-    poller = rig.start().joined()
+    poller = rig.start(rig.poller, rig.sink).joined()
     rig.save("a")
     wait_for(lambda: rig.stages().get("OR-a"), "the order never came")
     rig.save("b")
@@ -252,8 +249,7 @@ def test_an_order_that_vanishes_is_told_of_as_deleted_once(rig: EcourierPollRig)
 
 def test_faults_of_the_vendor_delay_and_lose_nothing(rig: EcourierPollRig) -> None:
     """Throttled, ended sessions, errors, a proxy's page, lost answers, refused connections: nothing moves, then all."""
-    rig.start(rig.sink, instance="sink").joined()
-    poller = rig.start().joined()
+    poller = rig.start(rig.poller, rig.sink).joined()
     rig.save("a")
     wait_for(lambda: rig.stages().get("OR-a"), "the order never came")
     for knob, value, rest in (
@@ -283,8 +279,7 @@ def wait_for_failure(poller: Relay, knob: str) -> None:
 
 
 def test_a_refused_login_shuts_the_gate_and_says_so(rig: EcourierPollRig, tmp_path: Path) -> None:
-    rig.start(rig.sink, instance="sink").joined()
-    poller = rig.start().joined()
+    poller = rig.start(rig.poller, rig.sink).joined()
     rig.save("a")
     wait_for(lambda: rig.stages().get("OR-a"), "the order never came")
     rig.vendor.faults(deny=401)
@@ -317,8 +312,7 @@ def test_a_reset_makes_every_order_due_and_publishes_only_what_is_not_known(
     make_ecourier_poll_rig: MakeEcourierPollRig,
 ) -> None:
     rig = make_ecourier_poll_rig(partitions=1, every="10m")
-    rig.start(rig.sink, instance="sink").joined()
-    poller = rig.start().joined()
+    poller = rig.start(rig.poller, rig.sink).joined()
     rig.save(*order_ids(5))
     rig.wait_for_all()
     rig.save("o00005")
@@ -332,8 +326,7 @@ def test_a_reset_makes_every_order_due_and_publishes_only_what_is_not_known(
 
 
 def test_where_is_order_x_tells_what_its_courier_did(rig: EcourierPollRig) -> None:
-    rig.start(rig.sink, instance="sink").joined()
-    rig.start().joined()
+    rig.start(rig.poller, rig.sink).joined()
     rig.save("a")
     rig.move("OR-a", "A", EventType="Pickup")
     rig.move("OR-a", EventType="POD", Note="left with Ada Lovelace")
