@@ -7,7 +7,7 @@ Until the last record is done the fence stays, so whatever comes meanwhile is pa
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -56,7 +56,7 @@ class Redelivery:
         self._wake = wake
         self._ended = ended
         self._runs: dict[str, Run] = {}
-        self._unread: dict[int, deque[Run]] = {}  # by partition number, those with something to read
+        self._unread: defaultdict[int, deque[Run]] = defaultdict(deque)  # by partition number, those with something to read
         self._flying = 0  # runs with entries
         self._bytes = 0  # that their entries keep in memory
         self._wanted = asyncio.Event()
@@ -149,7 +149,7 @@ class Redelivery:
         self._await_reading(run)
 
     def _await_reading(self, run: Run) -> None:
-        self._unread.setdefault(run.shard.number, deque()).append(run)
+        self._unread[run.shard.number].append(run)
         self._wanted.set()
 
     def _room(self) -> int:
