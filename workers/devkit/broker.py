@@ -22,14 +22,15 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from workers.devkit import child
-from workers.devkit.broker_config import Ports, free_ports, properties
-from workers.devkit.broker_install import BrokerError, ToolMissingError, installed, java
+from workers.devkit.broker_config import Ports, free_ports
+from workers.devkit.broker_host import Host, find_host
+from workers.devkit.broker_install import BrokerError, ToolMissingError
 
 __all__ = ["Broker", "BrokerError", "ToolMissingError"]
 
 _START_WITHIN = 60.0  # seconds; 3 on an idle machine
+_PORT_IS_TAKEN = ("BindException", "ddress already in use", "port is already allocated")
 _TRIES = 3  # a free port may be taken between our look and Kafka's
-_QUICK = ["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Broker:
     folder: Path
     ports: Ports
     temporary: bool
+    host: Host
     process: subprocess.Popen[bytes] = field(repr=False)
 
     @classmethod
@@ -48,21 +50,21 @@ class Broker:
         Data lives in ``folder`` and is kept there; without one, in a temporary
         folder that goes with the broker.
         """
-        home = installed(tell)
+        host = find_host(tell)
         for _ in range(_TRIES - 1):
             try:
-                return cls._start(home, folder)
+                return cls._start(host, folder)
             except _PortTakenError:
                 continue
-        return cls._start(home, folder)
+        return cls._start(host, folder)
 
     @classmethod
-    def _start(cls, home: Path, folder: Path | None) -> Broker:
+    def _start(cls, host: Host, folder: Path | None) -> Broker:
         place = Path(folder or tempfile.mkdtemp(prefix="order-relay-kafka-")).resolve()
         try:
             ports = free_ports()
-            _prepare(home, place, ports)
-            broker = cls(place, ports, temporary=folder is None, process=_launch(home, place))
+            place.mkdir(parents=True, exist_ok=True)
+            broker = cls(place, ports, temporary=folder is None, host=host, process=host.launch(place, ports))
             broker._wait_until_ready()
         except BaseException as error:
             if folder is None and not isinstance(error, BrokerError):  # that error names the log: it stays
@@ -83,27 +85,28 @@ class Broker:
     def stop(self, *, keep: bool = False) -> None:
         """End it cleanly; ``keep`` leaves the log of a broker without a folder of its own."""
         child.stop(self.process)
-        if self.temporary:
-            shutil.rmtree(self.folder / "data" if keep else self.folder, ignore_errors=True)
+        self.host.remove(self.folder, data=self.temporary)
+        if self.temporary and not keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def kill(self) -> None:
         """SIGKILL: a crash. `restart` brings it back with its data."""
-        self.process.kill()
+        self.host.kill(self.process, self.folder)
         self.process.wait()
 
     def restart(self) -> None:
         """Stop it if it runs, and start it on the same ports with the same data; raises `BrokerError`."""
         child.stop(self.process)
-        self.process = _launch(installed(), self.folder)
+        self.process = self.host.launch(self.folder, self.ports)
         self._wait_until_ready()
 
     def pause(self) -> None:
         """SIGSTOP: it hangs, its connections stay open."""
-        self.process.send_signal(signal.SIGSTOP)
+        self.host.signal(self.process, self.folder, signal.SIGSTOP)
 
     def resume(self) -> None:
         """SIGCONT: it goes on after `pause`."""
-        self.process.send_signal(signal.SIGCONT)
+        self.host.signal(self.process, self.folder, signal.SIGCONT)
 
     def create_topic(self, name: str, partitions: int = 1, config: Mapping[str, object] | None = None) -> None:
         """Create a topic and wait until each partition has its leader; raises kafka-python's errors."""
@@ -131,6 +134,7 @@ class Broker:
                 time.sleep(0.05)
         except BaseException:
             child.stop(self.process)
+            self.host.remove(self.folder, data=self.temporary)
             raise
 
     def _fail_if_over(self, deadline: float) -> None:
@@ -139,25 +143,13 @@ class Broker:
 
     def _failure(self) -> BrokerError:
         said = self.log.read_text(errors="replace")
-        if "BindException" in said or "Address already in use" in said:
+        if any(words in said for words in _PORT_IS_TAKEN):
             return _PortTakenError(f"port {self.ports.broker} or {self.ports.controller} is taken: start it again")
         return BrokerError(f"Kafka did not start: {child.last_words(self.log)[:300]}; its log is {self.log}")
 
 
 class _PortTakenError(BrokerError):
     """Another process was faster."""
-
-
-def _prepare(home: Path, folder: Path, ports: Ports) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "data").exists():
-        shutil.copytree(home / "formatted", folder / "data")
-    (folder / "server.properties").write_text(properties(folder / "data", ports))
-
-
-def _launch(home: Path, folder: Path) -> subprocess.Popen[bytes]:
-    command = [java(), *_QUICK, "-cp", f"{home}/libs/*", "kafka.Kafka", str(folder / "server.properties")]
-    return child.spawn(command, log=folder / "kafka.log")
 
 
 def _answers(port: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -61,8 +62,19 @@ def properties(data: Path, ports: Ports) -> str:
     """Return ``server.properties`` for a node on these ports with its log in ``data``."""
     where = {
         "listeners": f"BROKER://127.0.0.1:{ports.broker},CONTROLLER://127.0.0.1:{ports.controller}",
-        "advertised.listeners": f"BROKER://127.0.0.1:{ports.broker}",
-        "controller.quorum.voters": f"{NODE_ID}@127.0.0.1:{ports.controller}",
         "log.dirs": data,
     }
-    return "".join(f"{key}={value}\n" for key, value in (_FIXED | where).items())
+    return "".join(f"{key}={value}\n" for key, value in (_FIXED | _addresses(ports) | where).items())
+
+
+def container_settings(ports: Ports) -> Iterator[tuple[str, object]]:
+    """The same node in a container: it listens wherever its own network is, and is reached by our loopback."""
+    listeners = f"BROKER://0.0.0.0:{ports.broker},CONTROLLER://0.0.0.0:{ports.controller}"
+    yield from (_FIXED | _addresses(ports) | {"listeners": listeners, "log.dirs": "/var/lib/kafka/data"}).items()
+
+
+def _addresses(ports: Ports) -> dict[str, object]:
+    return {
+        "advertised.listeners": f"BROKER://127.0.0.1:{ports.broker}",
+        "controller.quorum.voters": f"{NODE_ID}@127.0.0.1:{ports.controller}",
+    }
