@@ -78,7 +78,7 @@ class Rig:
             look_again=SimpleNamespace(every=3_600.0, back=6 * 3_600.0),
         )
         tools: Any = SimpleNamespace(
-            spec=spec, poller=self.vendor, stats=self.stats, wall_ms=lambda: NOW, monotonic=lambda: 0.0
+            spec=spec, windows=self.vendor, stats=self.stats, wall_ms=lambda: NOW, monotonic=lambda: 0.0
         )
 
         async def write(step: Step) -> None:

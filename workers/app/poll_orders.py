@@ -106,6 +106,8 @@ class OrderRounds:
             state.cursor = replace(step.cursor, beat_ms=state.cursor.beat_ms)
         book.written(step, looks, now_ms, self._tick_ms())
         self._tools.stats.polls += len(looks)
+        if given_up := sum(1 for number in step.settled if not book.has_ended(number)):
+            self._tools.stats.notes["given_up"] += given_up
 
     def _begin_looks(self, book: OrderBook) -> None:
         due, most = book.agenda.due_count(self._tick_ms()), self._tools.spec.max_in_flight

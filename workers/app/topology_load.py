@@ -142,7 +142,7 @@ def _worker(document: Document, keys: Keys, vendor: Vendor, block: dict[str, Any
     if is_poller(block):
         rest = {"credentials": vendor.name.upper(), "state": f"{vendor.name}-poll-state"}
         if vendor.poller_follows:
-            rest["follows"] = f"{vendor.name}-tracked-orders"
+            rest |= {"follows": f"{vendor.name}-tracked-orders", "every": "30s"}
         return _spec(document, keys, PollerSpec, vendor.poller_options, rest | block, known)
     rest = {"parks": f"{vendor.name}-parked", "credentials": vendor.name.upper()}
     if vendor.tracks:

@@ -112,6 +112,11 @@ class OrderBook:
         fresh = min(read_until_ms, now_ms if oldest is None else oldest)
         return fresh if self.state.cursor is None else max(fresh, self.state.cursor.at_ms)
 
+    def has_ended(self, number: str) -> bool:
+        """Whether nothing is expected of the order any more, as far as that is written."""
+        known, shadow = self.state.known_of(number), self.state.shadow(shadow_key("", number))
+        return (known is not None and known.ended) or (shadow is not None and not shadow.is_open)
+
     @property
     def has_more(self) -> bool:
         """Whether something waits to be written beside looks."""
