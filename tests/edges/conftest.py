@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 Join: TypeAlias = Callable[..., Any]
 
 
-def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]] | None:
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The vendor client is tested on each loop that a worker may run on: they differ in how connections end."""
     if item.path.stem.startswith("test_vendor_"):
         return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-    return None
+    return {"asyncio": asyncio.new_event_loop}
 
 
 @pytest.fixture
