@@ -1,0 +1,64 @@
+{{/* What the pods of all workers, and of topics apply, have in common. */}}
+
+{{- define "relay.name" -}}
+{{- printf "%s-%s" .Release.Name .worker | trunc 52 | trimSuffix "-" -}}
+{{- end }}
+
+{{- define "relay.labels" -}}
+app.kubernetes.io/name: order-relay
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: {{ .worker }}
+{{- end }}
+
+{{- define "relay.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{- define "relay.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "relay.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{/* Variables and the paths of mounted ones: takes environ and secrets. */}}
+{{- define "relay.environ" -}}
+{{- range $name, $value := .environ }}
+- {name: {{ $name }}, value: {{ $value | quote }}}
+{{- end }}
+{{- range $name, $from := .secrets }}
+- {name: {{ $name }}_FILE, value: /run/secrets/relay/{{ $name }}}
+{{- end }}
+{{- end }}
+
+{{- define "relay.mounts" -}}
+- {name: secrets, mountPath: /run/secrets/relay, readOnly: true}
+{{- if .Values.topology }}
+- {name: topology, mountPath: /app/topics.yaml, subPath: topics.yaml, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{/* Volumes: takes secrets, topologyMap and Values. */}}
+{{- define "relay.volumes" -}}
+- name: secrets
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- range $variable, $from := .secrets }}
+      - secret:
+          name: {{ $from.name }}
+          items: [{key: {{ $from.key | quote }}, path: {{ $variable }}}]
+      {{- else }} []
+      {{- end }}
+{{- if .Values.topology }}
+- name: topology
+  configMap: {name: {{ .topologyMap }}}
+{{- end }}
+{{- end }}

@@ -1,0 +1,128 @@
+"""helm/: what the chart says of the workers is what the workers say; rendered where a `helm` is found."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from workers.app.configuration import load_configuration
+from workers.app.settings import VARIABLES
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "helm/order-relay"
+HELM = shutil.which("helm")
+TOPOLOGY = load_configuration({"RELAY_TOPOLOGY": str(ROOT / "topics.yaml")}).topology
+
+needs_helm = pytest.mark.skipif(HELM is None, reason="no helm on the PATH")
+
+
+def values() -> Any:
+    return YAML(typ="safe").load(CHART / "values.yaml")
+
+
+def render(*settings: str) -> list[dict[str, Any]]:
+    assert HELM is not None
+    sets = [part for setting in settings for part in ("--set", setting)]
+    ran = subprocess.run([HELM, "template", "r", str(CHART), *sets], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return [document for document in YAML(typ="safe").load_all(ran.stdout) if document]
+
+
+def of(kind: str, documents: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {one["metadata"]["name"]: one for one in documents if one["kind"] == kind}
+
+
+def environ(spec: dict[str, Any]) -> dict[str, str]:
+    return {one["name"]: one.get("value", "") for one in spec["containers"][0]["env"]}
+
+
+def test_it_names_every_worker_and_its_defaults_are_the_workers_own() -> None:
+    given = values()
+    assert set(given["workers"]) == set(TOPOLOGY.names)
+    spec = TOPOLOGY.spec("ecdp-sink")
+    assert (given["defaults"]["drainSeconds"], given["defaults"]["sessionSeconds"]) == (spec.drain, spec.session)
+    assert set(given["environ"]) | {"RELAY_INSTANCE_ID", "RELAY_HTTP_ADDR"} <= VARIABLES
+
+
+@needs_helm
+def test_it_is_lint_free() -> None:
+    assert HELM is not None
+    ran = subprocess.run([HELM, "lint", "--strict", str(CHART)], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout
+
+
+@needs_helm
+def test_a_pod_keeps_its_name_outlives_its_drain_and_is_asked_what_the_worker_answers() -> None:
+    documents = render("workers.ecdp-sink.drainSeconds=60", "workers.ecdp-sink.environ.RELAY_LOG_LEVEL=debug")
+    sets = of("StatefulSet", documents)
+    assert set(sets) == {f"r-{name}" for name in TOPOLOGY.names} == set(of("PodDisruptionBudget", documents))
+    pod = sets["r-ecdp-sink"]["spec"]["template"]["spec"]
+    found = environ(pod)
+    assert found["RELAY__ECDP_SINK__DRAIN"] == "60s"
+    assert found["RELAY_LOG_LEVEL"] == "debug"
+    assert pod["terminationGracePeriodSeconds"] > 60 + 5
+    (name,) = (one for one in pod["containers"][0]["env"] if one["name"] == "RELAY_INSTANCE_ID")
+    assert name["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.name"
+    (relay,) = pod["containers"]
+    assert relay["args"] == ["run", "ecdp-sink"]
+    paths = [relay[f"{probe}Probe"]["httpGet"]["path"] for probe in ("startup", "liveness", "readiness")]
+    assert paths == ["/startupz", "/livez", "/readyz"]
+    assert pod["securityContext"]["runAsUser"] == 10001
+    assert f"useradd --uid {10001}" in (ROOT / "Dockerfile").read_text()
+    assert relay["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+@needs_helm
+def test_a_secret_is_a_file_that_only_its_worker_has() -> None:
+    documents = render(
+        "secrets.KAFKA_SASL_PASSWORD.name=kafka",
+        "secrets.KAFKA_SASL_PASSWORD.key=p",
+        "workers.ecdp-sink.secrets.ECDP_API_KEY.name=ecdp",
+        "workers.ecdp-sink.secrets.ECDP_API_KEY.key=k",
+    )
+    sets = of("StatefulSet", documents)
+    pod = sets["r-ecdp-sink"]["spec"]["template"]["spec"]
+    mounted = {
+        item["path"]: (source["secret"]["name"], item["key"])
+        for source in pod["volumes"][0]["projected"]["sources"]
+        for item in source["secret"]["items"]
+    }
+    assert mounted == {"ECDP_API_KEY": ("ecdp", "k"), "KAFKA_SASL_PASSWORD": ("kafka", "p")}
+    (where,) = (one["mountPath"] for one in pod["containers"][0]["volumeMounts"])
+    assert environ(pod)["ECDP_API_KEY_FILE"] == f"{where}/ECDP_API_KEY"
+    assert "ECDP_API_KEY_FILE" not in environ(sets["r-dcl-poller"]["spec"]["template"]["spec"])
+
+
+@needs_helm
+def test_topics_are_applied_before_the_workers_and_with_the_same_topology() -> None:
+    documents = render("topicsApply=true", "topology=version: 1")
+    (job,) = of("Job", documents).values()
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+    spec = job["spec"]["template"]["spec"]
+    assert spec["containers"][0]["args"] == ["topics", "apply"]
+    maps = of("ConfigMap", documents)
+    (volume,) = (one["configMap"]["name"] for one in spec["volumes"] if one["name"] == "topology")
+    assert maps[volume]["data"] == maps["r-topology"]["data"] == {"topics.yaml": "version: 1"}
+    assert maps[volume]["metadata"]["annotations"]["helm.sh/hook-weight"] == "-1"
+    assert not of("Job", render())
+
+
+@needs_helm
+@pytest.mark.parametrize("wrong", ["wokers.x.replicas=1", "workers.ecdp-sink.replicas=two", "environ.kafka=x"])
+def test_a_value_that_is_no_value_is_refused(wrong: str) -> None:
+    assert HELM is not None
+    ran = subprocess.run([HELM, "template", str(CHART), "--set", wrong], capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert "values don't meet the specifications of the schema" in ran.stderr
+
+
+def test_its_version_is_ours() -> None:
+    chart = YAML(typ="safe").load(CHART / "Chart.yaml")
+    assert f'version = "{chart["appVersion"]}"' in (ROOT / "pyproject.toml").read_text()
+    json.loads((CHART / "values.schema.json").read_text())
