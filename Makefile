@@ -28,6 +28,8 @@ lint: $(READY) ## style, types, layers
 bench: $(READY) ## records per second, beside the transport's own ceiling
 	@$(BIN)/python -m workers.devkit.bench $(ARGS)
 	@$(BIN)/python -m workers.devkit.bench_poller
+	@$(BIN)/python -m workers.devkit.bench_parked
+	@$(BIN)/python -m workers.devkit.bench_parked_start
 
 # Made once, and again when what it is made of changes.
 $(READY): requirements.lock pyproject.toml

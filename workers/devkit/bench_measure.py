@@ -109,7 +109,7 @@ def measure(
         cpu, done, at = _cpu(process.pid), count(), time.monotonic()
         time.sleep(span.measured)
         records, seconds = count() - done, time.monotonic() - at
-        spent, peak = _cpu(process.pid), _peak(process.pid)
+        spent, peak = _cpu(process.pid), peak_memory(process.pid)
     finally:
         child.stop(process, patience=patience)
     if not records:
@@ -137,7 +137,7 @@ def _cpu(pid: int) -> float | None:
     return (int(fields[user]) + int(fields[system])) / os.sysconf("SC_CLK_TCK")
 
 
-def _peak(pid: int) -> float | None:
+def peak_memory(pid: int) -> float | None:
     """The most resident memory so far, MiB; Linux alone tells."""
     status = Path(f"/proc/{pid}/status")
     lines = status.read_text().splitlines() if status.exists() else []
