@@ -23,6 +23,19 @@ workers:
     publishes: [order-stage-changed]
 """
 
+ORDERS = """version: 1
+topics:
+  order-stage-changed: {schema: schemas/order-stage-changed.avsc, partitions: 3}
+  courier-order-event: {schema: schemas/courier-order-event.avsc, partitions: 3}
+  ecourier-poll-state: {schema: schemas/ecourier-poll-state.avsc, partitions: 4, config: {cleanup.policy: compact}}
+  ecourier-tracked-orders:
+    {schema: schemas/ecourier-tracked-orders.avsc, partitions: 4, config: {cleanup.policy: compact}}
+workers:
+  ecourier-poller:
+    vendor: ecourier
+    publishes: [order-stage-changed, courier-order-event]
+"""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -81,3 +94,59 @@ def test_a_fault_says_what_is_wanted(folder: Path, was: str, becomes: str, wante
 def test_two_pollers_cannot_share_their_memory(folder: Path) -> None:
     second = "  dcl-two: {vendor: dcl, publishes: [order-stage-changed], state: dcl-poll-state}\n"
     assert "is already that of dcl-poller" in faults(folder, SHORT + second)
+
+
+def test_the_repositorys_own_order_poller_says_what_the_defaults_say(folder: Path) -> None:
+    written, left_out = load(folder, WHOLE).pollers["ecourier-poller"], load(folder, ORDERS).pollers["ecourier-poller"]
+    assert written == left_out
+    assert written.topics == ("ecourier-poll-state", "ecourier-tracked-orders")
+    assert (written.every, written.grace, written.give_up_after) == (30, 86_400, 60 * 86_400)
+    assert [(line.quiet_for, line.every, line.status) for line in written.slower] == [
+        (600, 60, None),
+        (600, 120, "A"),
+        (172_800, 900, None),
+    ]
+
+
+def test_the_environment_overrides_an_order_pollers_values_too(folder: Path) -> None:
+    environ = {"RELAY__ECOURIER_POLLER__EVERY": "1s", "RELAY__ECOURIER_POLLER__GRACE": "5s"}
+    poller = load(folder, ORDERS, environ).pollers["ecourier-poller"]
+    assert (poller.every, poller.grace, len(poller.slower)) == (1.0, 5.0, 3)
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "wanted"),
+    [
+        (
+            "event]",
+            "event]\n    settle_lag: 5m",
+            "settle_lag: not for ecourier-poller, which looks at orders one by one",
+        ),
+        ("event]", "event]\n    look_again: {every: 1h}", "look_again: not for ecourier-poller"),
+        ("event]", "event]\n    follows: tracked", "no topic 'tracked' under topics"),
+        ("event]", "event]\n    progress: {N: recieved}", "progress.N"),
+        ("event]", "event]\n    slower: [{quiet_for: 1h}]", "'every' is missing"),
+        ("event]", "event]\n    gracee: 1h", "did you mean 'grace'?"),
+        ("avsc, partitions: 4, config: {cleanup.policy: compact}}\nw", "avsc, partitions: 4}\nw", "compact is wanted"),
+        (
+            "avsc, partitions: 4, config: {cleanup.policy: compact}}\n  e",
+            "avsc, partitions: 4}\n  e",
+            "compact is wanted",
+        ),
+        (
+            "poll-state.avsc, partitions: 4",
+            "poll-state.avsc, partitions: 3",
+            "4 is wanted, as many as 'ecourier-tracked",
+        ),
+    ],
+)
+def test_a_fault_of_an_order_poller_says_what_is_wanted(folder: Path, was: str, becomes: str, wanted: str) -> None:
+    assert was in ORDERS
+    assert wanted in faults(folder, ORDERS.replace(was, becomes))
+
+
+@pytest.mark.parametrize("key", ["follows: dcl-poll-state", "grace: 1d", "slower: []", "give_up_after: 1d"])
+def test_a_key_of_an_order_poller_is_refused_for_one_that_reads_stretches_of_time(folder: Path, key: str) -> None:
+    name = key.partition(":")[0]
+    found = faults(folder, f"{SHORT}    {key}\n")
+    assert f"{name}: not for dcl-poller, which reads what has changed in a stretch of time; take it out" in found

@@ -162,6 +162,8 @@ class OrderRounds:
         self._looks.discard(look)
         if not look.cancelled() and look.exception() is not None:
             self._broken = look.exception()
+        elif self._book is not None:
+            self._begin_looks(self._book)  # a write that is under way holds up no look
         self._wake.set()
 
     async def _sleep(self, book: OrderBook) -> None:

@@ -56,6 +56,9 @@ class OrderBook:
         row = self.rows.rows.get(number)
         if row is None:
             self._drop(number)
+            known = self.state.known_of(number)
+            if known is not None and known.done_ms:  # by a former owner, whose tombstone has only now been read
+                self._done.append((known.done_ms, number))
             return
         if number not in self._looking:
             self.agenda.plan(number, tick_ms, self.pace.every_ms)
