@@ -1,0 +1,87 @@
+"""`relay order` tells what vendors have told since: stages and events that real pollers have published."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.system.rig import wait_for
+
+if TYPE_CHECKING:
+    from tests.system.ecourier_poll_rig import EcourierPollRig
+    from tests.system.poll_rig import PollRig
+    from workers.devkit.broker import Broker
+
+pytestmark = pytest.mark.broker
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+TRACEPARENT = ("traceparent", f"00-{TRACE}-b7ad6b7169203331-01".encode())
+
+
+@pytest.fixture
+def ends() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def told(rig: EcourierPollRig | PollRig, order_id: str) -> list[dict[str, Any]]:
+    """The order's moments, oldest first."""
+    ran = rig.command("order", order_id, "--json")
+    assert ran.returncode == 0, ran.stderr
+    timeline: list[dict[str, Any]] = json.loads(ran.stdout)["timeline"]
+    return timeline
+
+
+def test_the_vendors_number_is_found_by_the_tracked_order_and_with_it_stages_and_events(
+    broker: Broker, tmp_path: Path, ends: ExitStack
+) -> None:
+    from tests.system.ecourier_poll_rig import open_ecourier_poll_rig  # noqa: PLC0415 - imports kafka
+
+    rig = ends.enter_context(open_ecourier_poll_rig(broker.bootstrap, tmp_path, partitions=4))
+    sink = rig.start(rig.sink).joined()
+    rig.start().joined()
+    rig.kafka.create("A-1", headers=[TRACEPARENT]).get(10)
+    rig.kafka.publish(["another"])
+    sink.caught_up()
+    wait_for(lambda: rig.stages().get("OR-A-1"), f"it was never looked at; {rig.logs()}")
+    rig.move("OR-A-1", "A", EventType="Pickup", EventNote="left with Ada")
+    wait_for(lambda: len(rig.stages()["OR-A-1"]) == 2, f"its change never came; {rig.logs()}")
+    rig.kafka.set("A-1", "canceled").get(10)
+    sink.caught_up()
+    rig.wait_for_all()
+    moments = told(rig, "A-1")
+    whats = [moment["what"] for moment in moments]
+    own = [what for moment, what in zip(moments, whats, strict=True) if moment["by"] != "ecourier"]
+    assert own[:2] == ["order published", "delivered, or nothing to send"]
+    assert {"accepted by the vendor as OR-A-1", "canceled at the vendor as OR-A-1"} <= set(whats)
+    seen = [what for moment, what in zip(moments, whats, strict=True) if moment["by"] == "ecourier"]
+    assert "stage A, processing (was N)" in seen
+    assert "event Pickup, A" in seen
+    assert {moment["topic"] for moment in moments if moment["by"] == "ecourier"} == {rig.stages_topic, rig.events_topic}
+    on_trace = {moment["what"] for moment in moments if moment["trace_id"] == TRACE}
+    assert {"order published", "accepted by the vendor as OR-A-1", "stage A, processing (was N)"} <= on_trace
+    shown = rig.command("order", "A-1").stdout
+    assert "left with Ada" not in shown + json.dumps(moments)
+
+
+def test_stages_at_dcl_are_told_of_the_order_with_that_number(broker: Broker, tmp_path: Path, ends: ExitStack) -> None:
+    from tests.system.poll_rig import open_poll_rig  # noqa: PLC0415 - imports kafka
+
+    rig = ends.enter_context(open_poll_rig(broker.bootstrap, tmp_path))
+    rig.dcl.put("A-1", 10)
+    rig.dcl.put("A-2", 10)
+    rig.start().joined()
+    rig.wait_for_all()
+    rig.dcl.put("A-1", 60)
+    published = rig.wait_for_all()["A-1"]
+    first, second = (event["stage"] for event in published)
+    moments = told(rig, "A-1")
+    assert [moment["what"].split(",")[0] for moment in moments] == [f"stage {first}", f"stage {second}"]
+    assert moments[1]["what"].endswith(f"(was {first})")
+    assert {moment["by"] for moment in moments} == {"dcl"}
+    assert rig.command("order", "A-3").returncode == 1
