@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -99,6 +99,15 @@ def load_credentials(
     if vendor.variables_fault is not None and (found := vendor.variables_fault(credentials)) is not None:
         raise ConfigError([Fault(f"{prefix}_{found[0]}", found[1])])
     return credentials
+
+
+def mounted(name: str, text: str | None, environ: Mapping[str, str]) -> str | Callable[[], str] | None:
+    """The text of variable ``name``; of one that a file holds, a function that gives the file's present text."""
+    path = environ.get(name + FILE)
+    if not text or not path:
+        return text
+    present = VendorCredentials({name: text}, [MountedValue(name, Path(path), allow_http=False)])
+    return lambda: present[name]
 
 
 def value_fault(variable: str, place: str, text: str, *, allow_http: bool) -> Fault | None:

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from workers.app.config_errors import ConfigError, Fault
+from workers.app.credentials import mounted
 from workers.app.settings_checks import LAST_PORT, kafka_faults, misspelt, registry_faults, servers
 from workers.app.topology_values import Count
 from workers.app.variables import read_variable
@@ -113,7 +114,7 @@ def read_settings(environ: Mapping[str, str]) -> tuple[Settings | None, list[Fau
     faults += _http_faults(texts)
     if variables is None or faults:
         return None, faults
-    return _settings(variables), []
+    return _settings(variables, environ), []
 
 
 VARIABLES = frozenset(name.upper() for name in Variables.model_fields)
@@ -157,9 +158,9 @@ def _http_faults(texts: Mapping[str, str]) -> list[Fault]:
     return []
 
 
-def _settings(found: Variables) -> Settings:
+def _settings(found: Variables, environ: Mapping[str, str]) -> Settings:
     return Settings(
-        kafka=_kafka(found),
+        kafka=_kafka(found, environ),
         registry=_registry(found),
         topology_path=found.relay_topology,
         http=_http(found.relay_http_addr),
@@ -171,13 +172,13 @@ def _settings(found: Variables) -> Settings:
     )
 
 
-def _kafka(found: Variables) -> KafkaConnection:
+def _kafka(found: Variables, environ: Mapping[str, str]) -> KafkaConnection:
     return KafkaConnection(
         bootstrap=servers(found.kafka_bootstrap_servers),
         protocol=found.kafka_security_protocol,
         mechanism=found.kafka_sasl_mechanism,
         username=found.kafka_sasl_username,
-        password=found.kafka_sasl_password,
+        password=mounted("KAFKA_SASL_PASSWORD", found.kafka_sasl_password, environ),
         cafile=found.kafka_ssl_cafile,
         certfile=found.kafka_ssl_certfile,
         keyfile=found.kafka_ssl_keyfile,

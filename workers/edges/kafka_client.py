@@ -27,7 +27,7 @@ class KafkaConnection:
     protocol: str = "PLAINTEXT"  # PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL
     mechanism: str | None = None  # PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512
     username: str | None = None
-    password: str | None = field(default=None, repr=False)
+    password: str | Callable[[], str] | None = field(default=None, repr=False)  # a function: asked at each connection
     cafile: str | None = None
     certfile: str | None = None
     keyfile: str | None = None
@@ -164,8 +164,10 @@ def open_client(make: Callable[..., T], options: Mapping[str, Any]) -> T:
     from kafka.net.compat import KafkaNetClient  # noqa: PLC0415 - see the module's docstring
 
     from workers.edges.kafka_damage import mend  # noqa: PLC0415 - the same
+    from workers.edges.kafka_login import ask_for_passwords  # noqa: PLC0415 - the same
 
     mend()
+    ask_for_passwords()
     inner: list[Any] = []
 
     def keep(**config: Any) -> Any:
