@@ -13,6 +13,7 @@ from tests.app.sink_rig import CREATED, Rig, make_rig
 from workers.app.shard import Shard
 from workers.app.tracking import TrackedRows, Tracking
 from workers.core.record import Record
+from workers.core.standing import REPEATS, SETTLES
 from workers.core.tracked import Mark, Tracked
 from workers.edges.avro import Codec
 from workers.edges.kafka_target import Outgoing
@@ -53,9 +54,9 @@ class Reading:
         self._done = asyncio.Event()
         self.rows = TrackedRows(codec, {0: shard}, lambda _: self._done.set(), self.failures.append)
 
-    async def read(self, *rows: Outgoing | None) -> dict[str, Tracked]:
-        """None: the tombstone of order A."""
-        self.rows.rows(0, [_record(offset, row) for offset, row in enumerate(rows)])
+    async def read(self, *rows: Outgoing | Record | None) -> dict[str, Tracked]:
+        """None: the tombstone of order A, which settles whatever lies before it."""
+        self.rows.rows(0, [row if isinstance(row, Record) else _record(at, row) for at, row in enumerate(rows)])
         self._done.clear()
         self.rows.loaded(0)
         await asyncio.wait_for(self._done.wait(), 5)
@@ -100,6 +101,56 @@ async def test_a_tombstone_forgets_the_order_whoever_wrote_its_row(
     row = tracking.remember(shard, rig.entry("A", CREATED), MARK)
     assert set(await reading.read(row)) == {"A"}
     assert await reading.read(None) == {}
+
+
+def _settles(offset: int, settled: int) -> Record:
+    return Record(TOPIC, 0, offset, 0, b"OR-A", None, ((SETTLES, str(settled).encode()),))
+
+
+def _again(offset: int, row: Outgoing, first: int) -> Record:
+    return Record(TOPIC, 0, offset, 0, row.key, row.value, ((REPEATS, str(first).encode()),))
+
+
+async def test_a_tombstone_for_an_older_row_does_not_forget_a_newer_one(
+    tracking: Tracking, rig: Rig, shard: Shard, reading: Reading
+) -> None:
+    """The poller ends what it knows of, while the order is saved anew."""
+    first = tracking.remember(shard, rig.entry("A", CREATED), MARK)
+    second = tracking.remember(shard, rig.entry("A", CREATED), replace(MARK, content_hash="hash-2"))
+    shard.tracked.clear()
+    assert (await reading.read(first, second, _settles(2, 0)))["A"].content_hash == "hash-2"
+    shard.tracked_loaded = True
+    assert (await reading.read(_settles(3, 0)))["A"].content_hash == "hash-2"
+    assert await reading.read(_settles(4, 1)) == {}
+
+
+async def test_a_mark_whose_row_is_still_on_its_way_is_not_forgotten(
+    tracking: Tracking, rig: Rig, shard: Shard, reading: Reading
+) -> None:
+    shard.tracked_loaded = True
+    first = tracking.remember(shard, rig.entry("A", CREATED), MARK)
+    second = tracking.remember(shard, rig.entry("A", CREATED), replace(MARK, content_hash="hash-2"))
+    assert (await reading.read(first, _settles(1, 0)))["A"].content_hash == "hash-2"
+    assert (await reading.read(_record(2, second)))["A"].content_hash == "hash-2"
+
+
+async def test_a_row_that_was_put_back_does_not_replace_a_newer_one(
+    tracking: Tracking, rig: Rig, shard: Shard, reading: Reading
+) -> None:
+    first = tracking.remember(shard, rig.entry("A", CREATED), MARK)
+    second = tracking.remember(shard, rig.entry("A", CREATED), replace(MARK, content_hash="hash-2"))
+    shard.tracked.clear()
+    rows = [_record(4, first), _settles(5, 1), _record(6, second), _again(7, first, 4)]
+    assert (await reading.read(*rows))["A"].content_hash == "hash-2"
+
+
+async def test_a_row_that_was_put_back_is_all_that_compaction_left(
+    tracking: Tracking, rig: Rig, shard: Shard, reading: Reading
+) -> None:
+    first = tracking.remember(shard, rig.entry("A", CREATED), MARK)
+    shard.tracked.clear()
+    assert set(await reading.read(_again(7, first, 4))) == {"A"}
+    assert await reading.read(_settles(8, 4)) == {}
 
 
 async def test_reading_that_breaks_off_is_told(shard: Shard) -> None:
