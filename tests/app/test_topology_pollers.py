@@ -123,6 +123,8 @@ def test_the_environment_overrides_an_order_pollers_values_too(folder: Path) -> 
             "settle_lag: not for ecourier-poller, which looks at orders one by one",
         ),
         ("event]", "event]\n    look_again: {every: 1h}", "look_again: not for ecourier-poller"),
+        (", courier-order-event]", "]", "publishes: a topic of CourierOrderEvent is wanted too"),
+        ("courier-order-event]", "ecourier-poll-state]", "'ecourier-poll-state' holds PollState"),
         ("event]", "event]\n    follows: tracked", "no topic 'tracked' under topics"),
         ("event]", "event]\n    progress: {N: recieved}", "progress.N"),
         ("event]", "event]\n    slower: [{quiet_for: 1h}]", "'every' is missing"),

@@ -9,9 +9,9 @@ from typing import Any
 
 from workers.app.poll_tools import PollTools
 from workers.core import cursor as cursors
-from workers.core.change import stage_event
+from workers.core.change import STAGE_EVENT, stage_event
 from workers.core.cursor import unpack_cursor
-from workers.core.happening import happening_event, unpack_known
+from workers.core.happening import HAPPENING_EVENT, happening_event, unpack_known
 from workers.core.record import Partition, Record
 from workers.core.shadow import unpack
 from workers.core.shard_state import ShardState, Step
@@ -27,7 +27,6 @@ from workers.edges.registry import RegistryUnavailable
 VERSION = 1
 ORDER, EVENTS, CURSOR = "order", "events", "cursor"
 _EVENTS_KEY = "events:"  # before an order's number; a shadow's key has its account and a slash before it
-STAGES, HAPPENINGS = "OrderStageChanged", "CourierOrderEvent"  # records of the topics that they are published to
 
 
 class StateUnreadableError(Exception):
@@ -104,9 +103,9 @@ def step_events(tools: PollTools, step: Step) -> Iterator[tuple[str, dict[str, A
     """Each kind for the topics whose schema is its own; a look's change of stage before what has happened."""
     vendor = tools.spec.vendor
     for topic in tools.spec.publishes:
-        if tools.codec.schemas[topic].today.name == STAGES:
+        if tools.codec.schemas[topic].today.name == STAGE_EVENT:
             yield from ((topic, stage_event(vendor, change)) for change in step.changes)
-        if tools.codec.schemas[topic].today.name == HAPPENINGS:
+        if tools.codec.schemas[topic].today.name == HAPPENING_EVENT:
             yield from ((topic, happening_event(vendor, happened)) for happened in step.happened)
 
 

@@ -8,6 +8,10 @@ from workers.app.config_errors import Fault, did_you_mean
 from workers.app.topology import PollerSpec, TopicSpec
 from workers.app.topology_checks import WORKER_NAME
 from workers.app.topology_yaml import Document
+from workers.core.change import STAGE_EVENT
+from workers.core.happening import HAPPENING_EVENT
+from workers.edges.avro_types import SchemaError
+from workers.edges.schemas import load_topic
 from workers.vendors import load
 
 WINDOW_KEYS = frozenset({"settle_lag", "lookback", "look_again", "sweep_every", "rest"})
@@ -26,6 +30,7 @@ def poller_faults(
             yield Fault(document.place(keys), message)
         yield from _kind_faults(document, poller)
         yield from _reference_faults(document, poller, topics)
+        yield from _event_faults(document, poller, topics)
         yield from _state_faults(document, poller, topics)
         yield from _time_faults(document, poller)
         owner = owners.setdefault(poller.state, poller.name)
@@ -56,6 +61,29 @@ def _reference_faults(document: Document, poller: PollerSpec, topics: Mapping[st
         if name in topics and topics[name].schema_file is None:
             message = f"topic '{name}' has no schema: {poller.name} could not write to it"
             yield Fault(document.place(("topics", name)), message)
+
+
+def _event_faults(document: Document, poller: PollerSpec, topics: Mapping[str, TopicSpec]) -> Iterator[Fault]:
+    """Every kind of event that the poller tells has a topic, and every topic is one of them: none is told nowhere."""
+    told = {STAGE_EVENT, HAPPENING_EVENT} if load(poller.vendor).poller_follows else {STAGE_EVENT}
+    found = {i: _record(topics.get(name)) for i, name in enumerate(poller.publishes)}
+    for i, record in found.items():
+        if record is not None and record not in told:
+            message = f"'{poller.publishes[i]}' holds {record}, which {poller.name} does not tell"
+            yield Fault(document.place(("workers", poller.name, "publishes", i)), message)
+    for missing in sorted(told.difference(filter(None, found.values()))) if None not in found.values() else ():
+        message = f"publishes: a topic of {missing} is wanted too, or {poller.name} would tell these nowhere"
+        yield Fault(document.place(("workers", poller.name, "publishes")), message)
+
+
+def _record(topic: TopicSpec | None) -> str | None:
+    """The name of the topic's record; None: it cannot be read, which is a fault of its own."""
+    if topic is None or topic.schema_file is None or not topic.schema_file.is_file():
+        return None
+    try:
+        return load_topic(topic.name, topic.schema_file).today.name
+    except SchemaError:
+        return None
 
 
 def _state_faults(document: Document, poller: PollerSpec, topics: Mapping[str, TopicSpec]) -> Iterator[Fault]:

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 @click.option("--to", "end", metavar="TIME", help="Up to here; left out: up to now.")
 @click.option("--dry-run", is_flag=True, help="Always so: this command publishes nothing.")
 def poll(vendor: str, start: str, end: str | None, dry_run: bool) -> int:
-    """Print the change events that the vendor's orders modified in that time would give, as JSON lines.
+    """Print the events that the vendor's orders modified in that time would give, as JSON lines.
+
+    Where the vendor tells of no changes (e-Courier): those that a look at the orders would give that were first
+    tracked in that time.
 
     VENDOR is a vendor, or the name of its poller in topics.yaml. What the poller has published already
     is no change. Its state is only read: it may be running.

@@ -27,7 +27,7 @@ def poller() -> None:
 def reset(name: str, to: str, as_json: bool) -> int:
     """Move a poller's cursor back: it reads again from there, and publishes only what it has not yet.
 
-    The poller may be running; it goes on from there.
+    One that looks at orders one by one looks at all of them now. The poller may be running; it goes on from there.
     """
     import asyncio
     import os
