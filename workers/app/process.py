@@ -6,16 +6,22 @@ import asyncio
 import gc
 import os
 import signal
+import socket
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from workers.app.build import Shared, build_worker
 from workers.app.configuration import Configuration
-from workers.app.http import HealthServer
+from workers.app.settings import HttpAddress, Settings
 from workers.app.topic_apply import open_registry, read_schemas
 from workers.edges.avro import Codec
 from workers.edges.log import log, set_up
 from workers.edges.telemetry import open_tracing
+
+if TYPE_CHECKING:
+    from workers.app.http import HealthServer, Worker
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _LEAVE_AT_ONCE = 1  # exit status of a second signal
@@ -45,12 +51,11 @@ async def _run(names: Sequence[str], configuration: Configuration, environ: Mapp
         failed=lambda error: None if ended.done() else ended.set_result(error),
     )
     workers = {name: build_worker(name, configuration, shared) for name in names}
-    server = HealthServer(workers, version=about, instance=settings.instance_id)
     _on_signal(loop, ended)
     if settings.http is not None:
-        host, port = await server.start(settings.http.host, settings.http.port)
-        log.info("listening", address=f"http://{host}:{port}")
+        _claim(settings.http)
     starting = asyncio.gather(*(worker.start() for worker in workers.values()))
+    server = await _listen(settings, workers, about)
     await asyncio.wait((starting, ended), return_when=asyncio.FIRST_COMPLETED)
     if starting.done():
         await starting
@@ -59,12 +64,32 @@ async def _run(names: Sequence[str], configuration: Configuration, environ: Mapp
     error = await ended
     await asyncio.gather(*(worker.drain(configuration.topology.spec(name).drain) for name, worker in workers.items()))
     shared.tracing.close()
-    await server.stop()
+    if server is not None:
+        await server.stop()
     if registry is not None:
         await registry.close()
     if error is not None:
         raise WorkerFailed(str(error) or type(error).__name__) from error
     log.info("ended", workers=list(names))
+
+
+def _claim(address: HttpAddress) -> None:
+    """Raise `OSError` if the port is taken, before the group is joined: a copy of this process that somebody started
+    by mistake would throw this one out.
+    """
+    family, *_, place = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
+    socket.create_server(place[:2], family=family).close()
+
+
+async def _listen(settings: Settings, workers: Mapping[str, Worker], about: str) -> HealthServer | None:
+    """Open the health server. Its library is imported while the workers wait for Kafka: they need not wait for it."""
+    if settings.http is None:
+        return None
+    http = await asyncio.to_thread(import_module, "workers.app.http")
+    server: HealthServer = http.HealthServer(workers, version=about, instance=settings.instance_id)
+    host, port = await server.start(settings.http.host, settings.http.port)
+    log.info("listening", address=f"http://{host}:{port}")
+    return server
 
 
 def _on_signal(loop: asyncio.AbstractEventLoop, ended: asyncio.Future[Exception | None]) -> None:

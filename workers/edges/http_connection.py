@@ -22,7 +22,7 @@ _FIRST_FINAL: Final = 200  # below: an interim answer, the real one follows
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class RawRequest:
     """A request as it goes over the wire."""
 
     head: bytes  # request line and headers, with the empty line that ends them
@@ -57,7 +57,7 @@ class Connection(asyncio.Protocol):
     def transport(self) -> asyncio.Transport:
         return self._transport
 
-    async def exchange(self, outgoing: Outgoing, deadline: float) -> Answer:
+    async def exchange(self, outgoing: RawRequest, deadline: float) -> Answer:
         """Send a request and return its answer. Raises `MaybeSent`, `NotSent`, and `TimeoutError` at the deadline.
 
         ``deadline`` is the loop's time. However this ends early, the connection ends with it: what still comes
@@ -96,7 +96,7 @@ class Connection(asyncio.Protocol):
         """Close at once; nothing more is sent."""
         self._transport.abort()
 
-    def _begin(self, loop: asyncio.AbstractEventLoop, outgoing: Outgoing) -> asyncio.Future[Answer]:
+    def _begin(self, loop: asyncio.AbstractEventLoop, outgoing: RawRequest) -> asyncio.Future[Answer]:
         assert self._waiting is None, "one request at a time: a second one would be pipelining"
         if self._transport.is_closing():
             raise NotSent("the vendor hung up before anything was sent")
@@ -158,6 +158,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
+        # uvloop would write at the end of its round, after the work of all other answers that came in it.
+        self._transport.set_write_buffer_limits(high=0)
         self._parser = HttpResponseParser(self)
         # What servers are known to do: aiohttp's client is as lenient.
         self._parser.set_dangerous_leniencies(

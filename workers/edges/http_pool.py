@@ -6,7 +6,7 @@ import asyncio
 from time import monotonic
 from typing import Final
 
-from workers.edges.http_connection import Answer, Connection, Outgoing
+from workers.edges.http_connection import Answer, Connection, RawRequest
 from workers.edges.http_route import Addresses, Route, open_connection
 from workers.vendors import MaybeSent, NotSent
 
@@ -28,7 +28,7 @@ class Connections:
         self._sweeping: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def exchange(self, outgoing: Outgoing, within: float) -> Answer:
+    async def exchange(self, outgoing: RawRequest, within: float) -> Answer:
         """Send a request and return its answer; ``within`` seconds for everything. Raises `NotSent`, `MaybeSent`."""
         deadline = asyncio.get_running_loop().time() + within
         connection = await self._take(deadline)

@@ -16,7 +16,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 from aiohappyeyeballs import start_connection
 
-from workers.edges.http_connection import Connection, Outgoing
+from workers.edges.http_connection import Connection, RawRequest
 from workers.vendors import NotSent
 
 Address: TypeAlias = tuple[Any, Any, int, str, Any]  # as getaddrinfo tells it
@@ -47,13 +47,13 @@ class Route:
         return self.proxy is not None and self.tls is None
 
     @property
-    def tunnel(self) -> Outgoing | None:
+    def tunnel(self) -> RawRequest | None:
         """What asks a proxy for a tunnel; None: none is needed."""
         if self.proxy is None or self.tls is None:
             return None
         place = _authority(self.origin)
         head = b"CONNECT %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (place, place, self.proxy_headers)
-        return Outgoing(head, bodiless=True)
+        return RawRequest(head, bodiless=True)
 
 
 def route_to(base_url: httpx.URL) -> Route:

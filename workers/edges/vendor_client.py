@@ -7,7 +7,7 @@ from typing import Final, Protocol, TypeVar
 
 import httpx
 
-from workers.edges.http_connection import Answer, Outgoing
+from workers.edges.http_connection import Answer, RawRequest
 from workers.edges.http_pool import Connections
 from workers.edges.http_route import route_to
 from workers.edges.vendor_session import Send, SharedSession
@@ -39,7 +39,7 @@ class VendorClient:
     """Connections to one vendor's host, kept alive and reused; redirects are never followed.
 
     Flows speak httpx's types; `Connections` carries them. httpx's own pool is quadratic in its connections, and
-    aiohttp's client takes 90 us more of the processor for each request.
+    aiohttp's client takes twice the processor time for each request.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class VendorClient:
             raise WrongHostError(f"{request.method} to a host that is not the vendor's")
         self.look_ups += "look_up" in request.extensions
         bodiless = request.method == "HEAD"
-        outgoing = Outgoing(self._head(request), request.content, bodiless=bodiless)
+        outgoing = RawRequest(self._head(request), request.content, bodiless=bodiless)
         return _response(request, await self._connections.exchange(outgoing, self._timeout))
 
     def _head(self, request: httpx.Request) -> bytes:
@@ -150,7 +150,7 @@ def _response(request: httpx.Request, answer: Answer) -> httpx.Response:
     headers = [item for item in answer.headers if item[0].lower() not in _WIRES]
     body = answer.body[0] if len(answer.body) == 1 else b"".join(answer.body)
     response = httpx.Response(answer.status, headers=headers, stream=httpx.ByteStream(body), request=request)
-    response.read()
+    response._content = body  # noqa: SLF001 - all that `read` would do, in a fifth of the time
     return response
 
 

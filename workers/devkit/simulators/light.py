@@ -29,6 +29,7 @@ class LightPort(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
+        self._transport.set_write_buffer_limits(high=0)  # uvloop: write at once, not at the end of the round
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
