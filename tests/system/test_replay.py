@@ -230,7 +230,7 @@ def test_a_rebalance_in_the_middle_of_a_replay_loses_doubles_and_reorders_nothin
 def test_interrupted_and_given_again_nothing_is_lost_or_doubled(rig: Rig) -> None:
     ids = order_ids(200)
     relay = park(rig, ids, "paid", BATCH__MAX_ORDERS="5", MAX_IN_FLIGHT="4")
-    rig.vendor.faults(latency=0.02)
+    rig.vendor.faults(latency=0.06)
     replay = start(rig, "parked", "replay", "--sink", rig.worker, "--all")
     wait_for(lambda: rig.vendor.stats("orders") >= 20, "nothing was delivered")
     replay.send_signal(signal.SIGINT)
