@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 from kafka import TopicPartition
 
-from tests.system.rig import ROOT, Relay, Rig, order_ids, story
+from tests.system.rig import ROOT, Relay, Rig, order_ids, story, wait_for
+
+if TYPE_CHECKING:
+    from workers.devkit.broker import Broker
 
 pytestmark = pytest.mark.broker
 
@@ -44,9 +49,34 @@ def test_expired_records_stop_their_partition_until_a_person_decides(rig: Rig) -
     rig.assert_each_has_one_end(story([*order_ids(30, "early"), *(set(places) - lost)]))
 
 
-def _decide(rig: Rig, to: str) -> None:
+def test_a_record_damaged_on_the_brokers_disk_stops_its_partition_and_a_person_passes_it_over(
+    broker: Broker, rig: Rig
+) -> None:
+    kafka = rig.kafka
+    kafka.create("before").get(5)
+    damaged = kafka.create("damaged").get(5)
+    places = {order_id: kafka.create(order_id).get(5) for order_id in order_ids(30)}
+    at = (kafka.created, damaged.partition)
+    log = broker.folder / "data" / f"{at[0]}-{at[1]}" / f"{0:020}.log"
+    log.write_bytes(log.read_bytes().replace(b"damaged", b"DAMAGED"))
+    relay = rig.start(MERGE_WAIT="500ms", SESSION="6s").joined()
+    relay.wait(lambda _: stopped(relay) == [at], "it does not say that it stopped")
+    (said,) = relay.said("partition_stopped")
+    assert f"offset {damaged.offset} cannot be read" in said["detail"]
+    behind = {one for one, place in places.items() if place.partition == at[1]}
+    relay.wait(lambda _: set(places) - behind <= rig.vendor.by_order().keys(), "the others do not go on")
+    assert not behind & rig.vendor.by_order().keys()
+    assert relay.stop() == 0
+    wait_for(lambda: not kafka.admin.describe_groups([kafka.group])[kafka.group]["members"], "its session lasts")
+    later = datetime.fromtimestamp((damaged.timestamp + 1) / 1000, UTC).isoformat()
+    _decide(rig, later, "--partition", f"{at[0]}/{at[1]}")
+    rig.start().joined().caught_up()
+    rig.assert_each_has_one_end(story(["before", *places]))
+
+
+def _decide(rig: Rig, to: str, *only: str) -> None:
     environ = dict(os.environ) | rig._environ("one")
-    command = [sys.executable, "-m", "workers", "offsets", rig.worker, "--to", to]
+    command = [sys.executable, "-m", "workers", "offsets", rig.worker, "--to", to, *only]
     ran = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 0, ran.stderr
 

@@ -26,10 +26,10 @@ _take = _PartitionRecords.take
 
 
 class DamagedError(KafkaError):  # type: ignore[misc] # kafka-python has no types
-    """The record at ``offset``, or a batch that begins there, cannot be read; ``args`` says why."""
+    """The record at ``offset``, or a batch that begins there, cannot be read."""
 
     def __init__(self, at: Partition, offset: int, why: str) -> None:
-        super().__init__(why)
+        super().__init__(f"{at} cannot be read at offset {offset}: {why}")
         self.at = at
         self.offset = offset
         self.why = why

@@ -217,7 +217,8 @@ class KafkaSource:
             self._stopping.wait(_AFTER_ERROR)
             return
         del self._damages[error.at, error.offset]
-        why = f"the record at offset {error.offset} cannot be read ({error.why}); have it repaired, or pass it over"
+        cause = f"the record at offset {error.offset} cannot be read ({error.why})"
+        why = f"{cause}; have it repaired, or stop the worker and pass it over in this partition alone"
         self._stop(consumer, [TopicPartition(*error.at)], why)
 
     def _obey(self, consumer: KafkaConsumer) -> None:
