@@ -113,8 +113,8 @@ class Asking:
     rate: float | None = None  # orders a second
 
 
-def ask(asking: Asking, orders: Sequence[ParkedOrder], make: Asked) -> Iterator[Result]:
-    """Send commands and yield each order's result as it comes; raises `KafkaFailed`, at once without a worker."""
+def ask(asking: Asking, orders: Sequence[ParkedOrder], make: Asked) -> Iterator[list[Result]]:
+    """Send commands and yield the orders' results as they come; raises `KafkaFailed`, at once without a worker."""
     following = Following(uuid.uuid4().hex[:12])
     waiting = list(reversed(orders))
     with (
@@ -132,9 +132,8 @@ def ask(asking: Asking, orders: Sequence[ParkedOrder], make: Asked) -> Iterator[
                 publisher.send(at.topic, key, value, (), partition=at.number)
             if batch:
                 publisher.finish()
-            for record in records:
-                yield from following.row(record)
-            yield from following.late(monotonic())
+            results = [result for record in records for result in following.row(record)]
+            yield results + list(following.late(monotonic()))
             if not following.open and not waiting:
                 return
             seen.look(len(following.open) + len(waiting))

@@ -13,7 +13,7 @@ from workers.cli.show import say, show_json
 
 if TYPE_CHECKING:
     from workers.app.configuration import Configuration
-    from workers.app.parked_ask import Asked
+    from workers.app.parked_ask import Asked, Result
     from workers.app.parked_orders import ParkedOrder
     from workers.app.parked_show import Shown
     from workers.app.topology import SinkSpec
@@ -224,23 +224,34 @@ def _dry_run(chosen: Chosen, *, as_json: bool) -> int:
 def _ask(chosen: Chosen, wish: Wish, *, as_json: bool) -> int:
     """Ask the worker, and print what became of each order as soon as it is known."""
     from workers.app.parked_ask import Asking, ask
-    from workers.cli.parked_words import became, result_facts, result_line
+    from workers.cli.parked_words import became
 
     status, well, told = _say_missing(chosen, as_json=as_json), 0, 0
     asking = Asking(chosen.configuration.settings.kafka, chosen.sink, chosen.ends, wish.rate)
     try:
-        for result in ask(asking, chosen.orders, wish.make) if chosen.orders else ():
-            good, word = became(result, wish)
-            well, told = well + good, told + 1
-            show_json(result_facts(result, word)) if as_json else click.echo(result_line(result, word))
-            if told % EVERY == 0 and sys.stderr.isatty():
-                say(f"{told} of {len(chosen.orders)} orders")
+        for results in ask(asking, chosen.orders, wish.make) if chosen.orders else ():
+            _show_results(results, wish, as_json=as_json)
+            if (told + len(results)) // EVERY > told // EVERY and sys.stderr.isatty():
+                say(f"{told + len(results)} of {len(chosen.orders)} orders")
+            well, told = well + sum(became(result, wish)[0] for result in results), told + len(results)
     except KeyboardInterrupt:
         say(f"the worker goes on with what it has taken; see 'relay parked list --sink {chosen.sink.name}'")
         raise
     if not as_json:
         say(f"{well} of {len(chosen.orders) + len(chosen.missing)} orders {wish.gone}")
     return status if well == len(chosen.orders) else 1
+
+
+def _show_results(results: list[Result], wish: Wish, *, as_json: bool) -> None:
+    """One line per order, those that came together in one write: ten thousand writes take the worker's time."""
+    import json
+
+    from workers.cli.parked_words import became, result_facts, result_line
+
+    if results:
+        words = [(result, became(result, wish)[1]) for result in results]
+        lines = [json.dumps(result_facts(*row), ensure_ascii=False) if as_json else result_line(*row) for row in words]
+        click.echo("\n".join(lines))
 
 
 def _say_missing(chosen: Chosen, *, as_json: bool) -> int:

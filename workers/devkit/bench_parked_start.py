@@ -77,7 +77,7 @@ def _rows(sink: SinkSpec, partitions: int) -> Iterator[tuple[str, int, bytes, by
     now_ms = time.time_ns() // 1_000_000
     places = [0] * partitions
     for order in range(PARKED):
-        key = b"PARKED-%08d" % order
+        key = b"SO-%08d" % (order + 1_000_000)  # none of those that are published
         number = partition_of(key, partitions)
         place, places[number] = places[number], places[number] + 1
         record = Record(CREATED, number, place, now_ms, key, b"\xff" * 300)
