@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.cli.show import say, show_json
+from workers.cli.show import plain, say, show_json
 
 if TYPE_CHECKING:
     from workers.app.configuration import Configuration
@@ -100,4 +100,4 @@ def _row(moment: Moment) -> tuple[str, ...]:
     from workers.edges.json_text import time_text
 
     place = f"{moment.where}@{moment.offset}"
-    return str(time_text(moment.at_ms)), moment.by, moment.what, place, moment.trace_id or "-"
+    return str(time_text(moment.at_ms)), moment.by, plain(moment.what), place, moment.trace_id or "-"

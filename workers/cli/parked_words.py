@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from workers.app.parked_ask import End, Result
 from workers.app.parked_orders import ParkedOrder
 from workers.app.parked_show import Shown, hex_lines
+from workers.cli.show import plain
 from workers.edges.json_text import time_text
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ HEADINGS = _LINE.format("order", "records", "since", "reason", "detail")
 def row(order: ParkedOrder) -> str:
     """One line of the list: nothing of the customer's, for details are masked where they are written."""
     fence = order.fence
-    return _LINE.format(order.name, fence.records, _time(fence.since_ms), fence.reason.value, fence.detail)
+    return plain(_LINE.format(order.name, fence.records, _time(fence.since_ms), fence.reason.value, fence.detail))
 
 
 def facts(order: ParkedOrder) -> dict[str, Any]:
@@ -62,7 +63,7 @@ def result_line(result: Result, word: str) -> str:
             more = "another command was at work on it, or it is parked no more; see 'relay parked list'"
         case End.UNTAKEN:
             more = "no worker took it in time; it stays parked, and nothing was sent"
-    return f"{result.order.name}  {word}  {more}".rstrip()
+    return plain(f"{result.order.name}  {word}  {more}".rstrip())
 
 
 def result_facts(result: Result, word: str) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def order_lines(order: ParkedOrder, records: list[Shown]) -> list[str]:
     lines = [f"{order.name}: {len(records)} records parked since {_time(fence.since_ms)}{again}"]
     for number, record in enumerate(records, 1):
         lines += ["", *_record_lines(number, record)]
-    return lines
+    return [plain(line) for line in lines]
 
 
 def request_lines(told: dict[str, Any]) -> list[str]:

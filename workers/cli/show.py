@@ -34,3 +34,8 @@ def show_json(value: Any) -> None:
 def say(message: str) -> None:
     """Talk on stderr, so that stdout stays data."""
     sys.stderr.write(message + "\n")
+
+
+def plain(text: str) -> str:
+    """One line that moves no cursor: ids and reasons come from outside, and a terminal obeys what it is sent."""
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)

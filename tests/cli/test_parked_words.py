@@ -1,0 +1,15 @@
+"""What people read of parked orders stays one line each, whatever an order id holds."""
+
+from __future__ import annotations
+
+from workers.app.parked_ask import End, Result
+from workers.app.parked_orders import ParkedOrder
+from workers.cli.parked_words import result_line, row
+from workers.core.fence import Fence, ParkReason
+
+
+def test_an_order_id_moves_no_cursor_and_breaks_no_line() -> None:
+    order = ParkedOrder(0, "A\x1b[2J\nB-\u03a9", Fence(ParkReason.INVALID, "no\r", 0, 1))
+    for line in (row(order), result_line(Result(order, End.STAYS, order.fence), "parked again")):
+        assert line.isprintable()
+        assert r"A\x1b[2J\x0aB-Ω" in line
