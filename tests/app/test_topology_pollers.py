@@ -152,3 +152,9 @@ def test_a_key_of_an_order_poller_is_refused_for_one_that_reads_stretches_of_tim
     name = key.partition(":")[0]
     found = faults(folder, f"{SHORT}    {key}\n")
     assert f"{name}: not for dcl-poller, which reads what has changed in a stretch of time; take it out" in found
+
+
+def test_orders_that_the_sink_tracks_elsewhere_would_never_be_looked_at(folder: Path) -> None:
+    assert "    follows: ecourier-tracked-orders" in WHOLE
+    elsewhere = WHOLE.replace("    follows: ecourier-tracked-orders", "    follows: ecourier-parked-state")
+    assert "no sink of ecourier tracks its orders there, but in ecourier-tracked-orders" in faults(folder, elsewhere)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 class PollStats:
     """Plain numbers, read by ``/status`` and ``/metrics``."""
 
-    polls: int = 0  # complete ones
+    polls: int = 0  # complete ones; where orders are looked at one by one: looks
     events: int = 0  # published
     late_found: int = 0  # events that the windows had missed, and a slower look found
     failures: int = 0  # requests that read nothing

@@ -50,7 +50,7 @@ def read_topology(
     topics = _topics(document, replication_factor)
     sinks, pollers = _workers(document)
     document.faults += cross_faults(document, topics, sinks)
-    document.faults += poller_faults(document, topics, pollers)
+    document.faults += poller_faults(document, topics, sinks, pollers)
     return Topology(1, path, topics, sinks, pollers), document.faults
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from workers.app.config_errors import Fault, did_you_mean
-from workers.app.topology import PollerSpec, TopicSpec
+from workers.app.topology import PollerSpec, SinkSpec, TopicSpec
 from workers.app.topology_checks import WORKER_NAME
 from workers.app.topology_yaml import Document
 from workers.core.change import STAGE_EVENT
@@ -19,7 +19,10 @@ ORDER_KEYS = frozenset({"follows", "slower", "grace", "give_up_after"})
 
 
 def poller_faults(
-    document: Document, topics: Mapping[str, TopicSpec], pollers: Mapping[str, PollerSpec]
+    document: Document,
+    topics: Mapping[str, TopicSpec],
+    sinks: Mapping[str, SinkSpec],
+    pollers: Mapping[str, PollerSpec],
 ) -> Iterator[Fault]:
     """Each broken rule, at the key to change."""
     owners: dict[str, str] = {}
@@ -30,6 +33,7 @@ def poller_faults(
             yield Fault(document.place(keys), message)
         yield from _kind_faults(document, poller)
         yield from _reference_faults(document, poller, topics)
+        yield from _source_faults(document, poller, sinks)
         yield from _event_faults(document, poller, topics)
         yield from _state_faults(document, poller, topics)
         yield from _time_faults(document, poller)
@@ -61,6 +65,14 @@ def _reference_faults(document: Document, poller: PollerSpec, topics: Mapping[st
         if name in topics and topics[name].schema_file is None:
             message = f"topic '{name}' has no schema: {poller.name} could not write to it"
             yield Fault(document.place(("topics", name)), message)
+
+
+def _source_faults(document: Document, poller: PollerSpec, sinks: Mapping[str, SinkSpec]) -> Iterator[Fault]:
+    """Orders that a sink tracks elsewhere would never be looked at, and nothing would say so."""
+    tracks = {sink.tracks for sink in sinks.values() if sink.vendor == poller.vendor and sink.tracks is not None}
+    if poller.follows is not None and tracks and poller.follows not in tracks:
+        message = f"follows: no sink of {poller.vendor} tracks its orders there, but in {', '.join(sorted(tracks))}"
+        yield Fault(document.place(("workers", poller.name, "follows")), message)
 
 
 def _event_faults(document: Document, poller: PollerSpec, topics: Mapping[str, TopicSpec]) -> Iterator[Fault]:
