@@ -100,6 +100,7 @@ async def test_what_is_no_answer_ends_the_wait_at_once(form: str) -> None:
 def line() -> Iterator[socket.socket]:
     """A server without a loop of its own: what it does lies in our socket before our loop has looked."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        listening.settimeout(10)
         yield listening
 
 
