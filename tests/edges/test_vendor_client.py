@@ -39,6 +39,7 @@ LOST_AFTER_SENDING = {
         says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", then="close"),
         "cut short",
     ),
+    "resets in an answer that only its end would end": (says(b"HTTP/1.1 200 OK\r\n\r\nhalf", then="reset"), "lost"),
     "does not speak HTTP": (says(b"220 mail.example ESMTP\r\n\r\n", then="close"), "."),
     "a header without end": (says(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 20_000, then="hang"), "."),
     "never answers": (says(then="hang"), r"no answer within 0\.5 s"),

@@ -12,6 +12,7 @@ import pytest
 
 from tests.edges.vendor_rig import NEVER, OK, Reader, Writer, ask, client_of, put, says, vendor
 from workers.edges.http_connection import MAX_HEAD_BYTES
+from workers.edges.http_pool import KEPT_FOR
 from workers.edges.vendor_client import VendorClient, open_client
 from workers.vendors import MaybeSent, NotSent
 
@@ -152,6 +153,14 @@ async def test_a_connection_lies_idle_for_a_bounded_time(monkeypatch: pytest.Mon
     async with client_of(url_of(line)) as client:
         with await first_answer(client, line) as former:
             assert await asyncio.to_thread(_rest, former) == b""
+
+
+async def test_a_connection_that_has_lain_idle_for_too_long_is_not_used() -> None:
+    async with vendor(says(OK)) as server, client_of(server.url) as client:
+        await put(client, server.url)
+        client._connections._idle[0].idle_since -= KEPT_FOR
+        await put(client, server.url)
+        assert server.connections == 2
 
 
 async def test_an_early_answer_counts_and_its_connection_does_not_carry_the_rest() -> None:
