@@ -342,7 +342,7 @@ async def test_what_a_former_owner_sent_last_and_what_gave_up_may_have_been_appl
     assert unknown == {b"A:1": True, b"B:1": True, b"A:2": False}
 
 
-@pytest.mark.parametrize("bound", [{"max_unfinished": 4}, {"max_unfinished_bytes": 6_000}])
+@pytest.mark.parametrize("bound", [{"max_unfinished": 4}, {"max_unfinished_bytes": 12_000}])
 async def test_more_orders_than_memory_may_hold_go_in_turn(stand: Stand, bound: dict[str, int]) -> None:
     stand.rig.state.spec = stand.rig.state.spec.model_copy(update=bound)
     names = [f"O{number}" for number in range(20)]

@@ -30,6 +30,7 @@ from workers.edges.registry import RegistryUnavailable
 _HEAD = 5  # bytes of a value that name a registry's schema
 _NAP = 0.05
 _AGAIN = 5.0
+_SHARE = 0.5  # of the window's bytes, beside the window itself
 _LEAST_ROOM = 0.25  # of the bounds; a wave for less would read the partition once more for few orders
 
 
@@ -56,7 +57,7 @@ class Redelivery:
         self._wake = wake
         self._ended = ended
         self._runs: dict[str, Run] = {}
-        self._unread: defaultdict[int, deque[Run]] = defaultdict(deque)  # by partition number, those with something to read
+        self._unread: defaultdict[int, deque[Run]] = defaultdict(deque)  # by partition number, what is to be read
         self._flying = 0  # runs with entries
         self._bytes = 0  # that their entries keep in memory
         self._wanted = asyncio.Event()
@@ -154,14 +155,16 @@ class Redelivery:
 
     def _room(self) -> int:
         """How many more orders may be read; 0 for few. Others wait as names alone: memory is bounded like a window."""
-        spec = self._state.spec
-        room = spec.max_unfinished - self._flying
-        if room < spec.max_unfinished * _LEAST_ROOM or self._room_bytes() < spec.max_unfinished_bytes * _LEAST_ROOM:
-            return 0
-        return room
+        most = self._state.spec.max_unfinished
+        room = most - self._flying
+        return room if room >= most * _LEAST_ROOM and self._room_bytes() >= self._most_bytes * _LEAST_ROOM else 0
 
     def _room_bytes(self) -> int:
-        return self._state.spec.max_unfinished_bytes - self._bytes
+        return self._most_bytes - self._bytes
+
+    @property
+    def _most_bytes(self) -> int:
+        return int(self._state.spec.max_unfinished_bytes * _SHARE)
 
     def _next_wave(self, number: int) -> list[Run]:
         """The next runs of one partition to be read together; those that have nothing more parked end here."""

@@ -17,7 +17,7 @@ _POLL_MS = 500
 _FETCH_WAIT_MS = 20
 _FOLLOW_MS = 100
 FOLLOW_WAIT_MS = 500
-_FETCH_BYTES = 4 * 1024 * 1024  # of the one partition that is read at a time: with less it is many round trips
+_FETCH_BYTES = 1024 * 1024  # of the one partition that is read at a time: with less it is many round trips
 _POSITIVE = 0x7FFFFFFF
 
 
