@@ -137,6 +137,24 @@ async def test_a_name_that_could_not_be_resolved_is_asked_for_again(monkeypatch:
         assert (await put(client, f"http://{HOST}:{server.port}")).text == "ok"
 
 
+async def test_a_connection_that_opens_while_the_client_closes_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(_: str, port: int) -> list[Any]:
+        asked.set()
+        await go_on.wait()
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr("workers.edges.http_route._lookup", slowly)
+    async with vendor(says(OK)) as server, client_of(f"http://{HOST}:{server.port}") as client:
+        sending = asyncio.create_task(put(client, f"http://{HOST}:{server.port}"))
+        await asked.wait()
+        await client.close()
+        go_on.set()
+        assert (await sending).text == "ok"
+        assert client._connections._idle == []
+
+
 async def test_the_next_address_is_tried_when_one_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     async with vendor(says(OK)) as server, client_of(f"http://{HOST}:{server.port}") as client:
         both = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, server.port)) for host in ("127.0.0.9", "127.0.0.1")]
