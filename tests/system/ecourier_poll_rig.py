@@ -210,9 +210,9 @@ class EcourierPollRig:
 
     def wait_for_all(self, within: float = 40.0) -> tuple[ByOrder, ByOrder]:
         """Wait until each order's last stage and all its events are published; and each of them was so once."""
-        wanted = {number: (order["@OrderStatus"], identities(order)) for number, order in self.orders().items()}
 
         def complete() -> tuple[ByOrder, ByOrder] | None:
+            wanted = {number: (order["@OrderStatus"], identities(order)) for number, order in self.orders().items()}
             stages, events = self.stages(), self.events()
             found = {
                 number: (stages[number][-1]["stage"], frozenset(map(told_identity, events[number])))

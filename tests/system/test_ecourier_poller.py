@@ -197,7 +197,7 @@ def test_saved_anew_while_it_is_let_go_an_order_is_looked_at_again(
 ) -> None:
     """Rows and tombstones cross: whatever the sink saved last is told, and in the end nothing is tracked any more."""
     rig = make_ecourier_poll_rig(grace="100ms", every="50ms")
-    rig.start(rig.sink, rig.poller).joined()
+    sink = rig.start(rig.sink, rig.poller).joined()
     ids = order_ids(6)
     rig.save(*ids)
     for order_id in ids:
@@ -206,6 +206,7 @@ def test_saved_anew_while_it_is_let_go_an_order_is_looked_at_again(
     for number in range(40):
         chosen = chance.choice(ids)
         rig.kafka.create(chosen, delivery=changed(chosen, f"door {number}")).get(10)
+    sink.caught_up()
     rig.wait_for_all()
     wait_for(lambda: not rig.still_tracked(), f"some are tracked still; {rig.logs()}")
     saves = [event for events in rig.events().values() for event in events if event["event_type"] == "Order update"]
