@@ -264,3 +264,17 @@ async def test_a_transaction_that_ends_after_the_partitions_went_finishes_nothin
         await settled()
     assert stand.rig.committable() == 0
     assert stand.rig.state.shards[0].fences == {}
+
+
+async def test_transactions_come_at_a_pace(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker makes one wait for the end of the former: what is queued meanwhile goes with the next, all of it."""
+    monkeypatch.setattr(commits_module, "_PARK_EVERY", 3_600.0)
+    async with running(stand):
+        stand.park("A:1")
+        async with asyncio.timeout(5):
+            while not stand.kafka.written:  # noqa: ASYNC110 - what is awaited is a state
+                await asyncio.sleep(0.001)
+        stand.park("A:2")
+        await settled()
+    assert len(stand.kafka.written) == 1
+    assert len(stand.queue.take([0])) == 1

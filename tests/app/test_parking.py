@@ -127,3 +127,12 @@ def test_places_never_move_a_fence_back() -> None:
     placed = Fence(ParkReason.REJECTED, "no", 0, records=4, first=100, last=140)
     assert (with_places(grown, placed).first, with_places(grown, placed).last) == (120, 140)
     assert with_places(grown, placed).records == 5
+
+
+def test_what_is_written_together_is_bounded_in_bytes(
+    rig: Rig, queue: ParkQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.app.parking.MOST_BYTES", 20)
+    for number in range(6):
+        queue.park(rig.entry(f"A:{number}-bytes"), REJECTED)
+    assert len(queue.take([0])) == 3, "9 bytes each; what passes the bound is the last"
