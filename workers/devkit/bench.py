@@ -39,8 +39,8 @@ class Extent:
     orders: int
 
 
-FULL = Extent(Span(2.0, 6.0), (0.0, 0.05, 0.2), statuses=150_000, orders=200_000)
-QUICK = Extent(Span(1.5, 4.0), (0.05,), statuses=40_000, orders=60_000)
+FULL = Extent(Span(2.0, 6.0), (0.0, 0.05, 0.2), statuses=250_000, orders=200_000)
+QUICK = Extent(Span(1.5, 4.0), (0.05,), statuses=60_000, orders=60_000)
 _IN_FLIGHT = (64, 256)
 
 
