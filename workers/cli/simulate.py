@@ -16,7 +16,7 @@ Example:
 
 Any fault knob may be set at the start (--fault NAME=VALUE, as often as needed) or live. GET /_sim/faults lists them.
 GET /_sim/orders and /_sim/log show what was applied. The first word printed is the base URL.
-At dcl and ecourier orders move on by themselves, `changes` a second (ecourier: 0 until it is set), or by hand:
+At dcl and ecourier orders move on by themselves, `changes` a second (ecourier: 0 until set); at ecourier by hand, too:
 
 \b
   curl localhost:8090/_sim/orders -d '{"order_number": "OR-1", "status": "A", "event": {"EventType": "Pickup"}}'
