@@ -20,6 +20,7 @@ Fence         what makes later records of a parked order be parked behind it.
 Gate          a vendor as a whole is open, or shut until a time.
 Window        how much may be unfinished at once.
 Span          a stretch of the vendor's time that a poller asks for.
+Look          one order as a single answer of the vendor shows it.
 Shadow        what a poller remembers of an order: enough to tell what has changed.
 Step          what a poller writes at once: events, shadows and cursor, all or nothing.
 Cursor        where a poller continues, kept in Kafka.

@@ -78,7 +78,7 @@ def move_offsets(
     if unknown:
         raise KafkaFailed(f"{sink.name} has no partition {unknown[0]}; `relay offsets {sink.name}` shows those it has")
     if now.members:
-        targets = admin.offsets(_stopped(now, chosen), to)
+        targets = admin.offsets(_stopped(sink, now, chosen), to)
         ask(targets)
         after = _await_commits(admin, sink, targets)
     else:
@@ -88,13 +88,15 @@ def move_offsets(
     return [Moved(at, before[at], after[at].offset) for at in targets]
 
 
-def _stopped(now: GroupStanding, chosen: Collection[Partition]) -> list[Partition]:
+def _stopped(sink: SinkSpec, now: GroupStanding, chosen: Collection[Partition]) -> list[Partition]:
     """What the running worker has stopped, of all or of the chosen; raises `KafkaFailed` for one that it runs."""
     stopped = [one.at for one in now.standings if one.state not in {"ok", "new"}]
     wanted = list(chosen) or stopped
     if not wanted or set(wanted) - set(stopped):
         who = ", ".join(sorted(set(now.members)))
-        raise KafkaFailed(f"{now.group} is in use by {who}: stop the worker first; a member that died counts for 45 s")
+        raise KafkaFailed(
+            f"{now.group} is in use by {who}: stop the worker first; a member that died counts for {sink.session:g} s"
+        )
     return wanted
 
 
