@@ -18,7 +18,9 @@ from workers.edges.log import log
 COMMIT_EVERY = 1.0  # seconds: after SIGKILL at most so much of finished work is repeated
 PROVE_EVERY = 3.0  # seconds between commits of an idle member, which prove that it still is one
 _PARK_AGAIN = 2.0
-_PARK_EVERY = 0.2  # between transactions: with less a broker makes the next one wait for the end of the former
+_PARK_EVERY = (
+    0.5  # between transactions: one waits at the broker for the end of the former, and costs as much for one row
+)
 
 
 class Commits:
