@@ -17,7 +17,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from workers.vendors import MaybeSent, NotSent
 
 MAX_HEAD_BYTES: Final = 64 * 1024  # of an answer: status line and headers, and all interim answers before it
-_PIECE: Final = 64 * 1024  # bytes of a body that are given to the socket at once
+_PIECE: Final = 1024 * 1024  # bytes of a body that are given to the socket at once: most batches go whole
 _FIRST_FINAL: Final = 200  # below: an interim answer, the real one follows
 
 
