@@ -157,3 +157,21 @@ async def test_a_parked_topic_with_too_few_partitions_says_what_to_do(topics: An
 
 async def test_closing_what_was_never_opened_is_nothing(transactions: Transactions) -> None:
     await transactions.close()
+
+
+def test_what_replicas_do_not_acknowledge_asks_whether_there_are_enough() -> None:
+    """A broker that finds too few replicas is asked again by kafka-python until the time is up: only that shows."""
+    from kafka.errors import KafkaTimeoutError  # noqa: PLC0415 - as above
+
+    from workers.edges.kafka_target import NotAcknowledgedError, _send, advice  # noqa: PLC0415 - as above
+
+    class Unheard:
+        def send(self, *_: Any, **__: Any) -> Unheard:
+            return self
+
+        def get(self, timeout: float) -> None:
+            raise KafkaTimeoutError(f"Timeout after waiting for {timeout} secs.")
+
+    with pytest.raises(NotAcknowledgedError) as raised:
+        _send(Unheard(), [outgoing("parked", b"1")])
+    assert "min.insync.replicas" in advice(raised.value)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import ConfigResource
 
 from workers.core.finished import Finished
 from workers.edges.avro import Codec
@@ -118,6 +119,15 @@ class KafkaSide:
         self.admin.create_topics(wanted)
         self.admin.wait_for_topics(list(wanted))
         return self
+
+    def configure(self, topic: str, values: dict[str, Any]) -> None:
+        """Change a topic's configuration."""
+        self.admin.alter_configs([ConfigResource("TOPIC", topic, values)])
+
+    def send_to(self, number: int, order_id: str, **changes: Any) -> Any:
+        """Send an order's create to a partition of choice; returns its place."""
+        value = self.order(order_id, **changes)
+        return self.producer.send(self.created, key=order_id.encode(), value=value, partition=number).get(5)
 
     @cached_property
     def admin(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 
 import pytest
@@ -136,3 +137,22 @@ def test_a_parked_topic_that_is_missing_stops_the_commits_until_it_is_there(make
     relay.caught_up()
     assert reasons(rig.kafka.all_parked()) == [("bad", "rejected")]
     rig.assert_each_has_one_end(story(ids))
+
+
+def test_a_record_too_large_to_be_parked_stops_its_partition_alone_until_it_fits(make_rig: MakeRig) -> None:
+    """Another partition's record is parked meanwhile, and its offsets are committed."""
+    rig = make_rig(2)
+    rig.kafka.configure(rig.kafka.parked, {"max.message.bytes": 20_000})
+    big, small = "bad-big", "bad-small"
+    rig.vendor.faults(bad_ids=[big, small])
+    large = rig.kafka.send_to(0, big, attributes=[{"name": str(i), "value": os.urandom(50).hex()} for i in range(900)])
+    rig.kafka.send_to(1, small)
+    relay = rig.start().joined()
+    status = relay.wait(lambda status: "max.message.bytes" in (status["last_error"] or ""), "it never said why")
+    relay.wait(lambda status: status["parked_total"] == 1, "the other partition's record was never parked")
+    wait_for(lambda: rig.kafka.committed().get((rig.kafka.created, 1)) == 1, "nor its offset committed")
+    assert (status["gate"]["state"], reasons(rig.kafka.all_parked())) == ("open", [(small, "rejected")])
+    assert rig.kafka.committed().get((rig.kafka.created, 0), 0) <= large.offset
+    rig.kafka.configure(rig.kafka.parked, {"max.message.bytes": 2_000_000})
+    relay.caught_up()
+    assert sorted(reasons(rig.kafka.all_parked())) == [(big, "rejected"), (small, "rejected")]

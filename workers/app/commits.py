@@ -18,9 +18,7 @@ from workers.edges.log import log
 COMMIT_EVERY = 1.0  # seconds: after SIGKILL at most so much of finished work is repeated
 PROVE_EVERY = 3.0  # seconds between commits of an idle member, which prove that it still is one
 _PARK_AGAIN = 2.0
-_PARK_EVERY = (
-    0.5  # between transactions: one waits at the broker for the end of the former, and costs as much for one row
-)
+_PARK_EVERY = 0.5  # between transactions: each waits at the broker for the end of the former, be it for one row
 
 
 class Commits:
@@ -55,9 +53,7 @@ class Commits:
         """Commit and park until cancelled."""
         self._due = self._state.monotonic() + COMMIT_EVERY
         while True:
-            if self._due <= self._state.monotonic():  # also while there is always more to be parked
-                self._due = self._state.monotonic() + COMMIT_EVERY
-                await self._alone(self._commit())
+            await self._alone(self._commit_if_due())  # also while there is always more to be parked
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, self._due - self._state.monotonic())):
                     await self._wanted.wait()
@@ -93,6 +89,11 @@ class Commits:
     def _parkable(self) -> list[int]:
         now = self._state.monotonic()
         return [number for number in self._queue.numbers if self._not_before.get(number, 0.0) <= now]
+
+    async def _commit_if_due(self) -> None:
+        if self._due <= self._state.monotonic():
+            self._due = self._state.monotonic() + COMMIT_EVERY
+            await self._commit()
 
     async def _commit(self) -> None:
         state = self._state
@@ -131,6 +132,7 @@ class Commits:
         if await self._transaction(numbers) or len(numbers) == 1:
             return
         for number in numbers:
+            await self._commit_if_due()  # one that cannot be parked may take seconds to say so
             await self._transaction([number])
 
     async def _transaction(self, numbers: Sequence[int]) -> bool:

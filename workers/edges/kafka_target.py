@@ -150,7 +150,17 @@ def _send(producer: KafkaProducer, records: Sequence[Outgoing]) -> list[int]:
         for one in records
     ]
     # Without a flush: that of 3.0.12 fails when a batch with one record too large is split, and hides which it was.
-    return [future.get(timeout=_SEND_TIMEOUT).offset for future in sent]
+    try:
+        return [future.get(timeout=_SEND_TIMEOUT).offset for future in sent]
+    except KafkaTimeoutError as error:
+        raise NotAcknowledgedError from error
+
+
+class NotAcknowledgedError(KafkaError):
+    """Sent again and again, and no acknowledgement: kafka-python keeps the broker's reason to itself."""
+
+    def __str__(self) -> str:
+        return f"not acknowledged by all in-sync replicas within {_SEND_TIMEOUT:g} s"
 
 
 class _Headers(list[Any]):
@@ -204,4 +214,6 @@ def advice(error: Exception) -> str:
     if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
         todo = "raise max.message.bytes of the parked topic in topics.yaml, then 'relay topics apply'"
         return f"{describe(error)}: {todo}"
+    if isinstance(error, NotAcknowledgedError):
+        return f"{error}: are as many replicas alive as min.insync.replicas of the topic wants?"
     return describe(error)
