@@ -126,7 +126,10 @@ def test_times_are_read_on_the_accounts_clock_through_the_nights_on_which_it_cha
     assert event.content["occurred_at_text"] == text
 
 
-@pytest.mark.parametrize("text", ["soon", "", None, "13/13/2026 1:00:00 AM", "1/1/0001 12:00:00 AM"])
+NEVER = ["1/1/0001 12:00:00 AM", "12/31/9999 11:59:59 PM", "0001-01-01T00:00:00", "9999-12-31T23:59:59Z"]
+
+
+@pytest.mark.parametrize("text", ["soon", "", None, "13/13/2026 1:00:00 AM", *NEVER])
 def test_what_is_no_time_is_none_and_its_text_is_kept(text: str | None) -> None:
     [event] = happenings(PICKUP | {"@EventDateTime": text})
     assert (event.occurred_ms, event.content["occurred_at_text"]) == (None, text)
@@ -138,6 +141,21 @@ def test_raw_holds_what_came_and_never_the_token() -> None:
     assert '"OrderStatus":"A"' in (look.seen.raw or "")
     assert "canary" not in (look.seen.raw or "")
     assert '"EventNote":"dock"' in look.happenings[0].content["raw"]
+
+
+def test_no_text_is_so_long_that_kafka_refuses_its_event() -> None:
+    huge = {"OrderEventID": 14, "EventType": "Note", "Note": "n" * 1_200_000}
+    look = look_at(answer(huge, status="s" * 1_200_000), raw=True)
+    [event], seen = look.happenings, look.seen
+    assert seen is not None
+    assert (len(event.content["note"]), len(seen.stage.name), event.content["event_type"]) == (16_384, 16_384, "Note")
+    assert (event.content["raw"], seen.raw) == (None, None)
+    assert look.notes["too_long_texts"] == 4
+
+
+def test_an_event_is_known_by_all_of_its_text_however_much_of_that_is_told() -> None:
+    one, other = happenings({"Note": "n" * 20_000 + "a"}, {"Note": "n" * 20_000 + "b"})
+    assert one.id != other.id
 
 
 def test_an_order_that_is_not_there_is_no_fault() -> None:

@@ -19,11 +19,14 @@ from workers.vendors.local_time import moment, on_the_wall
 
 DESCRIPTIONS: Final[Mapping[str, str]] = {"N": "New", "A": "Assigned", "X": "Deleted", "T": "Template"}
 NO_ID: Final = frozenset({"", "0"})  # an integer that was never set
-EARLIEST_YEAR: Final = 1900  # databases write no date as one of year 1
+YEARS: Final = range(1900, 9999)  # databases write no date as one of year 1, and no end as one of 9999
+LONGEST_TEXT: Final = 16_384  # characters of one field
+LONGEST_RAW: Final = 262_144  # bytes
 
 # Notes, counted in /status.
 UNREADABLE_TIME: Final = "unreadable_event_time"
 WITHOUT_ID: Final = "events_without_id"
+TOO_LONG: Final = "too_long_texts"
 
 
 def look_of(found: FoundOrder, number: str, zone: ZoneInfo, options: EcourierPollerOptions) -> Look:
@@ -31,18 +34,18 @@ def look_of(found: FoundOrder, number: str, zone: ZoneInfo, options: EcourierPol
     notes: Counter[str] = Counter()
     given = members(found.fields.get("OrderEvents"), "OrderEvent")
     happenings = tuple(_happenings(given, zone, options, notes))
-    return Look(_seen(found, number, options), happenings, +notes)
+    return Look(_seen(found, number, options, notes), happenings, +notes)
 
 
-def _seen(found: FoundOrder, number: str, options: EcourierPollerOptions) -> Seen:
-    status = (found.order.order_status or "").strip()
+def _seen(found: FoundOrder, number: str, options: EcourierPollerOptions, notes: Counter[str]) -> Seen:
+    status = _cut((found.order.order_status or "").strip(), notes)
     meant = {name.strip().casefold(): progress for name, progress in options.progress.items()}
     return Seen(
         order_number=number,
         stage=Stage(status, None, DESCRIPTIONS.get(status.upper(), ""), meant.get(status.casefold(), "unknown")),
         digest=digest([status]),
         fields={"OrderStatus": status},
-        raw=orjson.dumps(found.fields).decode() if options.raw else None,
+        raw=_raw(found.fields, notes) if options.raw else None,
     )
 
 
@@ -55,7 +58,8 @@ def _happenings(
         content = _content(event)
         if not any(content.values()):
             continue  # an empty element: nothing has happened
-        of_content, own = digest(content), (event.order_event_id or "").strip()
+        of_content, own = digest(content), _cut((event.order_event_id or "").strip(), notes)
+        fitting = {name: text and _cut(text, notes) for name, text in content.items()}
         notes[WITHOUT_ID] += own in NO_ID
         occurred_ms = occurred(event.event_date_time, zone)
         notes[UNREADABLE_TIME] += occurred_ms is None
@@ -63,7 +67,7 @@ def _happenings(
             id=f"h-{of_content.hex()}" if own in NO_ID else own,
             digest=of_content,
             occurred_ms=occurred_ms,
-            content=content | {"raw": orjson.dumps(fields).decode() if options.raw else None},
+            content=fitting | {"raw": _raw(fields, notes) if options.raw else None},
             ends=(event.event_type or "").strip().casefold() in final,
         )
 
@@ -82,14 +86,31 @@ def _content(event: OrderEvent) -> dict[str, str | None]:
     }
 
 
+def _cut(text: str, notes: Counter[str]) -> str:
+    """Invariant: no event grows larger than Kafka takes. Broken, it would hold up all orders of its shard for ever."""
+    if len(text) <= LONGEST_TEXT:
+        return text
+    notes[TOO_LONG] += 1
+    return text[: LONGEST_TEXT - 1] + "\u2026"
+
+
+def _raw(fields: Mapping[str, Any], notes: Counter[str]) -> str | None:
+    """The JSON as it came, or nothing: cut short it would be none."""
+    text = orjson.dumps(fields)
+    notes[TOO_LONG] += len(text) > LONGEST_RAW
+    return text.decode() if len(text) <= LONGEST_RAW else None
+
+
 def occurred(text: str | None, zone: ZoneInfo) -> int | None:
     """The instant of an EventDateTime on the account's clock; None when it is none.
 
     Of an hour that comes twice the earlier instant; a time that the clocks skip lies before the gap.
     """
     wall = read(text or "")
-    if wall is None:
-        found = moment((text or "").strip(), zone)
-    else:
-        found = on_the_wall(wall, zone) if wall.year >= EARLIEST_YEAR else None
-    return None if found is None else found.earlier_ms
+    found = moment((text or "").strip(), zone) if wall is None else on_the_wall(wall, zone)
+    return found.earlier_ms if found is not None and _year(found.earlier_ms) in YEARS else None
+
+
+def _year(ms: int) -> int:
+    """Near enough: of a year's first and last hours it may be the one beside it."""
+    return 1970 + int(ms // (365.2425 * 86_400_000))
