@@ -115,6 +115,19 @@ def test_the_environment_overrides_an_order_pollers_values_too(folder: Path) -> 
 
 
 @pytest.mark.parametrize(
+    ("key", "value"),
+    [("SLOWER", "[{quiet_for: 1m, evry: 2m}]"), ("SLOWER", "[{quiet_for: x, every: 2m}]"), ("RETRY", "{first: x}")],
+)
+def test_a_fault_inside_an_overridden_value_is_at_its_variable_not_in_the_file(
+    folder: Path, key: str, value: str
+) -> None:
+    variable = f"RELAY__ECOURIER_POLLER__{key}"
+    with pytest.raises(ConfigError) as raised:
+        load(folder, ORDERS, {variable: value})
+    assert {fault.place for fault in raised.value.faults} == {variable}
+
+
+@pytest.mark.parametrize(
     ("was", "becomes", "wanted"),
     [
         (

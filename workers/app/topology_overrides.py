@@ -10,7 +10,7 @@ from ruamel.yaml.error import YAMLError
 
 from workers.app.config_errors import Fault, did_you_mean
 from workers.app.topology_keys import put, worker_keys
-from workers.app.topology_yaml import Document
+from workers.app.topology_yaml import Document, Keys
 from workers.vendors import UnknownVendorError, load
 
 PREFIX = "RELAY__"
@@ -47,7 +47,14 @@ def _override(document: Document, owner: str, block: dict[str, Any], variable: s
         put(block, ways[variable], _value(text))
     except YAMLError:
         yield Fault(variable, "a text, or a list such as [a, b], is wanted")
-    document.places["workers", owner, *ways[variable]] = variable
+    _place(document, ("workers", owner, *ways[variable]), variable)
+
+
+def _place(document: Document, keys: Keys, variable: str) -> None:
+    """The variable's name is the place of all that it brought: what the file had inside stands nowhere any more."""
+    for inside in [each for each in document.places if each[: len(keys)] == keys]:
+        del document.places[inside]
+    document.places[keys] = variable
 
 
 def _value(text: str) -> Any:
