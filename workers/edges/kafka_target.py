@@ -131,7 +131,7 @@ class Transactions:
             if offsets.offsets:
                 producer.send_offsets_to_transaction(to_kafka(offsets.offsets), offsets.group)
             producer.commit_transaction()
-        except KafkaError:
+        except (KafkaError, NotAcknowledgedError):
             _abort_quietly(producer)
             raise
         return placed
@@ -156,7 +156,7 @@ def _send(producer: KafkaProducer, records: Sequence[Outgoing]) -> list[int]:
         raise NotAcknowledgedError from error
 
 
-class NotAcknowledgedError(KafkaError):
+class NotAcknowledgedError(TimeoutError):
     """Sent again and again, and no acknowledgement: kafka-python keeps the broker's reason to itself."""
 
     def __str__(self) -> str:
