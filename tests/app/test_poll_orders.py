@@ -225,6 +225,7 @@ async def test_an_order_that_cannot_be_looked_at_holds_up_no_other_and_nothing_o
         rig.later(10.0)
         await rig.vendor.ask_of(2)
     assert rig.tools.stats.failures == 4
+    assert rig.tools.stats.last_error == "order A: elements are missing"
     assert rig.state.cursor is not None
     assert rig.state.cursor.at_ms == 0, "A has never been looked at: nothing is complete yet"
 

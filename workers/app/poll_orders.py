@@ -133,7 +133,8 @@ class OrderRounds:
             log.warning("registry_unavailable", worker=self._tools.spec.name, detail=str(error))
             self._again(book, number)
             return
-        found = await self._reads.once(self._tools.orders.look(number), clock, self._failures[number])
+        failures = self._failures[number]
+        found = await self._reads.once(self._tools.orders.look(number), clock, failures, order=number)
         if not isinstance(found, Look):
             self._again(book, number)
             return

@@ -44,11 +44,17 @@ class PollReads:
             failures += 1
             await asyncio.sleep(self.delay(failures))
 
-    async def once(self, flow: Flow[R | PollFault], clock: PollClock, failures: int = 0) -> R | PollFault:
-        """Ask once, right after `admitted`; ``failures``: how often this has been asked in vain before."""
+    async def once(
+        self, flow: Flow[R | PollFault], clock: PollClock, failures: int = 0, *, order: str = ""
+    ) -> R | PollFault:
+        """Ask once, right after `admitted`; ``failures``: how often this has been asked in vain before.
+
+        ``order``: the one that is asked for, to be named where it alone may be what is wrong.
+        """
         found = await self._run(flow, clock)
         if isinstance(found, Throttled | Unavailable | Denied):
-            self._failed(found, failures + 1)
+            alone = order and isinstance(found, Unavailable)
+            self._failed(found, failures + 1, f"order {order}: " if alone else "")
             return found
         self._report(Delivered())
         self._note(found.notes)
@@ -88,13 +94,13 @@ class PollReads:
             log.info("credentials_changed", worker=self._tools.spec.name)
             self._tools.gate.try_now(self._tools.monotonic())
 
-    def _failed(self, fault: PollFault, failures: int) -> None:
-        tools, was_open = self._tools, self._tools.gate.is_open
+    def _failed(self, fault: PollFault, failures: int, what: str) -> None:
+        tools, was_open, reason = self._tools, self._tools.gate.is_open, what + words(fault)
         self._report(fault)
         tools.stats.failures += 1
-        tools.stats.last_error = words(fault)
+        tools.stats.last_error = reason
         if failures == 1 or (was_open and not tools.gate.is_open):
-            log.warning("poll_failed", worker=tools.spec.name, reason=words(fault), gate=tools.gate.state.value)
+            log.warning("poll_failed", worker=tools.spec.name, reason=reason, gate=tools.gate.state.value)
 
     def _report(self, outcome: Delivered | PollFault) -> None:
         self._tools.gate.report(outcome, self._tools.monotonic(), self._tools.chance())
