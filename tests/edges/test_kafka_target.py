@@ -175,3 +175,14 @@ def test_what_replicas_do_not_acknowledge_asks_whether_there_are_enough() -> Non
     with pytest.raises(NotAcknowledgedError) as raised:
         _send(Unheard(), [outgoing("parked", b"1")])
     assert "min.insync.replicas" in advice(raised.value)
+
+
+def test_a_record_that_is_too_large_names_the_setting_and_no_kind_of_topic() -> None:
+    """A poller writes to topics too that are no parked ones."""
+    from kafka.errors import MessageSizeTooLargeError  # noqa: PLC0415 - as above
+
+    from workers.edges.kafka_target import advice  # noqa: PLC0415 - as above
+
+    said = advice(MessageSizeTooLargeError())
+    assert "max.message.bytes" in said
+    assert "parked" not in said

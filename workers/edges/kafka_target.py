@@ -212,7 +212,7 @@ def advice(error: Exception) -> str:
         todo = "give it as many partitions as the sink's topics have, see 'relay topics plan'"
         return f"{describe(error)}: {todo}"
     if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
-        todo = "raise max.message.bytes of the parked topic in topics.yaml, then 'relay topics apply'"
+        todo = "a record is too large for its topic: raise that topic's max.message.bytes, then 'relay topics apply'"
         return f"{describe(error)}: {todo}"
     if isinstance(error, NotAcknowledgedError):
         return f"{error}: are as many replicas alive as min.insync.replicas of the topic wants?"
