@@ -173,6 +173,7 @@ FAULTS: list[tuple[httpx.Response | Exception, type]] = [
     (httpx.Response(200, json={"status": "0"}), Unavailable),
     (httpx.Response(200, text="<html>maintenance</html>"), Unavailable),
     (httpx.Response(200, json={"Order": {"@OrderNumber": "OR-B", "@OrderStatus": "X"}}), Unavailable),
+    (httpx.Response(200, json={"Order": {"Error": "oops", "OrderEvents": ""}}), Unavailable),
     (NotSent("refused"), Unavailable),
     (MaybeSent("no answer"), Unavailable),
 ]

@@ -38,6 +38,8 @@ class EcourierPoller:
             return _fault(found)
         if found.order.order_number and not same_text(found.order.order_number, order_number):
             return Unavailable("the answer holds another order than the one that was asked for")
+        if not (found.order.order_number or found.order.order_status):
+            return Unavailable("the answer's order has neither an OrderNumber nor an OrderStatus")
         zone = time_zone(self.credentials["TIME_ZONE"])
         assert zone is not None, "the account's zone has been checked"
         return look_of(found, order_number, zone, self.options)
