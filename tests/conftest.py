@@ -8,15 +8,11 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
-from hypothesis import settings
 
 if TYPE_CHECKING:
     from workers.devkit.broker import Broker
 
 Topics: TypeAlias = Callable[..., str]
-
-# `pytest tests/vendors --hypothesis-profile=thousands` runs each property thousands of times.
-settings.register_profile("thousands", max_examples=3_000, deadline=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -78,7 +78,7 @@ async def test_after_a_failure_nothing_is_visible_and_the_next_write_succeeds(
     side: Side, topics: Any, transactions: Transactions
 ) -> None:
     parked = topics("parked", partitions=1, config={"max.message.bytes": 2000})
-    with pytest.raises(KafkaFailed, match=r"raise max\.message\.bytes of the parked topic"):
+    with pytest.raises(KafkaFailed, match=r"raise that topic's max\.message\.bytes"):
         await transactions.write([outgoing(parked, b"fits"), outgoing(parked, b"x" * 3000)], no_rows, offsets({}))
     assert side.read(parked) == []
     await transactions.write([outgoing(parked, b"fits")], no_rows, offsets({}))

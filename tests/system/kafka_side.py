@@ -184,10 +184,11 @@ class KafkaSide:
         self.producer.flush(timeout=30)
 
     def publish(self, ids: Iterable[str], *states: str) -> None:
-        """All creates, then for each state all its statuses; acknowledged."""
+        """All creates, then for each state all its statuses; acknowledged, the creates before a status is sent."""
         ids = list(ids)
         for order_id in ids:
             self.create(order_id)
+        self.flush()  # else a broker may take a status first: then it did come before its create
         for state in states:
             for order_id in ids:
                 self.set(order_id, state)

@@ -84,7 +84,7 @@ def build_poll_tools(
     return PollTools(
         spec=spec,
         poller=vendor.poller(spec.options, credentials),
-        client=build_client(spec, vendor, credentials, max_answer=LARGEST_PAGE),
+        client=build_client(spec, vendor, credentials, MAX_ANSWER_BYTES if spec.follows else LARGEST_PAGE),
         credentials=credentials,
         codec=codec,
         connection=configuration.settings.kafka,

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from kafka import KafkaProducer
 from kafka.errors import (
     KafkaError,
     KafkaTimeoutError,
     MessageSizeTooLargeError,
+    ProducerFencedError,
     RecordListTooLargeError,
     UnknownTopicOrPartitionError,
 )
@@ -204,16 +205,22 @@ async def _close_quietly(producer: KafkaProducer) -> None:
 
 def advice(error: Exception) -> str:
     """One line: what went wrong, and what to do where it is known."""
-    if isinstance(error, UnknownTopicOrPartitionError):
-        return f"{describe(error)}: a topic is missing; run 'relay topics apply'"
-    if isinstance(error, KafkaTimeoutError) and "metadata" in str(error):
-        return f"{describe(error)}: Kafka is out of reach, or a topic is missing; run 'relay topics apply'"
-    if isinstance(error, ValueError) and "partition" in str(error):
-        todo = "give it as many partitions as the sink's topics have, see 'relay topics plan'"
-        return f"{describe(error)}: {todo}"
-    if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
-        todo = "a record is too large for its topic: raise that topic's max.message.bytes, then 'relay topics apply'"
-        return f"{describe(error)}: {todo}"
-    if isinstance(error, NotAcknowledgedError):
-        return f"{error}: are as many replicas alive as min.insync.replicas of the topic wants?"
+    for kinds, words, todo in _TODO:
+        if isinstance(error, kinds) and words in str(error):
+            return f"{describe(error)}: {todo}"
     return describe(error)
+
+
+_TODO: Final[Sequence[tuple[type[Exception] | tuple[type[Exception], ...], str, str]]] = (
+    (UnknownTopicOrPartitionError, "", "a topic is missing; run 'relay topics apply'"),
+    (KafkaTimeoutError, "metadata", "Kafka is out of reach, or a topic is missing; run 'relay topics apply'"),
+    (ValueError, "partition", "give it as many partitions as the sink's topics have, see 'relay topics plan'"),
+    (
+        (MessageSizeTooLargeError, RecordListTooLargeError),
+        "",
+        "a record is too large for its topic: raise that topic's max.message.bytes, then 'relay topics apply'",
+    ),
+    (ProducerFencedError, "", "another process has taken over, or a command has written in its place"),
+    (NotAcknowledgedError, "", "are as many replicas alive as min.insync.replicas of the topic wants?"),
+)
+"""(kinds of error, what its text holds, what to do)."""

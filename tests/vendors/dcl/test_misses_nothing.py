@@ -53,7 +53,7 @@ def is_gapless(log: Log) -> bool:
     return True
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=2_000)
 @given(
     sort=st.sampled_from(SORTS),
     lag_s=st.sampled_from([0, 3, LAG_S]),

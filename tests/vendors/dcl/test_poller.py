@@ -156,8 +156,9 @@ def test_the_order_id_comes_from_the_field_that_is_configured() -> None:
     assert seen(ROW, None, DclOptions(order_id_from="customer_number")).order_id is None
 
 
-def test_the_vendors_json_travels_only_when_it_is_asked_for() -> None:
+def test_the_vendors_json_travels_only_when_it_is_asked_for_and_fits() -> None:
     assert orjson.loads(seen(ROW, None, DclOptions(raw=True)).raw or "") == ROW
+    assert seen({**ROW, "custom_field1": "x" * 300_000}, None, DclOptions(raw=True)).raw is None
 
 
 def test_a_full_page_halves_the_window_until_one_page_holds_it() -> None:

@@ -157,7 +157,7 @@ def is_over(play: Play, number: str) -> bool:
     return not order.here or order.status == "X" or any(one["EventType"] == "POD" for one in order.events)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=3_000)
 @given(
     acts=st.lists(
         st.tuples(st.integers(0, len(WHAT) - 1), st.integers(0, 2), st.integers(0, 15)), min_size=1, max_size=40

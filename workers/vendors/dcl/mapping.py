@@ -29,6 +29,7 @@ STAGES: Final[Mapping[int, tuple[str, Progress]]] = {
     70: ("Sub Order Shipped", "shipped"),
 }
 DELIVERED: Final = "delivered"
+LONGEST_RAW: Final = 262_144  # bytes
 
 
 def seen(row: Mapping[str, Any], modified_ms: int | None, options: DclOptions) -> Seen:
@@ -50,8 +51,14 @@ def seen(row: Mapping[str, Any], modified_ms: int | None, options: DclOptions) -
         order_id=order_id,
         shipments=shipments,
         modified_ms=modified_ms,
-        raw=orjson.dumps(row).decode() if options.raw else None,
+        raw=_raw(row) if options.raw else None,
     )
+
+
+def _raw(row: Mapping[str, Any]) -> str | None:
+    """The JSON as it came; nothing where an event would grow larger than Kafka takes: that would stop the shard."""
+    text = orjson.dumps(row)
+    return text.decode() if len(text) <= LONGEST_RAW else None
 
 
 def stage(order: Order) -> Stage:
