@@ -34,6 +34,13 @@ def test_the_table(committed: int | None, metadata: str | None, earliest: int, e
     assert beginning(committed=committed, metadata=metadata, earliest=earliest, end=end) == expected
 
 
+def test_a_commit_that_was_there_and_is_gone_starts_nothing_by_itself() -> None:
+    """A broker forgets the commits of a topic that is deleted: what has its name now is another topic."""
+    begins = beginning(committed=None, metadata=None, earliest=0, end=0, known=True)
+    assert begins == Stop("its commit is gone: the topic was created anew, or the commit expired")
+    assert beginning(committed=0, metadata=None, earliest=0, end=0, known=True) == Start(0)
+
+
 @given(
     committed=st.none() | st.integers(0, 100),
     metadata=st.none() | st.text() | st.just(TOLD),

@@ -81,12 +81,16 @@ def _decide(rig: Rig, to: str, *only: str) -> None:
     assert ran.returncode == 0, ran.stderr
 
 
-def test_a_topic_created_anew_under_a_running_worker_stops_it_there_alone(rig: Rig) -> None:
+@pytest.mark.parametrize("noticed", [False, True])
+def test_a_topic_created_anew_under_a_running_worker_stops_it_there_alone(rig: Rig, *, noticed: bool) -> None:
+    """Whether the worker sees that it is gone, and its commits with it, or only the new one."""
     kafka = rig.kafka
     relay = rig.start(MERGE_WAIT="500ms").joined()
     kafka.publish(order_ids(60), "paid")
     relay.caught_up()
     kafka.admin.delete_topics([kafka.created])
+    if noticed:
+        wait_for(lambda: relay.said("released"), "it does not notice that the topic is gone", 60)
     kafka.create_topics(kafka.created)
     relay.wait(lambda _: len(stopped(relay)) == 3, "it does not say that it stopped")
     assert {topic for topic, _ in stopped(relay)} == {kafka.created}

@@ -26,16 +26,20 @@ class Stop:
 Beginning: TypeAlias = Start | Stop
 
 
-def beginning(*, committed: int | None, metadata: str | None, earliest: int, end: int) -> Beginning:
+def beginning(
+    *, committed: int | None, metadata: str | None, earliest: int, end: int, known: bool = False
+) -> Beginning:
     """Decide from the group's commit and the log's bounds.
 
-    Without a commit, from the earliest record. A commit outside the log is
+    Without a commit, from the earliest record; but not when one is ``known`` to
+    have been there: a broker takes it away with its topic. A commit outside the log is
     never moved silently: below it records were lost by retention, beyond it
     the topic was created anew or cut; so it was when the metadata tells of
     finished records beyond the end, and skipping those offsets would lose what lies there now.
     """
     if committed is None:
-        return Start(earliest)
+        gone = Stop("its commit is gone: the topic was created anew, or the commit expired")
+        return gone if known else Start(earliest)
     if committed < earliest:
         return Stop(f"records {committed} to {earliest - 1} expired before they were read")
     if committed > end:

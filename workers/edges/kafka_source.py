@@ -65,6 +65,7 @@ class KafkaSource:
         self._surveyed = 0.0
         self._thread = threading.Thread(target=self._run, name=f"kafka-{member.group}", daemon=True)
         self._watchdog = Watchdog()
+        self._committed: set[Partition] = set()  # by us, or by others before us
         self._damages: Counter[tuple[Partition, int]] = Counter()
         self._held_back: dict[Partition, float] = {}  # by an open transaction: since when, monotonic
         self.polled_at = monotonic()  # liveness reads it
@@ -112,6 +113,7 @@ class KafkaSource:
                 return
             try:
                 consumer.commit(to_kafka(offsets), timeout_ms=10_000)
+                self._committed.update(offsets)
             except KafkaError as error:
                 self._tell(_end, done, KafkaFailed(f"commit: {describe(error)}"))
                 if isinstance(error, FATAL):  # kafka-python tells a fenced member of it here, and nowhere else
@@ -244,12 +246,15 @@ class KafkaSource:
             if at not in bounds:
                 continue
             committed = share.commits[at]
+            if committed is not None:
+                self._committed.add(at)
             earliest, end = bounds[at]
             start = beginning(
                 committed=None if committed is None else committed.offset,
                 metadata=None if committed is None else committed.metadata,
                 earliest=earliest,
                 end=end,
+                known=at in self._committed,
             )
             if not isinstance(start, Stop):
                 consumer.seek(TopicPartition(*at), start.offset)
