@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from workers.devkit import child
 
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); signal.pause()"
@@ -42,3 +44,21 @@ def test_what_was_not_read_does_not_hold_up_the_end(tmp_path: Path) -> None:
 
 def test_a_log_without_a_word_has_no_last_words(tmp_path: Path) -> None:
     assert child.last_words(tmp_path / "none") == ""
+
+
+def test_a_ctrl_c_while_a_child_is_started_comes_when_the_child_is_known() -> None:
+    known = []
+
+    def start() -> None:
+        with child.undisturbed():
+            signal.raise_signal(signal.SIGINT)
+            known.append("child")
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            start()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert known == ["child"]

@@ -61,12 +61,16 @@ class Broker:
     @classmethod
     def _start(cls, host: Host, folder: Path | None) -> Broker:
         place = Path(folder or tempfile.mkdtemp(prefix="order-relay-kafka-")).resolve()
+        broker: Broker | None = None
         try:
             ports = free_ports()
             place.mkdir(parents=True, exist_ok=True)
-            broker = cls(place, ports, temporary=folder is None, host=host, process=host.launch(place, ports))
+            with child.undisturbed():  # one that runs and is not known would write on into a folder that is gone
+                broker = cls(place, ports, temporary=folder is None, host=host, process=host.launch(place, ports))
             broker._wait_until_ready()
         except BaseException as error:
+            if broker is not None:
+                child.stop(broker.process)
             if folder is None and not isinstance(error, BrokerError):  # that error names the log: it stays
                 shutil.rmtree(place, ignore_errors=True)
             raise

@@ -11,9 +11,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _BECOME = """
 import ctypes, os, sys
@@ -49,6 +52,26 @@ def spawn(
             env=environ,
             start_new_session=True,
         )
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Hold back what would end us for the length of a ``with`` block: a child that has been started is then known.
+
+    Only the main thread is ever disturbed by a signal.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: held.append(number)) for number in _ENDINGS}
+    try:
+        yield
+    finally:
+        for number, usual in before.items():
+            signal.signal(number, usual)
+        for late in held:
+            signal.raise_signal(late)
 
 
 def stop(process: subprocess.Popen[bytes], *, patience: float = 10.0) -> int:
