@@ -10,6 +10,7 @@ from typing import Any
 from workers.app.poll_shard import PollShard
 from workers.app.poll_status import poll_status
 from workers.app.poll_tools import PollTools
+from workers.app.schema_waits import learn_to_write
 from workers.core.record import Partition
 from workers.core.start import Beginning, Stop
 from workers.edges.kafka_client import KafkaFailed
@@ -17,10 +18,8 @@ from workers.edges.kafka_owner import Assignment, Fetched, Member
 from workers.edges.kafka_rebalance import Release
 from workers.edges.kafka_source import KafkaSource
 from workers.edges.log import log
-from workers.edges.registry import RegistryRefused, RegistryUnavailable
 
 _TICK = 0.25
-_ASK_AGAIN = 2.0
 
 
 class PollWorker:
@@ -43,7 +42,8 @@ class PollWorker:
 
     async def start(self) -> None:
         """Learn how to write, waiting for the registry if there is one; then join the group."""
-        await self._prepare()
+        spec = self.tools.spec
+        await learn_to_write(self.tools.codec, (*spec.publishes, spec.state), worker=spec.name)
         self.source.start()
         self._ticking = asyncio.get_running_loop().create_task(self._tick())
 
@@ -142,17 +142,6 @@ class PollWorker:
         if self._draining:
             return "draining"
         return "starting" if self._assignment is None else "running"
-
-    async def _prepare(self) -> None:
-        topics = (*self.tools.spec.publishes, self.tools.spec.state)
-        while True:
-            try:
-                await self.tools.codec.prepare(topics)
-            except (RegistryUnavailable, RegistryRefused) as error:
-                log.warning("registry_unavailable", worker=self.tools.spec.name, detail=str(error))
-                await asyncio.sleep(_ASK_AGAIN)
-            else:
-                return
 
     async def _tick(self) -> None:
         while True:

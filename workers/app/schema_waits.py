@@ -1,16 +1,29 @@
-"""Records that wait for a schema that the registry has to be asked for."""
+"""What waits for the registry: workers that learn how to write, records whose schema is unknown."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from workers.edges.avro import Codec
 from workers.edges.log import log
-from workers.edges.registry import RegistryUnavailable
+from workers.edges.registry import RegistryRefused, RegistryUnavailable
 
+ASK_AGAIN = 2.0
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
+
+
+async def learn_to_write(codec: Codec, topics: Collection[str], **who: str) -> None:
+    """Have the schemas of these topics, waiting for the registry if there is one; ``who`` stands in the log."""
+    while True:
+        try:
+            await codec.prepare(topics)
+        except (RegistryUnavailable, RegistryRefused) as error:
+            log.warning("registry_unavailable", **who, detail=str(error))
+            await asyncio.sleep(ASK_AGAIN)
+        else:
+            return
 
 
 class SchemaWaits:

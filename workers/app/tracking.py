@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from workers.app.parking import ParkQueue
+from workers.app.schema_waits import ASK_AGAIN, learn_to_write
 from workers.app.shard import Shard
 from workers.app.state import SinkState
 from workers.core.lanes import Entry
@@ -20,10 +21,8 @@ from workers.edges.cloud_events import event_headers
 from workers.edges.kafka_table import KafkaTable
 from workers.edges.kafka_target import Outgoing
 from workers.edges.log import log
-from workers.edges.registry import RegistryRefused, RegistryUnavailable
+from workers.edges.registry import RegistryUnavailable
 from workers.edges.telemetry import traceparent_of
-
-_ASK_AGAIN = 2.0
 
 
 class Tracking:
@@ -92,14 +91,7 @@ class Marks:
         topic = self._state.spec.tracks
         if self._table is None or topic is None:
             return
-        while True:
-            try:
-                await self._codec.prepare([topic])
-            except (RegistryUnavailable, RegistryRefused) as error:
-                log.warning("registry_unavailable", topic=topic, detail=str(error))
-                await asyncio.sleep(_ASK_AGAIN)
-            else:
-                break
+        await learn_to_write(self._codec, [topic], topic=topic)
         self._table.start()
 
     async def stop(self, within: float) -> None:
@@ -168,9 +160,8 @@ class TrackedRows:
         self._failed = failed
         self._shards = shards
         self._loaded = loaded
-        self._standing = {
-            number: Standing[Tracked]() for number in shards
-        }  # by order number: a tombstone has only that
+        # By order number: a tombstone has only that.
+        self._standing = {number: Standing[Tracked]() for number in shards}
         self._waiting: asyncio.Queue[Callable[[], None] | tuple[Shard, Record]] = asyncio.Queue()
         self._reading = asyncio.get_running_loop().create_task(self._read())
         self._reading.add_done_callback(self._ended)
@@ -202,17 +193,14 @@ class TrackedRows:
         if record.value is None:
             self._end(shard, record, number)
             return
-        data = await self._decode(record)
-        if data is None:
+        tracked = await self._decode(record)
+        if tracked is None:
             return
-        tracked = read_tracked(data)
         mark = shard.tracked.get(tracked.order_id)
         if not self._standing[shard.number].put(record, number, mark if mark == tracked and mark else tracked):
             return
-        if not shard.tracked_loaded or mark is None:
-            shard.tracked[tracked.order_id] = (
-                tracked  # else it is our own, known before it was written, or an older one
-            )
+        if not shard.tracked_loaded or mark is None:  # else it is our own, known before it was written, or an older one
+            shard.tracked[tracked.order_id] = tracked
 
     def _end(self, shard: Shard, record: Record, number: str) -> None:
         """The poller has done with the order; should it come again, the vendor is asked for it.
@@ -224,19 +212,13 @@ class TrackedRows:
         if row is not None and standing.end(record, number) and shard.tracked.get(row.content.order_id) == row.content:
             del shard.tracked[row.content.order_id]
 
-    async def _decode(self, record: Record) -> Any:
+    async def _decode(self, record: Record) -> Tracked | None:
         while True:
             try:
-                return self._codec.decode_any(record.topic, record.value or b"")
-            except UnknownSchema as unknown:
-                await self._learn(unknown.schema_id)
+                return await decode_tracked(self._codec, record.topic, record.value or b"")
+            except RegistryUnavailable as error:
+                log.warning("registry_unavailable", topic=record.topic, detail=str(error))
+                await asyncio.sleep(ASK_AGAIN)
             except Undecodable as error:
                 log.error("tracked_order_unreadable", partition=str(record.at), offset=record.offset, detail=str(error))
                 return None
-
-    async def _learn(self, schema_id: int) -> None:
-        try:
-            await self._codec.learn(schema_id)
-        except RegistryUnavailable as error:
-            log.warning("registry_unavailable", schema_id=schema_id, detail=str(error))
-            await asyncio.sleep(_ASK_AGAIN)
