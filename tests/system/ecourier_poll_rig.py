@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from typing import Any
 import httpx
 
 from tests.system.kafka_side import COMPACT, KafkaSide
-from tests.system.rig import ROOT, Relay, Vendor, fresh, wait_for
+from tests.system.rig import ROOT, Relay, Vendor, fresh, launch, relay_command, wait_for
 from workers.devkit.simulators.ecourier_events import identities, told_identity
 from workers.edges.avro import Codec
 from workers.edges.schemas import load_topic
@@ -122,30 +121,13 @@ class EcourierPollRig:
         """Start these workers in one process (the poller, if none is named); the first one's status is shown."""
         names = names or (self.poller,)
         file = self.folder / f"relay-{instance}-{len(self.relays)}.log"
-        with file.open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "workers", "run", *names],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=ROOT,
-                env=self.environ(instance),
-            )
-        relay = Relay(process, names[0], file)
+        relay = launch(names, self.environ(instance), file)
         self.relays.append(relay)
         return relay
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one `relay` command to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "workers", *arguments],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            cwd=ROOT,
-            env=self.environ(),
-            check=False,
-        )
+        return relay_command(self.environ(), *arguments)
 
     def close(self) -> None:
         for relay in self.relays:

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +17,7 @@ from typing import Any, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
-from tests.system.rig import ROOT, Relay, fresh, wait_for
+from tests.system.rig import ROOT, Relay, fresh, launch, relay_command, wait_for
 from workers.devkit.simulators import SimulatorOptions
 from workers.devkit.simulators.dcl import USERNAME, DclSimulator
 from workers.devkit.simulators.faults import QUIET
@@ -152,30 +151,13 @@ class PollRig:
 
     def start(self, instance: str = "one") -> Relay:
         file = self.folder / f"relay-{instance}-{len(self.relays)}.log"
-        with file.open("ab") as sink:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "workers", "run", self.worker],
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=sink,
-                cwd=ROOT,
-                env=self.environ(instance),
-            )
-        relay = Relay(process, self.worker, file)
+        relay = launch([self.worker], self.environ(instance), file)
         self.relays.append(relay)
         return relay
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one `relay` command to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "workers", *arguments],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            cwd=ROOT,
-            env=self.environ(),
-            check=False,
-        )
+        return relay_command(self.environ(), *arguments)
 
     def close(self) -> None:
         for relay in self.relays:

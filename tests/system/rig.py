@@ -196,6 +196,33 @@ class Relay:
         return True
 
 
+def launch(workers: Sequence[str], environ: Mapping[str, str], file: Path) -> Relay:
+    """Run these workers in one process that writes to ``file``; the first one's status is shown."""
+    with file.open("ab") as sink:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "workers", "run", *workers],
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            cwd=ROOT,
+            env=environ,
+        )
+    return Relay(process, workers[0], file)
+
+
+def relay_command(environ: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run one `relay` command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "workers", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+        env=environ,
+        check=False,
+    )
+
+
 def is_caught_up(status: dict[str, Any]) -> bool:
     rows = status["partitions"]
     return (
@@ -224,16 +251,7 @@ class Rig:
         """``settings``: keys of the worker, such as ``DRAIN="2s"``, or whole variables in lower case."""
         file = self.folder / f"relay-{instance}-{len(self.relays)}.log"
         environ = dict(os.environ) | self._environ(instance) | self._variables(self.settings | settings)
-        with file.open("ab") as sink:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "workers", "run", *self._workers()],
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=sink,
-                cwd=ROOT,
-                env=environ,
-            )
-        relay = Relay(process, self.worker, file)
+        relay = launch(self._workers(), environ, file)
         self.relays.append(relay)
         return relay
 

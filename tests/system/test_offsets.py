@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 from kafka import TopicPartition
 
-from tests.system.rig import ROOT, Relay, Rig, order_ids, story, wait_for
+from tests.system.rig import Relay, Rig, order_ids, relay_command, story, wait_for
 
 if TYPE_CHECKING:
     from workers.devkit.broker import Broker
@@ -76,8 +74,7 @@ def test_a_record_damaged_on_the_brokers_disk_stops_its_partition_and_a_person_p
 
 def _decide(rig: Rig, to: str, *only: str) -> None:
     environ = dict(os.environ) | rig._environ("one")
-    command = [sys.executable, "-m", "workers", "offsets", rig.worker, "--to", to, *only]
-    ran = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    ran = relay_command(environ, "offsets", rig.worker, "--to", to, *only)
     assert ran.returncode == 0, ran.stderr
 
 
