@@ -43,7 +43,7 @@ async def test_no_more_are_in_flight_than_the_bound_allows() -> None:
     flights = rig.flights()
     rig.add("A", "B", "C")
     await pumped(flights)
-    assert flights.in_flight == 2
+    assert rig.state.in_flight == 2
     await rig.vendor.land(rig.vendor.flights[0], Delivered())
     assert [flight.orders for flight in rig.vendor.flights] == [["A"], ["B"], ["C"]]
 
@@ -111,7 +111,7 @@ async def test_a_company_waits_for_a_free_place_like_anyone() -> None:
     rig.vendor.group = "post"
     rig.add("A", topic=CREATED)
     await pumped(flights)
-    assert flights.in_flight == 1
+    assert rig.state.in_flight == 1
     await rig.vendor.land(rig.vendor.flights[0], Delivered())
     assert [flight.orders for flight in rig.vendor.flights] == [["S"], ["A"]]
 

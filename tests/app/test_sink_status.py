@@ -29,17 +29,18 @@ def rig() -> Rig:
     made.state.shards[0].ends[Partition(STATUS, 0)] = 5
     made.state.shards[0].fences["canary-C"] = Fence(ParkReason.REJECTED, "no", 0, 1)
     made.state.stats.delivered = 1
+    made.state.in_flight = 3
     made.state.stats.parked["rejected"] = 2
     made.state.gate.report(Denied("401: key refused"), made.now[0], 0.5)
     return made
 
 
 def test_every_name_of_the_contract_is_there(rig: Rig) -> None:
-    assert set(sink_status(rig.state, 0)) >= CONTRACT
+    assert set(sink_status(rig.state)) >= CONTRACT
 
 
 def test_the_numbers_are_those_of_the_parts(rig: Rig) -> None:
-    status = sink_status(rig.state, 3)
+    status = sink_status(rig.state)
     assert (status["kind"], status["state"], status["in_flight"]) == ("sink", "running", 3)
     row = next(row for row in status["partitions"] if row["topic"] == STATUS)
     assert row == {"topic": STATUS, "partition": 0, "committed": 1, "end": 5, "stopped": None}
@@ -52,27 +53,27 @@ def test_the_numbers_are_those_of_the_parts(rig: Rig) -> None:
 
 
 def test_an_open_gate_has_no_reason_and_no_end() -> None:
-    assert sink_status(make_rig().state, 0)["gate"] == {"state": "open", "reason": None, "detail": None, "until": None}
+    assert sink_status(make_rig().state)["gate"] == {"state": "open", "reason": None, "detail": None, "until": None}
 
 
 def test_the_state_follows_the_assignment_and_the_drain(rig: Rig) -> None:
     rig.state.draining = True
-    assert sink_status(rig.state, 0)["state"] == "draining"
+    assert sink_status(rig.state)["state"] == "draining"
     rig.state.draining, rig.state.assignment = False, None
-    assert sink_status(rig.state, 0)["state"] == "starting"
+    assert sink_status(rig.state)["state"] == "starting"
 
 
 def test_a_stopped_partition_says_why_even_before_it_began(rig: Rig) -> None:
     rig.state.shards[0].stopped[Partition(STATUS, 0)] = "expired"
     rig.state.shards[0].stopped[Partition("other", 0)] = "cut"
-    rows = {row["topic"]: row["stopped"] for row in sink_status(rig.state, 0)["partitions"]}
+    rows = {row["topic"]: row["stopped"] for row in sink_status(rig.state)["partitions"]}
     assert (rows[STATUS], rows["other"]) == ("expired", "cut")
 
 
 def test_metrics_hold_every_number_and_no_order(rig: Rig) -> None:
     """A label for each order would grow without end, and tell who bought."""
     rig.state.stats.notes["unmapped_time_zone"] = 4
-    text = metrics_text({"ecdp-sink": sink_status(rig.state, 3)}, "1.2.3").decode()
+    text = metrics_text({"ecdp-sink": sink_status(rig.state)}, "1.2.3").decode()
     families = {family.name: family for family in text_string_to_metric_families(text)}
     samples = {
         (sample.name, *sorted(sample.labels.items())): sample.value

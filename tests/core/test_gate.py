@@ -174,6 +174,15 @@ def test_a_few_vendor_faults_leave_it_open_and_an_answer_starts_the_count_anew()
     assert (gate.state, gate.reason, gate.detail) == (GateState.SHUT, Reason.UNAVAILABLE, "down")
 
 
+@given(failing=st.integers(0, 300), beside=st.integers(0, 300))
+def test_it_shuts_when_all_that_were_under_way_failed_and_no_sooner(failing: int, beside: int) -> None:
+    """Failures come back sooner than deliveries do: of a burst, those still under way may yet be delivered."""
+    gate = Gate(POLICY)
+    for left in range(failing):
+        gate.report(Unavailable("x"), 0.0, 0.5, beside=max(0, beside - left))
+    assert gate.is_open == (failing < max(POLICY.unavailable_in_a_row, beside + 1))
+
+
 def test_one_denied_answer_shuts_it_whatever_came_before() -> None:
     gate = shut_by(Delivered(), Denied("the key is refused"))
     assert (gate.reason, gate.detail) == (Reason.DENIED, "the key is refused")

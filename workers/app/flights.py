@@ -52,11 +52,6 @@ class Flights:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
 
-    @property
-    def in_flight(self) -> int:
-        """Vendor requests under way."""
-        return len(self._flying)
-
     def pump(self) -> None:
         """Send whatever may be sent now."""
         state = self._state
@@ -94,13 +89,13 @@ class Flights:
 
     def _room(self, now: float) -> bool:
         waiting = 1 if self._company else 0
-        admitted = self._state.gate.admits(now, self.in_flight + waiting)
+        admitted = self._state.gate.admits(now, self._state.in_flight + waiting)
         if admitted is not None:
             return admitted > 0
         return self._free()
 
     def _free(self) -> bool:
-        return self.in_flight < self._state.spec.max_in_flight
+        return self._state.in_flight < self._state.spec.max_in_flight
 
     def _board(self, lane: Lane, now: float) -> None:
         """Send the lane's head, put it into company, or end it without sending."""
@@ -193,10 +188,12 @@ class Flights:
         trace = self._tools.tracing.process([lane.queue[0].record for lane in lanes], self._state.spec.name)
         flight = asyncio.get_running_loop().create_task(self._fly(lanes, attempts, trace))
         self._flying.add(flight)
+        self._state.in_flight += 1
         flight.add_done_callback(partial(self._landed, lanes))
 
     def _landed(self, lanes: list[Lane], flight: asyncio.Task[None]) -> None:
         self._flying.discard(flight)
+        self._state.in_flight -= 1
         if flight.cancelled():  # perhaps before it began: only here is it seen for sure
             for lane in lanes:
                 self._state.held_up(lane)

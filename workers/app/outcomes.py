@@ -70,7 +70,8 @@ class Outcomes:
     def _report(self, outcome: Outcome) -> None:
         gate = self._state.gate
         was = gate.state, gate.reason
-        gate.report(outcome, self._state.monotonic(), self._state.chance())
+        beside = self._state.in_flight - 1
+        gate.report(outcome, self._state.monotonic(), self._state.chance(), beside=beside)
         if (gate.state, gate.reason) != was:
             self._say_gate(was[0])
 

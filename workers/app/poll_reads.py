@@ -103,7 +103,8 @@ class PollReads:
             log.warning("poll_failed", worker=tools.spec.name, reason=reason, gate=tools.gate.state.value)
 
     def _report(self, outcome: Delivered | PollFault) -> None:
-        self._tools.gate.report(outcome, self._tools.monotonic(), self._tools.chance())
+        tools = self._tools
+        tools.gate.report(outcome, tools.monotonic(), tools.chance(), beside=tools.in_flight)
 
 
 def words(fault: PollFault) -> str:

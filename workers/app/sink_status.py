@@ -9,7 +9,7 @@ from workers.app.state import SinkState
 from workers.core.gate import Gate
 
 
-def sink_status(state: SinkState, in_flight: int) -> dict[str, Any]:
+def sink_status(state: SinkState) -> dict[str, Any]:
     """All that an operator may want to know, as of now."""
     stats = state.stats
     return {
@@ -18,7 +18,7 @@ def sink_status(state: SinkState, in_flight: int) -> dict[str, Any]:
         "partitions": _partitions(state),
         "lag_records": sum(row["end"] - row["committed"] for row in _partitions(state) if row["end"] is not None),
         "oldest_unfinished_seconds": _oldest(state),
-        "in_flight": in_flight,
+        "in_flight": state.in_flight,
         "unfinished": sum(ledger.unfinished for shard in state.shards.values() for ledger in shard.ledgers.values()),
         "gate": gate_status(state.gate, state.monotonic(), state.wall_ms()),
         "delivered_total": stats.delivered,

@@ -102,7 +102,7 @@ class SinkWorker:
         state.draining = state.holding = True
         if not self._loops:
             return  # it has not started
-        log.info("draining", worker=state.spec.name, in_flight=self.flights.in_flight)
+        log.info("draining", worker=state.spec.name, in_flight=self.state.in_flight)
         self.flights.disband()
         await self._land(within)
         for task in self._loops:
@@ -117,7 +117,7 @@ class SinkWorker:
                 await self.flights.landed()
                 await self.commits.settled()
         except TimeoutError:
-            log.warning("drain_gave_up", worker=self.state.spec.name, in_flight=self.flights.in_flight)
+            log.warning("drain_gave_up", worker=self.state.spec.name, in_flight=self.state.in_flight)
             self.flights.give_up()
             await self.flights.landed()
 
@@ -125,7 +125,7 @@ class SinkWorker:
         """The worker's part of ``GET /status``."""
         client = self._tools.client
         logins = {} if client.session is None else {"logins_total": client.session.logins}
-        return sink_status(self.state, self.flights.in_flight) | {"look_ups_total": client.look_ups} | logins
+        return sink_status(self.state) | {"look_ups_total": client.look_ups} | logins
 
     def age(self) -> float:
         """Seconds since the slowest of the loops moved: the Kafka thread's polls, and our own ticks.

@@ -31,6 +31,7 @@ class SinkState:
     shards: dict[int, Shard] = field(default_factory=dict)
     assignment: Assignment | None = None
     paused: frozenset[Partition] = frozenset()
+    in_flight: int = 0  # vendor requests under way
     unfencing: set[str] = field(default_factory=set)  # orders whose fence has ended, and Kafka has not been told yet
     draining: bool = False  # the process is leaving
     holding: bool = False  # nothing new is sent: draining, or partitions are being given away

@@ -69,6 +69,7 @@ class Gate:
         self._throttled_until = 0.0  # the vendor's own wish: nothing may shorten it
         self._pauses = 0  # in a row without an opening between
         self._failures = 0  # vendor faults in a row
+        self._row = policy.unavailable_in_a_row  # so many make a row
         self._refused = 0  # records refused in a row, none delivered between
 
     @property
@@ -90,8 +91,8 @@ class Gate:
             return 1
         return 0
 
-    def report(self, outcome: Outcome, now: float, chance: float) -> None:
-        """Take note of one record's outcome."""
+    def report(self, outcome: Outcome, now: float, chance: float, *, beside: int = 0) -> None:
+        """Take note of one record's outcome; ``beside``: requests still under way beside it."""
         match outcome:
             case Delivered():
                 self._refused = self._failures = 0
@@ -108,7 +109,7 @@ class Gate:
             case Throttled(after=after):
                 self._throttle(after, now, chance)
             case Unavailable(reason=reason) | Unknown(reason=reason):
-                self._fail(reason, now, chance)
+                self._fail(reason, now, chance, beside)
             case Denied(reason=reason):
                 self._shut(Reason.DENIED, reason, now, self._pause(chance, denied=True))
             case _:
@@ -140,11 +141,13 @@ class Gate:
         self._throttled_until = max(self._throttled_until, now + pause)
         self.until = max(self.until, self._throttled_until)
 
-    def _fail(self, reason: str, now: float, chance: float) -> None:
+    def _fail(self, reason: str, now: float, chance: float, beside: int) -> None:
         self._failures += 1
-        if self.state is GateState.PROBING or (
-            self.state is GateState.OPEN and self._failures >= self._policy.unavailable_in_a_row
-        ):
+        if self._failures == 1:
+            # Failures come back sooner than deliveries. Were those under way not waited for, a vendor that loses one
+            # answer in five would be shut out at each burst.
+            self._row = max(self._policy.unavailable_in_a_row, beside + 1)
+        if self.state is GateState.PROBING or (self.state is GateState.OPEN and self._failures >= self._row):
             self._shut(Reason.UNAVAILABLE, reason, now, self._pause(chance))
 
     def _shut(self, reason: Reason, detail: str, now: float, pause: float) -> None:
