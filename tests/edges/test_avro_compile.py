@@ -115,6 +115,22 @@ def test_lists_are_bounded(data: bytes, reason: str) -> None:
         read(data, 0)
 
 
+@pytest.mark.parametrize("kind", ["bytes", {"type": "fixed", "name": "Ten", "size": 10}])
+def test_a_decimal_has_at_most_its_precision(kind: Any) -> None:
+    """An amount beyond decimal(18,4) is no amount: it is not sent, and a list of records does not break off at it."""
+    definition = {**(kind if isinstance(kind, dict) else {"type": kind}), "logicalType": "decimal"}
+    field = {"name": "x", "type": {**definition, "precision": 18, "scale": 4}}
+    schema = {"type": "record", "name": "R", "fields": [field]}
+    plain_schema = {"type": "record", "name": "R", "fields": [{"name": "x", "type": kind}]}
+    read = compile_record(record(schema))
+    for unscaled in (10**18 - 1, 1 - 10**18, -1, 0):
+        value = unscaled.to_bytes(10, "big", signed=True)
+        assert read(written(plain_schema, {"x": value}), 0) == {"x": value}
+    for unscaled in (10**18, -(10**18), 2**79 - 1):
+        with pytest.raises(Malformed, match="a decimal has more than 18 digits"):
+            read(written(plain_schema, {"x": unscaled.to_bytes(10, "big", signed=True)}), 0)
+
+
 def test_a_prefix_gives_one_field_and_looks_no_further() -> None:
     """What follows may be anything; what comes before must be there."""
     tree = record(MIXED)

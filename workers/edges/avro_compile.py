@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, assert_never
 
-from workers.edges.avro_types import Array, Enum, Fixed, Map, Primitive, Record, Type, Union
+from workers.edges.avro_types import Array, Enum, Fixed, Logical, Map, Primitive, Record, Type, Union
 
 Decode: TypeAlias = Callable[[bytes, int], Any]  # (value, where the record begins)
 
@@ -101,6 +101,7 @@ _ENVIRONMENT = {
     "double_at": struct.Struct("<d").unpack_from,
     "struct_error": struct.error,
     "booleans": {0: False, 1: True},
+    "signed": int.from_bytes,
 }
 
 
@@ -137,8 +138,8 @@ class _Code:
     def value(self, tree: Type) -> str:
         """Write the lines that read a value; returns the expression that then holds it."""
         match tree:
-            case Primitive(kind=kind):
-                return self.primitive(kind)
+            case Primitive(kind=kind, logical=logical):
+                return self.precise(self.primitive(kind), logical)
             case Record(fields=fields):
                 made = [f"{item.name!r}: {self.value(item.type)}" for item in fields]
                 return self.hold("{" + ", ".join(made) + "}")
@@ -147,9 +148,9 @@ class _Code:
                 self.names[table] = {number * 2: symbol for number, symbol in enumerate(symbols)}
                 self.raw()
                 return self.hold(f"{table}[n]")
-            case Fixed(size=size):
+            case Fixed(size=size, logical=logical):
                 self.line(f"j = i + {size}")
-                return self.up_to_j()
+                return self.precise(self.up_to_j(), logical)
             case Array() | Map():
                 return self.many(tree)
             case Union(branches=branches):
@@ -169,6 +170,15 @@ class _Code:
     def up_to_j(self, decode: str = "") -> str:
         name = self.variable()
         self.line(f"{name} = b[i:j]{decode}; i = j")
+        return name
+
+    def precise(self, name: str, logical: Logical | None) -> str:
+        """A decimal of more digits than its schema allows is none: a vendor would be sent an amount nobody meant."""
+        if logical is not None and logical.name == "decimal" and logical.precision:
+            bound = 10**logical.precision
+            self.line(f"if len({name}) > {bound.bit_length() // 8}:")  # fewer bytes cannot hold so many digits
+            self.line(f"    if not -{bound} < signed({name}, 'big', signed=True) < {bound}:")
+            self.line(f"        raise Malformed('a decimal has more than {logical.precision} digits')")
         return name
 
     def primitive(self, kind: str) -> str:
