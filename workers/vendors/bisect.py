@@ -12,9 +12,7 @@ from workers.vendors import Flow
 T = TypeVar("T")
 
 TOO_LARGE: Final = 413
-FAULTS_IN_A_ROW: Final = (
-    2  # so many requests without a verdict, one after the other: the vendor is at fault, not a part
-)
+FAULTS_IN_A_ROW: Final = 2  # requests without a verdict: the vendor is at fault, not a part
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,17 +10,16 @@ import httpx
 from pydantic import BaseModel, ConfigDict
 
 from workers.core.events import Created, Event, Status
-from workers.core.outcome import Delivered, Denied, Outcome, Rejected, Skipped, UnknownOrder
+from workers.core.outcome import Denied, Outcome, Rejected, Skipped
 from workers.core.tracked import Tracked
 from workers.vendors import Attempt, Call, Credentials, Flow
-from workers.vendors.ecdp.api import FoundOrder, Mode
+from workers.vendors.check import IMPROBABLE_ID, reached
+from workers.vendors.ecdp.api import Mode
 from workers.vendors.ecdp.flows import create, find, set_status
 from workers.vendors.ecdp.mapping import Body, TimeZoneOption, order_json, status_json
 from workers.vendors.ecdp.wire import Wire, wire
 from workers.vendors.limits import LimitError
 from workers.vendors.requests import REDACTED, SetUpError
-
-IMPROBABLE_ID: Final = "order-relay-check"  # what `check` asks for; it does not matter whether it is there
 
 UNMAPPED_ZONE: Final = "unmapped_time_zone"
 
@@ -80,14 +79,7 @@ class EcdpSink:
             ecdp = self._wire()
         except SetUpError as error:
             return Denied(str(error))
-        found = yield from find(ecdp, IMPROBABLE_ID)
-        match found:
-            case FoundOrder():
-                return Delivered(status=200)
-            case UnknownOrder(_, status):
-                return Delivered(status=status)
-            case _:
-                return found
+        return reached((yield from find(ecdp, IMPROBABLE_ID)))
 
     def _wire(self) -> Wire:
         return wire(self.credentials["BASE_URL"], self.credentials["API_KEY"])

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from workers.core.outcome import Delivered, Outcome, Rejected, Skipped, Unavailable, Unknown, UnknownOrder
+from workers.core.outcome import Delivered, Denied, Outcome, Rejected, Skipped, Unavailable, Unknown, UnknownOrder
 from workers.core.tracked import Mark
 from workers.vendors import Credentials, Flow, MaybeSent, NotSent
+from workers.vendors.check import reached
 from workers.vendors.ecourier.lookup import FoundOrder, differences, found_order, has_code, is_ours
 from workers.vendors.ecourier.mapping import DELETED, NEW, Fields, order_json
 from workers.vendors.ecourier.outcome import outcome_of
 from workers.vendors.ecourier.wire import Wire, wire
 from workers.vendors.http import bounded
+from workers.vendors.requests import SetUpError
 
 NOT_OURS = "e-Courier has an order of this number that is not ours: its CustomerCode or Auth differs"
 NEVER_SAVED = "canceled, and never saved"
@@ -62,16 +64,13 @@ def account_of(credentials: Credentials) -> Account:
     return Account(here, [credentials[name] for name in SECRETS])
 
 
-def reach(account: Account, number: str) -> Flow[Outcome]:
+def check(credentials: Credentials, number: str) -> Flow[Outcome]:
     """Ask for an order that hardly exists: where address and user are right e-Courier does not find it."""
-    found = yield from find(account, number)
-    match found:
-        case FoundOrder():
-            return Delivered(status=200)
-        case UnknownOrder(_, status):
-            return Delivered(status=status)
-        case _:
-            return found
+    try:
+        account = account_of(credentials)
+    except SetUpError as error:
+        return Denied(str(error))
+    return reached((yield from find(account, number)))
 
 
 def find(account: Account, number: str) -> Flow[FoundOrder | Outcome]:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from workers.core.progress import Progress
 from workers.vendors.ecourier.numbers import HASHED, LEAST_HASH
 
+DEAD_STATUSES: Final = (-5, 401, 403)  # HTTP statuses, and below zero those in the body
 _PREFIX: Final = re.compile(r"[0-9A-Za-z_-]*[A-Za-z][0-9A-Za-z_-]*")
 
 
@@ -20,9 +21,6 @@ def _prefix(text: str) -> str:
     return text
 
 
-DEAD_STATUSES: Final = (-5, 401, 403)
-
-
 class EcourierOptions(BaseModel):
     """How orders are numbered and looked up, and which answers mean that the session is over."""
 
@@ -31,7 +29,7 @@ class EcourierOptions(BaseModel):
     order_number_prefix: Annotated[str, AfterValidator(_prefix)] = "OR-"
     order_number_max: Annotated[int, Field(le=200)] = 30  # characters; a longer number becomes a hash
     look_up_first: bool = True  # an order that was never saved before is looked up, not to save over a stranger's
-    dead_statuses: tuple[int, ...] = DEAD_STATUSES  # HTTP statuses, and below zero those in the body
+    dead_statuses: tuple[int, ...] = DEAD_STATUSES
 
     @field_validator("order_number_max")
     @classmethod

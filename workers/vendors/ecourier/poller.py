@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
 from workers.core.happening import Look
 from workers.core.outcome import Denied, Outcome, Rejected, Throttled, Unavailable, UnknownOrder
 from workers.vendors import Credentials, Flow, PollFault
-from workers.vendors.ecourier.flows import account_of, find, reach
+from workers.vendors.check import IMPROBABLE_ID
+from workers.vendors.ecourier.flows import account_of, check, find
 from workers.vendors.ecourier.happened import look_of
 from workers.vendors.ecourier.lookup import FoundOrder, same_text
 from workers.vendors.ecourier.options import EcourierPollerOptions
 from workers.vendors.ecourier.times import time_zone
 from workers.vendors.requests import SetUpError
-
-IMPROBABLE_NUMBER: Final = "order-relay-check"  # what `check` asks for; it does not matter whether it is there
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +44,7 @@ class EcourierPoller:
 
     def check(self) -> Flow[Outcome]:
         """Ask for an order that hardly exists."""
-        try:
-            account = account_of(self.credentials)
-        except SetUpError as error:
-            return Denied(str(error))
-        return (yield from reach(account, IMPROBABLE_NUMBER))
+        return check(self.credentials, IMPROBABLE_ID)
 
 
 def _fault(outcome: Outcome) -> PollFault:

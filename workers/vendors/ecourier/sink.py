@@ -13,7 +13,8 @@ from workers.core.events import Created, Event, Status
 from workers.core.outcome import Denied, Outcome, Rejected, Skipped
 from workers.core.tracked import Tracked
 from workers.vendors import Attempt, Call, Credentials, Flow
-from workers.vendors.ecourier.flows import Cancel, Payload, Save, account_of, cancel, cancel_fields, quote, reach, save
+from workers.vendors.check import IMPROBABLE_ID
+from workers.vendors.ecourier.flows import Cancel, Payload, Save, account_of, cancel, cancel_fields, check, quote, save
 from workers.vendors.ecourier.lookup import FoundOrder
 from workers.vendors.ecourier.mapping import content_hash, order_fields, order_json
 from workers.vendors.ecourier.numbers import order_number
@@ -23,7 +24,6 @@ from workers.vendors.ecourier.wire import GUID_HEADER
 from workers.vendors.limits import LimitError
 from workers.vendors.requests import REDACTED, SetUpError
 
-IMPROBABLE_ID: Final = "order-relay-check"  # what `check` asks for; it does not matter whether it is there
 UNMAPPED_ZONE: Final = "unmapped_time_zone"
 
 NO_DELIVERY: Final = "no delivery"
@@ -75,12 +75,8 @@ class EcourierSink:
         return request
 
     def check(self) -> Flow[Outcome]:
-        """Ask for an order that hardly exists: where address and user are right e-Courier does not find it."""
-        try:
-            account = account_of(self.credentials)
-        except SetUpError as error:
-            return Denied(str(error))
-        return (yield from reach(account, self._number(IMPROBABLE_ID, None)))
+        """Ask for an order that hardly exists."""
+        return check(self.credentials, self._number(IMPROBABLE_ID, None))
 
     def quote(self, created: Created) -> Flow[FoundOrder | Outcome]:
         """Ask what an order's delivery would cost; `Skipped` when it has none, `Rejected` when it breaks a limit."""
