@@ -1,4 +1,4 @@
-"""The health and metrics server of a process: probes, Prometheus text, status (contract, HTTP server)."""
+"""The health and metrics server of a process: probes, Prometheus text, status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the worker does with each outcome (contract, outcomes and parking)."""
+"""What the worker does with each outcome: finish, try again, wait, or park."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A poller's part of ``GET /status`` (contract, HTTP server)."""
+"""A poller's part of ``GET /status``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sink's part of ``GET /status`` (contract, HTTP server)."""
+"""A sink's part of ``GET /status``."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class Retry(_Model):
 
 
 class SinkSpec(_Model):
-    """A worker that delivers topics to a vendor; each default is the contract's."""
+    """A worker that delivers topics to a vendor."""
 
     name: str
     vendor: str
@@ -115,7 +115,7 @@ SLOWER = (
 
 
 class PollerSpec(_Model):
-    """A worker that asks a vendor for news and publishes it; each default is the contract's.
+    """A worker that asks a vendor for news and publishes it.
 
     One that has ``follows`` looks at those orders one by one; any other reads stretches of the vendor's time.
     """

@@ -75,7 +75,7 @@ def event_id(vendor: str, change: Change) -> str:
 
 
 def stage_event(vendor: str, change: Change) -> dict[str, Any]:
-    """The content of an `OrderStageChanged` (contract, event schemas)."""
+    """The content of an `OrderStageChanged` (``schemas/order-stage-changed.avsc``)."""
     seen = change.seen
     return {
         "event_id": event_id(vendor, change),

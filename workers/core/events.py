@@ -1,4 +1,4 @@
-"""The content of order events, as Avro decodes it (contract, event schemas).
+"""The content of order events, as Avro decodes it by ``schemas/``.
 
 Plain typed dictionaries: the Avro schema has already checked every type, so
 nothing is checked twice on the hot path. Timestamps stay `Millis` and money

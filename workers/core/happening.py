@@ -100,7 +100,7 @@ def happening_id(vendor: str, happened: Happened) -> str:
 
 
 def happening_event(vendor: str, happened: Happened) -> dict[str, Any]:
-    """The content of a `CourierOrderEvent` (contract, event schemas)."""
+    """The content of a `CourierOrderEvent` (``schemas/courier-order-event.avsc``)."""
     one = happened.happening
     return {
         **one.content,

@@ -86,12 +86,6 @@ class Ledger:
         """Whether all that has finished beyond `committable` fits the commit's metadata."""
         return can_tell(self.committable, self._position, self._unfinished, self._still_to_meet())
 
-    def metadata_covers(self) -> int:
-        """The offset up to which the metadata of a commit made now would tell."""
-        base, text = self.metadata()
-        told = Finished.parse(base, text)
-        return told.end if told else base
-
     def __repr__(self) -> str:
         first = list(islice(self._unfinished, 1))
         place = f"committable={self.committable} position={self._position}"

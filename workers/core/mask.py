@@ -25,7 +25,7 @@ def strings_of(content: Any) -> Iterator[str]:
 
 
 def mask(text: str, content: Any) -> str:
-    """``text`` on one line, at most 500 characters, every string of ``content`` in it replaced by ``***``.
+    """``text`` on one line, at most `DETAIL_LIMIT` characters, every string of ``content`` in it replaced by ``***``.
 
     Vendors repeat a customer's name or e-mail in their refusals, in other case
     and spacing; a parked record's headers and the log are read by more people

@@ -1,7 +1,7 @@
 """What a vendor's answer means for one record: a closed union.
 
-Each vendor's ``outcome.py`` maps its documented answers to these. Only the
-engine acts on them (``contract``: outcomes and parking).
+Each vendor's ``outcome.py`` maps its documented answers to these. Only
+``app/outcomes.py`` acts on them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How far an order has come, in words that mean the same at every vendor (contract, `Progress`)."""
+"""How far an order has come, in words that mean the same at every vendor (`Progress` of the schemas)."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """The last mark of an order (contract, `TrackedOrder`)."""
+    """The last mark of an order (``schemas/ecourier-tracked-orders.avsc``)."""
 
     order_number: str
     order_id: str

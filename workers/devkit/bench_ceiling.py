@@ -1,4 +1,4 @@
-"""The transport alone: prebuilt requests through the worker's own VendorClient, without Kafka or engine.
+"""The transport alone: prebuilt requests through the worker's own VendorClient, without Kafka or a worker.
 
 ``python -m workers.devkit.bench_ceiling BASE_URL API_KEY IN_FLIGHT`` sends until it is ended.
 """

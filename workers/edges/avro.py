@@ -1,4 +1,4 @@
-"""Avro on Kafka: bytes to events and back, in both framings (contract, encoding).
+"""Avro on Kafka: bytes to events and back, in both framings.
 
 Single-object encoding carries the writer schema's fingerprint (``C3 01``, 8
 bytes), Confluent's wire format its id at a registry (``00``, 4 bytes). Both are

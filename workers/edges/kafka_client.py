@@ -90,7 +90,7 @@ def consumer_options(
         "fetch_max_wait_ms": 500,
         "fetch_max_bytes": 4 * MIB,  # per broker and fetch: bounds memory whatever the backlog
         "max_partition_fetch_bytes": MIB // 4,  # a larger record still comes, alone
-        "metrics_enabled": False,  # ours are counted by the engine; kafka-python's cost CPU per record
+        "metrics_enabled": False,  # ours are counted by the worker; kafka-python's cost CPU per record
     }
 
 

@@ -1,4 +1,4 @@
-"""The contract between the engine and a vendor: one folder per vendor, no IO in it.
+"""The contract between the workers and a vendor: one folder per vendor, no IO in it.
 
 A vendor's package exports ``VENDOR = Vendor(...)``; `load` finds it by the name
 that ``topics.yaml`` gives. A sink prepares events and delivers calls in flows;
@@ -182,7 +182,7 @@ class Credentials(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """All that the engine must know of a vendor."""
+    """All that the workers must know of a vendor."""
 
     name: str
     title: str  # as people write it
