@@ -13,7 +13,7 @@ from workers.app.poll_reads import PollReads
 from workers.app.poll_tiers import Write
 from workers.app.poll_tools import PollTools
 from workers.app.topology import PollerSpec
-from workers.app.tracking import decode_tracked
+from workers.app.tracked_rows import decode_tracked
 from workers.core.cursor import Cursor
 from workers.core.happening import Look
 from workers.core.order_book import OrderBook

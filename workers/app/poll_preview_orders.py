@@ -8,7 +8,7 @@ from workers.app.poll_orders import pace_of
 from workers.app.poll_reads import PollFailed, words
 from workers.app.poll_rows import load_state
 from workers.app.poll_tools import PollTools
-from workers.app.tracking import decode_tracked
+from workers.app.tracked_rows import decode_tracked
 from workers.core.cursor import Cursor
 from workers.core.happening import Look
 from workers.core.order_book import OrderBook

@@ -1,23 +1,22 @@
-"""What deliveries leave behind at a vendor, in a compacted topic: one row per order, for the sink and the poller."""
+"""What a sink's deliveries leave behind at the vendor: kept with each delivery, read at each assignment."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import dataclass
 
 from workers.app.parking import ParkQueue
 from workers.app.schema_waits import ASK_AGAIN, learn_to_write
 from workers.app.shard import Shard
 from workers.app.state import SinkState
+from workers.app.tracked_rows import decode_tracked, tracked_row
 from workers.core.lanes import Entry
 from workers.core.record import Partition, Record
 from workers.core.standing import Standing
 from workers.core.tracked import Mark, Tracked
-from workers.edges.avro import Codec, UnknownSchema
+from workers.edges.avro import Codec
 from workers.edges.avro_reader import Undecodable
-from workers.edges.cloud_events import event_headers
 from workers.edges.kafka_table import KafkaTable
 from workers.edges.kafka_target import Outgoing
 from workers.edges.log import log
@@ -25,17 +24,17 @@ from workers.edges.registry import RegistryUnavailable
 from workers.edges.telemetry import traceparent_of
 
 
+@dataclass(frozen=True, slots=True)
 class Tracking:
-    """Keeps the marks of one sink's orders."""
+    """Keeps the marks of one sink's orders: in memory, and as rows to be written."""
 
-    def __init__(self, codec: Codec, topic: str, wall_ms: Callable[[], int]) -> None:
-        self._codec = codec
-        self._topic = topic
-        self._wall_ms = wall_ms
+    codec: Codec
+    topic: str
+    wall_ms: Callable[[], int]
 
     def remember(self, shard: Shard, entry: Entry, mark: Mark) -> Outgoing:
         """Keep the mark in memory, and return its row; it is to be written before the record's offset is committed."""
-        now_ms, before = self._wall_ms(), shard.tracked.get(entry.order_id)
+        now_ms, before = self.wall_ms(), shard.tracked.get(entry.order_id)
         canceled = before.canceled_at_ms if before is not None else None
         tracked = Tracked(
             order_number=mark.order_number,
@@ -46,25 +45,7 @@ class Tracking:
             traceparent=traceparent_of(entry.record),
         )
         shard.tracked[entry.order_id] = tracked
-        return self._row(shard.number, tracked)
-
-    def _row(self, number: int, tracked: Tracked) -> Outgoing:
-        data = {
-            "order_number": tracked.order_number,
-            "order_id": tracked.order_id,
-            "since": tracked.since_ms,
-            "canceled_at": tracked.canceled_at_ms,
-            "content_hash": tracked.content_hash,
-            "traceparent": tracked.traceparent,
-        }
-        name = self._codec.schemas[self._topic].today.tree.name
-        now = datetime.fromtimestamp(self._wall_ms() / 1000, UTC)
-        return Outgoing(
-            Partition(self._topic, number),
-            tracked.order_number.encode(),
-            self._codec.encode(self._topic, data),
-            event_headers(name, data, tracked.order_number, now, tracked.traceparent or ""),
-        )
+        return tracked_row(self.codec, Partition(self.topic, shard.number), tracked, now_ms)
 
 
 class Marks:
@@ -81,6 +62,7 @@ class Marks:
         """``failed`` is told of what ended the reading: without it no order of the shard would ever be sent."""
         self._state = state
         self._codec = codec
+        self._tracking = None if state.spec.tracks is None else Tracking(codec, state.spec.tracks, state.wall_ms)
         self._queue = queue
         self._table = table
         self._failed = failed
@@ -88,9 +70,9 @@ class Marks:
 
     async def start(self) -> None:
         """Learn how to write rows, waiting for the registry if there is one; then be ready to read."""
-        topic = self._state.spec.tracks
-        if self._table is None or topic is None:
+        if self._table is None or self._tracking is None:
             return
+        topic = self._tracking.topic
         await learn_to_write(self._codec, [topic], topic=topic)
         self._table.start()
 
@@ -109,38 +91,16 @@ class Marks:
 
     def delivered(self, entry: Entry, mark: Mark) -> bool:
         """Write the mark; True: the record finishes with it. False when the shard has been given away since."""
-        topic, shard = self._state.spec.tracks, self._state.shard_of(entry)
-        if topic is None or shard is None:
+        shard = self._state.shard_of(entry)
+        if self._tracking is None or shard is None:
             return False
-        row = Tracking(self._codec, topic, self._state.wall_ms).remember(shard, entry, mark)
-        self._queue.tracked(shard.number, entry, row)
+        self._queue.tracked(shard.number, entry, self._tracking.remember(shard, entry, mark))
         return True
 
     def _close_rows(self) -> None:
         if self._rows is not None:
             self._rows.close()
             self._rows = None
-
-
-def read_tracked(data: Mapping[str, Any]) -> Tracked:
-    """What a decoded row says."""
-    return Tracked(
-        order_number=data["order_number"],
-        order_id=data["order_id"],
-        since_ms=data["since"],
-        content_hash=data["content_hash"],
-        canceled_at_ms=data["canceled_at"],
-        traceparent=data["traceparent"],
-    )
-
-
-async def decode_tracked(codec: Codec, topic: str, value: bytes) -> Tracked:
-    """What a row says; raises `Undecodable` and `RegistryUnavailable`."""
-    try:
-        return read_tracked(codec.decode_any(topic, value))
-    except UnknownSchema as unknown:
-        await codec.learn(unknown.schema_id)
-        return read_tracked(codec.decode_any(topic, value))
 
 
 class TrackedRows:
