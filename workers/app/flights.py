@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import assert_never
 
+from workers.app.ended import fault_of
 from workers.app.state import SinkState
 from workers.app.tools import Tools
 from workers.core.events import Event
@@ -197,9 +198,9 @@ class Flights:
         if flight.cancelled():  # perhaps before it began: only here is it seen for sure
             for lane in lanes:
                 self._state.held_up(lane)
-        elif (error := flight.exception()) is not None:
+        elif (fault := fault_of(flight)) is not None:
             # A lane whose flight broke off here would stay closed for good: the process starts anew instead.
-            self._tools.failed(error if isinstance(error, Exception) else RuntimeError(type(error).__name__))
+            self._tools.failed(fault)
         self.pump()
 
     async def _fly(self, lanes: list[Lane], attempts: list[Attempt], trace: Trace) -> None:

@@ -7,7 +7,7 @@ import httpx
 from workers.app.poll_tools import PollTools
 from workers.core.cursor import PollStart
 from workers.edges.log import log
-from workers.edges.telemetry import Send
+from workers.edges.vendor_session import Send
 from workers.vendors.http import http_date
 
 NOTABLE_MS = 2_000  # a clock so far off is said once

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from math import inf
 from typing import Any
 
+from workers.app.ended import fault_of
 from workers.app.poll_shard import PollShard
 from workers.app.poll_status import poll_status
 from workers.app.poll_tools import PollTools
@@ -151,5 +152,5 @@ class PollWorker:
                 await self.tools.client.session.keep_alive()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.tools.failed(error if isinstance(error, Exception) else RuntimeError(type(error).__name__))
+        if (fault := fault_of(task)) is not None:
+            self.tools.failed(fault)

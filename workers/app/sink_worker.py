@@ -9,6 +9,7 @@ from typing import Any
 
 from workers.app.commits import Commits
 from workers.app.discards import Discards
+from workers.app.ended import fault_of
 from workers.app.flights import Flights
 from workers.app.intake import Intake
 from workers.app.outcomes import Outcomes
@@ -304,5 +305,5 @@ class SinkWorker:
             self._steer()
 
     def _loop_ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._tools.failed(error if isinstance(error, Exception) else RuntimeError(type(error).__name__))
+        if (fault := fault_of(task)) is not None:
+            self._tools.failed(fault)

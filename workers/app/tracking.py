@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from workers.app.ended import fault_of
 from workers.app.parking import ParkQueue
 from workers.app.schema_waits import ASK_AGAIN, learn_to_write
 from workers.app.shard import Shard
@@ -137,8 +138,8 @@ class TrackedRows:
         self._reading.cancel()
 
     def _ended(self, reading: asyncio.Task[None]) -> None:
-        if not reading.cancelled() and (error := reading.exception()) is not None:
-            self._failed(error if isinstance(error, Exception) else RuntimeError(type(error).__name__))
+        if (fault := fault_of(reading)) is not None:
+            self._failed(fault)
 
     async def _read(self) -> None:
         while True:

@@ -14,9 +14,9 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
 from kafka.errors import KafkaError
-from kafka.structs import OffsetAndMetadata
 
 from workers.core.record import Partition
+from workers.edges.kafka_values import to_kafka
 from workers.edges.log import log
 
 _NAP = 0.005
@@ -81,9 +81,7 @@ class RebalanceListener(AsyncConsumerRebalanceListener):  # type: ignore[misc] #
 
     async def _commit(self, offsets: Mapping[Partition, tuple[int, str]]) -> None:
         try:
-            await self._consumer.commit_async(
-                {TopicPartition(*at): OffsetAndMetadata(offset, text, -1) for at, (offset, text) in offsets.items()}
-            )
+            await self._consumer.commit_async(to_kafka(offsets))
         except KafkaError as error:
             log.info("release_commit_failed", detail=type(error).__name__)
 

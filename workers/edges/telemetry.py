@@ -7,15 +7,14 @@ is recorded, and the publisher's ``traceparent`` goes through to the vendor as i
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import httpx
 
 from workers.core.outcome import Delivered, Outcome, Skipped
 from workers.core.record import Record
-
-Send = Callable[[httpx.Request], Awaitable[httpx.Response]]
+from workers.edges.vendor_session import Send
 
 TRACEPARENT = "traceparent"
 _VALID = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
