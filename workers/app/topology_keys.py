@@ -14,7 +14,6 @@ from workers.vendors import Vendor
 INNER = frozenset({"name", "options"})
 """Fields that no key of topics.yaml sets: the name is the block's own key, options stand flat beside the others."""
 
-
 POLLER_KEYS = frozenset({"publishes", "state", "every"})
 
 

@@ -1,6 +1,6 @@
-"""A compacted topic's partitions, read to the end and then followed: the parked state of a sink.
+"""A compacted topic's partitions, read to their end: followed from there (a sink's), or read once (a poller's).
 
-Its own thread and its own consumer, without a group: which partitions to follow is said by the owner.
+In no group: which partitions to read is said by their owner. What is followed has a thread and a consumer of its own.
 """
 
 from __future__ import annotations

@@ -33,7 +33,6 @@ _TRANSACTION_TIMEOUT_MS = 15_000  # what a killed owner left open holds its succ
 _SEND_TIMEOUT = 10.0
 _WITHIN = 30.0  # seconds for a whole transaction; then the producer is given up and begun anew
 
-
 BY_KEY = -1
 """As a partition's number: the one of the key (murmur2, as Java's client does)."""
 
