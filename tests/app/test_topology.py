@@ -57,8 +57,8 @@ def place(text: str, needle: str) -> str:
 
 def test_the_repositorys_own_file_is_valid_and_says_what_the_defaults_say(folder: Path) -> None:
     """The written values are the contract's defaults, so a shorter file means the same."""
-    written = load(folder, WHOLE).workers["ecdp-sink"]
-    left_out = load(folder, SHORT).workers["ecdp-sink"]
+    written = load(folder, WHOLE).sinks["ecdp-sink"]
+    left_out = load(folder, SHORT).sinks["ecdp-sink"]
     assert written == left_out
     assert isinstance(written, SinkSpec)
     assert (written.parks, written.parked_state, written.group) == (
@@ -118,7 +118,7 @@ def test_the_environment_overrides_any_value_at_any_depth(folder: Path) -> None:
             "RELAY__ECDP_SINK__MODE": "Add",
             "RELAY__ECDP_SINK__CONSUMES": "[order-created]",
         },
-    ).workers["ecdp-sink"]
+    ).sinks["ecdp-sink"]
     assert (sink.batch.linger, sink.max_in_flight, sink.consumes) == (0.005, 7, ("order-created",))
     assert sink.options.mode == "Add"
     assert sink.batch.max_orders == 100

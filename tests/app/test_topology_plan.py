@@ -31,7 +31,7 @@ def there(topology: Topology) -> dict[str, TopicState]:
 
 
 def planned(topology: Topology, there: dict[str, TopicState], *, allow: bool = False, lag: int = 0) -> list[Change]:
-    facts = Facts(topics=there, lags={sink.group: lag for sink in topology.workers.values()})
+    facts = Facts(topics=there, lags={sink.group: lag for sink in topology.sinks.values()})
     return plan(topology, facts, allow_repartition=allow)
 
 

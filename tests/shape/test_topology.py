@@ -54,9 +54,9 @@ def test_a_type_of_two_topics_is_the_same_in_both() -> None:
     assert "orderrelay.v1.OrderState" in seen
 
 
-@pytest.mark.parametrize("name", TOPOLOGY.workers)
+@pytest.mark.parametrize("name", TOPOLOGY.sinks)
 def test_each_workers_vendor_is_there_and_takes_events(name: str) -> None:
-    assert load_vendor(TOPOLOGY.workers[name].vendor).sink is not None
+    assert load_vendor(TOPOLOGY.sinks[name].vendor).sink is not None
 
 
 @pytest.mark.parametrize("name", TOPOLOGY.pollers)
@@ -66,8 +66,8 @@ def test_each_pollers_vendor_tells_news_and_its_memory_is_compacted(name: str) -
     assert TOPOLOGY.topics[poller.state].config["cleanup.policy"] == "compact"
 
 
-@pytest.mark.parametrize("name", TOPOLOGY.workers)
+@pytest.mark.parametrize("name", TOPOLOGY.sinks)
 def test_what_is_parked_never_expires_and_fences_are_compacted(name: str) -> None:
-    sink = TOPOLOGY.workers[name]
+    sink = TOPOLOGY.sinks[name]
     assert int(TOPOLOGY.topics[sink.parks].config["retention.ms"]) == -1
     assert TOPOLOGY.topics[sink.parked_state].config["cleanup.policy"] == "compact"

@@ -39,6 +39,18 @@ def load_configuration(environ: Mapping[str, str], names: Iterable[str] | None =
     return Configuration(settings, topology, credentials)
 
 
+def sink_named(configuration: Configuration, name: str) -> SinkSpec:
+    """The sink of that name; raises `ConfigError`."""
+    topology = configuration.topology
+    if name not in topology.sinks:
+        raise ConfigError([_unknown(topology, name, topology.sinks)])
+    return topology.sinks[name]
+
+
+def _unknown(topology: Topology, name: str, known: Iterable[str]) -> Fault:
+    return Fault(str(topology.file), f"no worker '{name}' in it{did_you_mean(name, known)}")
+
+
 def _topology_path(environ: Mapping[str, str]) -> Path:
     try:
         return Path(read_variable(environ, "RELAY_TOPOLOGY") or "topics.yaml")
@@ -55,7 +67,7 @@ def _named(topology: Topology | None, names: Iterable[str] | None, faults: list[
         if name in workers:
             found.append(workers[name])
         elif topology is not None:
-            faults.append(Fault(str(topology.file), f"no worker '{name}' in it{did_you_mean(name, workers)}"))
+            faults.append(_unknown(topology, name, workers))
     return found
 
 

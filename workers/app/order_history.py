@@ -40,7 +40,7 @@ def read_timeline(
     """
     published: dict[str, list[Record]] = {}
     numbers = {timeline.order_id}
-    for sink in topology.workers.values():
+    for sink in topology.sinks.values():
         ends = _read_parked(timeline, sink, number)
         commits = committed(sink.group)
         for topic in sink.consumes:

@@ -35,7 +35,7 @@ async def find_facts(admin: KafkaAdmin, registry: Registry | None, topology: Top
     """Ask cluster and registry; raises `KafkaFailed`, `RegistryUnavailable`, `RegistryRefused`."""
     topics = admin.topics(topology.topics)
     grows = any(topology.topics[name].partitions != found.partitions for name, found in topics.items())
-    lags = {sink.group: lag(admin, sink, topics) for sink in topology.workers.values()} if grows else {}
+    lags = {sink.group: lag(admin, sink, topics) for sink in topology.sinks.values()} if grows else {}
     broken = {found.topic: str(found) for found in check(schemas) if isinstance(found, Break)}
     unregistered = await _unregistered(registry, schemas)
     return Facts(topics=topics, lags=lags, unregistered=unregistered, broken=broken)

@@ -108,7 +108,7 @@ def _in_sync(change: Change, facts: Facts) -> Change:
 
 
 def _repartition(change: Change, topology: Topology, facts: Facts, *, allow_repartition: bool) -> Change:
-    refused = _refusal(change, topology.workers.values(), facts) or _shard_refusal(change, topology)
+    refused = _refusal(change, topology.sinks.values(), facts) or _shard_refusal(change, topology)
     if refused is not None:
         return replace(change, verdict=Verdict.IMPOSSIBLE, reason=refused)
     if not allow_repartition:
@@ -155,7 +155,7 @@ def _together(changes: list[Change], topology: Topology) -> Iterator[Change]:
 
 
 def _neighbours(topic: str, topology: Topology) -> set[str]:
-    sets = ({*sink.consumes, sink.parks, sink.parked_state, sink.tracks or ""} for sink in topology.workers.values())
+    sets = ({*sink.consumes, sink.parks, sink.parked_state, sink.tracks or ""} for sink in topology.sinks.values())
     return set().union(*(names for names in sets if topic in names))
 
 

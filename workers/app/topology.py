@@ -160,19 +160,19 @@ class PollerSpec(_Model):
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """All of topics.yaml, checked. ``workers`` are the sinks; a name is given once, to a sink or to a poller."""
+    """All of topics.yaml, checked. A worker's name is given once, to a sink or to a poller."""
 
     version: Literal[1]
     file: Path
     topics: Mapping[str, TopicSpec]
-    workers: Mapping[str, SinkSpec]
+    sinks: Mapping[str, SinkSpec]
     pollers: Mapping[str, PollerSpec] = field(default_factory=dict)
 
     def spec(self, name: str) -> SinkSpec | PollerSpec:
         """The worker of that name; raises `KeyError`."""
-        return self.workers[name] if name in self.workers else self.pollers[name]
+        return self.sinks[name] if name in self.sinks else self.pollers[name]
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every worker's."""
-        return (*self.workers, *self.pollers)
+        return (*self.sinks, *self.pollers)

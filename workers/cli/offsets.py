@@ -48,15 +48,11 @@ def offsets(name: str, to: str | None, partitions: tuple[str, ...], as_json: boo
 
 
 def _sink(configuration: Configuration, name: str) -> SinkSpec:
-    from workers.app.config_errors import ConfigError, Fault, did_you_mean
+    from workers.app.configuration import sink_named
 
-    workers = configuration.topology.workers
     if name in configuration.topology.pollers:
         raise click.UsageError(f"{name} is a poller and commits no offsets; 'relay poller reset' moves its cursor.")
-    if name not in workers:
-        place = str(configuration.topology.file)
-        raise ConfigError([Fault(place, f"no worker '{name}' in it{did_you_mean(name, workers)}")])
-    return workers[name]
+    return sink_named(configuration, name)
 
 
 def _when(text: str) -> When:

@@ -163,15 +163,10 @@ def discard(*, orders: tuple[str, ...], name: str, first_only: bool, why: str, y
 def _sink(name: str) -> tuple[Configuration, SinkSpec]:
     import os
 
-    from workers.app.config_errors import ConfigError, Fault, did_you_mean
-    from workers.app.configuration import load_configuration
+    from workers.app.configuration import load_configuration, sink_named
 
     configuration = load_configuration(os.environ)
-    workers = configuration.topology.workers
-    if name not in workers:
-        place = str(configuration.topology.file)
-        raise ConfigError([Fault(place, f"no worker '{name}' in it{did_you_mean(name, workers)}")])
-    return configuration, workers[name]
+    return configuration, sink_named(configuration, name)
 
 
 def _find(name: str, names: tuple[str, ...], reason: str | None = None) -> Chosen:

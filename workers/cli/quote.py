@@ -51,7 +51,7 @@ def _configuration(sink: str | None) -> tuple[str, Configuration]:
     from workers.app.configuration import load_configuration
 
     topology = load_configuration(os.environ).topology
-    names = [name for name, spec in topology.workers.items() if spec.vendor == VENDOR]
+    names = [name for name, spec in topology.sinks.items() if spec.vendor == VENDOR]
     if not names:
         raise ConfigError([Fault(str(topology.file), f"no worker in it has 'vendor: {VENDOR}': who is to ask?")])
     if sink is None and len(names) > 1:
@@ -72,7 +72,7 @@ def _event(configuration: Configuration, name: str, file: BinaryIO) -> Created:
     from workers.edges.event_json import InvalidEvent, from_json
 
     schemas = read_schemas(configuration.topology)
-    todays = (schemas[topic].today for topic in configuration.topology.workers[name].consumes)
+    todays = (schemas[topic].today for topic in configuration.topology.sinks[name].consumes)
     tree = next(schema.tree for schema in todays if schema.name == OPENING_EVENT)
     try:
         content: Any = from_json(tree, orjson.loads(file.read()))
@@ -90,7 +90,7 @@ async def _ask(configuration: Configuration, name: str, created: Created) -> Fou
     from workers.vendors import LoginFailed, MaybeSent, NotSent, load
     from workers.vendors.ecourier.sink import EcourierSink
 
-    spec, credentials = configuration.topology.workers[name], configuration.credentials[name]
+    spec, credentials = configuration.topology.sinks[name], configuration.credentials[name]
     client = build_client(spec, load(VENDOR), credentials)
     try:
         return await client.run(EcourierSink(spec.options, credentials).quote(created))

@@ -35,7 +35,7 @@ def main() -> None:
     """Measure and print; exit status 1 when a start takes longer than it may."""
     with set_up(Span(0.0, 0.0), _tell) as bench:
         _, bare = _start(bench, 0)
-        _fill(bench, bench.configuration.topology.workers[SINK])
+        _fill(bench, bench.configuration.topology.sinks[SINK])
         rows = [_start(bench, number) for number in range(1, ROUNDS + 1)]
     each = (max(peak for _, peak in rows) - bare) * 1024 * 1024 / PARKED
     _tell(f"{each:,.0f} bytes of memory per parked order")

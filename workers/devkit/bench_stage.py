@@ -96,7 +96,7 @@ def set_up(span: Span, tell: Callable[[str], None]) -> Iterator[Bench]:
         broker = ends.enter_context(Broker.start(tell=tell))
         environ = _environ(broker.bootstrap)
         simulator = _simulator(Stage(folder, environ, ends))
-        sink = load_configuration(environ).topology.workers[SINK]
+        sink = load_configuration(environ).topology.sinks[SINK]
         environ |= vendor_variables(sink, simulator.url)
         stage = Stage(folder, environ, ends)
         stage.run("topics", "topics", "apply")

@@ -75,7 +75,7 @@ def start(screen: Screen, ends: ExitStack, *, mark: str = "", yes: bool = False)
     given = os.environ.get(_GIVEN, "")
     if not yes:
         refuse_foreign(given)
-    sinks = topology.workers
+    sinks = topology.sinks
     folder = _folder(ends)
     vendors = list(dict.fromkeys(sink.vendor for sink in sinks.values()))
     vendors += [poller.vendor for poller in topology.pollers.values() if poller.vendor not in vendors]
