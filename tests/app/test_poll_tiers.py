@@ -27,7 +27,7 @@ class FakeVendor:
 
     orders: dict[str, Seen]
     batch: int = 2
-    known: tuple[str, ...] = ("stage",)
+    fields: tuple[str, ...] = ("stage",)
     asked: list[Any] = field(default_factory=list)
 
     def window(self, shard: int, asked: Span, sure_until_ms: int) -> Flow[Reading]:
@@ -96,7 +96,7 @@ class Rig:
 
 def rig(cursor: Cursor, known: list[Seen], there: list[Seen]) -> Rig:
     made = Rig(FakeVendor({one.key: one for one in there}), ShardState())
-    made.state.accept(made.state.step(known, cursor, known=("stage",), now_ms=NOW))
+    made.state.accept(made.state.step(known, cursor, fields=("stage",), now_ms=NOW))
     return made
 
 

@@ -14,7 +14,7 @@ from workers.core.progress import PROGRESS
 from workers.core.shadow import Shadow, change_of, field_prints, unpack
 from workers.core.shard_state import ShardState
 
-KNOWN = ("stage", "note", "parcels")
+FIELDS = ("stage", "note", "parcels")
 NOW = 1_790_000_000_000
 DAY = 86_400_000
 
@@ -56,16 +56,16 @@ def test_bytes_that_are_no_shadow_are_refused() -> None:
 
 
 def test_two_looks_with_the_same_content_are_no_change() -> None:
-    found = change_of(None, seen(10), known=KNOWN, new="created", now_ms=NOW)
+    found = change_of(None, seen(10), fields=FIELDS, new="created", now_ms=NOW)
     assert found is not None
-    assert change_of(found[1], seen(10, note="new"), known=KNOWN, new="created", now_ms=NOW) is None
+    assert change_of(found[1], seen(10, note="new"), fields=FIELDS, new="created", now_ms=NOW) is None
 
 
 def test_a_change_names_what_differs_since_the_event_before() -> None:
     """A field that differs without mattering is named beside the next one that does."""
-    first = change_of(None, seen(10, note="a"), known=KNOWN, new="created", now_ms=NOW)
+    first = change_of(None, seen(10, note="a"), fields=FIELDS, new="created", now_ms=NOW)
     assert first is not None
-    second = change_of(first[1], seen(20, note="b", unheard_of=1), known=KNOWN, new="created", now_ms=NOW + 1)
+    second = change_of(first[1], seen(20, note="b", unheard_of=1), fields=FIELDS, new="created", now_ms=NOW + 1)
     assert second is not None
     change, shadow = second
     assert (change.op, change.sequence, change.changed) == ("updated", 2, ("stage", "note"))
@@ -75,14 +75,14 @@ def test_a_change_names_what_differs_since_the_event_before() -> None:
 
 def test_a_field_that_the_vendor_has_added_since_is_not_named() -> None:
     before = Shadow(1, NOW, seen(10).stage, digest(10), field_prints({"stage": 10}, ("stage",)))
-    found = change_of(before, seen(20, note="x"), known=KNOWN, new="created", now_ms=NOW)
+    found = change_of(before, seen(20, note="x"), fields=FIELDS, new="created", now_ms=NOW)
     assert found is not None
     assert found[0].changed == ("stage",)
 
 
 def test_an_event_id_holds_the_content_and_its_place() -> None:
-    one, other = (change_of(None, seen(n), known=KNOWN, new="created", now_ms=NOW) for n in (10, 20))
-    again = change_of(None, seen(10), known=KNOWN, new="snapshot", now_ms=NOW + 9)
+    one, other = (change_of(None, seen(n), fields=FIELDS, new="created", now_ms=NOW) for n in (10, 20))
+    again = change_of(None, seen(10), fields=FIELDS, new="snapshot", now_ms=NOW + 9)
     assert one is not None
     assert other is not None
     assert again is not None
@@ -94,7 +94,7 @@ def test_an_event_id_holds_the_content_and_its_place() -> None:
 def state_with(*stages: int) -> tuple[ShardState, Cursor]:
     state, cursor = ShardState(), first_cursor(NOW, DAY)
     for stage in stages:
-        state.accept(state.step([seen(stage)], cursor, known=KNOWN, now_ms=NOW))
+        state.accept(state.step([seen(stage)], cursor, fields=FIELDS, now_ms=NOW))
     return state, cursor
 
 
@@ -106,8 +106,8 @@ def test_an_order_at_its_end_rests_then_is_forgotten_but_never_begins_again_befo
         shadow = state.shadow("acc/A1")
         assert shadow is not None
         assert shadow.is_stub is rests
-    assert not state.step([seen(60)], cursor, known=KNOWN, now_ms=NOW).changes
-    (change,) = state.step([seen(20)], cursor, known=KNOWN, now_ms=NOW).changes
+    assert not state.step([seen(60)], cursor, fields=FIELDS, now_ms=NOW).changes
+    (change,) = state.step([seen(20)], cursor, fields=FIELDS, now_ms=NOW).changes
     assert (change.sequence, change.previous and change.previous.code, change.changed) == (3, 60, ())
     state.accept(state.tidied(["acc/A1"], cursor, now_ms=NOW + 401 * DAY, rest_ms=30 * DAY, forget_ms=400 * DAY))
     assert state.shadow("acc/A1") is None
@@ -122,11 +122,11 @@ def test_an_open_order_neither_rests_nor_is_forgotten() -> None:
 def test_a_step_that_was_not_written_changes_nothing() -> None:
     state, cursor = state_with(10)
     before = dict(state.shadows)
-    state.step([seen(20)], cursor, known=KNOWN, now_ms=NOW)
+    state.step([seen(20)], cursor, fields=FIELDS, now_ms=NOW)
     assert state.shadows == before
 
 
 def test_an_order_that_a_reading_shows_twice_changes_in_sequence() -> None:
     state, cursor = state_with()
-    step = state.step([seen(10), seen(10), seen(20)], cursor, known=KNOWN, now_ms=NOW)
+    step = state.step([seen(10), seen(10), seen(20)], cursor, fields=FIELDS, now_ms=NOW)
     assert [change.sequence for change in step.changes] == [1, 2]

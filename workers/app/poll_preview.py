@@ -51,7 +51,7 @@ async def _changes(tools: PollTools, number: int, left: Span) -> AsyncIterator[S
             raise PollFailed(words(reading))
         assert reading.span is not None, "a window's reading has its span"
         stride.read(reading.span)
-        step = state.step(reading.orders, cursor, known=tools.windows.known, now_ms=now)
+        step = state.step(reading.orders, cursor, fields=tools.windows.fields, now_ms=now)
         state.accept(step)  # in memory alone: an order that two windows show is one change
         yield step
         left = left.rest(reading.span)

@@ -101,7 +101,7 @@ class SlowTiers:
     async def _publish(self, orders: Sequence[Seen], cursor: Cursor) -> None:
         """Write what has changed; what lies behind the cursor had been missed."""
         before = self._state.cursor or cursor
-        step = self._state.step(orders, cursor, known=self._tools.windows.known, now_ms=self._tools.wall_ms())
+        step = self._state.step(orders, cursor, fields=self._tools.windows.fields, now_ms=self._tools.wall_ms())
         await self._write(step)
         late = [one for one in step.changes if one.seen.modified_ms is None or one.seen.modified_ms < before.at_ms]
         self._tools.stats.late_found += len(late)

@@ -49,6 +49,6 @@ class WindowRounds:
             self._stride.read(reading.span)
             now_ms = tools.wall_ms()
             cursor = moved(cursor, reading.span, clock.start, settle_ms, now_ms)
-            await write(state.step(reading.orders, cursor, known=tools.windows.known, now_ms=now_ms))
+            await write(state.step(reading.orders, cursor, fields=tools.windows.fields, now_ms=now_ms))
             left = left.rest(reading.span)
         tools.stats.polls += 1

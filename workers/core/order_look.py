@@ -80,10 +80,10 @@ def _change(before: Before, looked: Looked, now_ms: int) -> tuple[Change, Shadow
     if seen is None:
         if before.shadow is None or not before.gone:
             return None
-        found = change_of(before.shadow, _gone(before.shadow, looked), known=FIELDS, new="deleted", now_ms=now_ms)
+        found = change_of(before.shadow, _gone(before.shadow, looked), fields=FIELDS, new="deleted", now_ms=now_ms)
         return None if found is None else (replace(found[0], op="deleted"), found[1])
     here = replace(seen, order_id=looked.order_id)
-    return change_of(before.shadow, here, known=FIELDS, new=_first_op(before, looked), now_ms=now_ms)
+    return change_of(before.shadow, here, fields=FIELDS, new=_first_op(before, looked), now_ms=now_ms)
 
 
 def _first_op(before: Before, looked: Looked) -> ChangeOp:

@@ -82,37 +82,37 @@ def unpack(body: bytes) -> Shadow:
 
 
 def change_of(
-    before: Shadow | None, seen: Seen, *, known: Sequence[str], new: ChangeOp, now_ms: int
+    before: Shadow | None, seen: Seen, *, fields: Sequence[str], new: ChangeOp, now_ms: int
 ) -> tuple[Change, Shadow] | None:
     """What to publish, and the shadow after it; None when nothing that matters has changed.
 
-    ``known``: the vendor's top-level fields; ``new``: what the first look at an order is called.
+    ``fields``: names of the vendor's top-level fields; ``new``: what the first look at an order is called.
     """
     if before is not None and before.digest == seen.digest:
         return None
-    prints = field_prints(seen.fields, known)
+    prints = field_prints(seen.fields, fields)
     if before is None:
         change = Change(new, 1, seen, None, (), now_ms)
     else:
-        changed = _differing(before.prints, prints, known)
+        changed = _differing(before.prints, prints, fields)
         change = Change("updated", before.sequence + 1, seen, before.stage, changed, now_ms)
     return change, Shadow(change.sequence, now_ms, seen.stage, seen.digest, prints)
 
 
-def field_prints(fields: Mapping[str, Any], known: Sequence[str]) -> bytes:
-    """A short hash of each known field; a field that is not there counts as null."""
+def field_prints(fields: Mapping[str, Any], names: Sequence[str]) -> bytes:
+    """A short hash of each of these fields; a field that is not there counts as null."""
     return b"".join(
         crc32(orjson.dumps(fields.get(name), option=orjson.OPT_SORT_KEYS)).to_bytes(_PRINT_BYTES, "little")
-        for name in known
+        for name in names
     )
 
 
-def _differing(before: bytes, after: bytes, known: Sequence[str]) -> tuple[str, ...]:
+def _differing(before: bytes, after: bytes, names: Sequence[str]) -> tuple[str, ...]:
     """Fields that the list did not have when ``before`` was written are left out: nothing is known of them."""
     places = range(0, min(len(before), len(after)), _PRINT_BYTES)
     return tuple(
         name
-        for name, at in zip(known, places, strict=False)
+        for name, at in zip(names, places, strict=False)
         if before[at : at + _PRINT_BYTES] != after[at : at + _PRINT_BYTES]
     )
 

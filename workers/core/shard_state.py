@@ -40,13 +40,16 @@ class ShardState:
     cursor: Cursor | None = None
     known: dict[str, bytes] = field(default_factory=dict)  # packed `Known`, by order number
 
-    def step(self, orders: Iterable[Seen], cursor: Cursor, *, known: Sequence[str], now_ms: int) -> Step:
-        """What these looks mean. Nothing changes before `accept`: a step that is not written never was."""
+    def step(self, orders: Iterable[Seen], cursor: Cursor, *, fields: Sequence[str], now_ms: int) -> Step:
+        """What these looks mean; ``fields`` as for `change_of`.
+
+        Nothing changes before `accept`: a step that is not written never was.
+        """
         changes: list[Change] = []
         fresh: dict[str, Shadow] = {}
         for seen in orders:
             before = fresh.get(seen.key) or self.shadow(seen.key)
-            found = change_of(before, seen, known=known, new=_first_op(seen, cursor), now_ms=now_ms)
+            found = change_of(before, seen, fields=fields, new=_first_op(seen, cursor), now_ms=now_ms)
             if found is not None:
                 changes.append(found[0])
                 fresh[seen.key] = found[1]

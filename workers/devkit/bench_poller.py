@@ -64,7 +64,7 @@ def _memory() -> tuple[str, float, str, float]:
     """Peak of the process, interpreter and all; last, for a peak does not go back."""
     state = ShardState()
     (order,) = _orders(range(1))
-    found = change_of(None, order, known=FIELDS, new="created", now_ms=NOW_MS)
+    found = change_of(None, order, fields=FIELDS, new="created", now_ms=NOW_MS)
     assert found is not None, "a first look is news"
     for number in range(TRACKED):
         state.put(shadow_key(order.account, f"ORDER-{number:09}"), replace(found[1], sequence=number).pack())
@@ -83,7 +83,7 @@ def _page() -> tuple[str, float, str, float]:
     for number in range(PAGES + 1):
         began = time.process_time()
         reading = _answered(poller, body)
-        step = state.step(reading.orders, cursor, known=poller.known, now_ms=NOW_MS)
+        step = state.step(reading.orders, cursor, fields=poller.fields, now_ms=NOW_MS)
         state.accept(step)
         if number:  # the first one is all news
             spent += time.process_time() - began
@@ -115,7 +115,7 @@ def _rebuild() -> tuple[str, float, str, float]:
 
 def _state_rows(codec: Codec) -> Iterator[tuple[bytes, bytes]]:
     state, cursor = ShardState(), first_cursor(NOW_MS, 0)
-    step = state.step(_orders(range(REBUILT)), cursor, known=FIELDS, now_ms=NOW_MS)
+    step = state.step(_orders(range(REBUILT)), cursor, fields=FIELDS, now_ms=NOW_MS)
     for key, body in step.rows.items():
         yield key.encode(), codec.encode(STATE, {"kind": ORDER, "version": VERSION, "body": body})
 

@@ -101,8 +101,8 @@ class Poller(Protocol):
     """A vendor's way to tell news: orders that changed in a stretch of time, and orders by name."""
 
     @property
-    def known(self) -> Sequence[str]:
-        """The vendor's top-level fields. New ones go to the end: shadows hold hashes by place."""
+    def fields(self) -> Sequence[str]:
+        """Names of the vendor's top-level fields. New ones go to the end: shadows hold hashes by place."""
 
     @property
     def batch(self) -> int:

@@ -156,7 +156,7 @@ def poll(
     for done, reading in strategy.asking(vendor, poller, span, start.our_ms - strategy.settle_ms, before):
         before()
         step = state.step(
-            reading.orders, strategy.moving(cursor, done, start, reading), known=poller.known, now_ms=vendor.clock()
+            reading.orders, strategy.moving(cursor, done, start, reading), fields=poller.fields, now_ms=vendor.clock()
         )
         log.steps.append(step)
         state.accept(step)

@@ -40,7 +40,7 @@ class DclPoller:
     credentials: Credentials = field(repr=False)
 
     @property
-    def known(self) -> Sequence[str]:
+    def fields(self) -> Sequence[str]:
         return FIELDS
 
     @property
