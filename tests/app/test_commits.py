@@ -18,6 +18,7 @@ from workers.core.fence import ParkReason
 from workers.core.finished import Finished
 from workers.core.parked import Parking
 from workers.core.record import Partition
+from workers.core.start import Stop, stop_told
 from workers.edges.kafka_client import KafkaFailed
 
 if TYPE_CHECKING:
@@ -161,12 +162,24 @@ async def test_a_fence_alone_is_written_with_offsets_too(stand: Stand) -> None:
 
 
 async def test_a_stopped_partitions_commit_is_left_as_a_person_sets_it(stand: Stand) -> None:
-    stand.rig.state.shards[0].stopped[AT] = "expired"
+    stand.rig.state.shards[0].stopped[AT] = Stop("expired")
     async with running(stand):
         stand.park("A")
         await until(lambda: stand.kafka.written and stand.kafka.plain)
     assert AT not in stand.kafka.written[0][2].offsets
     assert all(AT not in offsets for offsets in stand.kafka.plain)
+
+
+async def test_what_was_read_before_a_damaged_record_is_committed_and_then_why_it_stopped(stand: Stand) -> None:
+    """`relay offsets` reads it there; while something before it is unfinished, nobody may pass over it yet."""
+    shard, entry = stand.rig.state.shards[0], stand.rig.entry("A")
+    shard.stopped[AT] = Stop("damaged", damaged=True)
+    assert shard.committable()[AT] == shard.ledgers[AT].metadata()
+    assert stop_told(shard.committable()[AT][1]) is None
+    async with running(stand):
+        stand.rig.state.finish(entry)
+        await until(lambda: any(stop_told(offsets[AT][1]) for offsets in stand.kafka.plain if AT in offsets))
+    assert stand.kafka.plain[-1][AT][0] == 1
 
 
 async def test_plain_commits_and_transactions_never_run_side_by_side(stand: Stand) -> None:

@@ -11,6 +11,7 @@ from workers.app.sink_status import sink_status
 from workers.core.fence import Fence, ParkReason
 from workers.core.outcome import Denied
 from workers.core.record import Partition
+from workers.core.start import Stop
 
 CONTRACT = {
     "kind", "state", "partitions", "lag_records", "oldest_unfinished_seconds", "in_flight", "gate", "delivered_total",
@@ -64,8 +65,8 @@ def test_the_state_follows_the_assignment_and_the_drain(rig: Rig) -> None:
 
 
 def test_a_stopped_partition_says_why_even_before_it_began(rig: Rig) -> None:
-    rig.state.shards[0].stopped[Partition(STATUS, 0)] = "expired"
-    rig.state.shards[0].stopped[Partition("other", 0)] = "cut"
+    rig.state.shards[0].stopped[Partition(STATUS, 0)] = Stop("expired")
+    rig.state.shards[0].stopped[Partition("other", 0)] = Stop("cut")
     rows = {row["topic"]: row["stopped"] for row in sink_status(rig.state)["partitions"]}
     assert (rows[STATUS], rows["other"]) == ("expired", "cut")
 

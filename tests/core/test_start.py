@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.core.finished import Finished, encode
-from workers.core.start import Start, Stop, beginning
+from workers.core.finished import METADATA_LIMIT, Finished, encode
+from workers.core.start import Start, Stop, beginning, stop_told
 
 TOLD = encode(50, 60, [50, 55])
 
@@ -37,8 +37,19 @@ def test_the_table(committed: int | None, metadata: str | None, earliest: int, e
 def test_a_commit_that_was_there_and_is_gone_starts_nothing_by_itself() -> None:
     """A broker forgets the commits of a topic that is deleted: what has its name now is another topic."""
     begins = beginning(committed=None, metadata=None, earliest=0, end=0, known=True)
-    assert begins == Stop("its commit is gone: the topic was created anew, or the commit expired")
+    assert isinstance(begins, Stop)
+    assert "its commit is gone: the topic was created anew, or the commit expired" in begins.reason
     assert beginning(committed=0, metadata=None, earliest=0, end=0, known=True) == Start(0)
+
+
+@given(reason=st.text(max_size=9000), finished=st.sampled_from(["", TOLD]))
+def test_a_stop_at_a_damaged_record_is_told_by_its_commit_when_nothing_else_is(reason: str, finished: str) -> None:
+    """Metadata that Kafka takes; whoever begins there reads on, and what has finished further on is told first."""
+    told = Stop(reason, damaged=True).told(finished)
+    assert len(told) <= METADATA_LIMIT
+    assert (stop_told(told) is None) == bool(finished)
+    assert reason.startswith(stop_told(told) or "")
+    assert beginning(committed=50, metadata=told, earliest=0, end=90) == Start(50, Finished.parse(50, finished))
 
 
 @given(

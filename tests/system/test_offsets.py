@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -57,19 +58,26 @@ def test_a_record_damaged_on_the_brokers_disk_stops_its_partition_and_a_person_p
     at = (kafka.created, damaged.partition)
     log = broker.folder / "data" / f"{at[0]}-{at[1]}" / f"{0:020}.log"
     log.write_bytes(log.read_bytes().replace(b"damaged", b"DAMAGED"))
-    relay = rig.start(MERGE_WAIT="500ms", SESSION="6s").joined()
+    relay = rig.start(MERGE_WAIT="500ms").joined()
     relay.wait(lambda _: stopped(relay) == [at], "it does not say that it stopped")
     (said,) = relay.said("partition_stopped")
     assert f"offset {damaged.offset} cannot be read" in said["detail"]
     behind = {one for one, place in places.items() if place.partition == at[1]}
     relay.wait(lambda _: set(places) - behind <= rig.vendor.by_order().keys(), "the others do not go on")
     assert not behind & rig.vendor.by_order().keys()
-    assert relay.stop() == 0
-    wait_for(lambda: not kafka.admin.describe_groups([kafka.group])[kafka.group]["members"], "its session lasts")
+    wait_for(lambda: _states(rig)[at] not in {"ok", "new"}, "`relay offsets` does not see it")
+    assert f"offset {damaged.offset} cannot be read" in _states(rig)[at]
+    assert kafka.committed()[at] == damaged.offset
     later = datetime.fromtimestamp((damaged.timestamp + 1) / 1000, UTC).isoformat()
-    _decide(rig, later, "--partition", f"{at[0]}/{at[1]}")
-    rig.start().joined().caught_up()
+    _decide(rig, later)
+    relay.caught_up()
+    assert set(_states(rig).values()) == {"ok"}
     rig.assert_each_has_one_end(story(["before", *places]))
+
+
+def _states(rig: Rig) -> dict[tuple[str, int], str]:
+    ran = relay_command(dict(os.environ) | rig._environ("one"), "offsets", rig.worker, "--json")
+    return {(row["topic"], row["partition"]): row["state"] for row in json.loads(ran.stdout)["partitions"]}
 
 
 def _decide(rig: Rig, to: str, *only: str) -> None:
@@ -96,3 +104,6 @@ def test_a_topic_created_anew_under_a_running_worker_stops_it_there_alone(rig: R
     kafka.flush()
     relay.wait(lambda status: status["delivered_total"] == 180, "the statuses do not go on")
     rig.assert_each_has_one_end(story(order_ids(60), "paid", "completed"))
+    _decide(rig, "earliest", *(f"--partition={kafka.created}/{number}" for number in range(3)))
+    relay.wait(lambda _: not stopped(relay), "a person's decision does not reach it")
+    assert {kafka.committed()[kafka.created, number] for number in range(3)} == {0}

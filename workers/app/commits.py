@@ -166,12 +166,7 @@ class Commits:
             if write.entry is not None and not write.entry.replay:
                 parked.setdefault(write.entry.record.at, set()).add(write.entry.record.offset)
         shards = [self._state.shards[number] for number in {write.number for write in writes}]
-        return {
-            at: ledger.metadata(frozenset(parked.get(at, ())))
-            for shard in shards
-            for at, ledger in shard.ledgers.items()
-            if at not in shard.stopped
-        }
+        return {at: offset for shard in shards for at, offset in shard.committable(parked).items()}
 
     def _parked(
         self, draft: Draft, placed: Sequence[int], epoch: int, offsets: dict[Partition, tuple[int, str]]

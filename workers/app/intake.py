@@ -69,7 +69,7 @@ class Intake:
         if not self._state.is_current(epoch):
             return
         shard = self._state.shards[at.number]
-        shard.stopped[at] = stop.reason
+        shard.stopped[at] = stop
         shard.merge.unreachable(at.topic, self._state.monotonic())
         name = self._state.spec.name
         self._state.stats.last_error = f"{at} stopped: {stop.reason}; decide with 'relay offsets {name} --to ...'"

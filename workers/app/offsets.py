@@ -9,7 +9,7 @@ from time import monotonic, sleep
 from workers.app.topology import SinkSpec
 from workers.core.parked_commands import BeginAt, command_key, command_row
 from workers.core.record import Partition
-from workers.core.start import Stop, beginning
+from workers.core.start import Stop, beginning, stop_told
 from workers.edges.kafka_admin import Committed, KafkaAdmin, When
 from workers.edges.kafka_client import KafkaFailed
 
@@ -79,8 +79,9 @@ def move_offsets(
         raise KafkaFailed(f"{sink.name} has no partition {unknown[0]}; `relay offsets {sink.name}` shows those it has")
     if now.members:
         targets = admin.offsets(_stopped(sink, now, chosen), to)
+        stood = admin.committed(sink.group)
         ask(targets)
-        after = _await_commits(admin, sink, targets)
+        after = _await_commits(admin, sink, targets, stood)
     else:
         targets = admin.offsets(chosen or before, to)
         admin.commit(sink.group, targets)
@@ -91,8 +92,10 @@ def move_offsets(
 def _stopped(sink: SinkSpec, now: GroupStanding, chosen: Collection[Partition]) -> list[Partition]:
     """What the running worker has stopped, of all or of the chosen; raises `KafkaFailed` for one that it runs."""
     stopped = [one.at for one in now.standings if one.state not in {"ok", "new"}]
+    # A worker commits where it begins: one without a commit is stopped, or the worker has joined a moment ago.
+    uncommitted = [one.at for one in now.standings if one.state == "new"]
     wanted = list(chosen) or stopped
-    if not wanted or set(wanted) - set(stopped):
+    if not wanted or set(wanted) - {*stopped, *uncommitted}:
         who = ", ".join(sorted(set(now.members)))
         raise KafkaFailed(
             f"{now.group} is in use by {who}: stop the worker first; a member that died counts for {sink.session:g} s"
@@ -100,11 +103,15 @@ def _stopped(sink: SinkSpec, now: GroupStanding, chosen: Collection[Partition]) 
     return wanted
 
 
-def _await_commits(admin: KafkaAdmin, sink: SinkSpec, targets: Mapping[Partition, int]) -> dict[Partition, Committed]:
+def _await_commits(
+    admin: KafkaAdmin, sink: SinkSpec, targets: Mapping[Partition, int], stood: Mapping[Partition, Committed]
+) -> dict[Partition, Committed]:
+    """The group's commits once the worker has made new ones: a stopped partition's commit stands still."""
     deadline = monotonic() + ANSWER_WITHIN
     while monotonic() < deadline:
         after = admin.committed(sink.group)
-        if all(at in after and after[at].offset >= offset for at, offset in targets.items()):
+        made = {at: after[at].offset for at in targets if at in after and after[at] != stood.get(at)}
+        if made.keys() == targets.keys() and all(made[at] >= targets[at] for at in targets):
             return after
         sleep(0.2)
     raise KafkaFailed(
@@ -117,7 +124,8 @@ def _standing(at: Partition, committed: Mapping[Partition, Committed], start: in
     if commit is None:
         return Standing(at, None, start, end, "new")
     begin = beginning(committed=commit.offset, metadata=commit.metadata, earliest=start, end=end)
-    return Standing(at, commit.offset, start, end, begin.reason if isinstance(begin, Stop) else "ok")
+    state = begin.reason if isinstance(begin, Stop) else stop_told(commit.metadata) or "ok"
+    return Standing(at, commit.offset, start, end, state)
 
 
 def command_rows(sink: SinkSpec, targets: Mapping[Partition, int], now_ms: int) -> list[tuple[Partition, bytes, bytes]]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeAlias
 
 from workers.core.fence import Fence
 from workers.core.ledger import Ledger
 from workers.core.merge import Merge
 from workers.core.record import Partition, Record
-from workers.core.start import Start
+from workers.core.start import Start, Stop
 from workers.core.tracked import Tracked
 from workers.core.window import Held
+
+Offsets: TypeAlias = dict[Partition, tuple[int, str]]
+"""Partition -> (offset, metadata) of a commit."""
 
 _NOT_BEGUN = -1  # before any offset: a record that waits for this side waits until it has begun
 
@@ -23,7 +28,7 @@ class Shard:
     number: int
     merge: Merge
     ledgers: dict[Partition, Ledger] = field(default_factory=dict)  # of those that have begun
-    stopped: dict[Partition, str] = field(default_factory=dict)  # by a commit that cannot be trusted: why
+    stopped: dict[Partition, Stop] = field(default_factory=dict)  # until a person decides
     committed: dict[Partition, tuple[int, str]] = field(default_factory=dict)  # what the broker has been told
     repeatable: dict[Partition, int] = field(default_factory=dict)  # below it a former owner may have sent
     ends: dict[Partition, int] = field(default_factory=dict)
@@ -62,10 +67,19 @@ class Shard:
         """What must be fetched before the next record can go."""
         return [Partition(topic, self.number) for topic in self.merge.awaited()]
 
-    def to_commit(self) -> dict[Partition, tuple[int, str]]:
+    def to_commit(self) -> Offsets:
         """What the broker has not been told yet."""
-        offsets = {at: ledger.metadata() for at, ledger in self.ledgers.items() if at not in self.stopped}
-        return {at: offset for at, offset in offsets.items() if self.committed.get(at) != offset}
+        return {at: offset for at, offset in self.committable().items() if self.committed.get(at) != offset}
+
+    def committable(self, parked: Mapping[Partition, Iterable[int]] = MappingProxyType({})) -> Offsets:
+        """What may be committed, as if ``parked`` had finished too; nothing where the commit cannot be trusted."""
+        found: Offsets = {}
+        for at, ledger in self.ledgers.items():
+            stop = self.stopped.get(at)
+            if stop is None or stop.damaged:
+                offset, metadata = ledger.metadata(frozenset(parked.get(at, ())))
+                found[at] = offset, metadata if stop is None else stop.told(metadata)
+        return found
 
 
 def open_shard(number: int, topics: tuple[str, ...], merge_wait: float, now: float, *, tracks: bool) -> Shard:

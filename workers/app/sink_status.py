@@ -60,16 +60,16 @@ def _partitions(state: SinkState) -> list[dict[str, Any]]:
             "partition": at.number,
             "committed": shard.committed.get(at, (ledger.start, ""))[0],
             "end": shard.ends.get(at),
-            "stopped": shard.stopped.get(at),
+            "stopped": shard.stopped[at].reason if at in shard.stopped else None,
         }
         for shard in state.shards.values()
         for at, ledger in shard.ledgers.items()
     ]
     begun = {at for shard in state.shards.values() for at in shard.ledgers}
     rows += [
-        {"topic": at.topic, "partition": at.number, "committed": 0, "end": None, "stopped": why}
+        {"topic": at.topic, "partition": at.number, "committed": 0, "end": None, "stopped": stop.reason}
         for shard in state.shards.values()
-        for at, why in shard.stopped.items()
+        for at, stop in shard.stopped.items()
         if at not in begun
     ]
     return sorted(rows, key=lambda row: (row["topic"], row["partition"]))

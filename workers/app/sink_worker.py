@@ -204,10 +204,10 @@ class SinkWorker:
         """Nothing of a shard that is parking: its transaction commits further, and this might come after it."""
         parking = self._queue.numbers
         return {
-            at: ledger.metadata()
+            at: offset
             for shard in self.state.shards.values()
-            for at, ledger in shard.ledgers.items()
-            if at not in shard.stopped and shard.number not in parking
+            if shard.number not in parking
+            for at, offset in shard.committable().items()
         }
 
     # The parked state's rows.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from workers.core.finished import Finished
+from workers.core.finished import METADATA_LIMIT, Finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +18,24 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The commit cannot be trusted: a person decides (``relay offsets NAME --to ...``)."""
+    """A person decides (``relay offsets NAME --to ...``): the commit cannot be trusted, or a record cannot be read."""
 
     reason: str
+    damaged: bool = False  # at a record that cannot be read: what lies before it has been read, and is committed
+
+    def told(self, metadata: str) -> str:
+        """The metadata to commit: the reason, once there is nothing else to tell; `stop_told` reads it."""
+        return metadata or f"{_STOPPED}{self.reason}"[:METADATA_LIMIT]
 
 
 Beginning: TypeAlias = Start | Stop
+
+_STOPPED: Final = "or1s:"  # no form of `Finished`: whoever begins here tries to read on
+
+
+def stop_told(metadata: str | None) -> str | None:
+    """Why the worker has stopped where everything before has finished, as its commit tells; None: it has not."""
+    return metadata[len(_STOPPED) :] if metadata and metadata.startswith(_STOPPED) else None
 
 
 def beginning(
@@ -38,7 +50,7 @@ def beginning(
     finished records beyond the end, and skipping those offsets would lose what lies there now.
     """
     if committed is None:
-        gone = Stop("its commit is gone: the topic was created anew, or the commit expired")
+        gone = Stop("its commit is gone: the topic was created anew, or the commit expired; name it by --partition")
         return gone if known else Start(earliest)
     if committed < earliest:
         return Stop(f"records {committed} to {earliest - 1} expired before they were read")

@@ -204,7 +204,7 @@ class KafkaSource:
         except FATAL:
             raise
         except OffsetOutOfRangeError as error:
-            self._stop(consumer, error.args[0], "the next record expired, or the topic was created anew")
+            self._stop(consumer, error.args[0], Stop("the next record expired, or the topic was created anew"))
         except DamagedError as error:
             self._damaged(consumer, error)
         except KafkaError as error:
@@ -220,8 +220,8 @@ class KafkaSource:
             return
         del self._damages[error.at, error.offset]
         cause = f"the record at offset {error.offset} cannot be read ({error.why})"
-        why = f"{cause}; have it repaired, or stop the worker and pass it over in this partition alone"
-        self._stop(consumer, [TopicPartition(*error.at)], why)
+        why = f"{cause}; have it repaired, or pass it over"
+        self._stop(consumer, [TopicPartition(*error.at)], Stop(why, damaged=True))
 
     def _obey(self, consumer: KafkaConsumer) -> None:
         while True:
@@ -262,12 +262,12 @@ class KafkaSource:
             self._share.pending.discard(at)
             self._tell(self._owner.begun, self._share.epoch, at, start)
 
-    def _stop(self, consumer: KafkaConsumer, partitions: Iterable[Any], why: str) -> None:
+    def _stop(self, consumer: KafkaConsumer, partitions: Iterable[Any], stop: Stop) -> None:
         for found in partitions:
             at = Partition(found.topic, found.partition)
             consumer.pause(found)
             self._share.started.discard(at)
-            self._tell(self._owner.stopped, self._share.epoch, at, Stop(why))
+            self._tell(self._owner.stopped, self._share.epoch, at, stop)
 
     def _hand_over(self, consumer: KafkaConsumer, polled: Mapping[Any, list[Any]]) -> None:
         batches = [_batch(consumer, found, records) for found, records in polled.items()]
