@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TypeAlias
@@ -39,7 +40,7 @@ def read_timeline(
     ``committed`` gives the offsets of a group. Raises kafka-python's errors and `RegistryUnavailable`.
     """
     published: dict[str, list[Record]] = {}
-    numbers = {timeline.order_id}
+    tracked: defaultdict[str, set[str]] = defaultdict(set)
     for sink in topology.sinks.values():
         ends = _read_parked(timeline, sink, number)
         commits = committed(sink.group)
@@ -48,11 +49,11 @@ def read_timeline(
                 published[topic] = _read_published(timeline, topic, number)
             for record in published[topic]:
                 _add_end(timeline, sink, record, ends, commits.get(record.at))
-        numbers |= read_tracked(timeline, sink, number)
+        tracked[sink.vendor] |= read_tracked(timeline, sink, number)
     for records in published.values():
         for record in records:
             timeline.add(record, record.timestamp_ms, _event_words(timeline, record), "publisher")
-    read_changes(timeline, topology, numbers)
+    read_changes(timeline, topology, tracked)
     timeline.moments.sort(key=lambda moment: (moment.at_ms, moment.rank, moment.where, moment.offset))
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, TypeAlias
 
 from workers.app.order_timeline import Timeline
-from workers.app.topology import SinkSpec, Topology
+from workers.app.topology import PollerSpec, SinkSpec, Topology
 from workers.core.record import Record
+from workers.vendors import load
 
 Words: TypeAlias = Callable[[Mapping[str, Any]], str]
 """Says what a change event tells, and nothing of the customer."""
@@ -30,23 +32,43 @@ def read_tracked(timeline: Timeline, sink: SinkSpec, number: int | None) -> set[
     return numbers
 
 
-def read_changes(timeline: Timeline, topology: Topology, numbers: Iterable[str]) -> None:
-    """Add what the pollers have seen at the vendors since; ``numbers``: the order's, here and there."""
+def read_changes(timeline: Timeline, topology: Topology, tracked: Mapping[str, AbstractSet[str]]) -> None:
+    """Add what the pollers have seen at the vendors since; ``tracked``: its numbers there, as sinks keep them."""
     schemas, pollers = timeline.codec.codec.schemas, topology.pollers.values()
+    numbers = {
+        poller.vendor: numbers_at(poller.vendor, topology, timeline.order_id) | tracked.get(poller.vendor, set())
+        for poller in pollers
+    }
     for topic in sorted({topic for poller in pollers for topic in poller.publishes} & schemas.keys()):
         words = _WORDS.get(schemas[topic].today.name)
         vendors = {poller.vendor for poller in pollers if topic in poller.publishes}
         if words is not None:
-            _read_topic(timeline, topic, {f"{vendor}:{number}" for vendor in vendors for number in numbers}, words)
+            _read_topic(timeline, topic, {vendor: numbers[vendor] for vendor in vendors}, words)
 
 
-def _read_topic(timeline: Timeline, topic: str, keys: set[str], words: Words) -> None:
+def numbers_at(vendor: str, topology: Topology, order_id: str) -> set[str]:
+    """The order's numbers at a vendor, as its workers' configuration tells them; none: only the events tell."""
+    number_by = load(vendor).order_number
+    workers: list[SinkSpec | PollerSpec] = [*topology.sinks.values(), *topology.pollers.values()]
+    options = [worker.options for worker in workers if worker.vendor == vendor]
+    return set(filter(None, (number_by(one, order_id) for one in options))) if number_by else set()
+
+
+def _read_topic(timeline: Timeline, topic: str, numbers: Mapping[str, AbstractSet[str]], words: Words) -> None:
+    """Read the partitions of the keys; where a vendor's are not known, all of them."""
+    keys = {f"{vendor}:{number}" for vendor, ours in numbers.items() for number in ours}
+    sought = tuple(f"{vendor}:".encode() for vendor, ours in numbers.items() if not ours)
+    wanted, name = {key.encode() for key in keys}, timeline.order_id.encode()
+
+    def may_tell(record: Record) -> bool:
+        key, value = record.key or b"", record.value or b""
+        return key in wanted or (bool(sought) and key.startswith(sought) and name in value)
+
     places = {timeline.partition(topic, key) for key in keys}
-    wanted = {key.encode() for key in keys}
-    for at in sorted(place for place in places if place is not None):
-        for record in timeline.records(at, lambda one: one.key in wanted):
+    for at in timeline.reader.partitions(topic) if sought else sorted(place for place in places if place is not None):
+        for record in timeline.records(at, may_tell):
             content = timeline.decoded(record)
-            if content:
+            if content and (record.key in wanted or content.get("order_id") == timeline.order_id):
                 timeline.add(record, _when(content, record), words(content), str(content["vendor"]), rank=5)
 
 

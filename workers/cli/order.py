@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 def order(*, order_id: str, number: int | None, as_json: bool) -> int:
     """Tell an order's timeline from Kafka alone, oldest first: published, delivered or parked, and since.
 
-    Only the partition of the order's key is read, as Kafka's own partitioner places it. Kafka does not keep
-    when a record was delivered: such a line has the time of its publication.
+    Only the partition of the order's key is read, as Kafka's own partitioner places it; all of them only for the
+    stages of a vendor that has our order id in another field than its order number (order_id_from). Kafka does not
+    keep when a record was delivered: such a line has the time of its publication.
     """
     import os
 

@@ -195,6 +195,8 @@ class Vendor:
     poller_follows: bool = False  # it is an `OrderPoller`: it looks at the orders of its worker's ``follows`` topic
     session: Callable[[Any, Credentials], Session] | None = None  # (options, credentials) -> Session
     tracks: bool = False  # its deliveries leave marks, which are kept in the worker's ``tracks`` topic
+    # (options of its sink or its poller, order id) -> the number by which it knows the order; None: they do not tell
+    order_number: Callable[[Any, str], str | None] | None = None
 
 
 class UnknownVendorError(LookupError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workers.vendors import Variable, Vendor
-from workers.vendors.dcl.options import DclOptions
+from workers.vendors.dcl.options import DclOptions, order_number
 from workers.vendors.dcl.poller import DclPoller
 
 VENDOR = Vendor(
@@ -17,4 +17,5 @@ VENDOR = Vendor(
     ),
     poller_options=DclOptions,
     poller=DclPoller,
+    order_number=order_number,
 )

@@ -31,3 +31,8 @@ class DclOptions(BaseModel):
     accounts: tuple[Account, ...] = ()  # each is a shard of its own; none: all that the login sees, one shard
     page_size: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE)] = MAX_PAGE_SIZE
     raw: bool = False  # whether events carry DCL's own JSON, addresses and all
+
+
+def order_number(options: DclOptions, order_id: str) -> str | None:
+    """Return DCL's number of an order; None where our id stands in another field: only DCL's answers join the two."""
+    return order_id if options.order_id_from == "order_number" else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workers.vendors import Variable, Vendor
-from workers.vendors.ecourier.options import EcourierOptions, EcourierPollerOptions
+from workers.vendors.ecourier.options import EcourierOptions, EcourierPollerOptions, number_by
 from workers.vendors.ecourier.poller import EcourierPoller
 from workers.vendors.ecourier.session import EcourierSession, variables_fault
 from workers.vendors.ecourier.sink import EcourierSink
@@ -28,4 +28,5 @@ VENDOR = Vendor(
     poller_follows=True,
     session=EcourierSession,
     tracks=True,
+    order_number=number_by,
 )

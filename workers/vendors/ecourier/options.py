@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from workers.core.progress import Progress
-from workers.vendors.ecourier.numbers import HASHED, LEAST_HASH
+from workers.vendors.ecourier.numbers import HASHED, LEAST_HASH, order_number
 
 DEAD_STATUSES: Final = (-5, 401, 403)  # HTTP statuses, and below zero those in the body
 _PREFIX: Final = re.compile(r"[0-9A-Za-z_-]*[A-Za-z][0-9A-Za-z_-]*")
@@ -50,3 +50,10 @@ class EcourierPollerOptions(BaseModel):
     final_events: tuple[str, ...] = ("POD",)  # EventTypes that end a delivery
     raw: bool = False  # whether events carry e-Courier's own JSON, addresses and all
     dead_statuses: tuple[int, ...] = DEAD_STATUSES
+
+
+def number_by(options: EcourierOptions | EcourierPollerOptions, order_id: str) -> str | None:
+    """Return the OrderNumber that a sink of these options gives an order; None: a poller's do not tell."""
+    if isinstance(options, EcourierPollerOptions):
+        return None
+    return order_number(order_id, options.order_number_prefix, options.order_number_max)
