@@ -9,7 +9,7 @@ READY := .venv/.ready
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-demo: $(READY) ## a real Kafka, a vendor simulator and the worker, live (ARGS="--keep" leaves it running)
+demo: $(READY) ## a real Kafka, simulated vendors and all workers, live (ARGS="--keep" leaves it running)
 	@$(BIN)/relay demo $(ARGS)
 
 test: lint ## lint, types, layers, then every test (ARGS="-n 0" runs one at a time)
@@ -25,7 +25,7 @@ lint: $(READY) ## style, types, layers
 	@echo "layers"
 	@$(BIN)/lint-imports --no-cache >.venv/layers.txt || { cat .venv/layers.txt; exit 1; }
 
-bench: $(READY) ## records per second, beside the transport's own ceiling
+bench: $(READY) ## records per second beside the transport's own ceiling; what pollers and parked orders cost
 	@$(BIN)/python -m workers.devkit.bench $(ARGS)
 	@$(BIN)/python -m workers.devkit.bench_poller
 	@$(BIN)/python -m workers.devkit.bench_parked
