@@ -6,11 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
-from workers.cli.main import COMMANDS, LazyCommands, run
+from workers.cli.main import COMMANDS, LazyCommands, relay, run
+from workers.cli.show import show_table
 
 ROOT = Path(__file__).parents[2]
 HERE = [name for name in COMMANDS if (ROOT / f"workers/cli/{name}.py").exists()]
@@ -26,6 +29,30 @@ def python(code: str, **environ: str) -> subprocess.CompletedProcess[str]:
 def test_every_command_has_help_with_an_example(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*words, "--help"]) == 0
     assert "Example" in capsys.readouterr().out
+
+
+def every_command(words: list[str], group: click.Group) -> Iterator[tuple[list[str], click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield [*words, name], command
+        if isinstance(command, click.Group):
+            yield from every_command([*words, name], command)
+
+
+@pytest.mark.parametrize(
+    ("words", "command"), list(every_command([], relay)), ids=lambda it: " ".join(it) if isinstance(it, list) else ""
+)
+def test_help_can_be_copied_and_is_never_cut(
+    words: list[str], command: click.Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An example that is wrapped cannot be pasted into a shell."""
+    assert run([*words, "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    if command.epilog:
+        assert f"  {command.epilog}" in lines
+    assert [line for line in lines if line.endswith("...") and not line.startswith("Usage:")] == []
 
 
 def test_help_lists_every_command_within_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,3 +141,14 @@ def test_python_m_workers_is_relay() -> None:
     command = [sys.executable, "-m", "workers", "--help"]
     ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
     assert ended.stdout.startswith("Usage: relay")
+
+
+def test_no_color_leaves_no_escapes_in_a_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    show_table(["name"], [["A-1"]])
+    assert "\x1b[" in capsys.readouterr().out
+    monkeypatch.setenv("NO_COLOR", "1")
+    show_table(["name"], [["A-1"]])
+    assert "\x1b[" not in capsys.readouterr().out

@@ -186,3 +186,13 @@ def test_a_record_that_is_too_large_names_the_setting_and_no_kind_of_topic() -> 
     said = advice(MessageSizeTooLargeError())
     assert "max.message.bytes" in said
     assert "parked" not in said
+
+
+def test_a_cluster_out_of_reach_is_named_once_with_what_to_look_at() -> None:
+    from kafka.errors import KafkaTimeoutError  # noqa: PLC0415 - as above
+
+    from workers.edges.kafka_target import advice  # noqa: PLC0415 - as above
+
+    said = advice(KafkaTimeoutError("Unable to bootstrap from ['localhost:1']"))
+    assert said.count("KafkaTimeoutError") == 1
+    assert "KAFKA_BOOTSTRAP_SERVERS" in said

@@ -42,12 +42,18 @@ def order(*, order_id: str, number: int | None, as_json: bool) -> int:
         for sink, fence in timeline.parked.items():
             click.echo(f"{fence.records} records parked: relay parked show --sink {sink} {order_id}")
     if not timeline.moments:
-        say(
-            f"relay: nothing is known of {order_id} in its partition; expired, not published yet, or placed by another "
-            "partitioner than Kafka's own: then give --partition N"
-        )
+        say(f"relay: nothing is known of {order_id} in {_where_else(number)}")
         return 1
     return 0
+
+
+def _where_else(number: int | None) -> str:
+    if number is not None:
+        return f"partition {number}; expired, not published yet, or the topics have no such partition"
+    return (
+        "its partition; expired, not published yet, or placed by another partitioner than Kafka's own: "
+        "then give --partition N"
+    )
 
 
 def _read(configuration: Configuration, order_id: str, number: int | None) -> Timeline:

@@ -57,7 +57,11 @@ def parked() -> None:
     """
 
 
-@parked.command("list", epilog="Example: relay parked list --sink ecdp-sink --reason rejected")
+@parked.command(
+    "list",
+    short_help="Print one row per parked order.",
+    epilog="Example: relay parked list --sink ecdp-sink --reason rejected",
+)
 @SINK
 @REASON
 @JSON
@@ -82,7 +86,10 @@ def list_(name: str, reason: str | None, as_json: bool) -> int:
     return 0
 
 
-@parked.command(epilog="Example: relay parked show --sink ecdp-sink A-1001")
+@parked.command(
+    short_help="Print an order's parked records and their requests.",
+    epilog="Example: relay parked show --sink ecdp-sink A-1001",
+)
 @click.argument("order")
 @SINK
 @JSON
@@ -104,7 +111,10 @@ def show(order: str, name: str, as_json: bool) -> int:
     return 0
 
 
-@parked.command(epilog="Example: relay parked replay --sink ecdp-sink --all --reason rejected --rate 20/s")
+@parked.command(
+    short_help="Have the running worker deliver parked orders again.",
+    epilog="Example: relay parked replay --sink ecdp-sink --all --rate 20/s",
+)
 @click.argument("orders", nargs=-1, metavar="[ORDER...]")
 @SINK
 @click.option("--all", "everything", is_flag=True, help="All parked orders, or all of --reason.")
@@ -138,7 +148,10 @@ def replay(
     return _dry_run(chosen, as_json=as_json) if dry_run else _ask(chosen, wish, as_json=as_json)
 
 
-@parked.command(epilog="Example: relay parked discard --sink ecdp-sink A-1001 --why 'cancelled by phone'")
+@parked.command(
+    short_help="Give up on parked records: they are never delivered.",
+    epilog="Example: relay parked discard --sink ecdp-sink A-1001 --why 'by phone'",
+)
 @click.argument("orders", nargs=-1, required=True, metavar="ORDER...")
 @SINK
 @click.option("--first-only", is_flag=True, help="Only the first parked record of each; the rest stays parked.")
@@ -166,6 +179,8 @@ def _sink(name: str) -> tuple[Configuration, SinkSpec]:
     from workers.app.configuration import load_configuration, sink_named
 
     configuration = load_configuration(os.environ)
+    if name in configuration.topology.pollers:
+        raise click.UsageError(f"{name} is a poller and parks nothing.")
     return configuration, sink_named(configuration, name)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from workers.core.span import Span
 
 
-@click.command(epilog="Example: relay poll dcl --from 2026-11-22T06:00:00Z --to 2026-11-22T07:00:00Z")
+@click.command(epilog="Example: relay poll dcl --from 2026-11-22T06:00:00Z")
 @click.argument("vendor")
 @click.option("--from", "start", required=True, metavar="TIME", help="RFC 3339, such as 2026-11-22T06:00:00Z.")
 @click.option("--to", "end", metavar="TIME", help="Up to here; left out: up to now.")

@@ -20,7 +20,9 @@ def poller() -> None:
     """Steer a poller."""
 
 
-@poller.command(epilog="Example: relay poller reset dcl-poller --to 2026-11-20T00:00:00Z")
+@poller.command(
+    short_help="Move a poller's cursor back.", epilog="Example: relay poller reset dcl-poller --to 2026-11-20T00:00:00Z"
+)
 @click.argument("name")
 @click.option("--to", required=True, metavar="TIME", help="RFC 3339, such as 2026-11-20T00:00:00Z.")
 @click.option("--json", "as_json", is_flag=True, help="The same facts for a machine.")

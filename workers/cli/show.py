@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 WIDTH = 80  # columns where there is no terminal
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table that fits the terminal, or 80 columns; plain without a terminal or with NO_COLOR."""
+    import os
+
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    colours: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"  # rich would keep the bold
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, color_system=colours)
     table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")

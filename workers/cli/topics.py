@@ -44,7 +44,10 @@ def plan(allow_repartition: bool, as_json: bool) -> int:
     return 1 if _counts(changes)["impossible"] else 0
 
 
-@topics.command(epilog="Example: RELAY_REPLICATION_FACTOR=1 relay topics apply")
+@topics.command(
+    short_help="Make the changes, then read it all back.",
+    epilog="Example: RELAY_REPLICATION_FACTOR=1 relay topics apply",
+)
 @allow
 @as_json
 def apply(allow_repartition: bool, as_json: bool) -> int:
@@ -70,7 +73,10 @@ def apply(allow_repartition: bool, as_json: bool) -> int:
     return 1 if applied.left or applied.failures else 0
 
 
-@topics.command(epilog="Example: relay topics check || echo 'not as topics.yaml says'")
+@topics.command(
+    short_help="Exit with status 1 on any difference.",
+    epilog="Example: relay topics check || echo 'not as topics.yaml says'",
+)
 @as_json
 def check(as_json: bool) -> int:
     """Exit with status 1 on any difference, or on a schema change that is not FULL_TRANSITIVE compatible."""

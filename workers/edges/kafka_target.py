@@ -212,6 +212,7 @@ def advice(error: Exception) -> str:
 
 _TODO: Final[Sequence[tuple[type[Exception] | tuple[type[Exception], ...], str, str]]] = (
     (UnknownTopicOrPartitionError, "", "a topic is missing; run 'relay topics apply'"),
+    (KafkaTimeoutError, "bootstrap", "check that Kafka runs, KAFKA_BOOTSTRAP_SERVERS and KAFKA_SECURITY_PROTOCOL"),
     (KafkaTimeoutError, "metadata", "Kafka is out of reach, or a topic is missing; run 'relay topics apply'"),
     (ValueError, "partition", "give it as many partitions as the sink's topics have, see 'relay topics plan'"),
     (

@@ -13,8 +13,10 @@ from workers.core.record import Partition, Record
 
 def describe(error: Exception) -> str:
     """One line for people."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}"[:300] if text else type(error).__name__
+    name, text = type(error).__name__, " ".join(str(error).split())
+    if not text or text.startswith(name):  # kafka-python's errors begin with their names
+        return text[:300] or name
+    return f"{name}: {text}"[:300]
 
 
 def to_kafka(offsets: Mapping[Partition, tuple[int, str]]) -> dict[TopicPartition, OffsetAndMetadata]:
