@@ -9,7 +9,9 @@ Poller        a vendor's way to tell news.
 Call          an event mapped to the vendor's wire and checked against its limits.
 Flow          a conversation with a vendor: yields requests, is sent responses, returns a value.
 VendorClient  runs flows; the only one that really sends.
+Flight        a flow under way, with the lanes whose heads wait for what it returns.
 Outcome       what the vendor's answer means for this record.
+Mark          what a delivery leaves behind at the vendor, kept per order by a sink that tracks.
 Lane          the records of one order, one in flight at a time.
 Merge         one sequence out of a sink's co-partitioned topics.
 Ledger        per partition: which offsets are unfinished, and what may be committed.
