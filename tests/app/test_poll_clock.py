@@ -69,3 +69,15 @@ async def test_without_a_date_our_own_clock_counts() -> None:
     clock = PollClock(now.tools())
     await asked(now, clock, 5.0, None)
     assert clock.start.earlier_ms == OUR_MS
+
+
+@pytest.mark.parametrize("date_ms", [0, 253_402_300_799_000])
+async def test_a_date_years_off_is_no_clock(date_ms: int) -> None:
+    """To begin again in 1970 would publish every order that DCL ever had."""
+    now = Now()
+    tools = now.tools()
+    clock = PollClock(tools)
+    await asked(now, clock, 0.0, date_ms)
+    assert clock.start.earlier_ms == OUR_MS
+    assert tools.stats.skew_ms is None
+    assert tools.stats.notes == {"unlikely_date": 1}

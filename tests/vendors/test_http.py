@@ -57,6 +57,15 @@ def test_a_body_is_json_nothing_or_neither() -> None:
         json_body(httpx.Response(200, content=b"<p>", headers={"content-type": "text/html"}))
 
 
+def test_half_a_character_does_not_make_a_body_unreadable() -> None:
+    """A text that was cut at a column's width may end in the first half of an emoji."""
+    body = b'{"note": "ok \\ud83d\\ude00 \\uD83D", "next": "\\\\ud83d"}'
+    assert json_body(httpx.Response(200, content=body)) == {"note": "ok \U0001f600 ?", "next": "\\ud83d"}
+    for broken in (b'{"note": "\\ud83d', b'{"note": "\\ud83d", "x": NaN}', b'["\\ud83d"' + b"[" * 100_000):
+        with pytest.raises(NotJsonError):
+            json_body(httpx.Response(200, content=broken))
+
+
 def test_words_are_one_line_of_bounded_length() -> None:
     assert bounded(" a\n\tb ") == "a b"
     assert len(bounded("x" * 9999)) == 500

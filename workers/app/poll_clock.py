@@ -11,6 +11,8 @@ from workers.edges.vendor_session import Send
 from workers.vendors.http import http_date
 
 NOTABLE_MS = 2_000  # a clock so far off is said once
+NOBODYS_MS = 366 * 86_400_000  # one so far off is no clock: to follow it would tell all orders of the years between
+UNLIKELY_DATE = "unlikely_date"  # a note, counted in /status
 
 
 class PollClock:
@@ -38,6 +40,9 @@ class PollClock:
 
     def _dated(self, date_ms: int, sent: float) -> None:
         now = self._tools.monotonic()
+        if abs(date_ms - self._tools.wall_ms()) > NOBODYS_MS:
+            self._unlikely()
+            return
         if self._vendor_ms is None:
             # The earliest that the vendor's clock can have shown when the poll began.
             self._vendor_ms = date_ms - round((now - self._began) * 1000)
@@ -47,3 +52,9 @@ class PollClock:
         if abs(skew_ms) > NOTABLE_MS and (stats.skew_ms is None or abs(stats.skew_ms) <= NOTABLE_MS):
             log.warning("vendor_clock_differs", worker=self._tools.spec.name, seconds=round(skew_ms / 1000, 1))
         stats.skew_ms = skew_ms
+
+    def _unlikely(self) -> None:
+        notes = self._tools.stats.notes
+        if not notes[UNLIKELY_DATE]:
+            log.warning("vendor_answer_peculiar", worker=self._tools.spec.name, what=UNLIKELY_DATE)
+        notes[UNLIKELY_DATE] += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from datetime import datetime
@@ -26,10 +27,21 @@ def json_body(response: httpx.Response) -> Any:
     if not content or content.isspace():
         return None
     try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError as error:
+        return _parsed(content)
+    except (ValueError, RecursionError) as error:
         kind = response.headers.get("content-type", "no content type")
         raise NotJsonError(f"HTTP {response.status_code} with {kind}, not JSON") from error
+
+
+def _parsed(content: bytes) -> Any:
+    """Half a character (a lone surrogate: some text was cut at a column's width) becomes ``?``; the rest is whole."""
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        if b"\\ud" not in content.lower():
+            raise
+        whole = json.dumps(json.loads(content), ensure_ascii=False).encode(errors="replace")
+        return orjson.loads(whole)
 
 
 def bounded(text: str) -> str:

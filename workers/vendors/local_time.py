@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
+
+_LAST: Final = 253_402_300_799  # the last second of the year 9999
 
 
 class Moment(NamedTuple):
-    """Milliseconds since 1970. The two differ only where a local time comes twice, or never (daylight saving)."""
+    """Milliseconds since 1970. The two differ while a zone's clocks are put forward: the vendor's may not be."""
 
     earlier_ms: int
     later_ms: int
@@ -18,7 +20,8 @@ def moment(text: str, zone: ZoneInfo) -> Moment | None:
     """Read an ISO-8601 time; one without an offset is of ``zone``. None when it is none.
 
     The hour that comes twice may be either; `Moment.earlier_ms` is the safe one to continue from. The hour
-    that the clocks skip is nobody's: it too is read with both offsets, so the earlier lies before the gap.
+    that the clocks skip is nobody's: it too is read with both offsets, so the earlier lies before the gap. A vendor
+    whose "local" time is winter's all year means `Moment.later_ms` in summer.
     """
     try:
         given = datetime.fromisoformat(text)
@@ -31,14 +34,16 @@ def moment(text: str, zone: ZoneInfo) -> Moment | None:
 
 
 def on_the_wall(given: datetime, zone: ZoneInfo) -> Moment:
-    """What instants the clocks of ``zone`` may mean by a time."""
-    readings = [_millis(given.replace(tzinfo=zone, fold=fold)) for fold in (0, 1)]
-    return Moment(min(readings), max(readings))
+    """What instants the clocks of ``zone`` may mean by a time, and such as are never put forward."""
+    both = [given.replace(tzinfo=zone, fold=fold) for fold in (0, 1)]
+    readings = [_millis(one) for one in both]
+    unmoved = [_millis(one) + (one.dst() or timedelta()) // timedelta(milliseconds=1) for one in both]
+    return Moment(min(readings), max(*readings, *unmoved))
 
 
 def utc_text(ms: int) -> str:
-    """A time with whole seconds and an explicit offset: ``2026-11-22T17:00:00Z``."""
-    return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """A time with whole seconds and an explicit offset: ``2026-11-22T17:00:00Z``; none before 1970 or after 9999."""
+    return datetime.fromtimestamp(min(max(ms // 1000, 0), _LAST), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _millis(given: datetime) -> int:

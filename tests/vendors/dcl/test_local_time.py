@@ -19,19 +19,19 @@ def ms(text: str) -> int:
 @pytest.mark.parametrize(
     ("text", "earlier", "later"),
     [
-        ("2026-07-01T12:00:00", "2026-07-01T19:00:00+00:00", None),
+        ("2026-07-01T12:00:00", "2026-07-01T19:00:00+00:00", "2026-07-01T20:00:00+00:00"),
         ("2026-01-15T12:00:00", "2026-01-15T20:00:00+00:00", None),
         ("2026-07-01T12:00:00-08:00", "2026-07-01T20:00:00+00:00", None),
         ("2026-07-01T12:00:00Z", "2026-07-01T12:00:00+00:00", None),
         ("2026-03-08T01:59:59", "2026-03-08T09:59:59+00:00", None),
-        ("2026-03-08T03:00:00", "2026-03-08T10:00:00+00:00", None),
-        ("2026-11-01T00:59:59", "2026-11-01T07:59:59+00:00", None),
+        ("2026-03-08T03:00:00", "2026-03-08T10:00:00+00:00", "2026-03-08T11:00:00+00:00"),
+        ("2026-11-01T00:59:59", "2026-11-01T07:59:59+00:00", "2026-11-01T08:59:59+00:00"),
         ("2026-11-01T01:30:00", "2026-11-01T08:30:00+00:00", "2026-11-01T09:30:00+00:00"),
         ("2026-11-01T02:00:00", "2026-11-01T10:00:00+00:00", None),
     ],
 )
 def test_a_local_time_is_read_with_the_zones_rules_of_that_day(text: str, earlier: str, later: str | None) -> None:
-    """The hour that comes twice is first of all the earlier one."""
+    """The hour that comes twice is first of all the earlier one. In summer the vendor may still mean winter's time."""
     assert moment(text, PACIFIC) == Moment(ms(earlier), ms(later or earlier))
 
 
@@ -47,3 +47,10 @@ def test_what_is_no_time_is_none() -> None:
 
 def test_a_time_that_is_sent_carries_its_offset() -> None:
     assert utc_text(ms("2026-11-01T01:59:59-07:00")) == "2026-11-01T08:59:59Z"
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"), [(-62_135_596_801_000, "1970-01-01T00:00:00Z"), (1 << 60, "9999-12-31T23:59:59Z")]
+)
+def test_a_time_of_no_year_is_sent_as_the_nearest_that_can_be_written(ms: int, text: str) -> None:
+    assert utc_text(ms) == text

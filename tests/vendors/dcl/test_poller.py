@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
@@ -123,12 +124,12 @@ def test_orders_are_mapped_into_the_relays_words() -> None:
     ],
 )
 def test_each_stage_has_its_progress_and_an_unknown_one_flows(code: int | None, progress: str) -> None:
-    found = seen(ROW | {"order_stage": code, "shipments": None}, None, DclOptions())
+    found = seen(ROW | {"order_stage": code, "shipments": None}, None, DclOptions(), Counter())
     assert (found.stage.code, found.stage.progress) == (code, progress)
 
 
 def test_a_cancelled_order_is_cancelled_at_whatever_stage() -> None:
-    assert seen(ROW | {"is_cancelled": True}, None, DclOptions()).stage.progress == "cancelled"
+    assert seen(ROW | {"is_cancelled": True}, None, DclOptions(), Counter()).stage.progress == "cancelled"
 
 
 @pytest.mark.parametrize(
@@ -147,18 +148,18 @@ def test_a_cancelled_order_is_cancelled_at_whatever_stage() -> None:
 )
 def test_what_matters_of_an_order(change: dict[str, Any], matters: bool) -> None:
     """Another order of packages is none of it, nor is a stamp alone."""
-    before, after = seen(ROW, None, DclOptions()), seen(ROW | change, None, DclOptions())
+    before, after = seen(ROW, None, DclOptions(), Counter()), seen(ROW | change, None, DclOptions(), Counter())
     assert (before.digest != after.digest) is matters
 
 
 def test_the_order_id_comes_from_the_field_that_is_configured() -> None:
-    assert seen(ROW, None, DclOptions(order_id_from="po_number")).order_id == "100002"
-    assert seen(ROW, None, DclOptions(order_id_from="customer_number")).order_id is None
+    assert seen(ROW, None, DclOptions(order_id_from="po_number"), Counter()).order_id == "100002"
+    assert seen(ROW, None, DclOptions(order_id_from="customer_number"), Counter()).order_id is None
 
 
 def test_the_vendors_json_travels_only_when_it_is_asked_for_and_fits() -> None:
-    assert orjson.loads(seen(ROW, None, DclOptions(raw=True)).raw or "") == ROW
-    assert seen({**ROW, "custom_field1": "x" * 300_000}, None, DclOptions(raw=True)).raw is None
+    assert orjson.loads(seen(ROW, None, DclOptions(raw=True), Counter()).raw or "") == ROW
+    assert seen({**ROW, "custom_field1": "x" * 300_000}, None, DclOptions(raw=True), Counter()).raw is None
 
 
 def test_a_full_page_halves_the_window_until_one_page_holds_it() -> None:
@@ -222,6 +223,84 @@ def test_a_naive_stamp_of_the_hour_that_comes_twice_is_taken_in_either_window() 
     assert [order.modified_ms for order in reading.orders] == [second - 3_600_000]
 
 
+def test_a_summer_stamp_without_an_offset_may_be_of_clocks_that_are_never_put_forward() -> None:
+    """ "Local PST" as UTC-8 all year is an hour later than Pacific summer time: the row is in the window."""
+    noon = 1_782_936_000_000  # 2026-07-01T20:00:00Z
+    span = Span(noon - 60_000, noon + 60_000)
+    reading = respond(dcl(9).window(0, span, noon), answer(ROW | {"modified_at": "2026-07-01T12:00:00"}))
+    assert isinstance(reading, Reading)
+    assert [order.order_number for order in reading.orders] == ["TEST02"]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"order_stage": "abc"},
+        {"order_stage": 60.5},
+        {"order_stage": 2**40},
+        {"order_stage": {"code": 60}},
+        {"order_status": "normal"},
+        {"is_cancelled": "maybe"},
+        {"stage_description": ["Fully Shipped"]},
+        {"shipments": {}},
+        {"shipments": [None, 7]},
+        {"shipments": [{"ship_id": 1, "ship_date": [], "packages": [None, {"carton_id": {}}]}]},
+    ],
+)
+def test_what_cannot_be_read_of_one_order_holds_up_no_other(odd: dict[str, Any]) -> None:
+    reading = respond(dcl(9).window(0, HOUR, NOW), answer(ROW | odd, ROW | {"order_number": "NEXT"}))
+    assert isinstance(reading, Reading)
+    assert [order.order_number for order in reading.orders] == ["TEST02", "NEXT"]
+    assert reading.notes["unreadable_fields"] >= 1
+
+
+@pytest.mark.parametrize(("code", "name"), [("abc", "abc"), (2**40, "1099511627776"), (60.5, "60.5"), ("60", "60")])
+def test_a_stage_that_is_no_number_flows_as_its_text(code: Any, name: str) -> None:
+    found = seen(ROW | {"order_stage": code}, None, DclOptions(), Counter())
+    assert found.stage.name == name
+    assert found.digest != seen(ROW | {"order_stage": "other"}, None, DclOptions(), Counter()).digest
+
+
+def test_numbers_for_texts_are_read() -> None:
+    """DCL gives ids as either: an account that is configured is found by its number, too."""
+    row = ROW | {"order_number": 4711, "account_number": 10501}
+    reading = respond(dcl(9, accounts=("10501",)).window(0, HOUR, NOW), answer(row))
+    assert isinstance(reading, Reading)
+    assert [order.key for order in reading.orders] == ["10501/4711"]
+
+
+def many_packages(count: int) -> dict[str, Any]:
+    packages = [{"carton_id": f"DCLL{n:06}", "tracking_number": f"1Z05R2W1{n:012}"} for n in range(count)]
+    return ROW | {"shipments": [{"ship_id": 1, "packages": packages}, {"ship_id": 2, "packages": packages}]}
+
+
+def test_more_packages_than_an_event_can_hold_are_left_out_and_counted() -> None:
+    """An event that Kafka refuses would hold up every other order for ever."""
+    notes = Counter[str]()
+    found = seen(many_packages(30_000), None, DclOptions(), notes)
+    assert 0 < len(orjson.dumps(found.shipments)) < 1_500_000
+    assert notes["shipments_cut_short"] == 1
+    other = many_packages(30_000)
+    other["shipments"][1]["packages"][-1]["delivery_status"] = "Delivered"
+    assert seen(other, None, DclOptions(), notes).digest != found.digest, "what is left out matters all the same"
+
+
+def test_thousands_of_packages_are_told_whole() -> None:
+    notes = Counter[str]()
+    found = seen(many_packages(2_500), None, DclOptions(), notes)
+    assert [len(one["packages"]) for one in found.shipments] == [2_500, 2_500]
+    assert not +notes
+
+
+def test_texts_too_long_for_an_event_are_told_cut() -> None:
+    notes, long = Counter[str](), "x" * 2_000_000
+    shipment = {"shipping_carrier": long, "packages": [{"tracking_number": long}]}
+    odd = ROW | {"stage_description": long, "po_number": long, "shipments": [shipment]}
+    found = seen(odd, None, DclOptions(order_id_from="po_number"), notes)
+    assert len(orjson.dumps([found.stage.description, found.order_id, found.shipments])) < 100_000
+    assert notes == {"too_long_texts": 4, "shipments_cut_short": 0}
+
+
 PAGE = httpx.Response(200, content=b"<html>Sign in</html>", headers={"content-type": "text/html"})
 
 
@@ -238,7 +317,6 @@ PAGE = httpx.Response(200, content=b"<html>Sign in</html>", headers={"content-ty
         (answer({"order_stage": 10}), Unavailable),
         (answer("TEST02"), Unavailable),
         (answer(ROW | {"order_number": ""}), Unavailable),
-        (answer(ROW | {"order_stage": 2**40}), Unavailable),
         (answer(status=400, error_code=40), Unavailable),
         (answer(status=401, error_code=41), Denied),
         (answer(status=403, error_code=43), Denied),

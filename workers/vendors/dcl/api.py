@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 FIELDS: Final = (
     "order_status",
@@ -79,16 +81,19 @@ class _Wire(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
+UNREADABLE: Final = "unreadable_fields"  # a note, counted in /status
+
+
 class Package(_Wire):
     carton_id: Text = ""
     tracking_number: Text = ""
     delivery_status: Text = ""
-    delivery_date: str | None = None
+    delivery_date: Text = ""
 
 
 class Shipment(_Wire):
     ship_id: Text = ""
-    ship_date: str | None = None
+    ship_date: Text = ""
     carrier: Text = Field("", alias="shipping_carrier")
     sent_by: Text = Field("", alias="shipping_service")  # GROUND, 2DAY
     packages: Annotated[Sequence[Package], BeforeValidator(_items)] = ()
@@ -97,12 +102,36 @@ class Shipment(_Wire):
 class Order(_Wire):
     """Without an order number it is no order; everything else may be missing."""
 
-    order_number: Annotated[str, Field(min_length=1)]
+    order_number: Annotated[Text, Field(min_length=1)]
     account_number: Text = ""
-    order_stage: Annotated[int, Field(gt=-(2**31), lt=2**31)] | None = None
+    order_stage: Annotated[int, Field(gt=-(2**31), lt=2**31)] | None = None  # None: missing, or no such number
     stage_description: Text = ""
     order_status: int | None = None
     is_cancelled: Flag = False
     is_back_order: Flag = False
     shipments: Annotated[Sequence[Shipment], BeforeValidator(_items)] = ()
-    modified_at: str | None = None
+
+
+def order_of(row: Mapping[str, Any], notes: Counter[str]) -> Order:
+    """Read a row; what of it cannot be read counts as missing. Raises pydantic's ValidationError without a number.
+
+    Invariant: one order's odd field holds up no other order. Broken, its whole window would never be read.
+    """
+    try:
+        return Order.model_validate(row)
+    except ValidationError as error:
+        odd = [one["loc"] for one in error.errors(include_input=False, include_url=False)]
+        found = Order.model_validate(_without(row, odd))
+        notes[UNREADABLE] += len(odd)
+        return found
+
+
+def _without(row: Mapping[str, Any], places: Iterable[tuple[int | str, ...]]) -> Any:
+    """A copy without what stands there; from behind, for places in a list move up."""
+    copy = deepcopy(dict(row))
+    for *path, last in sorted(places, reverse=True):
+        inner: Any = copy
+        for step in path:
+            inner = inner[step]
+        inner.pop(last, None) if isinstance(inner, dict) else inner.pop(last)
+    return copy

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
 
 from workers.core.change import Seen, Stage, digest
 from workers.core.progress import Progress
-from workers.vendors.dcl.api import Order, Package, Shipment
+from workers.vendors.dcl.api import Order, Package, Shipment, order_of
 from workers.vendors.dcl.options import DclOptions
+from workers.vendors.fit import cut, raw_json
 
 STAGES: Final[Mapping[int, tuple[str, Progress]]] = {
     2: ("Order Cancelled", "cancelled"),
@@ -29,52 +32,76 @@ STAGES: Final[Mapping[int, tuple[str, Progress]]] = {
     70: ("Sub Order Shipped", "shipped"),
 }
 DELIVERED: Final = "delivered"
-LONGEST_RAW: Final = 262_144  # bytes
+LONGEST_SHIPMENTS: Final = 524_288  # bytes: some six thousand packages
+CUT_SHORT: Final = "shipments_cut_short"  # a note, counted in /status
 
 
-def seen(row: Mapping[str, Any], modified_ms: int | None, options: DclOptions) -> Seen:
-    """Map one order; raises pydantic's ValidationError for a row that is none.
+def seen(row: Mapping[str, Any], modified_ms: int | None, options: DclOptions, notes: Counter[str]) -> Seen:
+    """Map one order; raises pydantic's ValidationError for a row without a number.
 
     The digest holds all that subscribers are told, and the flags behind it; nothing else of an order matters.
     """
-    order = Order.model_validate(row)
+    order = order_of(row, notes)
     shipments = [_shipment(one) for one in sorted(order.shipments, key=lambda one: one.ship_id)]
-    order_id, now = row.get(options.order_id_from), stage(order)
+    order_id, now = row.get(options.order_id_from), stage(order, row.get("order_stage"))
     order_id = None if order_id in (None, "") else str(order_id)
     flags = [order.order_status, order.is_cancelled, order.is_back_order]
     return Seen(
         order_number=order.order_number,
-        stage=now,
-        digest=digest([order_id, now.code, now.description, flags, shipments]),
+        stage=replace(now, name=cut(now.name, notes), description=cut(now.description, notes)),
+        digest=digest([order_id, now.name if now.code is None else now.code, now.description, flags, shipments]),
         fields=row,
         account=order.account_number,
-        order_id=order_id,
-        shipments=shipments,
+        order_id=order_id and cut(order_id, notes),
+        shipments=fitting(shipments, notes),
         modified_ms=modified_ms,
-        raw=_raw(row) if options.raw else None,
+        raw=raw_json(row, notes) if options.raw else None,
     )
 
 
-def _raw(row: Mapping[str, Any]) -> str | None:
-    """The JSON as it came; nothing where an event would grow larger than Kafka takes: that would stop the shard."""
-    text = orjson.dumps(row)
-    return text.decode() if len(text) <= LONGEST_RAW else None
-
-
-def stage(order: Order) -> Stage:
-    """A code that DCL's page does not list flows all the same, as ``unknown``."""
+def stage(order: Order, as_sent: Any) -> Stage:
+    """A code that DCL's page does not list flows all the same, as ``unknown``; one that is no number, as its text."""
     description, progress = STAGES.get(order.order_stage or 0, ("", "unknown"))
     if order.is_cancelled:
         progress = "cancelled"
     elif progress == "shipped" and _arrived(order.shipments):
         progress = "delivered"
-    name = "" if order.order_stage is None else str(order.order_stage)
+    name = str(as_sent) if isinstance(as_sent, str | float | int) else ""
+    if order.order_stage is not None:
+        name = str(order.order_stage)
     return Stage(name, order.order_stage, order.stage_description or description, progress)
 
 
 def _arrived(shipments: Sequence[Shipment]) -> bool:
     packages = [package for shipment in shipments for package in shipment.packages]
     return bool(packages) and all(package.delivery_status.strip().lower() == DELIVERED for package in packages)
+
+
+def fitting(shipments: list[dict[str, Any]], notes: Counter[str]) -> list[dict[str, Any]]:
+    """As much of them as an event can hold. The digest is of all: any change is told, if not all that has changed."""
+    if len(orjson.dumps(shipments)) <= LONGEST_SHIPMENTS:
+        return shipments
+    left, held = LONGEST_SHIPMENTS, []
+    for shipment in shipments:
+        packages: list[dict[str, Any]] = []
+        short = _cut_all(shipment, notes) | {"packages": packages}
+        left -= _size(short)
+        for package in shipment["packages"]:
+            short_package = _cut_all(package, notes)
+            left -= _size(short_package)
+            packages += [short_package] if left >= 0 else []
+        held += [short] if left >= 0 or packages else []
+    notes[CUT_SHORT] += left < 0
+    return held
+
+
+def _cut_all(fields: Mapping[str, Any], notes: Counter[str]) -> dict[str, Any]:
+    return {name: cut(value, notes) if isinstance(value, str) else value for name, value in fields.items()}
+
+
+def _size(fields: Mapping[str, Any]) -> int:
+    """Bytes that its texts take, at most."""
+    return sum(len(value.encode()) + 4 for value in fields.values() if isinstance(value, str)) + 4
 
 
 def _shipment(shipment: Shipment) -> dict[str, Any]:

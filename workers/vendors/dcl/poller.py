@@ -118,7 +118,7 @@ class DclPoller:
     def _reading(self, dcl: Wire, rows: Rows, asked: Span | None) -> Reading | PollFault:
         notes: Counter[str] = Counter()
         try:
-            return Reading(tuple(self._within(dcl.zone, rows, asked, notes)), asked, notes)
+            return Reading(tuple(self._within(dcl.zone, rows, asked, notes)), asked, +notes)
         except ValidationError as error:
             place = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
             return Unavailable(f"HTTP 200 with an order that is none: {place}")
@@ -138,12 +138,12 @@ class DclPoller:
             ):
                 notes[OUTSIDE] += 1
                 continue
-            yield seen(row, None if found is None else found.earlier_ms, self.options)
+            yield seen(row, None if found is None else found.earlier_ms, self.options, notes)
 
     def _ours(self, shard: int, rows: Iterable[dict[str, Any]]) -> Rows:
         """Another account's orders are another shard's, should DCL not keep to the filter: told once, not twice."""
         account = self._account(shard)
-        return [row for row in rows if account is None or row.get("account_number") == account]
+        return [row for row in rows if account is None or str(row.get("account_number")) == account]
 
     def _account(self, shard: int) -> str | None:
         return self.options.accounts[shard] if self.options.accounts else None

@@ -7,26 +7,22 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-import orjson
-
 from workers.core.change import Seen, Stage, digest
 from workers.core.happening import Happening, Look
 from workers.vendors.ecourier.api import OrderEvent, members
 from workers.vendors.ecourier.lookup import FoundOrder
 from workers.vendors.ecourier.options import EcourierPollerOptions
 from workers.vendors.ecourier.times import read
+from workers.vendors.fit import cut, raw_json
 from workers.vendors.local_time import moment, on_the_wall
 
 DESCRIPTIONS: Final[Mapping[str, str]] = {"N": "New", "A": "Assigned", "X": "Deleted", "T": "Template"}
 NO_ID: Final = frozenset({"", "0"})  # an integer that was never set
 YEARS: Final = range(1900, 9999)  # databases write no date as one of year 1, and no end as one of 9999
-LONGEST_TEXT: Final = 16_384  # characters of one field
-LONGEST_RAW: Final = 262_144  # bytes
 
 # Notes, counted in /status.
 UNREADABLE_TIME: Final = "unreadable_event_time"
 WITHOUT_ID: Final = "events_without_id"
-TOO_LONG: Final = "too_long_texts"
 
 
 def look_of(found: FoundOrder, number: str, zone: ZoneInfo, options: EcourierPollerOptions) -> Look:
@@ -38,14 +34,14 @@ def look_of(found: FoundOrder, number: str, zone: ZoneInfo, options: EcourierPol
 
 
 def _seen(found: FoundOrder, number: str, options: EcourierPollerOptions, notes: Counter[str]) -> Seen:
-    status = _cut((found.order.order_status or "").strip(), notes)
+    status = cut((found.order.order_status or "").strip(), notes)
     meant = {name.strip().casefold(): progress for name, progress in options.progress.items()}
     return Seen(
         order_number=number,
         stage=Stage(status, None, DESCRIPTIONS.get(status.upper(), ""), meant.get(status.casefold(), "unknown")),
         digest=digest([status]),
         fields={"OrderStatus": status},
-        raw=_raw(found.fields, notes) if options.raw else None,
+        raw=raw_json(found.fields, notes) if options.raw else None,
     )
 
 
@@ -58,8 +54,8 @@ def _happenings(
         content = _content(event)
         if not any(content.values()):
             continue  # an empty element: nothing has happened
-        of_content, own = digest(content), _cut((event.order_event_id or "").strip(), notes)
-        fitting = {name: text and _cut(text, notes) for name, text in content.items()}
+        of_content, own = digest(content), cut((event.order_event_id or "").strip(), notes)
+        fitting = {name: text and cut(text, notes) for name, text in content.items()}
         notes[WITHOUT_ID] += own in NO_ID
         occurred_ms = occurred(event.event_date_time, zone)
         notes[UNREADABLE_TIME] += occurred_ms is None
@@ -67,7 +63,7 @@ def _happenings(
             id=f"h-{of_content.hex()}" if own in NO_ID else own,
             digest=of_content,
             occurred_ms=occurred_ms,
-            content=fitting | {"raw": _raw(fields, notes) if options.raw else None},
+            content=fitting | {"raw": raw_json(fields, notes) if options.raw else None},
             ends=(event.event_type or "").strip().casefold() in final,
         )
 
@@ -84,21 +80,6 @@ def _content(event: OrderEvent) -> dict[str, str | None]:
         "event_note": event.event_note,
         "edi_note": event.edi_note,
     }
-
-
-def _cut(text: str, notes: Counter[str]) -> str:
-    """Invariant: no event grows larger than Kafka takes. Broken, it would hold up all orders of its shard for ever."""
-    if len(text) <= LONGEST_TEXT:
-        return text
-    notes[TOO_LONG] += 1
-    return text[: LONGEST_TEXT - 1] + "\u2026"
-
-
-def _raw(fields: Mapping[str, Any], notes: Counter[str]) -> str | None:
-    """The JSON as it came, or nothing: cut short it would be none."""
-    text = orjson.dumps(fields)
-    notes[TOO_LONG] += len(text) > LONGEST_RAW
-    return text.decode() if len(text) <= LONGEST_RAW else None
 
 
 def occurred(text: str | None, zone: ZoneInfo) -> int | None:
