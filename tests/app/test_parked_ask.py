@@ -10,8 +10,8 @@ from workers.app.parked_ask import TAKEN_WITHIN, End, Following, Watch, commands
 from workers.app.parked_orders import ParkedOrder
 from workers.app.topology import SinkSpec
 from workers.core.fence import NO_KEY, Fence, ParkReason
-from workers.core.parked import fence_row, read_row
 from workers.core.parked_commands import Discard, Replay, command_key, command_row
+from workers.core.parked_rows import fence_row, read_row
 from workers.core.record import Record
 from workers.edges.kafka_client import KafkaFailed
 

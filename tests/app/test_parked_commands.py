@@ -11,8 +11,8 @@ from workers.app.parking import ParkQueue
 from workers.app.shard import Shard
 from workers.core.fence import Fence, ParkReason
 from workers.core.outcome import Rejected
-from workers.core.parked import read_row
 from workers.core.parked_commands import Discard, Replay
+from workers.core.parked_rows import read_row
 
 NOW_MS = 1_000_000  # of the rig's clock
 KEY = "\0asked"

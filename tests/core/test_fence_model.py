@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from workers.core.fence import Fence, ParkReason
-from workers.core.parked import Parking, fence_row, is_original, parked_headers, read_row, source_record, stories
+from workers.core.parked import Parking, is_original, parked_headers, source_record, stories
+from workers.core.parked_rows import fence_row, read_row
 from workers.core.record import Record
 
 

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workers.core.fence import Fence, ParkReason
-from workers.core.parked import Parking, fence_row, parked_headers, read_row, source_record
+from workers.core.parked import Parking, parked_headers, source_record
 from workers.core.parked_commands import BeginAt, command_row
+from workers.core.parked_rows import fence_row, read_row
 from workers.core.record import Record
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))

@@ -12,8 +12,8 @@ from time import monotonic, time_ns
 from workers.app.parked_orders import ParkedOrder, fence_of, row_name
 from workers.app.topology import SinkSpec
 from workers.core.fence import Fence
-from workers.core.parked import read_row
 from workers.core.parked_commands import Discard, Replay, command_key, command_row
+from workers.core.parked_rows import read_row
 from workers.core.record import Partition, Record
 from workers.edges.kafka_admin import open_admin
 from workers.edges.kafka_client import KafkaConnection, KafkaFailed

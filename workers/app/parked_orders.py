@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from workers.app.topology import SinkSpec
 from workers.core.fence import NO_KEY, Fence
-from workers.core.parked import Story, order_of, read_row, stories
+from workers.core.parked import Story, order_of, stories
+from workers.core.parked_rows import read_row
 from workers.core.record import Partition, Record
 from workers.edges.kafka_parked import one_pass
 from workers.edges.kafka_reader import PartitionReader, all_partitions

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 from workers.app.shard import Shard
 from workers.core.fence import Fence
-from workers.core.parked import read_row
 from workers.core.parked_commands import Command, is_command
+from workers.core.parked_rows import read_row
 from workers.core.record import Record
 from workers.edges.log import log
 

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from workers.app.state import SinkState
 from workers.core.fence import NO_KEY, Fence
 from workers.core.lanes import Entry
-from workers.core.parked import Parking, fence_row, parked_headers
+from workers.core.parked import Parking, parked_headers
+from workers.core.parked_rows import fence_row
 from workers.core.record import Partition
 from workers.edges.kafka_target import Outgoing
 from workers.edges.log import log

@@ -1,18 +1,14 @@
-"""What a parked record says of itself, and the row that keeps its order's fence."""
+"""What a parked record says of itself: where it came from, why it is here, and in whose sequence it stands."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from sys import intern
 from typing import NamedTuple
 
-import orjson
-
-from workers.core.fence import NO_KEY, Fence, ParkReason
-from workers.core.parked_commands import COMMANDS, Command, Discard, read_command
+from workers.core.fence import NO_KEY, ParkReason
+from workers.core.parked_commands import Discard
 from workers.core.record import Headers, Record
 
 PREFIX = "relay-"
@@ -22,7 +18,6 @@ DISCARDED_AT = "relay-discarded-at"
 DISCARDED_FIRST = "relay-discarded-first"
 DISCARDED_LAST = "relay-discarded-last"
 _COORDINATES = ("relay-source-topic", "relay-source-partition", "relay-source-offset", "relay-source-timestamp")
-_ROW_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,51 +147,6 @@ def is_original(parked: Record) -> bool:
     A copy that was taken for a record would be delivered a second time, after what followed it.
     """
     return parked.header(REPLAYS) is None and parked.header(DISCARDED_AT) is None
-
-
-def fence_row(fence: Fence) -> bytes:
-    """The value of the order's row in the parked state; its key is the order id."""
-    row = {
-        "version": _ROW_VERSION,
-        "kind": "fence",
-        "reason": fence.reason.value,
-        "detail": fence.detail,
-        "since": fence.since_ms,
-        "records": fence.records,
-        "first": fence.first,
-        "last": fence.last,
-        "opens": fence.opens,
-        "mended": fence.mended,
-        "replays": fence.replays,
-        "command": fence.command,
-        "passes": fence.passes,
-    }
-    return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-
-
-def read_row(value: bytes) -> Fence | Command:
-    """Read a row of the parked state; raises `ValueError` when it is not ours."""
-    row = orjson.loads(value)
-    if not isinstance(row, dict) or row.get("version") != _ROW_VERSION:
-        raise ValueError("a row of an unknown version")
-    try:
-        if row["kind"] in COMMANDS:
-            return read_command(row)
-        return Fence(
-            reason=ParkReason(row["reason"]),
-            detail=intern(str(row["detail"])),  # a hundred thousand orders may have been refused in the same words
-            since_ms=int(row["since"]),
-            records=int(row["records"]),
-            first=row["first"],
-            last=row["last"],
-            opens=bool(row["opens"]),
-            mended=bool(row["mended"]),
-            replays=int(row["replays"]),
-            command=row["command"],
-            passes=bool(row["passes"]),
-        )
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"a row that lacks {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

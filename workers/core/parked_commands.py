@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, assert_never
 
-_ROW_VERSION = 1
+ROW_VERSION: Final = 1  # of every row of the parked state
 
 COMMANDS: Final = ("offsets", "replay", "discard")
 
@@ -69,7 +69,7 @@ def command_row(command: Command) -> bytes:
             row |= {"by": by, "why": why, "first_only": first_only}
         case _:
             assert_never(command)
-    return json.dumps({"version": _ROW_VERSION} | row, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps({"version": ROW_VERSION} | row, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def read_command(row: Mapping[str, Any]) -> Command:

@@ -14,7 +14,8 @@ import httpx
 
 from workers.app.topology import SinkSpec
 from workers.core.fence import Fence, ParkReason
-from workers.core.parked import Parking, fence_row, parked_headers
+from workers.core.parked import Parking, parked_headers
+from workers.core.parked_rows import fence_row
 from workers.core.record import Headers, Record
 from workers.devkit import child
 from workers.devkit.bench_load import CREATED
