@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeAlias
 
 import pytest
 
+from tests.vendors.events import created_with, millis, status_with
 from workers.core.events import Created, Event, OrderState, Status
 from workers.vendors import Attempt, Call
 from workers.vendors.ecdp.sink import EcdpOptions, EcdpSink
@@ -51,10 +51,6 @@ def money(text: str) -> bytes:
     return unscaled.to_bytes((unscaled.bit_length() + 8) // 8, "big", signed=True)
 
 
-def millis(text: str | int) -> int:
-    return text if isinstance(text, int) else round(datetime.fromisoformat(text).timestamp() * 1000)
-
-
 def line_of(given: dict[str, Any]) -> dict[str, Any]:
     line = LINE | given
     return line | {"unit_price": money(line["unit_price"]), "attributes": attributes_of(line["attributes"])}
@@ -75,22 +71,11 @@ def created_of(**given: Any) -> Created:
         "lines": [line_of(each) for each in order["lines"]],
         "attributes": attributes_of(order["attributes"]),
     }
-    return Created(order["order_id"], {"event_id": "e1", "occurred_at": 0, "producer": "", "order": order})
+    return created_with(order)
 
 
 def status_of(order_id: str = "12345", status: OrderState = "paid", website_id: int | None = None) -> Status:
-    return Status(
-        order_id,
-        {
-            "event_id": "e2",
-            "occurred_at": 0,
-            "producer": "",
-            "order_id": order_id,
-            "status": status,
-            "reason": None,
-            "website_id": website_id,
-        },
-    )
+    return status_with(order_id, status, website_id)
 
 
 def sink_of(**options: Any) -> EcdpSink:

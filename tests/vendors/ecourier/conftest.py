@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, TypeAlias
 
 import httpx
 import pytest
 
+from tests.vendors.events import created_with, millis, status_with
 from workers.core.events import Created, Event, OrderState, Status
 from workers.core.tracked import Tracked
 from workers.vendors import Attempt, Call, Flow
@@ -53,12 +53,8 @@ DELIVERY: dict[str, Any] = {
 
 def stop_of(given: dict[str, Any]) -> dict[str, Any]:
     stop = STOP | given
-    times = {name: millis(stop[name]) for name in ("scheduled_at", "early_at", "late_at")}
-    return stop | times
-
-
-def millis(text: str | int | None) -> int | None:
-    return round(datetime.fromisoformat(text).timestamp() * 1000) if isinstance(text, str) else text
+    times = {name: stop[name] for name in ("scheduled_at", "early_at", "late_at")}
+    return stop | {name: None if at is None else millis(at) for name, at in times.items()}
 
 
 def created_of(order_id: str = "A-1", *, state: OrderState | None = None, bare: bool = False, **given: Any) -> Created:
@@ -67,12 +63,11 @@ def created_of(order_id: str = "A-1", *, state: OrderState | None = None, bare: 
     pieces = [PIECE | each for each in delivery["pieces"]]
     delivery |= {"pieces": pieces, "stops": [stop_of(each) for each in delivery["stops"]]}
     order: Any = {"order_id": order_id, "status": state, "delivery": None if bare else delivery}
-    return Created(order_id, {"event_id": "e1", "occurred_at": 0, "producer": "", "order": order})
+    return created_with(order)
 
 
 def status_of(order_id: str = "A-1", status: OrderState = "canceled") -> Status:
-    told: Any = {"event_id": "e2", "occurred_at": 0, "producer": "", "reason": None, "website_id": None}
-    return Status(order_id, told | {"order_id": order_id, "status": status})
+    return status_with(order_id, status)
 
 
 def sink_of(account: dict[str, str] | None = None, **options: Any) -> EcourierSink:

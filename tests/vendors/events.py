@@ -1,0 +1,21 @@
+"""Events around what a test writes for people."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from workers.core.events import Created, OrderState, Status
+
+
+def created_with(order: Any) -> Created:
+    return Created(order["order_id"], {"event_id": "e1", "occurred_at": 0, "producer": "", "order": order})
+
+
+def status_with(order_id: str, status: OrderState, website_id: int | None = None) -> Status:
+    told: Any = {"event_id": "e2", "occurred_at": 0, "producer": "", "reason": None}
+    return Status(order_id, told | {"order_id": order_id, "status": status, "website_id": website_id})
+
+
+def millis(text: str | int) -> int:
+    return text if isinstance(text, int) else round(datetime.fromisoformat(text).timestamp() * 1000)
