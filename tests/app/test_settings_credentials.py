@@ -73,6 +73,7 @@ def test_a_key_that_would_split_a_header_is_refused(key: str) -> None:
         "api.acme.example",
         "https://",
         "https://host:port",
+        "https://a host",
         f"https://api.acme.example/?key={CANARY}",
         "http://localhost.evil.example",
         "http://127.0.0.1.evil.example",

@@ -151,6 +151,8 @@ def test_a_wrong_override_is_named_by_its_whole_variable(folder: Path, variable:
         ("drain: 30s", "linger: 30s", "linger: 30s", "did you mean 'batch.linger'?"),
         ("drain: 30s", "name: x", "name: x", "unknown key 'name'"),
         ("drain: 30s", "options: {}", "options: {}", "unknown key 'options'"),
+        ("session: 45s", "session: 0s", "session: 0s", "session: 1s to 30m is wanted"),
+        ("session: 45s", "session: 2h", "session: 2h", "session: 1s to 30m is wanted"),
         ("mode: AddOrReplace", "mode: addorreplace", "mode: addorreplace", "'AddOrReplace'"),
         ("time_zone: event", "time_zone: local", "time_zone: local", "'utc'"),
         ("max_in_flight: 64", "max_in_flight: 0", "max_in_flight: 0", "more than 0 is wanted"),

@@ -204,7 +204,8 @@ _WANTED = {
     "model_type": "a block of keys is wanted",
     "too_short": "at least one is wanted",
     "greater_than": "more than 0 is wanted",
-    "greater_than_equal": "0 or more is wanted",
+    "greater_than_equal": "{ge:g} or more is wanted",
+    "less_than_equal": "at most {le:g} is wanted",
     "path_type": "the path of a file is wanted",
     "bool_parsing": "true or false is wanted",
 }
@@ -217,4 +218,4 @@ def _wanted(error: ErrorDetails) -> str:
         return str(context["error"])
     if "expected" in context:
         return f"{context['expected']} is wanted"
-    return _WANTED.get(error["type"], error["msg"])
+    return _WANTED[error["type"]].format(**context) if error["type"] in _WANTED else error["msg"]

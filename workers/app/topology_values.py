@@ -19,6 +19,14 @@ def seconds(value: Any) -> float:
     return float(found[1]) * _SECONDS[found[2]]
 
 
+def session(value: Any) -> float:
+    """What a cluster may be set to take, as seconds; raises ValueError for anything else."""
+    found = seconds(value)
+    if not 1.0 <= found <= 1800.0:  # noqa: PLR2004 - as the text says
+        raise ValueError("1s to 30m is wanted")
+    return found
+
+
 def size(value: Any) -> int:
     """``48MiB``, ``64KiB`` or a plain number as bytes; raises ValueError for anything else."""
     text = "" if isinstance(value, bool) else str(value)
@@ -46,7 +54,7 @@ def config_value(value: Any) -> str:
 
 
 Seconds = Annotated[float, BeforeValidator(seconds), Field(ge=0)]
-Session = Annotated[float, BeforeValidator(seconds), Field(ge=1, le=1800)]  # what a cluster may be set to take
+Session = Annotated[float, BeforeValidator(session)]
 PositiveSeconds = Annotated[float, BeforeValidator(seconds), Field(gt=0)]
 Size = Annotated[int, BeforeValidator(size), Field(gt=0)]
 Count = Annotated[int, BeforeValidator(whole), Field(gt=0)]

@@ -15,7 +15,7 @@ def url_fault(place: str, url: str, *, allow_http: bool) -> Fault | None:
         _ = parts.port
     except ValueError:
         return Fault(place, "not a URL; wanted: https://HOST[:PORT][/PATH]")
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or any(one.isspace() for one in url):
         return Fault(place, "not a URL; wanted: https://HOST[:PORT][/PATH]")
     if parts.username is not None or parts.password is not None:
         return Fault(place, "must not hold a user or password; give them in their own variables")
