@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import subprocess
 import time
 from collections import defaultdict
@@ -19,6 +17,7 @@ import httpx
 
 from tests.system.kafka_side import COMPACT, KafkaSide
 from tests.system.rig import ROOT, Relay, Vendor, fresh, launch, relay_command, wait_for
+from tests.system.topics import Topic, create, write_topology
 from workers.devkit.simulators.ecourier_events import identities, told_identity
 from workers.edges.avro import Codec
 from workers.edges.schemas import load_topic
@@ -68,31 +67,17 @@ class EcourierPollRig:
 
     def prepare(self) -> None:
         """Write topics.yaml and create its topics."""
+        partitions = self.kafka.partitions
+        own = {
+            self.stages_topic: Topic(partitions, PLAIN, "order-stage-changed"),
+            self.events_topic: Topic(partitions, PLAIN, "courier-order-event"),
+            self.state_topic: Topic(partitions, COMPACT, "ecourier-poll-state"),
+        }
+        topics, workers = self.kafka.blocks()
+        workers[self.sink] |= QUICK
+        write_topology(self.folder, topics | own, workers | {self.poller: self._poller()})
         self.kafka.create_topics()
-        file = self.kafka.topology(self.folder)
-        document = json.loads(file.read_text())
-        schemas = {
-            self.stages_topic: ("order-stage-changed", PLAIN),
-            self.events_topic: ("courier-order-event", PLAIN),
-            self.state_topic: ("ecourier-poll-state", COMPACT),
-        }
-        for topic, (schema, config) in schemas.items():
-            shutil.copy(ROOT / f"schemas/{schema}.avsc", self.folder / f"schemas/{topic}.avsc")
-            document["topics"][topic] = {
-                "schema": f"schemas/{topic}.avsc",
-                "partitions": self.kafka.partitions,
-                "replication_factor": 1,
-                "config": config,
-            }
-        document["workers"][self.sink] |= QUICK
-        document["workers"][self.poller] = self._poller()
-        file.write_text(json.dumps(document))
-        made = {
-            topic: {"num_partitions": self.kafka.partitions, "replication_factor": 1, "configs": config}
-            for topic, (_, config) in schemas.items()
-        }
-        self.kafka.admin.create_topics(made)
-        self.kafka.admin.wait_for_topics(list(made))
+        create(self.kafka.admin, own)
 
     def _poller(self) -> dict[str, Any]:
         return {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,13 +13,13 @@ from typing import Any
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource
 
+from tests.system.topics import ROOT, Topic, create, read_whole, write_topology
 from workers.core.finished import Finished
 from workers.edges.avro import Codec
 from workers.edges.kafka_damage import mend
 from workers.edges.kafka_target import kafka_headers
 from workers.edges.schemas import load_topic
 
-ROOT = Path(__file__).parents[2]
 NOW = 1_750_000_000_000
 LIMIT = 1_048_588
 STAMPED = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": LIMIT, "min.insync.replicas": 1}
@@ -82,23 +81,18 @@ class KafkaSide:
         }
 
     def topology(self, folder: Path) -> Path:
-        """Write topics.yaml (as JSON, which is YAML too) and the schemas beside it."""
-        file = folder / "topics.yaml"
-        (folder / "schemas").mkdir(exist_ok=True)
-        sides = [self, self.beside] if self.beside else [self]
-        for topic, schema in (row for side in sides for row in side.schemas.items()):
-            shutil.copy(ROOT / f"schemas/{schema}.avsc", folder / f"schemas/{topic}.avsc")
-        topics = {name: topic for side in sides for name, topic in side._topics().items()}
-        workers = {side.worker: side._sink() for side in sides}
-        file.write_text(json.dumps({"version": 1, "topics": topics, "workers": workers}))
-        return file
+        """Write topics.yaml and the schemas beside it."""
+        return write_topology(folder, *self.blocks())
 
-    def _topics(self) -> dict[str, Any]:
-        return {
-            name: {"partitions": self.partitions, "replication_factor": 1, "config": config}
-            | ({"schema": f"schemas/{name}.avsc"} if name in self.schemas else {})
-            for name, config in self.configs.items()
-        }
+    def blocks(self) -> tuple[dict[str, Topic], dict[str, Any]]:
+        """All topics and workers."""
+        sides = [self, self.beside] if self.beside else [self]
+        topics = {name: topic for side in sides for name, topic in side.topics.items()}
+        return topics, {side.worker: side._sink() for side in sides}
+
+    @property
+    def topics(self) -> dict[str, Topic]:
+        return {name: Topic(self.partitions, config, self.schemas.get(name)) for name, config in self.configs.items()}
 
     def _sink(self) -> dict[str, Any]:
         return {
@@ -111,13 +105,8 @@ class KafkaSide:
     def create_topics(self, *names: str) -> KafkaSide:
         """Create those named, or all."""
         there = self.beside.configs if self.beside else ()
-        wanted = {
-            name: {"num_partitions": self.partitions, "replication_factor": 1, "configs": config}
-            for name, config in self.configs.items()
-            if (not names or name in names) and name not in there
-        }
-        self.admin.create_topics(wanted)
-        self.admin.wait_for_topics(list(wanted))
+        wanted = {name for name in names or self.topics if name not in there}
+        create(self.admin, {name: topic for name, topic in self.topics.items() if name in wanted})
         return self
 
     def configure(self, topic: str, values: dict[str, Any]) -> None:
@@ -233,19 +222,7 @@ class KafkaSide:
         return {order_id: json.loads(value) for order_id, value in rows.items() if value is not None}
 
     def _all(self, topic: str) -> list[Any]:
-        reader = self._reader()
-        try:
-            places = [TopicPartition(topic, number) for number in range(self.partitions)]
-            reader.assign(places)
-            ends = reader.end_offsets(places)
-            reader.seek_to_beginning(*places)
-            found: list[Any] = []
-            while any(reader.position(at) < end for at, end in ends.items()):
-                for records in reader.poll(timeout_ms=200).values():
-                    found += records
-            return sorted(found, key=lambda one: (one.partition, one.offset))
-        finally:
-            reader.close()
+        return read_whole(self._reader(), topic, range(self.partitions))
 
     def _reader(self) -> Any:
         mend()  # what is read here may have header keys that are no UTF-8

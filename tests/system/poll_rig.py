@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import shutil
 import subprocess
 import threading
 import time
@@ -15,9 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer
 
 from tests.system.rig import ROOT, Relay, fresh, launch, relay_command, wait_for
+from tests.system.topics import Topic, create, read_whole, write_topology
 from workers.devkit.simulators import SimulatorOptions
 from workers.devkit.simulators.dcl import USERNAME, DclSimulator
 from workers.devkit.simulators.faults import QUIET
@@ -112,30 +111,14 @@ class PollRig:
         """Write topics.yaml and create its topics."""
         compact = {"cleanup.policy": "compact", "min.insync.replicas": 1}
         topics = {
-            self.events_topic: ("order-stage-changed", PARTITIONS, {"min.insync.replicas": 1}),
-            self.state_topic: ("dcl-poll-state", self.shards, compact),
+            self.events_topic: Topic(PARTITIONS, {"min.insync.replicas": 1}, "order-stage-changed"),
+            self.state_topic: Topic(self.shards, compact, "dcl-poll-state"),
         }
-        (self.folder / "schemas").mkdir(exist_ok=True)
-        written = {}
-        for topic, (schema, partitions, config) in topics.items():
-            shutil.copy(ROOT / f"schemas/{schema}.avsc", self.folder / f"schemas/{topic}.avsc")
-            written[topic] = {
-                "schema": f"schemas/{topic}.avsc",
-                "partitions": partitions,
-                "replication_factor": 1,
-                "config": config,
-            }
         times = {"every": "300ms", "settle_lag": "2s", "lookback": "1h", "retry": {"first": "200ms", "max": "1s"}}
         poller = {"vendor": "dcl", "publishes": [self.events_topic], "state": self.state_topic} | times | keys
-        document = {"version": 1, "topics": written, "workers": {self.worker: poller}}
-        (self.folder / "topics.yaml").write_text(json.dumps(document))
+        write_topology(self.folder, topics, {self.worker: poller})
         admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
-        made = {
-            topic: {"num_partitions": partitions, "replication_factor": 1, "configs": config}
-            for topic, (_, partitions, config) in topics.items()
-        }
-        admin.create_topics(made)
-        admin.wait_for_topics(list(made))
+        create(admin, topics)
         admin.close()
 
     def environ(self, instance: str = "one") -> dict[str, str]:
@@ -178,18 +161,7 @@ class PollRig:
         reader = KafkaConsumer(
             bootstrap_servers=self.bootstrap, enable_auto_commit=False, isolation_level="read_committed"
         )
-        try:
-            places = [TopicPartition(topic or self.events_topic, number) for number in range(partitions)]
-            reader.assign(places)
-            ends = reader.end_offsets(places)
-            reader.seek_to_beginning(*places)
-            found: list[Any] = []
-            while any(reader.position(at) < end for at, end in ends.items()):
-                for records in reader.poll(timeout_ms=200).values():
-                    found += records
-            return found
-        finally:
-            reader.close()
+        return read_whole(reader, topic or self.events_topic, range(partitions))
 
     def published(self) -> dict[str, list[dict[str, Any]]]:
         """By order number, in the order of publication."""
