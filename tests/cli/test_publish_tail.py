@@ -47,10 +47,11 @@ def give(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 def test_a_sample_can_be_published_and_comes_back_equal(
     project: Any, relay: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Decimals, times, enums and nulls: `tail`'s values are `publish`'s lines."""
+    """Decimals, times, enums and nulls: `tail`'s values are `publish`'s lines; and an order is one, whatever the topic."""
     for topic in (project.created, project.status):
         sample = relay("sample", topic)
         assert sample.status == 0
+        assert '"order_id":"SO-' in sample.out
         give(monkeypatch, sample.out)
         assert relay("publish", topic, "-").status == 0
         (record,) = relay("tail", topic, "--from-beginning", "--max", "1").lines
