@@ -219,3 +219,11 @@ def test_a_record_that_is_refused_for_itself_alone_is_parked_as_such(rig: Rig) -
     for name, fences in (("A", True), ("B", False)):
         rig.outcomes.settle([(rig.fly(name, CREATED), Rejected("no", 409, fences=fences))])
     assert [parking.fences for _, parking in rig.parked] == [True, False]
+
+
+def test_a_skip_that_leaves_the_vendor_as_this_record_wants_it_is_told_like_a_delivery(rig: Rig) -> None:
+    """What is parked of the order from before must not be delivered any more."""
+    for name, overtakes in (("A", True), ("B", False)):
+        rig.outcomes.settle([(rig.fly(name, CREATED), Skipped("delivery unchanged", overtakes=overtakes))])
+    assert [entry.order_id for entry in rig.delivered] == ["A"]
+    assert rig.state.stats.skipped == {"delivery unchanged": 2}

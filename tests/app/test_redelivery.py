@@ -359,9 +359,13 @@ async def test_more_orders_than_memory_may_hold_go_in_turn(stand: Stand, bound: 
 
 async def test_a_create_delivered_after_one_that_was_refused_for_itself_does_not_bring_that_back(stand: Stand) -> None:
     stand.fences["A"] = Fence(ParkReason.REJECTED, "unable to modify", 0, 1, 100, 100, opens=True, passes=True)
-    assert stand.redelivery.delivered(stand.create()) is False
+    create = stand.create()
+    assert stand.redelivery.delivered(create) is True
     assert not stand.redelivery.has("A")
-    assert not stand.fences["A"].mended
+    assert (stand.fences["A"].mended, stand.fences["A"].overtaken) == (False, 1)
+    await stand.until(lambda: bool(stand.written))
+    assert stand.written == [("A", stand.fences["A"])], "the next owner must know, before the create is done with"
+    assert stand.redelivery.delivered(stand.create()) is False, "it is known"
 
 
 async def test_until_the_fences_end_is_told_nothing_of_the_order_may_be_sent(stand: Stand) -> None:

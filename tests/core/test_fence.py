@@ -54,3 +54,11 @@ def test_what_was_refused_for_itself_alone_lets_everything_pass_until_a_record_f
         assert not twice.holds(opens=opens)
         assert twice.behind().holds(opens=opens), "once something fences, later ones would pass it"
         assert fence(ParkReason.REJECTED).behind(fences=False).holds(opens=opens), "a fence that holds stays"
+
+
+def test_what_was_overtaken_is_counted_from_the_first_record_on() -> None:
+    alone = Fence(ParkReason.REJECTED, "no", since_ms=1, records=1, first=5, last=5, passes=True, overtaken=1)
+    grown = alone.behind().at(9)
+    assert (grown.overtaken, grown.records) == (1, 2), "what is parked later is newer"
+    assert grown.onward(9).overtaken == 0
+    assert grown.onward(9).onward(10).overtaken == 0

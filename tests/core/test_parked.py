@@ -18,7 +18,14 @@ HEADERS = st.lists(st.tuples(TEXT.map(lambda name: f"x{name}"), st.none() | st.b
 BYTES = st.none() | st.binary()
 RECORDS = st.builds(Record, TEXT, st.integers(0, 1_000), OFFSETS, OFFSETS, BYTES, BYTES, HEADERS)
 FENCES = st.builds(
-    Fence, st.sampled_from(ParkReason), TEXT, OFFSETS, st.integers(1, 2**62), st.none() | OFFSETS, passes=st.booleans()
+    Fence,
+    st.sampled_from(ParkReason),
+    TEXT,
+    OFFSETS,
+    st.integers(1, 2**62),
+    st.none() | OFFSETS,
+    passes=st.booleans(),
+    overtaken=st.integers(0, 9),
 )
 PARKINGS = st.builds(Parking, st.sampled_from(ParkReason), TEXT, st.none() | st.integers(100, 599), st.integers(0))
 

@@ -12,7 +12,7 @@ from workers.app.ended import fault_of
 from workers.app.state import SinkState
 from workers.app.tools import Tools
 from workers.core.events import Event
-from workers.core.fence import ParkReason
+from workers.core.fence import OVERTAKEN, Fence, ParkReason
 from workers.core.lanes import Entry, Lane
 from workers.core.outcome import Outcome, Rejected, Skipped, Unavailable, Unknown
 from workers.core.parked import Parking
@@ -119,9 +119,9 @@ class Flights:
             # Were it sent now, and we died before the fence's end is told, the parked ones would follow it once more.
             self._state.lanes.wait(lane, self._state.monotonic() + _NAP)
             return None
-        fence = shard.fences.get(entry.order_id)
-        if fence is not None and not entry.replay and fence.holds(opens=entry.opens):
-            self._end(lane, entry, Parking(ParkReason.BEHIND, f"behind a parked record ({fence.reason.value})"))
+        held = _held(entry, shard.fences.get(entry.order_id))
+        if held is not None:
+            self._end(lane, entry, held)
             return None
         try:
             event = self._tools.codec.decode(entry.record.topic, entry.record.value or b"")
@@ -243,3 +243,13 @@ class Flights:
             self._timer.cancel()
         self._timer_at = soonest
         self._timer = asyncio.get_running_loop().call_later(soonest - now + 0.001, self.pump)
+
+
+def _held(entry: Entry, fence: Fence | None) -> Parking | None:
+    """Why its order's fence lets the record not be sent; None: it may."""
+    if fence is None:
+        return None
+    if entry.replay:
+        return Parking(ParkReason.REJECTED, OVERTAKEN) if fence.overtaken else None
+    holds = fence.holds(opens=entry.opens)
+    return Parking(ParkReason.BEHIND, f"behind a parked record ({fence.reason.value})") if holds else None

@@ -90,9 +90,9 @@ class Outcomes:
         match outcome:
             case Delivered():
                 self._deliver(lane, entry, outcome)
-            case Skipped(reason=reason):
+            case Skipped(reason=reason, overtakes=overtakes):
                 self._state.stats.skipped[reason] += 1
-                self._skip(lane, entry)
+                self._skip(lane, entry, overtakes=overtakes)
             case Throttled() | Denied():
                 self._state.lanes.again(lane)  # the vendor's fault: no attempt is spent
             case Unavailable() | Unknown():
@@ -114,9 +114,9 @@ class Outcomes:
         if not self._delivered(entry, outcome.mark):
             self._state.finish(entry)
 
-    def _skip(self, lane: Lane, entry: Entry) -> None:
+    def _skip(self, lane: Lane, entry: Entry, *, overtakes: bool) -> None:
         self._state.lanes.finish(lane)
-        if not (entry.replay and self._delivered(entry, None)):  # a parked record is done with, too
+        if not ((entry.replay or overtakes) and self._delivered(entry, None)):  # a parked record is done with, too
             self._state.finish(entry)
 
     def _retry(self, lane: Lane, entry: Entry, outcome: Unavailable | Unknown) -> None:

@@ -13,6 +13,7 @@ from workers.app.record_json import record_json
 from workers.app.topology import SinkSpec
 from workers.app.variables import read_variable
 from workers.core.events import Event
+from workers.core.fence import OVERTAKEN
 from workers.core.outcome import Rejected, Skipped
 from workers.core.parked import Story, header_text, source_record
 from workers.core.record import Record
@@ -54,8 +55,8 @@ class Shown:
     value: bytes
 
 
-def shown(codec: OpenCodec, sink: Sink, story: Story) -> Shown:
-    """Decode a parked record and prepare its request; raises `RegistryUnavailable`."""
+def shown(codec: OpenCodec, sink: Sink, story: Story, *, overtaken: bool = False) -> Shown:
+    """Decode a parked record and prepare its request, if it may still go out; raises `RegistryUnavailable`."""
     original, latest = story.original, story.latest
     record = source_record(original)
     facts = {
@@ -67,6 +68,8 @@ def shown(codec: OpenCodec, sink: Sink, story: Story) -> Shown:
         "traceparent": traceparent_of(record),
         **_content(codec, sink, record),
     }
+    if overtaken:
+        facts |= {"request": None, "not_sent": OVERTAKEN}
     return Shown(facts, record.value or b"")
 
 

@@ -105,14 +105,23 @@ class Redelivery:
             self._next(entry)
             return False
         fence = shard.fences.get(entry.order_id)
+        if fence is not None and fence.passes:
+            return self._overtaken(shard, entry, fence)
         if fence is None or not entry.opens or entry.order_id in self._runs:
             return False
-        if fence.passes:
-            return False  # what is parked is older, and was refused for itself: delivered now it would undo this create
         shard.fences[entry.order_id] = replace(fence, mended=True)
         self._queue.fence_changed(shard.number, entry.order_id, entry)
         self._wake()
         self._start(Run(shard, entry.order_id))
+        return True
+
+    def _overtaken(self, shard: Shard, entry: Entry, fence: Fence) -> bool:
+        """What is parked was refused for itself, and is older: delivered from now on it would undo this record."""
+        if fence.overtaken == fence.records:
+            return False
+        shard.fences[entry.order_id] = replace(fence, overtaken=fence.records)
+        self._queue.fence_changed(shard.number, entry.order_id, entry)
+        self._wake()
         return True
 
     def loaded(self, shard: Shard) -> None:

@@ -9,6 +9,8 @@ from typing import Final
 NO_KEY: Final = "\0no-key"
 """Stands for the order of parked records that have no key. No order id has a control character: it fences nothing."""
 
+OVERTAKEN: Final = "a newer event of the order went through since, and this would undo it: discard it (--first-only)"
+
 
 class ParkReason(Enum):
     """Why a record is parked: the ``relay-reason`` header."""
@@ -36,6 +38,7 @@ class Fence:
     replays: int = 0  # how often its first record was delivered again and refused again
     command: str | None = None  # the last command that was carried out on it: none is carried out twice
     passes: bool = False  # only records that were refused for themselves alone are parked: what follows goes on
+    overtaken: int = 0  # so many of the first records are older than what went on: delivered, they would undo it
 
     @property
     def holds_creates(self) -> bool:
@@ -68,7 +71,7 @@ class Fence:
 
         What lies before is never delivered again, not even by another owner.
         """
-        return replace(self, first=place, records=max(1, self.records - 1))
+        return replace(self, first=place, records=max(1, self.records - 1), overtaken=max(0, self.overtaken - 1))
 
     def refused(self, reason: ParkReason, detail: str, place: int, command: str | None) -> Fence:
         """Its first record, at ``place``, was delivered again and refused again: all stay parked, for a new reason."""

@@ -26,6 +26,7 @@ class Skipped:
     """Nothing to send for this event; finished as a recorded skip."""
 
     reason: str
+    overtakes: bool = False  # the vendor is as this event wants it: an older one, delivered later, would undo it
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ def fence_row(fence: Fence) -> bytes:
         "replays": fence.replays,
         "command": fence.command,
         "passes": fence.passes,
+        "overtaken": fence.overtaken,
     }
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
@@ -57,4 +58,5 @@ def _fence(row: Mapping[str, Any]) -> Fence:
         replays=int(row["replays"]),
         command=row["command"],
         passes=bool(row["passes"]),
+        overtaken=int(row.get("overtaken", 0)),
     )

@@ -138,11 +138,16 @@ class TestSave:
         assert endpoints(asked) == ["SaveOrder"]
         assert outcome == Rejected("HTTP 409, status -4: Order Unable to Modify", 409, fences=False)
 
+    def test_where_nothing_is_saved_a_cancellation_waits_behind(self, sink: Any, attempt: Any, talk: Any) -> None:
+        """It would find nothing to cancel; and what is saved by a replay would stay."""
+        _, [outcome] = talk(sink().deliver([attempt()]), ABSENT, LOCKED)
+        assert outcome == Rejected("HTTP 409, status -4: Order Unable to Modify", 409, fences=True)
+
 
 class TestWhatIsKnown:
     def test_an_unchanged_delivery_is_skipped(self, sink: Any, created: Any, attempt: Any) -> None:
         same = attempt().call.payload.hash
-        assert sink().prepare(created(), known_of(same)) == Skipped("delivery unchanged")
+        assert sink().prepare(created(), known_of(same)) == Skipped("delivery unchanged", overtakes=True)
         assert isinstance(sink().prepare(created(notes="new"), known_of(same)), Call)
 
     def test_a_change_is_saved_without_a_look(self, sink: Any, created: Any, attempt: Any, talk: Any) -> None:
@@ -203,7 +208,9 @@ class TestCancel:
         assert outcome.mark == Mark("OR-A-1", HASH, canceled=True)
 
     def test_what_was_never_saved_is_skipped(self, sink: Any, status: Any, attempt: Any, talk: Any) -> None:
-        assert talk(sink().deliver([attempt(status())]), ABSENT)[1] == [Skipped("canceled, and never saved")]
+        assert talk(sink().deliver([attempt(status())]), ABSENT)[1] == [
+            Skipped("canceled, and never saved", overtakes=True)
+        ]
 
     def test_what_is_deleted_already_is_delivered(self, sink: Any, status: Any, attempt: Any, talk: Any) -> None:
         gone = there(attempt(), OrderStatus="X")
@@ -222,7 +229,7 @@ class TestCancel:
         assert outcome == Rejected("HTTP 409, status -4: Order Unable to Cancel", 409, fences=True)
 
     def test_a_second_cancellation_and_other_statuses_are_skipped(self, sink: Any, status: Any) -> None:
-        assert sink().prepare(status(), known_of(canceled=True)) == Skipped("already canceled")
+        assert sink().prepare(status(), known_of(canceled=True)) == Skipped("already canceled", overtakes=True)
         for other in ("placed", "paid", "completed"):
             assert sink().prepare(status(status=other)) == Skipped("status of no concern to e-Courier")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from workers.core.outcome import Delivered, Denied, Outcome, Rejected, Skipped, Unavailable, Unknown, UnknownOrder
@@ -87,7 +87,7 @@ def find(account: Account, number: str) -> Flow[FoundOrder | Outcome]:
 
 def save(account: Account, order: Save, *, look_up: bool, unknown: bool) -> Flow[Outcome]:
     """Create or update the order; a look-up before says whether that is needed, and allowed."""
-    reopens = False
+    reopens, is_there = False, order.known
     if look_up or unknown:
         found = yield from find(account, order.number)
         if isinstance(found, FoundOrder):
@@ -95,16 +95,19 @@ def save(account: Account, order: Save, *, look_up: bool, unknown: bool) -> Flow
             if verdict is not None:
                 return verdict
             reopens = found.is_deleted and not order.known  # one that is known was deleted by their own people
+            is_there = True
         elif not isinstance(found, UnknownOrder):
             return _still_unknown(found) if unknown else found
-    return (yield from _post(account, order.json(reopens=reopens), Mark(order.number, order.hash)))
+    outcome = yield from _post(account, order.json(reopens=reopens), Mark(order.number, order.hash))
+    # Where nothing is saved a cancellation finds nothing: had it passed, a replay would save the order for good.
+    return outcome if is_there or not isinstance(outcome, Rejected) else replace(outcome, fences=True)
 
 
 def cancel(account: Account, order: Cancel) -> Flow[Outcome]:
     """Set the order's status to X if it is there; a repeat finds it deleted."""
     found = yield from find(account, order.number)
     if isinstance(found, UnknownOrder):
-        return Skipped(NEVER_SAVED)
+        return Skipped(NEVER_SAVED, overtakes=True)
     if not isinstance(found, FoundOrder):
         return found
     if not order.known and not has_code(found, order.customer_code):

@@ -103,14 +103,14 @@ class EcourierSink:
         canceled = known is not None and known.canceled_at_ms is not None
         order = Save(number, fields, content_hash(fields), known=known is not None, reopens=canceled)
         if known is not None and not canceled and known.content_hash == order.hash:
-            return Skipped(UNCHANGED)
+            return Skipped(UNCHANGED, overtakes=True)
         zones = [stop["time_zone"] for stop in delivery["stops"] if stop["time_zone"]]
         note = None if all(map(time_zone, zones)) else UNMAPPED_ZONE
         return Call(event.order_id, opens=True, payload=order, size=size, note=note)
 
     def _cancel(self, order_id: str, known: Tracked | None, *, opens: bool) -> Call | Skipped:
         if known is not None and known.canceled_at_ms is not None:
-            return Skipped(ALREADY_CANCELED)
+            return Skipped(ALREADY_CANCELED, overtakes=True)
         number = self._number(order_id, known)
         last = known.content_hash if known else ""
         order = Cancel(number, known is not None, last, self.credentials["CUSTOMER_CODE"] or None)
