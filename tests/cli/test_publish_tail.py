@@ -47,7 +47,7 @@ def give(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 def test_a_sample_can_be_published_and_comes_back_equal(
     project: Any, relay: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Decimals, times, enums and nulls: `tail`'s values are `publish`'s lines; and an order is one, whatever the topic."""
+    """Decimals, times, enums and nulls: `tail`'s values are `publish`'s lines. An order is one, whatever its topic."""
     for topic in (project.created, project.status):
         sample = relay("sample", topic)
         assert sample.status == 0
