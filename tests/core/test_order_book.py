@@ -17,7 +17,7 @@ from workers.core.standing import REPEATS, SETTLES, Standing, take
 from workers.core.tracked import Tracked
 
 EVERY, GRACE, GIVE_UP, FORGET = 10, 1_000, 5_000, 20_000
-MEANT: dict[str, Progress] = {"N": "received", "A": "processing", "X": "cancelled"}
+MEANT: dict[str, Progress] = {"N": "received", "A": "processing", "X": "cancelled", "": "unknown"}
 
 
 @dataclass
@@ -100,6 +100,25 @@ def test_a_change_of_status_is_told_with_what_was_before_and_no_other_look_is() 
     assert life.steps[1].is_empty
     assert {one.seen.order_id for one in life.changes} == {"1"}
     assert life.steps[0].traces == {"OR-1": "00-trace"}
+
+
+def test_a_look_that_names_no_status_changes_none_and_its_events_are_told() -> None:
+    """Told as a change, every such answer would be two: to nothing, and back."""
+    life = Life()
+    life.save()
+    first = life.look("")
+    assert first is not None
+    assert (list(first.changes), life.state.shadows) == ([], {})
+    life.now += EVERY
+    life.look("A")
+    life.now += EVERY
+    empty = life.look("", happening("1"))
+    assert empty is not None
+    assert (list(empty.changes), [one.order_status for one in empty.happened]) == ([], [None])
+    life.now += EVERY
+    after = life.look("A")
+    assert after is not None
+    assert not after.changes
 
 
 def test_an_order_tracked_before_the_first_start_is_a_snapshot() -> None:

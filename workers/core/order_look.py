@@ -82,6 +82,8 @@ def _change(before: Before, looked: Looked, now_ms: int) -> tuple[Change, Shadow
             return None
         found = change_of(before.shadow, _gone(before.shadow, looked), fields=FIELDS, new="deleted", now_ms=now_ms)
         return None if found is None else (replace(found[0], op="deleted"), found[1])
+    if not seen.stage.name:
+        return None  # it does not say where the order stands: what was said last holds
     here = replace(seen, order_id=looked.order_id)
     return change_of(before.shadow, here, fields=FIELDS, new=_first_op(before, looked), now_ms=now_ms)
 

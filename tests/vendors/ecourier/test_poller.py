@@ -105,6 +105,7 @@ def test_an_event_without_an_id_is_known_by_its_content(own: dict[str, Any]) -> 
 def test_what_is_peculiar_is_counted() -> None:
     assert look_at(answer(PICKUP)).notes == {}
     assert look_at(answer({"EventType": "Note"})).notes == {"events_without_id": 1, "unreadable_event_time": 1}
+    assert look_at(answer(PICKUP, status=" ")).notes == {"orders_without_status": 1}
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ YEARS: Final = range(1900, 9999)  # databases write no date as one of year 1, an
 # Notes, counted in /status.
 UNREADABLE_TIME: Final = "unreadable_event_time"
 WITHOUT_ID: Final = "events_without_id"
+WITHOUT_STATUS: Final = "orders_without_status"
 
 
 def look_of(found: FoundOrder, number: str, zone: ZoneInfo, options: EcourierPollerOptions) -> Look:
@@ -35,6 +36,7 @@ def look_of(found: FoundOrder, number: str, zone: ZoneInfo, options: EcourierPol
 
 def _seen(found: FoundOrder, number: str, options: EcourierPollerOptions, notes: Counter[str]) -> Seen:
     status = cut((found.order.order_status or "").strip(), notes)
+    notes[WITHOUT_STATUS] += not status
     meant = {name.strip().casefold(): progress for name, progress in options.progress.items()}
     return Seen(
         order_number=number,
