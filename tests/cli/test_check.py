@@ -16,7 +16,7 @@ import pytest
 
 from tests.ecdp_only import ECDP_ONLY
 from workers.devkit.simulators import SimulatorOptions
-from workers.devkit.simulators.ecdp import EcdpSimulator
+from workers.devkit.simulators.ecdp import simulator as new_simulator
 
 ROOT = Path(__file__).parents[2]
 CANARY = "canary-90b1"
@@ -86,7 +86,7 @@ def test_an_unknown_worker_is_named_with_the_nearest(folder: Path, relay: Any) -
 @pytest.mark.broker
 async def test_everything_that_is_named_is_reached(project: Any, relay: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Kafka with its topics, and the vendor with a right key; a wrong key fails by name."""
-    simulator = EcdpSimulator(SimulatorOptions(secret="right"))
+    simulator = new_simulator(SimulatorOptions(secret="right"))
     monkeypatch.setenv("ECDP_BASE_URL", await simulator.start())
     try:
         monkeypatch.setenv("ECDP_API_KEY", "right")

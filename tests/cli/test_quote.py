@@ -14,6 +14,7 @@ import pytest
 
 from workers.devkit.simulators import SimulatorOptions
 from workers.devkit.simulators.ecourier import EcourierSimulator
+from workers.devkit.simulators.ecourier import simulator as new_simulator
 from workers.devkit.simulators.faults import Faults
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +54,7 @@ EVENT: dict[str, Any] = {
 def ecourier() -> Iterator[EcourierSimulator]:
     """On a loop and a thread of its own: the command runs a loop of its own in this one."""
     with asyncio.Runner() as runner:
-        simulator = EcourierSimulator(SimulatorOptions(faults=Faults()))
+        simulator = new_simulator(SimulatorOptions(faults=Faults()))
         loop = runner.get_loop()
         runner.run(simulator.start())
         serving = threading.Thread(target=loop.run_forever)

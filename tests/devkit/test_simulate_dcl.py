@@ -10,6 +10,7 @@ import pytest
 
 from workers.devkit.simulators import SimulatorOptions, names
 from workers.devkit.simulators.dcl import DclSimulator
+from workers.devkit.simulators.dcl import simulator as new_simulator
 from workers.devkit.simulators.faults import QUIET
 
 LOGIN = ("demo", "demo-key")
@@ -17,7 +18,7 @@ LOGIN = ("demo", "demo-key")
 
 @pytest.fixture
 async def dcl() -> AsyncIterator[DclSimulator]:
-    simulator = DclSimulator(SimulatorOptions(faults=QUIET.changed({"changes": 0})))
+    simulator = new_simulator(SimulatorOptions(faults=QUIET.changed({"changes": 0})))
     await simulator.start()
     yield simulator
     await simulator.stop()
@@ -39,7 +40,7 @@ def test_it_is_found_by_its_name() -> None:
 
 
 async def test_its_base_url_ends_in_the_apis_path(dcl: DclSimulator) -> None:
-    other = DclSimulator(SimulatorOptions())
+    other = new_simulator(SimulatorOptions())
     base = await other.start()
     await other.stop()
     assert base.endswith("/api/v1")

@@ -13,6 +13,7 @@ from workers.core.events import Created, Status
 from workers.core.outcome import Delivered, Denied, Outcome, Rejected, Throttled, Unavailable, Unknown, UnknownOrder
 from workers.devkit.simulators import SimulatorOptions, UnknownSimulatorError, load, names
 from workers.devkit.simulators.ecdp import EcdpSimulator
+from workers.devkit.simulators.ecdp import simulator as new_simulator
 from workers.devkit.simulators.server import Effect
 from workers.edges.vendor_client import open_client
 from workers.vendors import Attempt, Call, NotSent
@@ -50,7 +51,7 @@ PRODUCT: Any = {"id": "p", "name": "n", "price": 1, "quantity": 1}
 
 @pytest.fixture
 async def ecdp() -> AsyncIterator[EcdpSimulator]:
-    simulator = EcdpSimulator()
+    simulator = new_simulator(SimulatorOptions())
     await simulator.start()
     yield simulator
     await simulator.stop()
@@ -341,7 +342,7 @@ class TestControl:
 
 
 async def test_content_may_be_left_out_for_long_runs() -> None:
-    simulator = EcdpSimulator(SimulatorOptions(keep_content=False))
+    simulator = new_simulator(SimulatorOptions(keep_content=False))
     base = await simulator.start()
     async with httpx.AsyncClient(base_url=base, headers={"x-api-key": KEY}) as client:
         await client.post("/orders", json={"mode": "Add", "data": [ORDER]})
@@ -355,7 +356,7 @@ async def test_content_may_be_left_out_for_long_runs() -> None:
 
 def test_simulators_are_found_by_their_vendors_name() -> None:
     assert "ecdp" in names()
-    assert load("ecdp") is EcdpSimulator
+    assert load("ecdp") is new_simulator
     for name in ("nobody", "faults", "server", "../ecdp", ""):
         with pytest.raises(UnknownSimulatorError):
             load(name)

@@ -13,6 +13,7 @@ from workers.core.events import Created, Event, Status
 from workers.core.outcome import Delivered, Denied, Outcome, Rejected, Skipped, Throttled, Unavailable, Unknown
 from workers.devkit.simulators import SimulatorOptions, load, names
 from workers.devkit.simulators.ecourier import EcourierSimulator
+from workers.devkit.simulators.ecourier import simulator as new_simulator
 from workers.devkit.simulators.server import Effect
 from workers.edges.vendor_client import open_client
 from workers.vendors import Attempt, Call, LoginFailed, MaybeSent, NotSent
@@ -70,7 +71,7 @@ def cancel(order_id: str) -> Status:
 
 @pytest.fixture
 async def ecourier() -> AsyncIterator[EcourierSimulator]:
-    simulator = EcourierSimulator()
+    simulator = new_simulator(SimulatorOptions())
     await simulator.start()
     yield simulator
     await simulator.stop()

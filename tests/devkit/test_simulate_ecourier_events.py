@@ -13,6 +13,7 @@ import pytest
 
 from workers.devkit.simulators import SimulatorOptions
 from workers.devkit.simulators.ecourier import BASE_PATH, EcourierLedger, EcourierSimulator
+from workers.devkit.simulators.ecourier import simulator as new_simulator
 from workers.devkit.simulators.ecourier_events import ACCOUNT_CLOCK, KeptEvent, wall
 from workers.devkit.simulators.ecourier_life import WAY, Life
 from workers.devkit.simulators.ecourier_orders import Orders
@@ -45,7 +46,7 @@ def events_of(lived: Life, number: str = "OR-0") -> list[KeptEvent]:
 
 @pytest.fixture
 async def ecourier() -> AsyncIterator[EcourierSimulator]:
-    simulator = EcourierSimulator(SimulatorOptions(secret=KEY))
+    simulator = new_simulator(SimulatorOptions(secret=KEY))
     await simulator.start()
     simulator.ledger.kept.save({"OrderNumber": "OR-1"})
     yield simulator

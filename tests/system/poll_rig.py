@@ -18,7 +18,8 @@ from kafka import KafkaAdminClient, KafkaConsumer
 from tests.system.rig import ROOT, Relay, fresh, launch, relay_command, wait_for
 from tests.system.topics import Topic, create, read_whole, write_topology
 from workers.devkit.simulators import SimulatorOptions
-from workers.devkit.simulators.dcl import USERNAME, DclSimulator
+from workers.devkit.simulators.dcl import USERNAME
+from workers.devkit.simulators.dcl import simulator as new_simulator
 from workers.devkit.simulators.faults import QUIET
 from workers.edges.avro import Codec
 from workers.edges.schemas import load_topic
@@ -37,7 +38,7 @@ class Dcl:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         faults = QUIET.changed({"changes": 0} | knobs)
-        self.simulator = DclSimulator(SimulatorOptions(secret=PASSWORD, faults=faults))
+        self.simulator = new_simulator(SimulatorOptions(secret=PASSWORD, faults=faults))
         self.url = self._wait(self.simulator.start())
 
     def put(self, number: str, stage: int, *, age_ms: int = 0, **how: Any) -> None:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,7 @@ import orjson
 from workers.devkit.simulators import Shows, SimulatorOptions
 from workers.devkit.simulators.dcl_orders import DclOrders, Version, account_of, row
 from workers.devkit.simulators.faults import Faults
-from workers.devkit.simulators.server import Answer, Received, SimulatorServer
+from workers.devkit.simulators.server import Answer, Received, Simulated
 
 USERNAME: Final = "demo"
 PACIFIC: Final = ZoneInfo("America/Los_Angeles")
@@ -203,40 +203,18 @@ def _stamp(version: Version, *, naive: bool) -> str:
     return (local.replace(tzinfo=None) if naive else local).isoformat(timespec="seconds")
 
 
-@dataclass
-class DclSimulator:
-    """DCL on loopback, whose orders move on by themselves."""
-
-    options: SimulatorOptions = field(default_factory=SimulatorOptions)
-    ledger: DclLedger = field(init=False)
-    server: SimulatorServer = field(init=False)
-
-    def __post_init__(self) -> None:
-        mine = f"D{int(time.time()):x}-"  # a poller's memory outlives a simulator: its orders are others at each start
-        self.ledger = DclLedger(self.options.secret, DclOrders(lambda: time.time_ns() // 1_000_000, prefix=mine))
-        self.server = SimulatorServer(self.ledger, self.options)
-
-    async def start(self) -> str:
-        """Listen, with some orders there already; return the base URL, which ends in the API's path."""
-        if _rate(self.options.faults):
-            self.ledger.happen(FIRST_ORDERS, self.options.faults)
-        return await self.server.start() + PATH.removesuffix("/orders")
-
-    async def stop(self) -> None:
-        """Close everything; what hangs is cancelled."""
-        await self.server.stop()
-
-    @property
-    def control_url(self) -> str:
-        """Where the knobs answer, whatever the faults."""
-        return self.server.control_url
-
-    async def set_faults(self, **knobs: Any) -> None:
-        """Turn some knobs of `Faults`; the others stay."""
-        await self.server.set_faults(self.server.faults.changed(knobs))
+DclSimulator: TypeAlias = Simulated[DclLedger]
 
 
-simulator = DclSimulator
+def simulator(options: SimulatorOptions) -> DclSimulator:
+    """Make DCL on loopback, whose orders move on by themselves; some are there already."""
+    mine = f"D{int(time.time()):x}-"  # a poller's memory outlives a simulator: its orders are others at each start
+    ledger = DclLedger(options.secret, DclOrders(lambda: time.time_ns() // 1_000_000, prefix=mine))
+    if _rate(options.faults):
+        ledger.happen(FIRST_ORDERS, options.faults)
+    return Simulated(ledger, options, PATH.removesuffix("/orders"))
+
+
 SHOWS: Final = Shows(
     lively={"changes": 3},
     stage=lambda shown: str(shown["order_stage"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
 import orjson
@@ -12,7 +12,7 @@ import orjson
 from workers.devkit.simulators import SECRET, SimulatorOptions, Terms
 from workers.devkit.simulators.ecdp_rules import MODES, order_errors, status_errors
 from workers.devkit.simulators.faults import Faults
-from workers.devkit.simulators.server import JSON_TYPE, Answer, Effect, Received, SimulatorServer
+from workers.devkit.simulators.server import JSON_TYPE, Answer, Effect, Received, Simulated
 
 TITLES: Final = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 413: "Payload Too Large"}
 INTERNAL_ERROR: Final = 500
@@ -175,37 +175,14 @@ class EcdpLedger:
         return {**order, "id": order_id, "status": kept.status}
 
 
-@dataclass
-class EcdpSimulator:
-    """ECDP on loopback, with everything that it received."""
-
-    options: SimulatorOptions = field(default_factory=SimulatorOptions)
-    ledger: EcdpLedger = field(init=False)
-    server: SimulatorServer = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.ledger = EcdpLedger(self.options.secret, self.options.keep_content)
-        self.server = SimulatorServer(self.ledger, self.options)
-
-    async def start(self) -> str:
-        """Listen; return the base URL."""
-        return await self.server.start()
-
-    async def stop(self) -> None:
-        """Close everything; what hangs is cancelled."""
-        await self.server.stop()
-
-    @property
-    def control_url(self) -> str:
-        """Where the knobs answer, whatever the faults."""
-        return self.server.control_url
-
-    async def set_faults(self, **knobs: Any) -> None:
-        """Turn some knobs of `Faults`; the others stay."""
-        await self.server.set_faults(self.server.faults.changed(knobs))
+EcdpSimulator: TypeAlias = Simulated[EcdpLedger]
 
 
-simulator = EcdpSimulator
+def simulator(options: SimulatorOptions) -> EcdpSimulator:
+    """Make ECDP on loopback."""
+    return Simulated(EcdpLedger(options.secret, options.keep_content), options)
+
+
 TERMS: Final = Terms(
     variables={"API_KEY": SECRET},
     number=lambda order_id, _: order_id,

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import orjson
 
@@ -17,7 +17,7 @@ from workers.devkit.simulators.ecourier_orders import DELETED, Orders
 from workers.devkit.simulators.ecourier_rules import order_errors
 from workers.devkit.simulators.ecourier_tokens import Tokens
 from workers.devkit.simulators.faults import Faults
-from workers.devkit.simulators.server import JSON_TYPE, Answer, Effect, Received, SimulatorServer
+from workers.devkit.simulators.server import JSON_TYPE, Answer, Effect, Received, Simulated
 from workers.vendors.ecourier.numbers import order_number
 
 BASE_PATH: Final = "/example/software/xml/ecJsonPost.asmx"
@@ -168,37 +168,15 @@ def _done(**fields: str) -> Answer:
     return Answer(200, orjson.dumps({"status": "0", **fields}))
 
 
-@dataclass
-class EcourierSimulator:
-    """e-Courier on loopback, with everything that it received. Any website and user; the secret is the password.
+EcourierSimulator: TypeAlias = Simulated[EcourierLedger]
+
+
+def simulator(options: SimulatorOptions) -> EcourierSimulator:
+    """Make e-Courier on loopback. Any website and user; the secret is the password.
 
     The secret is good as a UserGUID too, as one that was given by hand.
     """
-
-    options: SimulatorOptions = field(default_factory=SimulatorOptions)
-    ledger: EcourierLedger = field(init=False)
-    server: SimulatorServer = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.ledger = EcourierLedger(self.options.secret)
-        self.server = SimulatorServer(self.ledger, self.options)
-
-    async def start(self) -> str:
-        """Listen; return the base URL, which ends in /ecJsonPost.asmx."""
-        return await self.server.start() + BASE_PATH
-
-    async def stop(self) -> None:
-        """Close everything; what hangs is cancelled."""
-        await self.server.stop()
-
-    @property
-    def control_url(self) -> str:
-        """Where the knobs answer, whatever the faults."""
-        return self.server.control_url
-
-    async def set_faults(self, **knobs: Any) -> None:
-        """Turn some knobs of `Faults`; the others stay."""
-        await self.server.set_faults(self.server.faults.changed(knobs))
+    return Simulated(EcourierLedger(options.secret), options, BASE_PATH)
 
 
 def _due(order: Mapping[str, Any], statuses: Sequence[str]) -> str | None:
@@ -208,7 +186,6 @@ def _due(order: Mapping[str, Any], statuses: Sequence[str]) -> str | None:
     return DELETED if "canceled" in statuses else NEW
 
 
-simulator = EcourierSimulator
 SHOWS: Final = Shows(
     lively={"changes": 15, "late_events": 0.2, "events_without_id": 0.1, "sort": "unstable"},
     stage=lambda shown: str(shown["@OrderStatus"]),

@@ -7,7 +7,7 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from aiohttp import web
 from multidict import CIMultiDictProxy
@@ -228,6 +228,39 @@ class SimulatorServer:
 
     def _hits(self, share: float) -> bool:
         return share > 0 and self._chance.random() < share
+
+
+B = TypeVar("B", bound=Behaviour)
+
+
+@dataclass
+class Simulated(Generic[B]):
+    """A vendor on loopback: what it does, with everything that it received, and the server around it."""
+
+    ledger: B
+    options: SimulatorOptions
+    path: str = ""  # of the API: what stands behind the host in its base URL
+    server: SimulatorServer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.server = SimulatorServer(self.ledger, self.options)
+
+    async def start(self) -> str:
+        """Listen; return the base URL."""
+        return await self.server.start() + self.path
+
+    async def stop(self) -> None:
+        """Close everything; what hangs is cancelled."""
+        await self.server.stop()
+
+    @property
+    def control_url(self) -> str:
+        """Where the knobs answer, whatever the faults."""
+        return self.server.control_url
+
+    async def set_faults(self, **knobs: Any) -> None:
+        """Turn some knobs of `Faults`; the others stay."""
+        await self.server.set_faults(self.server.faults.changed(knobs))
 
 
 async def _runner(receive: Any) -> web.ServerRunner:
