@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
-from typing import Any
 
+from tests.ran import Ran
 from tests.system.rig import ROOT, Rig
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What one command line did."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[Any]:
-        return [json.loads(line) for line in self.out.splitlines()]
 
 
 def environ(rig: Rig) -> dict[str, str]:

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from tests.system.parked_cli import Ran, ended, parked, start
+from tests.ran import Ran
+from tests.system.parked_cli import ended, parked, start
 from tests.system.rig import Rig, order_ids
 
 pytestmark = pytest.mark.broker
