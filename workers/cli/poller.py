@@ -29,7 +29,8 @@ def poller() -> None:
 def reset(name: str, to: str, as_json: bool) -> int:
     """Move a poller's cursor back: it reads again from there, and publishes only what it has not yet.
 
-    One that looks at orders one by one looks at all of them now. The poller may be running; it goes on from there.
+    One that looks at orders one by one looks at all of them now. The poller may be running: it goes on from there
+    with its next write, within 30 s, or its `every` if that is longer.
     """
     import asyncio
     import os

@@ -94,6 +94,14 @@ def test_no_events_are_none(events: Any) -> None:
     assert look_at(answer(OrderEvents=events)).happenings == ()
 
 
+def test_an_event_that_tells_nothing_but_its_id_is_told() -> None:
+    """What it holds may be of a kind that cannot be read: that it happened is not lost."""
+    assert [one.id for one in happenings({"OrderEventID": 8}, {"OrderEventID": "9", "Note": ["left", "at door"]})] == [
+        "8",
+        "9",
+    ]
+
+
 @pytest.mark.parametrize("own", [{}, {"OrderEventID": ""}, {"OrderEventID": 0}, {"OrderEventID": None}])
 def test_an_event_without_an_id_is_known_by_its_content(own: dict[str, Any]) -> None:
     event = {"EventType": "Note", "Note": "left at door", "EventDateTime": "7/4/2026 9:30:00 AM"} | own

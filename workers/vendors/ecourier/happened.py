@@ -54,9 +54,9 @@ def _happenings(
     for fields in given:
         event = OrderEvent.model_validate(fields)
         content = _content(event)
-        if not any(content.values()):
-            continue  # an empty element: nothing has happened
         of_content, own = digest(content), cut((event.order_event_id or "").strip(), notes)
+        if own in NO_ID and not any(content.values()):
+            continue  # an empty element: nothing has happened
         fitting = {name: text and cut(text, notes) for name, text in content.items()}
         notes[WITHOUT_ID] += own in NO_ID
         occurred_ms = occurred(event.event_date_time, zone)
