@@ -36,6 +36,8 @@ CODEC = Codec({TOPIC: load_topic(TOPIC, SCHEMA)}, lambda: 0.0)
 class Vendor:
     """Answers when it is told to; implements what is needed of `OrderPoller` and of `VendorClient`."""
 
+    fields = ("OrderStatus",)
+
     def __init__(self) -> None:
         self.asked: asyncio.Queue[str] = asyncio.Queue()
         self.at_once = self.most = 0

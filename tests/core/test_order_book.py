@@ -37,7 +37,7 @@ class Life:
 
     def begin(self) -> None:
         """As a new owner does."""
-        self.book = OrderBook(self.state, self.rows, Pace(EVERY, (), GRACE, GIVE_UP), FORGET)
+        self.book = OrderBook(self.state, self.rows, Pace(EVERY, (), GRACE, GIVE_UP), FORGET, ("OrderStatus",))
         self.book.begin(self.now, self.now)
 
     def record(self, value: bytes | None, *headers: tuple[str, bytes]) -> None:

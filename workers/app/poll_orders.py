@@ -12,7 +12,6 @@ from workers.app.poll_clock import PollClock
 from workers.app.poll_reads import PollReads
 from workers.app.poll_tiers import Write
 from workers.app.poll_tools import PollTools
-from workers.app.topology import PollerSpec
 from workers.app.tracked_rows import decode_tracked
 from workers.core.cursor import Cursor
 from workers.core.happening import Look
@@ -79,7 +78,7 @@ class OrderRounds:
     async def run(self, state: ShardState, write: Write) -> None:
         """Look for ever; ends by being cancelled, or by a write that fails."""
         await self._loaded.wait()
-        book = OrderBook(state, self._rows, pace_of(self._tools.spec), round(self._tools.spec.forget_after * 1000))
+        book = book_of(self._tools, state, self._rows)
         book.begin(self._tools.wall_ms(), self._tick_ms())
         self._book, self._due_ms = book, 0
         try:
@@ -198,10 +197,12 @@ class OrderRounds:
         return min(LONGEST_BEAT_MS, max(SHORTEST_BEAT_MS, round(self._tools.spec.every * 1000)))
 
 
-def pace_of(spec: PollerSpec) -> Pace:
-    """The worker's table, in milliseconds."""
+def book_of(tools: PollTools, state: ShardState, rows: Standing[bytes]) -> OrderBook:
+    """A shard's orders, looked at as often as the worker's table says."""
+    spec = tools.spec
     lines = [Slower(_ms(line.quiet_for), _ms(line.every), line.status) for line in spec.slower]
-    return Pace(_ms(spec.every), lines, _ms(spec.grace), _ms(spec.give_up_after))
+    pace = Pace(_ms(spec.every), lines, _ms(spec.grace), _ms(spec.give_up_after))
+    return OrderBook(state, rows, pace, _ms(spec.forget_after), tools.orders.fields)
 
 
 def _ms(seconds: float) -> int:

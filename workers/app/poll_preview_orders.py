@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from workers.app.poll_orders import pace_of
+from workers.app.poll_orders import book_of
 from workers.app.poll_reads import PollFailed, words
 from workers.app.poll_rows import load_state
 from workers.app.poll_tools import PollTools
 from workers.app.tracked_rows import decode_tracked
 from workers.core.cursor import Cursor
 from workers.core.happening import Look
-from workers.core.order_book import OrderBook
 from workers.core.order_look import Looked
 from workers.core.record import Partition, Record
 from workers.core.shard_state import Step
@@ -32,7 +31,7 @@ async def look_at_orders(tools: PollTools, number: int, span: Span) -> AsyncIter
     state = await load_state(tools.codec, tools.connection, Partition(spec.state, number))
     state.cursor = state.cursor or Cursor(now_ms, snapshot_until_ms=now_ms, looked_ms=0, swept_ms=0)
     rows = await _rows(tools, Partition(spec.follows, number))
-    book = OrderBook(state, rows, pace_of(spec), round(spec.forget_after * 1000))
+    book = book_of(tools, state, rows)
     for row in list(rows.rows.values()):
         tracked = await _tracked(tools, spec.follows, row.content)
         if span.start_ms <= (row.saved_ms if tracked is None else tracked.since_ms) <= span.end_ms:

@@ -33,6 +33,7 @@ class OrderBook:
     rows: Standing[bytes]
     pace: Pace
     forget_ms: int
+    fields: Sequence[str]  # names of the vendor's top-level fields
     agenda: Agenda = field(default_factory=Agenda)
     oldest: Oldest = field(default_factory=Oldest)
     _looking: set[str] = field(default_factory=set)  # orders whose look is under way: none is looked at twice at once
@@ -130,6 +131,7 @@ class OrderBook:
         before = Before(
             self.state.shadow(shadow_key("", one.number)),
             self.state.known_of(one.number),
+            self.fields,
             gone=first is not None and one.began_ms - first >= self.pace.every_ms,
             snapshot_until_ms=0 if cursor is None else cursor.snapshot_until_ms,
         )

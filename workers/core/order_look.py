@@ -12,7 +12,6 @@ from workers.core.pace import Pace
 from workers.core.shadow import Shadow, change_of
 from workers.core.tracked import Tracked
 
-FIELDS: Final = ("OrderStatus",)  # what an order's stage is told from
 GONE: Final = digest(["the vendor has it no more"])
 
 
@@ -43,6 +42,7 @@ class Before:
 
     shadow: Shadow | None
     known: Known | None
+    fields: Sequence[str]  # names of the vendor's top-level fields
     gone: bool = False  # an earlier look, long enough ago, did not find it either
     snapshot_until_ms: int = 0  # an order tracked before it was there before this poller
 
@@ -80,12 +80,13 @@ def _change(before: Before, looked: Looked, now_ms: int) -> tuple[Change, Shadow
     if seen is None:
         if before.shadow is None or not before.gone:
             return None
-        found = change_of(before.shadow, _gone(before.shadow, looked), fields=FIELDS, new="deleted", now_ms=now_ms)
+        gone = _gone(before.shadow, looked)
+        found = change_of(before.shadow, gone, fields=before.fields, new="deleted", now_ms=now_ms)
         return None if found is None else (replace(found[0], op="deleted"), found[1])
     if not seen.stage.name:
         return None  # it does not say where the order stands: what was said last holds
     here = replace(seen, order_id=looked.order_id)
-    return change_of(before.shadow, here, fields=FIELDS, new=_first_op(before, looked), now_ms=now_ms)
+    return change_of(before.shadow, here, fields=before.fields, new=_first_op(before, looked), now_ms=now_ms)
 
 
 def _first_op(before: Before, looked: Looked) -> ChangeOp:
@@ -96,7 +97,7 @@ def _first_op(before: Before, looked: Looked) -> ChangeOp:
 def _gone(shadow: Shadow, looked: Looked) -> Seen:
     """It keeps the last status that it was seen in; that it is there no more is its progress."""
     stage = Stage(shadow.stage.name, None, shadow.stage.description, "cancelled")
-    return Seen(looked.number, stage, GONE, dict.fromkeys(FIELDS), order_id=looked.order_id)
+    return Seen(looked.number, stage, GONE, {}, order_id=looked.order_id)
 
 
 def _happened(looked: Looked, happening: Happening, now_ms: int) -> Happened:

@@ -125,6 +125,10 @@ class Poller(Protocol):
 class OrderPoller(Protocol):
     """The same for a vendor that tells nothing but a single order: which orders to ask for, others say."""
 
+    @property
+    def fields(self) -> Sequence[str]:
+        """Names of the fields that an order's stage is told from. New ones go to the end, as for `Poller`."""
+
     def look(self, order_number: str) -> Flow[Look | PollFault]:
         """Read the order as it is now."""
 

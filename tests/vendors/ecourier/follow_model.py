@@ -233,7 +233,7 @@ class Poller:
     epoch: int = 0
     position: int = 0
     read_ms: int = 0
-    book: OrderBook = field(default_factory=lambda: OrderBook(ShardState(), Standing(), PACE, FORGET_MS))
+    book: OrderBook = field(default_factory=lambda: OrderBook(ShardState(), Standing(), PACE, FORGET_MS, POLLER.fields))
 
     def open(self) -> None:
         self.world.epoch += 1
@@ -241,7 +241,7 @@ class Poller:
         kept = self.world.state
         state = ShardState(dict(kept.shadows), kept.cursor, dict(kept.known))
         rows = self.book.rows
-        self.book = OrderBook(state, rows, PACE, FORGET_MS, agenda=Agenda())
+        self.book = OrderBook(state, rows, PACE, FORGET_MS, POLLER.fields, agenda=Agenda())
         self.read(1_000)
         self.book.begin(self.world.now_ms, self.world.now_ms)
         if state.cursor is None:

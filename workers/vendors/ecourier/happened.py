@@ -20,6 +20,8 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {"N": "New", "A": "Assigned", "X": "Del
 NO_ID: Final = frozenset({"", "0"})  # an integer that was never set
 YEARS: Final = range(1900, 9999)  # databases write no date as one of year 1, and no end as one of 9999
 
+FIELDS: Final = ("OrderStatus",)  # what an order's stage is told from
+
 # Notes, counted in /status.
 UNREADABLE_TIME: Final = "unreadable_event_time"
 WITHOUT_ID: Final = "events_without_id"
@@ -42,7 +44,7 @@ def _seen(found: FoundOrder, number: str, options: EcourierPollerOptions, notes:
         order_number=number,
         stage=Stage(status, None, DESCRIPTIONS.get(status.upper(), ""), meant.get(status.casefold(), "unknown")),
         digest=digest([status]),
-        fields={"OrderStatus": status},
+        fields=dict.fromkeys(FIELDS, status),
         raw=raw_json(found.fields, notes) if options.raw else None,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from workers.core.happening import Look
@@ -9,7 +10,7 @@ from workers.core.outcome import Denied, Outcome, Rejected, Throttled, Unavailab
 from workers.vendors import Credentials, Flow, PollFault
 from workers.vendors.check import IMPROBABLE_ID
 from workers.vendors.ecourier.flows import account_of, check, find
-from workers.vendors.ecourier.happened import look_of
+from workers.vendors.ecourier.happened import FIELDS, look_of
 from workers.vendors.ecourier.lookup import FoundOrder, same_text
 from workers.vendors.ecourier.options import EcourierPollerOptions
 from workers.vendors.ecourier.times import time_zone
@@ -22,6 +23,10 @@ class EcourierPoller:
 
     options: EcourierPollerOptions
     credentials: Credentials = field(repr=False)
+
+    @property
+    def fields(self) -> Sequence[str]:
+        return FIELDS
 
     def look(self, order_number: str) -> Flow[Look | PollFault]:
         """Ask for the order. An answer that is another order's, or none that can be read, tells nothing of this one."""
