@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -58,6 +59,28 @@ def test_a_sample_can_be_published_and_comes_back_equal(
         assert {key: value for key, value in record["value"].items() if value} == {
             key: value for key, value in json.loads(sample.out).items() if value
         }
+
+
+def test_an_event_too_large_for_its_topic_is_named_before_anything_is_sent(
+    project: Any, relay: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Kafka would refuse it half-way through the file, and name no line. One that just fits is sent."""
+    first, second = (json.loads(relay("sample", project.created).out) for _ in range(2))
+    value = second["order"]["attributes"][0]
+    value["value"] = "v" * 1_048_588
+    file = tmp_path / "in.jsonl"
+    file.write_text(lines(first, second))
+    refused = relay("publish", project.created, str(file))
+    assert refused.status == 1
+    found = re.fullmatch(
+        r"relay: line 2: (\d+) bytes in Kafka, and the topic takes 1048588", refused.err.splitlines()[0]
+    )
+    assert found
+    sink = project.created.replace("order-created", "sink")
+    assert not any(row["end"] for row in relay("offsets", sink, "--json").json["partitions"])
+    value["value"] = value["value"][int(found[1]) - 1_048_588 :]
+    give(monkeypatch, lines(second))
+    assert relay("publish", project.created, "-").status == 0
 
 
 def test_values_read_can_be_published_again_and_are_the_same(

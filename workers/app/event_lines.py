@@ -16,6 +16,8 @@ from workers.edges.cloud_events import event_headers
 from workers.edges.event_json import InvalidEvent, from_json
 
 BOM = b"\xef\xbb\xbf"
+_AROUND = 82  # bytes that Kafka puts around a batch's only record, at most
+_AROUND_HEADER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,22 @@ class Bad:
     fault: str  # the field and what is wanted, never what stands there
 
 
-def read_events(codec: Codec, topic: str, lines: Iterable[bytes]) -> Iterator[Ready | Bad]:
-    """Take each line that is not blank; with a registry, `Codec.prepare` must have been awaited for the topic."""
+def read_events(codec: Codec, topic: str, lines: Iterable[bytes], most: int) -> Iterator[Ready | Bad]:
+    """Take each line that is not blank; with a registry, `Codec.prepare` must have been awaited for the topic.
+
+    ``most``: bytes that the topic takes at once; a larger event is bad, for Kafka would refuse it half-way.
+    """
     for number, line in enumerate(lines, start=1):
         text = line.removeprefix(BOM).strip()
         if text:
-            yield _event(codec, topic, number, text)
+            event = _event(codec, topic, number, text)
+            size = _size(event) if isinstance(event, Ready) else 0
+            yield Bad(number, f"{size} bytes in Kafka, and the topic takes {most}") if size > most else event
+
+
+def _size(event: Ready) -> int:
+    headers = sum(len(name) + len(value or b"") + _AROUND_HEADER for name, value in event.headers)
+    return _AROUND + len(event.key) + len(event.value) + headers
 
 
 def _event(codec: Codec, topic: str, number: int, text: bytes) -> Ready | Bad:

@@ -110,13 +110,13 @@ def _parked_faults(document: Document, sink: SinkSpec, topics: Mapping[str, Topi
     parked = topics.get(sink.parks)
     if parked is not None:
         sources = [topics[name] for name in sink.consumes if name in topics]
-        wanted = max((_message_bytes(topic) for topic in sources), default=0) + HEADERS_ROOM
+        wanted = max((message_bytes(topic) for topic in sources), default=0) + HEADERS_ROOM
         config = ("topics", parked.name, "config")
         if parked.config.get("retention.ms") != "-1":
             yield Fault(
                 document.place((*config, "retention.ms")), "retention.ms: -1 is wanted, or parked orders expire"
             )
-        if _message_bytes(parked) < wanted:
+        if message_bytes(parked) < wanted:
             message = f"max.message.bytes: {wanted} or more is wanted: 64 KiB beyond the largest source"
             yield Fault(document.place((*config, "max.message.bytes")), message)
     for name in (sink.parked_state, sink.tracks):
@@ -126,7 +126,8 @@ def _parked_faults(document: Document, sink: SinkSpec, topics: Mapping[str, Topi
             yield Fault(document.place(("topics", topic.name, "config", "cleanup.policy")), message)
 
 
-def _message_bytes(topic: TopicSpec) -> int:
+def message_bytes(topic: TopicSpec) -> int:
+    """The largest batch that the topic takes, by its ``max.message.bytes``."""
     text = topic.config.get("max.message.bytes", "")
     return int(text) if text.isdecimal() else DEFAULT_MESSAGE_BYTES
 

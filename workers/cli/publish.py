@@ -62,12 +62,14 @@ class Counts:
 def _publish(configuration: Configuration, counts: Counts, file: str, *, skip_bad: bool) -> bool:
     from workers.app.event_lines import read_events
     from workers.app.open_codec import open_codec
+    from workers.app.topology_checks import message_bytes
 
     with open_codec(configuration) as codec:
         codec.prepare(counts.topic)
+        most = message_bytes(configuration.topology.topics[counts.topic])
 
         def events(lines: Iterable[bytes]) -> Iterator[Ready | Bad]:
-            return read_events(codec.codec, counts.topic, lines)
+            return read_events(codec.codec, counts.topic, lines, most)
 
         if file != "-" and not skip_bad and _is_bad(file, events, counts):
             return False
