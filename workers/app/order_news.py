@@ -78,14 +78,14 @@ def _stage_words(content: Mapping[str, Any]) -> str:
     return f"stage {content['stage']}, {content['progress']}{came}"
 
 
-def _step_words(content: Mapping[str, Any]) -> str:
+def _happening_words(content: Mapping[str, Any]) -> str:
     status = f", {content['order_status']}" if content["order_status"] else ""
     return f"event {content['event_type'] or content['courier_event_id']}{status}"
 
 
 _WORDS: Final[dict[str, Words]] = {
     "OrderStageChanged": _stage_words,
-    "CourierOrderEvent": _step_words,
+    "CourierOrderEvent": _happening_words,
 }
 
 

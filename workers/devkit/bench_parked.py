@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import click
 import httpx
 
 from workers.devkit import child
@@ -108,13 +109,15 @@ class Running:
 
 def main() -> None:
     """Measure and print; exit status 1 when the median replay is slower than it may be."""
-    with set_up(Span(0.0, 0.0), _tell) as bench:
+    with set_up(Span(0.0, 0.0), click.echo) as bench:
         running = _start(bench)
         running.set_vendor(latency=LATENCY)
         running.normal()  # connections and caches
         rows = [_round(running) for _ in range(ROUNDS)]
     normal, replay = (statistics.median(column) for column in zip(*rows, strict=True))
-    _tell(f"median: {normal:,.0f}/s normal, {replay:,.0f}/s replayed: {replay / normal:.0%} (at least {LEAST:.0%})")
+    click.echo(
+        f"median: {normal:,.0f}/s normal, {replay:,.0f}/s replayed: {replay / normal:.0%} (at least {LEAST:.0%})"
+    )
     sys.exit(int(replay / normal < LEAST))
 
 
@@ -122,7 +125,7 @@ def _round(running: Running) -> tuple[float, float]:
     normal = running.normal()
     running.park()
     replay, took = running.replay()
-    _tell(
+    click.echo(
         f"{ORDERS:,} orders, vendor {LATENCY * 1000:.0f} ms: {normal:,.0f}/s normal, {replay:,.0f}/s replayed "
         f"({replay / normal:.0%}), the command {took:.1f} s"
     )
@@ -139,11 +142,6 @@ def _start(bench: Bench) -> Running:
     client = stage.ends.enter_context(httpx.Client(trust_env=False, timeout=10.0))
     wait_until_ready(worker, client)
     return Running(bench, stage, worker, client)
-
-
-def _tell(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
+import click
 import httpx
 
 from workers.app.topology import SinkSpec
@@ -34,12 +35,12 @@ _DETAIL: Final = "ECDP refuses it (400 Bad Request): The field currency must be 
 
 def main() -> None:
     """Measure and print; exit status 1 when a start takes longer than it may."""
-    with set_up(Span(0.0, 0.0), _tell) as bench:
+    with set_up(Span(0.0, 0.0), click.echo) as bench:
         _, bare = _start(bench, 0)
         _fill(bench, bench.configuration.topology.sinks[SINK])
         rows = [_start(bench, number) for number in range(1, ROUNDS + 1)]
     each = (max(peak for _, peak in rows) - bare) * 1024 * 1024 / PARKED
-    _tell(f"{each:,.0f} bytes of memory per parked order")
+    click.echo(f"{each:,.0f} bytes of memory per parked order")
     sys.exit(int(max(took for took, _ in rows) > WITHIN))
 
 
@@ -60,13 +61,13 @@ def _start(bench: Bench, number: int) -> tuple[float, float]:
         peak = peak_memory(process.pid) or 0.0
     finally:
         child.stop(process, patience=30.0)
-    _tell(f"start {number}, {parked:,} parked orders: first delivery after {took:.1f} s, {peak:,.0f} MiB")
+    click.echo(f"start {number}, {parked:,} parked orders: first delivery after {took:.1f} s, {peak:,.0f} MiB")
     return took, peak
 
 
 def _fill(bench: Bench, sink: SinkSpec) -> None:
     """Write what a worker would have written, had it parked so many orders."""
-    _tell(f"parking {PARKED:,} orders")
+    click.echo(f"parking {PARKED:,} orders")
     topic = bench.configuration.topology.topics[sink.parks]
     with open_publisher(bench.configuration.settings.kafka) as publisher:
         for name, number, key, value, headers in _rows(sink, topic.partitions):
@@ -86,11 +87,6 @@ def _rows(sink: SinkSpec, partitions: int) -> Iterator[tuple[str, int, bytes, by
         yield sink.parks, number, key, record.value or b"", headers
         fence = Fence(ParkReason.REJECTED, _DETAIL, now_ms, 1, place, place, opens=True)
         yield sink.parked_state, number, key, fence_row(fence), ()
-
-
-def _tell(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+import click
 import httpx
 import orjson
 
@@ -56,7 +57,7 @@ def main() -> None:
     """Measure all three and print them; exit status 1 when one is over its limit."""
     rows = [_page(), _rebuild(), _memory()]
     for what, found, unit, limit in rows:
-        sys.stdout.write(f"{what:<58}{found:>9.1f} {unit:<4} (at most {limit:g})\n")
+        click.echo(f"{what:<58}{found:>9.1f} {unit:<4} (at most {limit:g})")
     sys.exit(int(any(found > limit for _, found, _, limit in rows)))
 
 

@@ -13,13 +13,14 @@ import httpx
 import orjson
 
 from workers.app.topology import PollerSpec
+from workers.app.topology_overrides import variable_name
 from workers.devkit import child
 from workers.devkit.demo_parts import Part, Stage
 from workers.devkit.simulators import shows, terms
 from workers.devkit.simulators.ecourier_events import told_identity
 
-_IMPATIENT = {"EVERY": "1s"}
-_WINDOWS = {"SETTLE_LAG": "2s"}
+_IMPATIENT = {("every",): "1s"}
+_WINDOWS = {("settle_lag",): "2s"}
 _WITHIN = 30.0  # seconds until the last change must be told
 _TICK = 0.2
 _USERNAME = "demo"
@@ -44,10 +45,9 @@ class News:
 
 def poller_variables(poller: PollerSpec, simulator: Part, secret: str) -> dict[str, str]:
     """Return what leads the poller to the simulator, in a hurry."""
-    own = f"RELAY__{poller.name.upper().replace('-', '_')}__"
     hurry = _IMPATIENT if poller.follows else _IMPATIENT | _WINDOWS
     account = {"USERNAME": _USERNAME, "PASSWORD": secret} if poller.follows is None else terms(poller.vendor).variables
-    return {f"{own}{key}": value for key, value in hurry.items()} | {
+    return {variable_name(poller.name, way): value for way, value in hurry.items()} | {
         f"{poller.credentials}_{name}": value for name, value in {"BASE_URL": simulator.url, **account}.items()
     }
 

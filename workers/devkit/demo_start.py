@@ -16,6 +16,7 @@ import httpx
 
 from workers.app.configuration import load_configuration
 from workers.app.topology import PollerSpec, SinkSpec, Topology
+from workers.app.topology_overrides import variable_name
 from workers.app.urls import is_loopback
 from workers.devkit.broker import Broker
 from workers.devkit.broker_install import KAFKA_VERSION
@@ -35,7 +36,7 @@ from workers.devkit.demo_watch import Watch
 from workers.devkit.simulators import SECRET
 
 # What takes minutes in production would bore at a demonstration.
-_IMPATIENT = {"UNKNOWN_ORDER_WAIT": "3s", "RETRY__MAX": "1s", "DRAIN": "3s"}
+_IMPATIENT = {("unknown_order_wait",): "3s", ("retry", "max"): "1s", ("drain",): "3s"}
 _GIVEN = "KAFKA_BOOTSTRAP_SERVERS"
 _FOREIGN = ("KAFKA_", "SCHEMA_REGISTRY_", "RELAY_HTTP_ADDR", "RELAY_INSTANCE_ID", "RELAY_REPLICATION_FACTOR")
 
@@ -139,8 +140,8 @@ def settings_of(bootstrap: str) -> dict[str, str]:
 
 
 def _settings(sink: SinkSpec, simulator: Part) -> dict[str, str]:
-    own = f"RELAY__{sink.name.upper().replace('-', '_')}__"
-    return {f"{own}{key}": value for key, value in _IMPATIENT.items()} | vendor_variables(sink, simulator.url)
+    hurry = {variable_name(sink.name, way): value for way, value in _IMPATIENT.items()}
+    return hurry | vendor_variables(sink, simulator.url)
 
 
 def _workers(
