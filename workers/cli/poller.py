@@ -11,7 +11,7 @@ from workers.cli.show import say, show_json
 
 if TYPE_CHECKING:
     from workers.app.configuration import Configuration
-    from workers.app.poll_reset import Moved
+    from workers.app.poll_reset import Moved, Unmoved
     from workers.app.topology import PollerSpec
 
 
@@ -41,18 +41,21 @@ def reset(name: str, to: str, as_json: bool) -> int:
     to_ms = time_ms("--to", to)
     configuration = load_configuration(os.environ)
     spec = configuration.topology.pollers[poller_name(name)]
-    moved = asyncio.run(_reset(configuration, spec, to_ms))
+    moved, unmoved = asyncio.run(_reset(configuration, spec, to_ms))
     if as_json:
         rows = [{"shard": m.shard, "before": time_text(m.before_ms), "after": time_text(m.after_ms)} for m in moved]
-        show_json({"worker": spec.name, "moved": rows})
+        stays = [{"shard": one.shard, "why": one.why} for one in unmoved]
+        show_json({"worker": spec.name, "moved": rows, "unmoved": stays})
         return 0
     for move in moved:
         click.echo(f"shard {move.shard}: {time_text(move.before_ms)} -> {time_text(move.after_ms)}")
+    for one in unmoved:
+        click.echo(f"shard {one.shard} stays: it {one.why}")
     say(f"{spec.name} reads again from {to}; nothing that it has published is published again")
     return 0
 
 
-async def _reset(configuration: Configuration, spec: PollerSpec, to_ms: int) -> list[Moved]:
+async def _reset(configuration: Configuration, spec: PollerSpec, to_ms: int) -> tuple[list[Moved], list[Unmoved]]:
     from workers.app.open_codec import codec_in_loop
     from workers.app.poll_reset import reset_poller
 
