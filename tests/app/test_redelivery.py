@@ -378,3 +378,18 @@ async def test_until_the_fences_end_is_told_nothing_of_the_order_may_be_sent(sta
     assert "A" in stand.rig.state.unfencing
     await stand.until(lambda: not stand.rig.state.unfencing)
     assert stand.written[-1] == ("A", None)
+
+
+async def test_an_order_whose_parked_records_were_deleted_is_never_called_delivered(stand: Stand) -> None:
+    """The topic was deleted and made anew: to end the fence would hide the loss; and nobody else waits for it."""
+    stand.park("A:1", "A:2", parking=Parking(ParkReason.REJECTED, "no"))
+    stand.topic.records.clear()
+    stand.park("B:1", order="B", parking=Parking(ParkReason.REJECTED, "no"))
+    for name in ("A", "B"):
+        stand.redelivery.ask(stand.rig.state.shards[0], name, "c1", resumed=False)
+    stand.deliver(await stand.next())
+    await stand.until(lambda: len(stand.ended) == 2)
+    assert set(stand.fences) == {"A"}
+    kept = stand.fences["A"]
+    assert (kept.records, kept.reason, kept.command, kept.mended) == (2, ParkReason.REJECTED, "c1", False)
+    assert "no longer in ecdp-parked" in kept.detail

@@ -53,6 +53,21 @@ async def test_a_pass_stops_when_it_has_read_enough_and_says_how_far_it_came(
     await reader.close()
 
 
+@pytest.mark.broker
+async def test_orders_whose_records_lie_beyond_the_end_of_a_topic_made_anew_hold_up_no_others(
+    side: Side, topics: Any, connection: KafkaConnection
+) -> None:
+    from workers.edges.kafka_parked import ParkedReader  # noqa: PLC0415 - as above
+
+    topic = topics(partitions=1)
+    side.produce(topic, [b"0", b"1"])
+    reader = ParkedReader(connection)
+    wave = await reader.read(Partition(topic, 0), {"gone": (5_000, 5_001), NO_KEY: (0, 1)})
+    assert [record.value for record in wave.records] == [b"0", b"1"]
+    assert wave.reached == 5_001
+    await reader.close()
+
+
 async def test_what_cannot_be_read_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     from workers.edges.kafka_parked import ParkedReader  # noqa: PLC0415 - as above
 

@@ -187,7 +187,7 @@ class Redelivery:
             if self._queue.holds(run.order_id) or fence.first is None or fence.last is None:
                 unread.append(run)
             elif fence.last <= run.read_to:
-                self._finish(run)
+                self._finish(run) if run.seen else self._gone(run)
             else:
                 wave.append(run)
                 if len(wave) >= room:
@@ -293,6 +293,15 @@ class Redelivery:
         self._queue.fence_changed(run.shard.number, run.order_id)
         self._close(run)
         log.debug("order_released", worker=self._state.spec.name, order_id=run.order_id)
+
+    def _gone(self, run: Run) -> None:
+        """Nothing was there: somebody has deleted it. Were the fence ended, what is lost would be called delivered."""
+        fence, spec = run.shard.fences[run.order_id], self._state.spec
+        detail = f"its parked records are no longer in {spec.parks}; discard it, and have it published again"
+        run.shard.fences[run.order_id] = fence.refused(fence.reason, detail, fence.first or 0, run.command)
+        self._queue.fence_changed(run.shard.number, run.order_id)
+        log.error("parked_records_gone", worker=spec.name, order_id=run.order_id, records=fence.records)
+        self._close(run)
 
     def _close(self, run: Run) -> None:
         del self._runs[run.order_id]

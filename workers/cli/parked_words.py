@@ -79,6 +79,8 @@ def order_lines(order: ParkedOrder, records: list[Shown]) -> list[str]:
     fence = order.fence
     again = f", replayed {fence.replays} times" if fence.replays else ""
     lines = [f"{order.name}: {len(records)} records parked since {_time(fence.since_ms)}{again}"]
+    if not records:
+        lines.append(f"   {fence.records} are missing from the parked topic: somebody has deleted them; discard it")
     for number, record in enumerate(records, 1):
         lines += ["", *_record_lines(number, record)]
     return [plain(line) for line in lines]

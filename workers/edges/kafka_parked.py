@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from time import monotonic
 
+from kafka.errors import OffsetOutOfRangeError
+
 from workers.core.parked import order_of
 from workers.core.record import Partition, Record
 from workers.edges.daemon import in_thread
@@ -88,7 +90,7 @@ def one_pass(
     found: list[Record] = []
     size, reached = 0, -1
     for first, last in stretches(wanted.values()):
-        for records in reader.stretch(at, max(first, oldest), last + 1):
+        for records in _stretch(reader, at, max(first, oldest), last + 1):
             new = [one for one in records if _is_wanted(one, wanted.get(order_of(one)))]
             found += new
             size += sum(map(bound.cost, new))
@@ -96,6 +98,15 @@ def one_pass(
             if size >= bound.most or monotonic() > until:
                 return Wave(found, reached)
     return Wave(found, max(last for _, last in wanted.values()))
+
+
+def _stretch(reader: PartitionReader, at: Partition, first: int, end: int) -> Iterator[list[Record]]:
+    """A stretch of the partition; nothing where it begins beyond the end, for then the topic has been made anew."""
+    try:
+        yield from reader.stretch(at, first, end)
+    except OffsetOutOfRangeError:
+        if first < reader.bounds([at])[at][1]:
+            raise  # it has expired since the oldest offset was asked for: whoever asks again asks for that, too
 
 
 def _is_wanted(record: Record, span: tuple[int, int] | None) -> bool:

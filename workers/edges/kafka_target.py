@@ -131,9 +131,9 @@ class Transactions:
             if offsets.offsets:
                 producer.send_offsets_to_transaction(to_kafka(offsets.offsets), offsets.group)
             producer.commit_transaction()
-        except (KafkaError, NotAcknowledgedError):
+        except KafkaError:
             _abort_quietly(producer)
-            raise
+            raise  # without an acknowledgement an abort would only wait for it once more: the next producer aborts
         return placed
 
 
@@ -221,6 +221,7 @@ _TODO: Final[Sequence[tuple[type[Exception] | tuple[type[Exception], ...], str, 
         "a record is too large for its topic: raise that topic's max.message.bytes, then 'relay topics apply'",
     ),
     (ProducerFencedError, "", "another process has taken over, or a command has written in its place"),
-    (NotAcknowledgedError, "", "are as many replicas alive as min.insync.replicas of the topic wants?"),
+    (NotAcknowledgedError, "", "is the topic there, and are as many replicas alive as its min.insync.replicas wants?"),
+    (TimeoutError, "", "Kafka answers too slowly, or not at all"),
 )
 """(kinds of error, what its text holds, what to do)."""

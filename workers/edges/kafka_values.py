@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,8 @@ from workers.core.record import Partition, Record
 def describe(error: Exception) -> str:
     """One line for people."""
     name, text = type(error).__name__, " ".join(str(error).split())
-    if not text or text.startswith(name):  # kafka-python's errors begin with their names
+    text = re.sub(r"^\[Error \d+\] ", "", text).removesuffix(": None")
+    if not text or text.startswith(name):  # kafka-python's errors begin with their numbers and names
         return text[:300] or name
     return f"{name}: {text}"[:300]
 
