@@ -32,7 +32,7 @@ async def reset(monkeypatch: pytest.MonkeyPatch, found: Sequence[Moved | Unmoved
 
 async def test_a_shard_that_is_not_so_far_keeps_no_other_from_moving(monkeypatch: pytest.MonkeyPatch) -> None:
     """One order that was never answered holds its shard at the beginning: the others must not stay for it."""
-    found = [Moved(0, 9, 1), Unmoved(1, STAYS), Moved(2, 9, 1)]
+    found: list[Moved | Unmoved] = [Moved(0, 9, 1), Unmoved(1, STAYS), Moved(2, 9, 1)]
     assert await reset(monkeypatch, found) == ([found[0], found[2]], [found[1]])
 
 
