@@ -119,6 +119,7 @@ def build_client(
 
 
 def sink_state(spec: SinkSpec, schemas: Schemas) -> SinkState:
+    """What the parts of a sink share, as it is before anything is assigned."""
     opening = frozenset(topic for topic in spec.consumes if schemas[topic].today.name == OPENING_EVENT)
     return SinkState(
         spec=spec,

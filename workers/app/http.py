@@ -16,7 +16,8 @@ STALE_AFTER = 60.0  # seconds without a tick of a loop or a poll of its Kafka th
 class Worker(Protocol):
     """What the server asks of a worker."""
 
-    def status(self) -> dict[str, Any]: ...
+    def status(self) -> dict[str, Any]:
+        """Its part of ``GET /status``; ``state`` is always in it."""
 
     def age(self) -> float:
         """Seconds since the slowest of its loops moved."""

@@ -26,6 +26,7 @@ class PollClock:
 
     @property
     def start(self) -> PollStart:
+        """When the poll began, on both clocks."""
         return PollStart(self.began_ms, self.began_ms if self._vendor_ms is None else self._vendor_ms)
 
     async def attempt(self, request: httpx.Request, resend: int, send: Send) -> httpx.Response:

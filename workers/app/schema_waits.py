@@ -35,10 +35,12 @@ class SchemaWaits:
         self._asking: dict[int, asyncio.Task[None]] = {}
 
     def ask(self, schema_id: int) -> None:
+        """Ask for a schema, once, however often it is wanted."""
         if schema_id not in self._asking:
             self._asking[schema_id] = asyncio.get_running_loop().create_task(self._learn(schema_id))
 
     def forget(self) -> None:
+        """The records that waited have been given away."""
         for asking in self._asking.values():
             asking.cancel()
         self._asking.clear()

@@ -47,20 +47,24 @@ class Shard:
         return self.fences_loaded and self.tracked_loaded
 
     def begin(self, at: Partition, start: Start) -> None:
+        """The partition is fetched from there."""
         self.ledgers[at] = Ledger(start.offset, start.finished)
         self.records[at] = self.bytes[at] = 0
         self.stopped.pop(at, None)
         self.merge.restart(at.topic, start.offset)
 
     def took(self, at: Partition, size: int) -> None:
+        """A record of so many bytes is unfinished from now on."""
         self.records[at] += 1
         self.bytes[at] += size
 
     def gave(self, at: Partition, size: int) -> None:
+        """It is finished."""
         self.records[at] -= 1
         self.bytes[at] -= size
 
     def held(self) -> Mapping[Partition, Held]:
+        """What each partition keeps in memory."""
         return {at: Held(count, self.bytes[at]) for at, count in self.records.items()}
 
     def awaited(self) -> list[Partition]:

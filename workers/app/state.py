@@ -59,6 +59,7 @@ class SinkState:
 
     @property
     def epoch(self) -> int:
+        """The present assignment's; 0: there is none."""
         return self.assignment.epoch if self.assignment else 0
 
     def is_current(self, epoch: int) -> bool:

@@ -23,6 +23,7 @@ class Agenda:
         heappush(self._later, (*plan, number))
 
     def drop(self, number: str) -> None:
+        """Look at the order no more."""
         self._planned.pop(number, None)
 
     def take(self, now_ms: int) -> str | None:
@@ -80,6 +81,7 @@ class Oldest:
         self._last[number] = at_ms
 
     def drop(self, number: str) -> None:
+        """The order counts no more."""
         self._last.pop(number, None)
 
     def at_ms(self) -> int | None:

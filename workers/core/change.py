@@ -60,6 +60,7 @@ class Change:
 
 
 def shadow_key(account: str, order_number: str) -> str:
+    """By what a poller remembers an order."""
     return f"{account}/{order_number}"
 
 

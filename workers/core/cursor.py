@@ -23,6 +23,7 @@ class Cursor:
     beat_ms: int = 0  # when this was written, by our clock: the heartbeat
 
     def pack(self) -> bytes:
+        """The bytes of its row."""
         return json.dumps(asdict(self)).encode()
 
 
@@ -39,6 +40,7 @@ class PollStart:
 
     @property
     def earlier_ms(self) -> int:
+        """The safe one to count a settle lag from."""
         return min(self.our_ms, self.vendor_ms)
 
 

@@ -62,6 +62,7 @@ class Known:
     done_ms: int = 0  # when it was settled: it is looked at no more; 0: it is
 
     def pack(self) -> bytes:
+        """The bytes of its row."""
         return _HEAD.pack(_VERSION, _ENDED * self.ended, self.news_ms, self.done_ms) + self.ids
 
     def new_of(self, happenings: Iterable[Happening]) -> list[Happening]:
@@ -90,6 +91,7 @@ def unpack_known(body: bytes) -> Known:
 
 
 def id_hash(happening_id: str) -> bytes:
+    """What is remembered of an id."""
     return blake2b(happening_id.encode(errors="surrogatepass"), digest_size=HASH_BYTES).digest()
 
 

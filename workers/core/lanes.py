@@ -65,6 +65,7 @@ class Lanes:
         self.waiting_records = 0  # records in lanes whose head waits for a retry
 
     def add(self, entry: Entry) -> None:
+        """Queue a record in its order's lane, behind what is there; a create overtakes statuses that wait for it."""
         lane = self._lanes.get(entry.order_id)
         if lane is None:
             lane = self._lanes[entry.order_id] = Lane(entry.order_id)
@@ -124,6 +125,7 @@ class Lanes:
                 return
 
     def next_due(self) -> float | None:
+        """When the wait of a lane ends next; None: none waits."""
         while self._waiting and not self._is_current(self._waiting[0]):
             heapq.heappop(self._waiting)
         return self._waiting[0][0] if self._waiting else None
@@ -175,6 +177,7 @@ class Lanes:
 
     @property
     def ready(self) -> int:
+        """How many lanes may be taken."""
         return len(self._ready)
 
     def _overtake(self, lane: Lane) -> None:

@@ -58,11 +58,13 @@ class Ledger:
 
     @property
     def committable(self) -> int:
+        """The offset to commit."""
         # Never past an unfinished record: a commit beyond it would lose it at the next restart.
         return next(iter(self._unfinished), self._position)
 
     @property
     def unfinished(self) -> int:
+        """How many records are unfinished."""
         return len(self._unfinished)
 
     def metadata(self, also_finished: frozenset[int] = frozenset()) -> tuple[int, str]:

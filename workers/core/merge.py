@@ -99,9 +99,11 @@ class Merge:
 
     @property
     def queued(self) -> int:
+        """Records that wait for their turn."""
         return sum(len(side.queue) for side in self._sides.values())
 
     def queued_of(self, topic: str) -> int:
+        """The same of one topic."""
         return len(self._sides[topic].queue)
 
     def _first_head(self) -> Side | None:

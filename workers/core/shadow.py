@@ -44,6 +44,7 @@ class Shadow:
 
     @property
     def is_stub(self) -> bool:
+        """Whether it has shrunk already."""
         return not self.prints and not self.stage.description
 
     def stub(self) -> Shadow:
@@ -51,6 +52,7 @@ class Shadow:
         return replace(self, prints=b"", stage=replace(self.stage, description=""))
 
     def pack(self) -> bytes:
+        """The bytes of its row; texts are cut to 255 bytes."""
         name, description = _cut(self.stage.name), _cut(self.stage.description)
         head = _HEAD.pack(
             self.sequence,

@@ -64,22 +64,26 @@ class ShardState:
             self.put_known(number, row)
 
     def put(self, key: str, row: bytes | None) -> None:
+        """Take a packed shadow; None: it is forgotten."""
         if row is None:
             self.shadows.pop(key, None)
         else:
             self.shadows[key] = row
 
     def put_known(self, number: str, row: bytes | None) -> None:
+        """Take a packed `Known`; None: it is forgotten."""
         if row is None:
             self.known.pop(number, None)
         else:
             self.known[number] = row
 
     def known_of(self, number: str) -> Known | None:
+        """What is known of an order beside its shadow; None: nothing."""
         body = self.known.get(number)
         return None if body is None else unpack_known(body)
 
     def shadow(self, key: str) -> Shadow | None:
+        """The last published state of an order; None: none was."""
         body = self.shadows.get(key)
         return None if body is None else unpack(body)
 

@@ -52,6 +52,7 @@ class Stride:
     width_ms: int = _ENDLESS
 
     def ask(self, left: Span) -> Span:
+        """The beginning of what is left."""
         return left.first(self.width_ms)
 
     def read(self, done: Span) -> None:

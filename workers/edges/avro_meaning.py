@@ -54,6 +54,7 @@ def counterpart(writer: Record, wanted: Field) -> Field | None:
 
 
 def joined(path: str, name: str) -> str:
+    """The path of a field within what ``path`` leads to."""
     return f"{path}.{name}" if path else name
 
 

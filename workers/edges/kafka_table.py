@@ -30,8 +30,11 @@ _BOUNDS_MS = 5_000
 class Reader(Protocol):
     """The loop's side; called in the loop, a partition's rows in their order."""
 
-    def rows(self, number: int, records: list[Record]) -> None: ...
-    def loaded(self, number: int) -> None: ...
+    def rows(self, number: int, records: list[Record]) -> None:
+        """Take rows of a partition as they come, at first those that were there."""
+
+    def loaded(self, number: int) -> None:
+        """All that was there has been read; told again when it had to be read anew."""
 
 
 @dataclass(slots=True)

@@ -72,6 +72,7 @@ def load_topic(name: str, file: Path) -> Topic:
 
 
 def history_folder(file: Path, topic: str) -> Path:
+    """Where the recorded versions of a topic's schema lie, ``1.avsc`` the first."""
     return file.parent / HISTORY / topic
 
 

@@ -85,6 +85,8 @@ UNREADABLE: Final = "unreadable_fields"  # a note, counted in /status
 
 
 class Package(_Wire):
+    """A parcel of a shipment."""
+
     carton_id: Text = ""
     tracking_number: Text = ""
     delivery_status: Text = ""
@@ -92,6 +94,8 @@ class Package(_Wire):
 
 
 class Shipment(_Wire):
+    """What has left, with its parcels."""
+
     ship_id: Text = ""
     ship_date: Text = ""
     carrier: Text = Field("", alias="shipping_carrier")

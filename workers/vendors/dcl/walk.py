@@ -34,6 +34,7 @@ class Walks:
 
     @property
     def count(self) -> int:
+        """How many walks there were."""
         return len(self._walks)
 
     @property

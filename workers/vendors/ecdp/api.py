@@ -36,6 +36,8 @@ class CustomerBody(TypedDict, total=False):
 
 
 class ProductBody(TypedDict):
+    """One element of ``products``."""
+
     id: str
     name: str
     price: Number

@@ -27,11 +27,13 @@ class FoundOrder:
 
     @property
     def customer_code(self) -> str | None:
+        """Whose order it is, as far as the answer tells."""
         customer = self.order.customer
         return self.order.customer_code or (customer.customer_code if customer else None)
 
     @property
     def is_deleted(self) -> bool:
+        """Whether its status says so."""
         return same_text(self.order.order_status, DELETED)
 
 
@@ -72,6 +74,7 @@ def differences(found: FoundOrder, sent: Fields) -> list[str]:
 
 
 def same_text(found: Any, sent: str | None) -> bool:
+    """Whether both say the same, apart from case and blanks; none says what an empty text says."""
     return _folded(found) == _folded(sent)
 
 
