@@ -111,6 +111,21 @@ async def test_a_token_that_died_costs_one_login_however_late_it_is_noticed() ->
     assert shared.logins == 1
 
 
+async def test_a_token_that_died_before_anybody_used_it_is_replaced_by_whoever_comes_later() -> None:
+    """The vendor was restarted right after the login: without another one no request would ever be taken again."""
+    vendor = Vendor()
+    shared, both = two_under_way(Account("unborn", "new"), vendor)
+    for _ in range(4):
+        (await vendor.next())[1].set_result(DEAD)
+    assert await asyncio.gather(*both) == [DEAD, DEAD]
+    assert shared.logins == 1, "those that were under way share one"
+    later = asyncio.create_task(shared.send(httpx.Request("POST", "https://vendor.test/")))
+    (await vendor.next())[1].set_result(DEAD)
+    token, answer = await vendor.next()
+    answer.set_result(TAKEN)
+    assert (token, await later, shared.logins) == ("new", TAKEN, 2)
+
+
 async def test_a_login_that_fails_when_nobody_waits_any_more_is_no_error() -> None:
     vendor, said = Vendor(), list[Any]()
     asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))

@@ -42,10 +42,11 @@ class SharedSession:
 
         A vendor may end a token after so many uses: others may use the new one up before this request's turn. So it
         goes on as long as new tokens are good for somebody; one that nobody could use ends it, with that answer.
+        Whoever begins later logs in again: a token that died before its first use would else never be replaced.
         Whoever was under way when a login failed takes that for an answer: it would ask the same once more.
         Raises `LoginFailed`, and what sending raises.
         """
-        failed = self._failed
+        failed, logins = self._failed, self.logins
         if self._session.token is None:
             await self._log_in(None)
         while True:
@@ -58,7 +59,7 @@ class SharedSession:
                 continue
             if self._failure is not None and self._failed != failed:
                 raise LoginFailed(self._failure)
-            if token is not None and token == self._granted != self._accepted:
+            if self.logins != logins and token is not None and token == self._granted != self._accepted:
                 return response
             await self._log_in(token)
 
