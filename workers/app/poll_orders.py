@@ -10,8 +10,7 @@ from typing import Final
 
 from workers.app.poll_clock import PollClock
 from workers.app.poll_reads import PollReads
-from workers.app.poll_tiers import Write
-from workers.app.poll_tools import PollTools
+from workers.app.poll_tools import PollTools, WriteStep
 from workers.app.tracked_rows import decode_tracked
 from workers.core.cursor import Cursor
 from workers.core.happening import Look
@@ -75,7 +74,7 @@ class OrderRounds:
             self._loaded.set()
         self._wake.set()
 
-    async def run(self, state: ShardState, write: Write) -> None:
+    async def run(self, state: ShardState, write: WriteStep) -> None:
         """Look for ever; ends by being cancelled, or by a write that fails."""
         await self._loaded.wait()
         book = book_of(self._tools, state, self._rows)
@@ -90,7 +89,7 @@ class OrderRounds:
             self._book = None
             await self._end_looks()
 
-    async def _write(self, book: OrderBook, state: ShardState, write: Write) -> None:
+    async def _write(self, book: OrderBook, state: ShardState, write: WriteStep) -> None:
         """Write what the answers that have come say; without news the cursor alone, and that not each time."""
         looks = [self._answered.popleft() for _ in range(min(AT_ONCE, len(self._answered)))]
         now_ms = self._tools.wall_ms()

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TypeAlias
 
 from workers.app.poll_clock import PollClock
 from workers.app.poll_reads import PollReads
-from workers.app.poll_tools import PollTools
+from workers.app.poll_tools import PollTools, WriteStep
 from workers.core.change import Seen
 from workers.core.cursor import Cursor
 from workers.core.shadow import Shadow
 from workers.core.shard_state import ShardState, Step
 from workers.core.span import Span, Stride, span
-
-Write: TypeAlias = Callable[[Step], Awaitable[None]]
 
 _TIDY_AT_ONCE = 500  # rows in one transaction
 
@@ -24,7 +21,7 @@ _TIDY_AT_ONCE = 500  # rows in one transaction
 class SlowTiers:
     """A look back over hours, and a sweep of all open orders, each when it is due."""
 
-    def __init__(self, number: int, tools: PollTools, reads: PollReads, state: ShardState, write: Write) -> None:
+    def __init__(self, number: int, tools: PollTools, reads: PollReads, state: ShardState, write: WriteStep) -> None:
         self._number = number
         self._tools = tools
         self._reads = reads

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TypeAlias, cast
 
 from workers.app.credentials import VendorCredentials
 from workers.app.poll_stats import PollStats
 from workers.app.topology import PollerSpec
 from workers.core.gate import Gate
+from workers.core.shard_state import Step
 from workers.edges.avro import Codec
 from workers.edges.kafka_client import KafkaConnection
 from workers.edges.vendor_client import VendorClient
 from workers.vendors import OrderPoller, Poller
+
+WriteStep: TypeAlias = Callable[[Step], Awaitable[None]]
+"""Writes a step in one transaction, and takes it into the shard's state; raises `KafkaFailed`."""
 
 
 @dataclass(slots=True, eq=False)

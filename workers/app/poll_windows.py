@@ -7,8 +7,8 @@ from functools import partial
 
 from workers.app.poll_clock import PollClock
 from workers.app.poll_reads import PollReads
-from workers.app.poll_tiers import SlowTiers, Write
-from workers.app.poll_tools import PollTools
+from workers.app.poll_tiers import SlowTiers
+from workers.app.poll_tools import PollTools, WriteStep
 from workers.core.cursor import first_cursor, moved, window
 from workers.core.shard_state import ShardState
 from workers.core.span import Stride
@@ -24,7 +24,7 @@ class WindowRounds:
         self._stride = Stride()
         self._due = 0.0  # monotonic: the next poll
 
-    async def run(self, state: ShardState, write: Write) -> None:
+    async def run(self, state: ShardState, write: WriteStep) -> None:
         """Poll for ever; ends by being cancelled, or by a write that fails."""
         slow = SlowTiers(self._number, self._tools, self._reads, state, write)
         while True:
@@ -35,7 +35,7 @@ class WindowRounds:
             elif not await slow.step():
                 await asyncio.sleep(wait)
 
-    async def _poll(self, state: ShardState, write: Write) -> None:
+    async def _poll(self, state: ShardState, write: WriteStep) -> None:
         """Read everything from the cursor to now, one page at a time, each step written before the next is read."""
         tools, number = self._tools, self._number
         clock, settle_ms = PollClock(tools), round(tools.spec.settle_lag * 1000)
