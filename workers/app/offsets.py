@@ -18,7 +18,7 @@ ANSWER_WITHIN = 30.0  # seconds in which a running worker begins a stopped parti
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PartitionStanding:
     """Where a group stands in one partition."""
 
     at: Partition
@@ -39,7 +39,7 @@ class GroupStanding:
 
     group: str
     members: tuple[str, ...]
-    standings: tuple[Standing, ...]
+    standings: tuple[PartitionStanding, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +119,13 @@ def _await_commits(
     )
 
 
-def _standing(at: Partition, committed: Mapping[Partition, Committed], start: int, end: int) -> Standing:
+def _standing(at: Partition, committed: Mapping[Partition, Committed], start: int, end: int) -> PartitionStanding:
     commit = committed.get(at)
     if commit is None:
-        return Standing(at, None, start, end, "new")
+        return PartitionStanding(at, None, start, end, "new")
     begin = beginning(committed=commit.offset, metadata=commit.metadata, earliest=start, end=end)
     state = begin.reason if isinstance(begin, Stop) else stop_told(commit.metadata) or "ok"
-    return Standing(at, commit.offset, start, end, state)
+    return PartitionStanding(at, commit.offset, start, end, state)
 
 
 def command_rows(sink: SinkSpec, targets: Mapping[Partition, int], now_ms: int) -> list[tuple[Partition, bytes, bytes]]:

@@ -14,7 +14,7 @@ from workers.edges.avro_types import Array, Field, Fixed, Map, Primitive, Record
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangeOfMeaning:
     """One place where written and read mean different things."""
 
     path: str
@@ -22,7 +22,7 @@ class Change:
     wanted: Primitive | Fixed
 
 
-def changes_of_meaning(writer: Type, reader: Type, path: str = "") -> Iterator[Change]:
+def changes_of_meaning(writer: Type, reader: Type, path: str = "") -> Iterator[ChangeOfMeaning]:
     """Every place where the logical types differ though the bytes would be read."""
     match writer, reader:
         case Record(), Record():
@@ -35,12 +35,12 @@ def changes_of_meaning(writer: Type, reader: Type, path: str = "") -> Iterator[C
         case _, Union(branches=branches):
             yield from _into_union(writer, branches, path)
         case (Primitive() | Fixed(), Primitive() | Fixed()) if _differ(writer, reader):
-            yield Change(path, writer, reader)
+            yield ChangeOfMeaning(path, writer, reader)
         case _:
             pass  # enums have no logical type; what else does not match is for Avro's resolution to refuse
 
 
-def _in_fields(writer: Record, reader: Record, path: str) -> Iterator[Change]:
+def _in_fields(writer: Record, reader: Record, path: str) -> Iterator[ChangeOfMeaning]:
     for wanted in reader.fields:
         written = counterpart(writer, wanted)
         if written is not None:
@@ -58,7 +58,7 @@ def joined(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def _into_union(writer: Type, branches: tuple[Type, ...], path: str) -> Iterator[Change]:
+def _into_union(writer: Type, branches: tuple[Type, ...], path: str) -> Iterator[ChangeOfMeaning]:
     """A value goes into the first branch of its own type; it is well if that, or another such, means the same."""
     found = [list(changes_of_meaning(writer, branch, path)) for branch in branches if _alike(writer, branch)]
     if all(found):

@@ -16,7 +16,7 @@ _WRITTEN: Final = "%m/%d/%Y %I:%M:%S %p"
 _NOON: Final = 12
 
 
-class Reading(NamedTuple):
+class WallTime(NamedTuple):
     """What a clock shows."""
 
     text: str  # 11/13/2019 6:00:00 AM
@@ -29,14 +29,14 @@ class Clock:
 
     time_zone: tzinfo
 
-    def reading(self, at: Millis, zone: str | None, field: str) -> Reading:
+    def reading(self, at: Millis, zone: str | None, field: str) -> WallTime:
         """Return what the clock shows at an instant, to the second; raises `LimitError`."""
         own = time_zone(zone) if zone else None
         try:
             moment = (_EPOCH + timedelta(milliseconds=at)).astimezone(own or self.time_zone)
         except (OverflowError, ValueError) as error:
             raise LimitError(field, "must lie in the years 1 to 9999") from error
-        return Reading(written(moment), moment.tzname() or "")
+        return WallTime(written(moment), moment.tzname() or "")
 
 
 def written(moment: datetime) -> str:
