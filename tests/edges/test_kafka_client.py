@@ -67,6 +67,14 @@ def test_a_password_is_in_no_repr_and_no_message() -> None:
     assert "canary" not in str(caught.value)
 
 
+def test_a_reader_of_our_output_that_has_left_is_no_fault_of_kafka() -> None:
+    """`relay parked list | head` writes while it reads."""
+    with pytest.raises(BrokenPipeError), kafka_errors(NOWHERE):
+        raise BrokenPipeError
+    with pytest.raises(KafkaFailed), kafka_errors(NOWHERE):
+        raise OSError(24, "too many open files")
+
+
 @pytest.mark.parametrize("client", ["KafkaConsumer", "KafkaProducer", "KafkaAdminClient"])
 def test_a_client_that_cannot_reach_the_cluster_leaves_no_thread(client: str) -> None:
     """In a process of its own: kafka-python leaves refused sockets to the garbage, which would warn in a later test."""

@@ -127,6 +127,8 @@ def kafka_errors(connection: KafkaConnection) -> Iterator[None]:
         yield
     except KafkaError as error:
         raise KafkaFailed(_advice(error, connection)) from error
+    except BrokenPipeError:
+        raise  # who read our output has left, such as `head`; of its own sockets kafka-python raises none of these
     except OSError as error:  # a certificate file that TLS cannot use, a socket that cannot be opened
         reason = error.strerror or type(error).__name__
         raise KafkaFailed(
