@@ -128,7 +128,9 @@ def test_a_file_touched_without_a_new_value_is_no_change(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("content", [None, "", "\n", "half\x00", "two\nlines\n"])
-def test_a_file_that_is_gone_or_half_written_keeps_the_old_key(tmp_path: Path, content: str | None) -> None:
+def test_a_file_that_is_gone_or_half_written_keeps_the_old_key_and_is_said_once(
+    tmp_path: Path, content: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
     file = tmp_path / "key"
     file.write_text("old")
     credentials = load({"ACME_KEY_FILE": str(file)})
@@ -136,7 +138,10 @@ def test_a_file_that_is_gone_or_half_written_keeps_the_old_key(tmp_path: Path, c
         file.unlink()
     else:
         replace(file, content)
-    assert credentials["KEY"] == "old"
+    assert credentials["KEY"] == credentials["KEY"] == "old"
+    (said,) = (record.__dict__["values"] for record in caplog.records)
+    assert said["variable"] == "ACME_KEY_FILE"
+    assert "the former value stays" in said["detail"]
     replace(file, "new")
     assert credentials["KEY"] == "new"
 

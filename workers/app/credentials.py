@@ -11,6 +11,7 @@ from typing import TypeAlias
 from workers.app.config_errors import ConfigError, Fault, nearest
 from workers.app.urls import url_fault
 from workers.app.variables import FILE, LARGEST, file_text, read_variable, text_fault
+from workers.edges.log import log
 from workers.vendors import Variable, Vendor
 
 Signature: TypeAlias = tuple[int, int, int]
@@ -19,8 +20,8 @@ Signature: TypeAlias = tuple[int, int, int]
 class VendorCredentials:
     """Implements `workers.vendors.Credentials`; ``version`` grows whenever a mounted file brought a new value.
 
-    A file that is gone, empty or wrong keeps the former value: a key that is being
-    replaced must not stop deliveries half-way.
+    A file that is gone, empty or wrong keeps the former value, and the log says so: a key
+    that is being replaced must not stop deliveries half-way.
     """
 
     def __init__(self, values: Mapping[str, str], files: Iterable[MountedValue]) -> None:
@@ -57,9 +58,11 @@ class MountedValue:
     """One mounted file and how it looked when it was last read."""
 
     name: str  # the variable, without its prefix
+    place: str  # the full name of the variable that names the file
     path: Path
     allow_http: bool
     seen: Signature | None = None
+    said: str = ""  # what is wrong with the file: said once
 
     def changed(self) -> str | None:
         """The file's new text if it differs from the last look and can be used, else None."""
@@ -67,15 +70,25 @@ class MountedValue:
             if _signature(self.path.stat()) == self.seen:
                 return None
             text = self._read()
-        except (OSError, UnicodeDecodeError):
-            return None
-        return text if text and value_fault(self.name, self.name, text, allow_http=self.allow_http) is None else None
+            fault = value_fault(self.name, "", text, allow_http=self.allow_http) if text else Fault("", "is empty")
+        except OSError as error:
+            fault = Fault("", f"cannot be read: {(error.strerror or type(error).__name__).lower()}")
+        except UnicodeDecodeError:
+            fault = Fault("", "is not UTF-8 text")
+        self._say("" if fault is None else fault.message)
+        return text if fault is None else None
 
     def _read(self) -> str:
         with self.path.open("rb") as file:
             # Taken from the open file: a rename between look and read must not mark the new file as seen.
             self.seen = _signature(os.fstat(file.fileno()))
             return file_text(file.read(LARGEST))
+
+    def _say(self, wrong: str) -> None:
+        if wrong and wrong != self.said:
+            detail = f"{self.path}: {wrong}; the former value stays"
+            log.warning("mounted_file_unusable", variable=self.place, detail=detail)
+        self.said = wrong
 
 
 def load_credentials(
@@ -92,7 +105,7 @@ def load_credentials(
         except ConfigError as error:
             faults += error.faults
         if environ.get(full + FILE):
-            files.append(MountedValue(variable.name, Path(environ[full + FILE]), allow_http))
+            files.append(MountedValue(variable.name, full + FILE, Path(environ[full + FILE]), allow_http))
     if faults:
         raise ConfigError(faults)
     credentials = VendorCredentials(values, files)
@@ -106,7 +119,7 @@ def mounted(name: str, text: str | None, environ: Mapping[str, str]) -> str | Ca
     path = environ.get(name + FILE)
     if not text or not path:
         return text
-    present = VendorCredentials({name: text}, [MountedValue(name, Path(path), allow_http=False)])
+    present = VendorCredentials({name: text}, [MountedValue(name, name + FILE, Path(path), allow_http=False)])
     return lambda: present[name]
 
 
