@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from workers.app.event_key import event_key
 from workers.app.poll_tools import PollTools
 from workers.core import cursor as cursors
 from workers.core.change import STAGE_EVENT, stage_event
@@ -110,10 +111,9 @@ def step_events(tools: PollTools, step: Step) -> Iterator[tuple[str, dict[str, A
 
 
 def _event(tools: PollTools, topic: str, data: dict[str, Any], traces: Mapping[str, str]) -> Outgoing:
-    number = data["order_number"]
-    key, name = f"{tools.spec.vendor}:{number}", tools.codec.schemas[topic].today.tree.name
-    now = datetime.fromtimestamp(data["observed_at"] / 1000, UTC)
-    headers = event_headers(name, data, key, now, traces.get(number, ""))
+    schema, now = tools.codec.schemas[topic].today, datetime.fromtimestamp(data["observed_at"] / 1000, UTC)
+    key = event_key(schema.name, data)
+    headers = event_headers(schema.tree.name, data, key, now, traces.get(data["order_number"], ""))
     return Outgoing(Partition(topic, BY_KEY), key.encode(), tools.codec.encode(topic, data), headers)
 
 

@@ -61,11 +61,26 @@ class Assignment:
 class Owner(Protocol):
     """The loop's side; every method is called in the loop, in the order things happened."""
 
-    def assigned(self, assignment: Assignment) -> None: ...
-    def former_owner_ended(self, epoch: int) -> None: ...
-    def begun(self, epoch: int, at: Partition, start: Beginning) -> None: ...
-    def fetched(self, fetched: Fetched) -> None: ...
-    def stopped(self, epoch: int, at: Partition, stop: Stop) -> None: ...
-    def release(self, release: Release) -> None: ...
-    def lost(self, epoch: int) -> None: ...
-    def failed(self, error: Exception) -> None: ...
+    def assigned(self, assignment: Assignment) -> None:
+        """These partitions are ours; none of them has begun."""
+
+    def former_owner_ended(self, epoch: int) -> None:
+        """No transaction of a former owner is open any more: what it wrote can be read, and nothing is added to it."""
+
+    def begun(self, epoch: int, at: Partition, start: Beginning) -> None:
+        """The partition is fetched from there; a `Stop`: a person decides."""
+
+    def fetched(self, fetched: Fetched) -> None:
+        """Take a hand-over; the thread waits while two of them have not been taken."""
+
+    def stopped(self, epoch: int, at: Partition, stop: Stop) -> None:
+        """A partition that had begun cannot go on by itself: a person decides."""
+
+    def release(self, release: Release) -> None:
+        """Partitions are asked back: finish what is in flight, tell what may be committed, then set ``done``."""
+
+    def lost(self, epoch: int) -> None:
+        """They are somebody else's already: what is in flight commits nothing."""
+
+    def failed(self, error: Exception) -> None:
+        """The thread has ended: nothing will be fetched or committed any more."""
