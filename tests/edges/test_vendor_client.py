@@ -17,7 +17,7 @@ import pytest
 
 from tests.edges.vendor_rig import NEVER, OK, Reader, Writer, ask, client_of, put, says, vendor
 from workers.edges.vendor_client import MAX_ANSWER_BYTES, WrongHostError
-from workers.vendors import Flow, MaybeSent, NotSent
+from workers.vendors import Flow, MaybeSent, NotSent, TooLong
 
 
 async def drips(reader: Reader, writer: Writer) -> None:
@@ -58,6 +58,14 @@ async def test_when_the_request_has_left_it_may_have_been_applied(fault: str) ->
         with pytest.raises(MaybeSent, match=words):
             await put(client, server.url)
         assert len(server.requests) == 1, "it was sent again behind the flow's back"
+
+
+async def test_an_answer_too_long_to_be_read_is_told_apart() -> None:
+    """Whoever asked for many things can ask for fewer."""
+    answer, _ = LOST_AFTER_SENDING["an answer without end"]
+    async with vendor(answer) as server, client_of(server.url, within=5.0) as client:
+        with pytest.raises(TooLong):
+            await put(client, server.url)
 
 
 async def test_a_server_that_hangs_up_before_reading_may_have_read() -> None:

@@ -14,7 +14,7 @@ from typing import Final, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from workers.vendors import MaybeSent, NotSent
+from workers.vendors import MaybeSent, NotSent, TooLong
 
 MAX_HEAD_BYTES: Final = 64 * 1024  # of an answer: status line and headers, and all interim answers before it
 _PIECE: Final = 1024 * 1024  # bytes of a body that are given to the socket at once: most batches go whole
@@ -123,13 +123,13 @@ class Connection(asyncio.Protocol):
             return f"the answer is no HTTP: {error}"
         return None
 
-    def _excess(self, data: bytes) -> str | None:
+    def _excess(self, data: bytes) -> MaybeSent | None:
         if not self._headed:
             self._heads += len(data)
         if self._heads > MAX_HEAD_BYTES:
-            return f"the answer's headers are longer than {MAX_HEAD_BYTES} bytes"
+            return MaybeSent(f"the answer's headers are longer than {MAX_HEAD_BYTES} bytes")
         if self._size > self._max_answer:
-            return f"the answer is longer than {self._max_answer} bytes"
+            return TooLong(f"the answer is longer than {self._max_answer} bytes")
         return None
 
     def _write_on(self) -> None:
@@ -173,8 +173,10 @@ class Connection(asyncio.Protocol):
         fault = self._parsed(data)
         if self._complete:
             self._deliver()
-        elif fault is not None or (fault := self._excess(data)) is not None:
+        elif fault is not None:
             self._fail(MaybeSent(fault))
+        elif (excess := self._excess(data)) is not None:
+            self._fail(excess)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._reusable = False

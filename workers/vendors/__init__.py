@@ -41,6 +41,10 @@ class MaybeSent(Exception):  # noqa: N818 - the same
     """The request may have been applied: the answer was lost (time-out, reset, cut short)."""
 
 
+class TooLong(MaybeSent):
+    """The vendor answers, with more than is read of an answer: asked for less, it may be heard."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """An event mapped to the vendor's wire and checked against its documented limits."""

@@ -11,52 +11,15 @@ import httpx
 import orjson
 import pytest
 
+from tests.vendors.dcl.answers import FIRST, HOUR, NOW, ROW, answer
 from tests.vendors.dcl.vendor_model import ACCOUNT, SimulatedVendor, dcl, respond
 from workers.core.outcome import Delivered, Denied, Throttled, Unavailable
 from workers.core.span import Span
 from workers.devkit.simulators.faults import Faults
-from workers.vendors import MaybeSent, NotSent, Reading
+from workers.vendors import MaybeSent, NotSent, Reading, TooLong
 from workers.vendors.dcl.mapping import seen
 from workers.vendors.dcl.options import DclOptions
 from workers.vendors.dcl.poller import FULL_SECOND, OUTSIDE, UNSTAMPED, DclPoller
-
-FIRST = 1_417_000_000_000  # 2014-11-26T11:06:40Z
-HOUR = Span(FIRST, FIRST + 3_600_000)
-NOW = HOUR.end_ms
-ROW: dict[str, Any] = {
-    "order_status": 1,
-    "order_number": "TEST02",
-    "order_stage": 60,
-    "stage_description": "Fully Shipped",
-    "is_cancelled": False,
-    "is_back_order": False,
-    "account_number": "10501",
-    "po_number": "100002",
-    "customer_number": "",
-    "shipments": [
-        {
-            "ship_id": 5721085,
-            "ship_date": "2014-11-25",
-            "shipping_carrier": "UPS",
-            "shipping_service": "GROUND",
-            "packages": [
-                {"carton_id": "B", "tracking_number": "T2", "delivery_status": "Delivered", "delivery_date": None},
-                {
-                    "carton_id": "A",
-                    "tracking_number": "T1",
-                    "delivery_date": "2014-11-28T11:05:22",
-                    "delivery_status": "Delivered",
-                },
-            ],
-        }
-    ],
-    "modified_at": "2014-11-26T04:00:00-08:00",
-}
-
-
-def answer(*rows: Any, status: int = 200, **envelope: Any) -> httpx.Response:
-    body = {"error_code": 0, "error_message": "", "orders": list(rows)} | envelope
-    return httpx.Response(status, content=orjson.dumps(body), headers={"content-type": "application/json"})
 
 
 def asked(request: httpx.Request) -> dict[str, str]:
@@ -172,6 +135,27 @@ def test_a_full_page_halves_the_window_until_one_page_holds_it() -> None:
     assert end.value.value == Reading((), Span(FIRST, FIRST + 900_000))
 
 
+def test_an_answer_too_long_to_be_read_halves_the_window_too() -> None:
+    """Asked for the same again it would be as long, and the account's news would stand still."""
+    flow = dcl(9).window(0, HOUR, NOW)
+    next(flow)
+    assert (
+        asked(flow.throw(TooLong("the answer is longer than 67108864 bytes")))["modified_to"] == "2014-11-26T11:36:40Z"
+    )
+    with pytest.raises(StopIteration) as end:
+        flow.send(answer(ROW))
+    assert end.value.value.span == Span(FIRST, FIRST + 1_800_000)
+
+
+def test_a_second_too_long_to_be_read_is_said() -> None:
+    flow = dcl(9).window(0, Span(FIRST, FIRST + 1000), NOW)
+    next(flow)
+    flow.throw(TooLong("the answer is longer than 67108864 bytes"))
+    with pytest.raises(StopIteration) as end:
+        flow.throw(TooLong("the answer is longer than 67108864 bytes"))
+    assert end.value.value == Unavailable("the answer is longer than 67108864 bytes")
+
+
 def test_a_full_second_is_walked_until_two_walks_agree_and_is_counted() -> None:
     vendor = SimulatedVendor(Faults(sort="id"))
     for number in range(7):
@@ -230,75 +214,6 @@ def test_a_summer_stamp_without_an_offset_may_be_of_clocks_that_are_never_put_fo
     reading = respond(dcl(9).window(0, span, noon), answer(ROW | {"modified_at": "2026-07-01T12:00:00"}))
     assert isinstance(reading, Reading)
     assert [order.order_number for order in reading.orders] == ["TEST02"]
-
-
-@pytest.mark.parametrize(
-    "odd",
-    [
-        {"order_stage": "abc"},
-        {"order_stage": 60.5},
-        {"order_stage": 2**40},
-        {"order_stage": {"code": 60}},
-        {"order_status": "normal"},
-        {"is_cancelled": "maybe"},
-        {"stage_description": ["Fully Shipped"]},
-        {"shipments": {}},
-        {"shipments": [None, 7]},
-        {"shipments": [{"ship_id": 1, "ship_date": [], "packages": [None, {"carton_id": {}}]}]},
-    ],
-)
-def test_what_cannot_be_read_of_one_order_holds_up_no_other(odd: dict[str, Any]) -> None:
-    reading = respond(dcl(9).window(0, HOUR, NOW), answer(ROW | odd, ROW | {"order_number": "NEXT"}))
-    assert isinstance(reading, Reading)
-    assert [order.order_number for order in reading.orders] == ["TEST02", "NEXT"]
-    assert reading.notes["unreadable_fields"] >= 1
-
-
-@pytest.mark.parametrize(("code", "name"), [("abc", "abc"), (2**40, "1099511627776"), (60.5, "60.5"), ("60", "60")])
-def test_a_stage_that_is_no_number_flows_as_its_text(code: Any, name: str) -> None:
-    found = seen(ROW | {"order_stage": code}, None, DclOptions(), Counter())
-    assert found.stage.name == name
-    assert found.digest != seen(ROW | {"order_stage": "other"}, None, DclOptions(), Counter()).digest
-
-
-def test_numbers_for_texts_are_read() -> None:
-    """DCL gives ids as either: an account that is configured is found by its number, too."""
-    row = ROW | {"order_number": 4711, "account_number": 10501}
-    reading = respond(dcl(9, accounts=("10501",)).window(0, HOUR, NOW), answer(row))
-    assert isinstance(reading, Reading)
-    assert [order.key for order in reading.orders] == ["10501/4711"]
-
-
-def many_packages(count: int) -> dict[str, Any]:
-    packages = [{"carton_id": f"DCLL{n:06}", "tracking_number": f"1Z05R2W1{n:012}"} for n in range(count)]
-    return ROW | {"shipments": [{"ship_id": 1, "packages": packages}, {"ship_id": 2, "packages": packages}]}
-
-
-def test_more_packages_than_an_event_can_hold_are_left_out_and_counted() -> None:
-    """An event that Kafka refuses would hold up every other order for ever."""
-    notes = Counter[str]()
-    found = seen(many_packages(30_000), None, DclOptions(), notes)
-    assert 0 < len(orjson.dumps(found.shipments)) < 1_500_000
-    assert notes["shipments_cut_short"] == 1
-    other = many_packages(30_000)
-    other["shipments"][1]["packages"][-1]["delivery_status"] = "Delivered"
-    assert seen(other, None, DclOptions(), notes).digest != found.digest, "what is left out matters all the same"
-
-
-def test_thousands_of_packages_are_told_whole() -> None:
-    notes = Counter[str]()
-    found = seen(many_packages(2_500), None, DclOptions(), notes)
-    assert [len(one["packages"]) for one in found.shipments] == [2_500, 2_500]
-    assert not +notes
-
-
-def test_texts_too_long_for_an_event_are_told_cut() -> None:
-    notes, long = Counter[str](), "x" * 2_000_000
-    shipment = {"shipping_carrier": long, "packages": [{"tracking_number": long}]}
-    odd = ROW | {"stage_description": long, "po_number": long, "shipments": [shipment]}
-    found = seen(odd, None, DclOptions(order_id_from="po_number"), notes)
-    assert len(orjson.dumps([found.stage.description, found.order_id, found.shipments])) < 100_000
-    assert notes == {"too_long_texts": 4, "shipments_cut_short": 0}
 
 
 PAGE = httpx.Response(200, content=b"<html>Sign in</html>", headers={"content-type": "text/html"})

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from workers.core.change import Seen
 from workers.core.outcome import Delivered, Denied, Outcome, Unavailable
 from workers.core.span import SECOND_MS, Span
-from workers.vendors import Credentials, Flow, MaybeSent, NotSent, PollFault, Reading
+from workers.vendors import Credentials, Flow, MaybeSent, NotSent, PollFault, Reading, TooLong
 from workers.vendors.dcl.api import FIELDS
 from workers.vendors.dcl.mapping import seen
 from workers.vendors.dcl.options import DclOptions
@@ -54,10 +54,10 @@ class DclPoller:
         except SetUpError as error:
             return Denied(str(error))
         while True:
-            rows = yield from _ask(dcl.window(asked, 1, self._account(shard)))
-            if not isinstance(rows, Sequence):
+            rows = yield from _first_page(dcl.window(asked, 1, self._account(shard)))
+            if not isinstance(rows, Sequence | None):
                 return rows
-            if len(rows) < self.options.page_size:
+            if rows is not None and len(rows) < self.options.page_size:
                 return self._reading(dcl, self._ours(shard, rows), asked)
             smaller = asked.half()
             if smaller is None:
@@ -147,6 +147,16 @@ class DclPoller:
 
     def _account(self, shard: int) -> str | None:
         return self.options.accounts[shard] if self.options.accounts else None
+
+
+def _first_page(request: httpx.Request) -> Flow[Rows | PollFault | None]:
+    """The rows; None where they are more than is read of an answer, as good as a full page."""
+    try:
+        return rows_of((yield request))
+    except TooLong:
+        return None
+    except (NotSent, MaybeSent) as lost:
+        return Unavailable(str(lost))
 
 
 def _ask(request: httpx.Request) -> Flow[Rows | PollFault]:

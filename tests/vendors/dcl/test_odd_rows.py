@@ -1,0 +1,84 @@
+"""Rows that are not as DCL's page says: one order's oddity holds up no other order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.vendors.dcl.answers import HOUR, NOW, ROW, answer
+from tests.vendors.dcl.vendor_model import dcl, respond
+from workers.vendors import Reading
+from workers.vendors.dcl.mapping import seen
+from workers.vendors.dcl.options import DclOptions
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"order_stage": "abc"},
+        {"order_stage": 60.5},
+        {"order_stage": 2**40},
+        {"order_stage": {"code": 60}},
+        {"order_status": "normal"},
+        {"is_cancelled": "maybe"},
+        {"stage_description": ["Fully Shipped"]},
+        {"shipments": {}},
+        {"shipments": [None, 7]},
+        {"shipments": [{"ship_id": 1, "ship_date": [], "packages": [None, {"carton_id": {}}]}]},
+    ],
+)
+def test_what_cannot_be_read_of_one_order_holds_up_no_other(odd: dict[str, Any]) -> None:
+    reading = respond(dcl(9).window(0, HOUR, NOW), answer(ROW | odd, ROW | {"order_number": "NEXT"}))
+    assert isinstance(reading, Reading)
+    assert [order.order_number for order in reading.orders] == ["TEST02", "NEXT"]
+    assert reading.notes["unreadable_fields"] >= 1
+
+
+@pytest.mark.parametrize(("code", "name"), [("abc", "abc"), (2**40, "1099511627776"), (60.5, "60.5"), ("60", "60")])
+def test_a_stage_that_is_no_number_flows_as_its_text(code: Any, name: str) -> None:
+    found = seen(ROW | {"order_stage": code}, None, DclOptions(), Counter())
+    assert found.stage.name == name
+    assert found.digest != seen(ROW | {"order_stage": "other"}, None, DclOptions(), Counter()).digest
+
+
+def test_numbers_for_texts_are_read() -> None:
+    """DCL gives ids as either: an account that is configured is found by its number, too."""
+    row = ROW | {"order_number": 4711, "account_number": 10501}
+    reading = respond(dcl(9, accounts=("10501",)).window(0, HOUR, NOW), answer(row))
+    assert isinstance(reading, Reading)
+    assert [order.key for order in reading.orders] == ["10501/4711"]
+
+
+def many_packages(count: int) -> dict[str, Any]:
+    packages = [{"carton_id": f"DCLL{n:06}", "tracking_number": f"1Z05R2W1{n:012}"} for n in range(count)]
+    return ROW | {"shipments": [{"ship_id": 1, "packages": packages}, {"ship_id": 2, "packages": packages}]}
+
+
+def test_more_packages_than_an_event_can_hold_are_left_out_and_counted() -> None:
+    """An event that Kafka refuses would hold up every other order for ever."""
+    notes = Counter[str]()
+    found = seen(many_packages(30_000), None, DclOptions(), notes)
+    assert 0 < len(orjson.dumps(found.shipments)) < 1_500_000
+    assert notes["shipments_cut_short"] == 1
+    other = many_packages(30_000)
+    other["shipments"][1]["packages"][-1]["delivery_status"] = "Delivered"
+    assert seen(other, None, DclOptions(), notes).digest != found.digest, "what is left out matters all the same"
+
+
+def test_thousands_of_packages_are_told_whole() -> None:
+    notes = Counter[str]()
+    found = seen(many_packages(2_500), None, DclOptions(), notes)
+    assert [len(one["packages"]) for one in found.shipments] == [2_500, 2_500]
+    assert not +notes
+
+
+def test_texts_too_long_for_an_event_are_told_cut() -> None:
+    notes, long = Counter[str](), "x" * 2_000_000
+    shipment = {"shipping_carrier": long, "packages": [{"tracking_number": long}]}
+    odd = ROW | {"stage_description": long, "po_number": long, "shipments": [shipment]}
+    found = seen(odd, None, DclOptions(order_id_from="po_number"), notes)
+    assert len(orjson.dumps([found.stage.description, found.order_id, found.shipments])) < 100_000
+    assert notes == {"too_long_texts": 4, "shipments_cut_short": 0}
