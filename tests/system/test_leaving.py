@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import socket
 import time
 
 import pytest
@@ -52,6 +53,17 @@ def test_sigterm_while_kafka_cannot_be_reached_leaves_in_time(rig: Rig) -> None:
     assert relay.status()["state"] == "starting"
     relay.term()
     assert relay.ended(2 + 5) == 0
+    assert "never retrieved" not in relay.text
+
+
+def test_sigterm_while_the_trace_collector_hangs_leaves_in_time(rig: Rig) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as collector:
+        url = f"http://127.0.0.1:{collector.getsockname()[1]}"
+        relay = rig.start(DRAIN="1s", otel_exporter_otlp_endpoint=url).joined()
+        rig.kafka.publish(order_ids(20), "paid")
+        relay.wait(lambda status: status["delivered_total"] == 40, "spans hold up deliveries")
+        assert relay.stop(within=1 + 5) == 0
+    assert relay.said("spans_lost")
 
 
 def test_killed_at_any_moment_only_what_no_commit_told_of_is_repeated(make_rig: MakeRig) -> None:

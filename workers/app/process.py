@@ -17,14 +17,16 @@ from workers.app.configuration import Configuration
 from workers.app.settings import HttpAddress, Settings
 from workers.app.topic_apply import open_registry, read_schemas
 from workers.edges.avro import Codec
+from workers.edges.daemon import in_thread
 from workers.edges.log import log, set_up
-from workers.edges.telemetry import open_tracing
+from workers.edges.telemetry import Tracing, open_tracing
 
 if TYPE_CHECKING:
     from workers.app.http import HealthServer, Worker
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _LEAVE_AT_ONCE = 1  # exit status of a second signal
+_TRACES_WITHIN = 1.0  # seconds
 
 
 class WorkerFailed(Exception):  # noqa: N818 - it names a worker's end
@@ -55,6 +57,7 @@ async def _run(names: Sequence[str], configuration: Configuration, environ: Mapp
     if settings.http is not None:
         _claim(settings.http)
     starting = asyncio.gather(*(worker.start() for worker in workers.values()))
+    starting.add_done_callback(lambda done: done.cancelled() or done.exception())  # else asyncio logs what is cancelled
     server = await _listen(settings, workers, about)
     await asyncio.wait((starting, ended), return_when=asyncio.FIRST_COMPLETED)
     if starting.done():
@@ -63,7 +66,7 @@ async def _run(names: Sequence[str], configuration: Configuration, environ: Mapp
     starting.cancel()  # asked to leave while Kafka cannot be reached: that may last for ever
     error = await ended
     await asyncio.gather(*(worker.drain(configuration.topology.spec(name).drain) for name, worker in workers.items()))
-    shared.tracing.close()
+    await _end(shared.tracing)
     if server is not None:
         await server.stop()
     if registry is not None:
@@ -71,6 +74,14 @@ async def _run(names: Sequence[str], configuration: Configuration, environ: Mapp
     if error is not None:
         raise WorkerFailed(str(error) or type(error).__name__) from error
     log.info("ended", workers=list(names))
+
+
+async def _end(tracing: Tracing) -> None:
+    """Send the last spans; a collector that does not answer must not hold up the end, nor a second signal."""
+    try:
+        await in_thread(tracing.close, _TRACES_WITHIN)
+    except TimeoutError:
+        log.warning("spans_lost", detail="the collector does not take them; is OTEL_EXPORTER_OTLP_ENDPOINT right?")
 
 
 def _claim(address: HttpAddress) -> None:

@@ -1,4 +1,4 @@
-"""Blocking calls of kafka-python, awaited from the loop."""
+"""Blocking calls of libraries, awaited from the loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 async def in_thread(what: Callable[[], T], within: float) -> T:
     """Call ``what`` in a thread of its own; raises what it raises, or `TimeoutError` after ``within`` seconds.
 
-    The thread is a daemon: a call that hangs on a dead broker is left behind, and never holds up the
+    The thread is a daemon: a call that hangs on a dead server is left behind, and never holds up the
     process's end as an executor's threads would.
     """
     loop = asyncio.get_running_loop()

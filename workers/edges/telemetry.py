@@ -159,7 +159,9 @@ def open_tracing(environ: Mapping[str, str], version: str) -> Tracing:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
     name = environ.get("OTEL_SERVICE_NAME", "order-relay")
-    provider = TracerProvider(resource=Resource.create({"service.name": name, "service.version": version}))
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": name, "service.version": version}), shutdown_on_exit=False
+    )
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return Recording(provider.get_tracer("order_relay", version), provider.shutdown)
 
