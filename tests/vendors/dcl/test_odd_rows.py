@@ -82,3 +82,13 @@ def test_texts_too_long_for_an_event_are_told_cut() -> None:
     found = seen(odd, None, DclOptions(order_id_from="po_number"), notes)
     assert len(orjson.dumps([found.stage.description, found.order_id, found.shipments])) < 100_000
     assert notes == {"too_long_texts": 4, "shipments_cut_short": 0}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_an_order_that_an_answer_shows_twice_the_newer_state_is_told(order: int) -> None:
+    """Told both, each poll would tell them again: one is always a change to the other."""
+    older = ROW | {"order_stage": 10, "modified_at": "2014-11-26T03:59:59-08:00"}
+    reading = respond(dcl(9).window(0, HOUR, NOW), answer(*[older, ROW][::order]))
+    assert isinstance(reading, Reading)
+    assert [one.stage.code for one in reading.orders] == [60]
+    assert reading.notes == {"orders_shown_twice": 1}

@@ -190,7 +190,10 @@ def test_rows_outside_the_window_are_left_out_and_counted() -> None:
 
 
 def test_an_order_whose_stamp_cannot_be_read_is_taken_all_the_same() -> None:
-    reading = respond(dcl(9).window(0, HOUR, NOW), answer(ROW | {"modified_at": "soon"}, ROW | {"modified_at": None}))
+    reading = respond(
+        dcl(9).window(0, HOUR, NOW),
+        answer(ROW | {"modified_at": "soon"}, ROW | {"order_number": "NEXT", "modified_at": None}),
+    )
     assert isinstance(reading, Reading)
     assert len(reading.orders) == 2
     assert reading.notes == {UNSTAMPED: 2}

@@ -29,6 +29,7 @@ NAMED_AT_ONCE: Final = 50  # order numbers in one request: a URL of less than 2,
 # Notes, counted in /status.
 OUTSIDE: Final = "outside_window"  # rows that DCL should not have shown: it does not keep to the bounds
 UNSTAMPED: Final = "unreadable_modified_at"
+SHOWN_TWICE: Final = "orders_shown_twice"
 FULL_SECOND: Final = "full_seconds"  # more orders changed in one second than a page holds
 
 
@@ -118,7 +119,7 @@ class DclPoller:
     def _reading(self, dcl: Wire, rows: Rows, asked: Span | None) -> Reading | PollFault:
         notes: Counter[str] = Counter()
         try:
-            return Reading(tuple(self._within(dcl.zone, rows, asked, notes)), asked, +notes)
+            return Reading(_one_each(self._within(dcl.zone, rows, asked, notes), notes), asked, +notes)
         except ValidationError as error:
             place = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
             return Unavailable(f"HTTP 200 with an order that is none: {place}")
@@ -147,6 +148,17 @@ class DclPoller:
 
     def _account(self, shard: int) -> str | None:
         return self.options.accounts[shard] if self.options.accounts else None
+
+
+def _one_each(orders: Iterable[Seen], notes: Counter[str]) -> tuple[Seen, ...]:
+    """Of an order that one answer shows twice the newer state; if both were told, they would be so by each poll."""
+    found: dict[str, Seen] = {}
+    for one in orders:
+        before = found.setdefault(one.key, one)
+        notes[SHOWN_TWICE] += before is not one
+        if (before.modified_ms or 0) <= (one.modified_ms or 0):
+            found[one.key] = one
+    return tuple(found.values())
 
 
 def _first_page(request: httpx.Request) -> Flow[Rows | PollFault | None]:
