@@ -58,8 +58,16 @@ def read_timeline(
 
 
 def _read_published(timeline: Timeline, topic: str, number: int | None) -> list[Record]:
-    at, key = timeline.partition(topic, timeline.order_id, number), timeline.order_id.encode()
-    return [] if at is None else list(timeline.records(at, lambda record: record.key == key))
+    at, name = timeline.partition(topic, timeline.order_id, number), timeline.order_id.encode()
+    found = () if at is None else timeline.records(at, lambda one: one.key == name or name in (one.value or b""))
+    return [record for record in found if _is_of(timeline, record, name)]
+
+
+def _is_of(timeline: Timeline, record: Record, name: bytes) -> bool:
+    """Whether the sinks took it for the order's: by the id in its value; by its key where none can be read there."""
+    content = timeline.decoded(record)
+    told = content.get("order", content).get("order_id")
+    return record.key == name if told is None else told == timeline.order_id
 
 
 def _event_words(timeline: Timeline, record: Record) -> str:
