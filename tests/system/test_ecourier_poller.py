@@ -326,6 +326,16 @@ def test_a_reset_makes_every_order_due_and_publishes_only_what_is_not_known(
     assert sum(map(len, stages.values())) == 7 + 1
 
 
+def test_an_order_of_many_megabytes_is_read_like_any_other(rig: EcourierPollRig) -> None:
+    """Signatures come as text, inside the order; its news must not stop when there are many."""
+    rig.start(rig.poller, rig.sink).joined()
+    rig.save("a")
+    for stop in range(6):
+        rig.move("OR-a", EventType="Stop", Note=f"{stop}" + "x" * 900_000)
+    _, events = rig.wait_for_all()
+    assert len([one for one in events["OR-a"] if one["event_type"] == "Stop"]) == 6
+
+
 def test_where_is_order_x_tells_what_its_courier_did(rig: EcourierPollRig) -> None:
     rig.start(rig.poller, rig.sink).joined()
     rig.save("a")

@@ -30,7 +30,7 @@ from workers.edges.vendor_client import MAX_ANSWER_BYTES, VendorClient, open_cli
 from workers.vendors import Vendor, load
 
 OPENING_EVENT = "OrderCreated"
-LARGEST_PAGE = 64 * MIB  # an answer with a hundred orders, all their lines and parcels
+LARGEST_NEWS = 64 * MIB  # an answer with a hundred orders and all their parcels, or with one's signatures in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def build_poll_tools(
     return PollTools(
         spec=spec,
         poller=vendor.poller(spec.options, credentials),
-        client=build_client(spec, vendor, credentials, MAX_ANSWER_BYTES if spec.follows else LARGEST_PAGE),
+        client=build_client(spec, vendor, credentials, LARGEST_NEWS),
         credentials=credentials,
         codec=codec,
         connection=configuration.settings.kafka,
