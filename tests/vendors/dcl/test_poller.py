@@ -267,6 +267,17 @@ def test_orders_are_looked_up_by_number_many_at_once() -> None:
     assert [order.key for order in end.value.value.orders] == ["10501/TEST02"]
 
 
+def test_more_orders_of_some_numbers_than_a_page_holds_are_asked_for_by_halves() -> None:
+    """A login may see a number in several accounts: what lies behind the page would never be swept."""
+    flow, there = dcl(3).named(0, ["1/A", "2/A", "1/B", "2/B"]), [ROW | {"order_number": "A"}, ROW, ROW]
+    assert asked(next(flow))["order_numbers"] == "A,B"
+    assert asked(flow.send(answer(*there)))["order_numbers"] == "A"
+    assert asked(flow.send(answer(ROW | {"order_number": "A", "account_number": "1"})))["order_numbers"] == "B"
+    with pytest.raises(StopIteration) as end:
+        flow.send(answer(ROW | {"order_number": "B", "account_number": "2"}))
+    assert [order.key for order in end.value.value.orders] == ["1/A", "2/B"]
+
+
 def test_a_zone_that_is_none_is_said_before_anything_is_sent() -> None:
     poller = DclPoller(DclOptions(), ACCOUNT | {"TIME_ZONE": "PST or so"})
     with pytest.raises(StopIteration) as end:

@@ -46,7 +46,7 @@ class DclPoller:
 
     @property
     def batch(self) -> int:
-        return min(NAMED_AT_ONCE, self.options.page_size)
+        return max(1, min(NAMED_AT_ONCE, self.options.page_size - 1))  # a full page is taken for a cut one
 
     def window(self, shard: int, asked: Span, sure_until_ms: int) -> Flow[Reading | PollFault]:
         """Halve the span until one page holds it: only a single answer shows all orders as they are at one moment."""
@@ -72,7 +72,7 @@ class DclPoller:
             dcl = wire(self.credentials, self.options.page_size)
         except SetUpError as error:
             return Denied(str(error))
-        rows = yield from _ask(dcl.named([key.partition("/")[2] for key in keys]))
+        rows = yield from self._named(dcl, list(dict.fromkeys(key.partition("/")[2] for key in keys)))
         if not isinstance(rows, Sequence):
             return rows
         reading = self._reading(dcl, rows, None)
@@ -85,6 +85,23 @@ class DclPoller:
         """Ask for what changed in the first second of 2000: nothing, where address and login are right."""
         found = yield from self.window(0, Span(946_684_800_000, 946_684_801_000), 0)
         return Delivered(status=200) if isinstance(found, Reading) else found
+
+    def _named(self, dcl: Wire, numbers: Sequence[str]) -> Flow[Rows | PollFault]:
+        """Ask for half as many where one page cannot hold them: a login may see one number in several accounts."""
+        rows = yield from _first_page(dcl.named(numbers))
+        if rows is None and len(numbers) == 1:
+            return Unavailable("the orders of one number are too long to be read")
+        if rows is not None and not isinstance(rows, Sequence):
+            return rows
+        if rows is not None and (len(rows) < self.options.page_size or len(numbers) == 1):
+            return rows
+        found: list[dict[str, Any]] = []
+        for half in (numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]):
+            some = yield from self._named(dcl, half)
+            if not isinstance(some, Sequence):
+                return some
+            found += some
+        return found
 
     def _full_second(self, dcl: Wire, shard: int, asked: Span, *, passing: bool) -> Flow[Reading | PollFault]:
         """Walk the pages of one second again and again, until no order can have been hidden.
