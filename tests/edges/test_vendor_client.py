@@ -68,6 +68,27 @@ async def test_an_answer_too_long_to_be_read_is_told_apart() -> None:
             await put(client, server.url)
 
 
+async def test_an_answer_a_little_too_long_is_not_taken_for_its_beginning() -> None:
+    body = b"{}".ljust(MAX_ANSWER_BYTES + 1)
+    whole = says(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    async with vendor(whole) as server, client_of(server.url) as client:
+        with pytest.raises(TooLong):
+            await put(client, server.url)
+
+
+async def test_long_answers_at_once_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bounded each by itself, those of a vendor at odds would take all memory. What they held is free again."""
+    monkeypatch.setattr("workers.edges.http_pool.ANSWERS_TOGETHER", MAX_ANSWER_BYTES)
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % MAX_ANSWER_BYTES
+    begins = says(head, b"x" * (MAX_ANSWER_BYTES - 1), then="hang")
+    async with vendor(begins) as server, client_of(server.url, within=2.0) as client:
+        lost = await asyncio.gather(*(put(client, server.url) for _ in range(3)), return_exceptions=True)
+        assert all(isinstance(one, MaybeSent) for one in lost)
+        assert sum("too many long answers at once" in str(one) for one in lost) == 2
+        server.answer = says(head, b"x" * MAX_ANSWER_BYTES)
+        assert len((await put(client, server.url)).content) == MAX_ANSWER_BYTES
+
+
 async def test_a_server_that_hangs_up_before_reading_may_have_read() -> None:
     """What the kernel took from us may have been read: that is not for us to exclude."""
 

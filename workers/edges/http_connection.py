@@ -31,21 +31,30 @@ class RawRequest:
 
 
 @dataclass(slots=True)
+class Room:
+    """Memory for the answers of one vendor that are on their way, in bytes."""
+
+    each: int  # one answer's
+    left: int  # of all of them together: many long ones at once must not end the process
+
+
+@dataclass(slots=True)
 class Answer:
     """An answer as it came, not unpacked."""
 
     status: int = 0
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
-    body: list[bytes] = field(default_factory=list)
+    body: bytes | bytearray = b""
 
 
 class Connection(asyncio.Protocol):
     """Carries one request after the other. Ends itself at the first thing that is not as it should be."""
 
-    def __init__(self, sock: socket, max_answer: int) -> None:
+    def __init__(self, sock: socket, room: Room) -> None:
         """``sock``: what the transport stands on; it is only ever looked at here."""
         self._sock = sock
-        self._max_answer = max_answer
+        self._room = room
+        self._held = 0  # bytes of it
         self._waiting: asyncio.Future[Answer] | None = None
         self._reusable = True
         self._unsent = memoryview(b"")
@@ -128,8 +137,10 @@ class Connection(asyncio.Protocol):
             self._heads += len(data)
         if self._heads > MAX_HEAD_BYTES:
             return MaybeSent(f"the answer's headers are longer than {MAX_HEAD_BYTES} bytes")
-        if self._size > self._max_answer:
-            return TooLong(f"the answer is longer than {self._max_answer} bytes")
+        if self._size > self._room.each:
+            return TooLong(f"the answer is longer than {self._room.each} bytes")
+        if self._size > self._held:
+            return MaybeSent("too many long answers at once")
         return None
 
     def _write_on(self) -> None:
@@ -146,11 +157,16 @@ class Connection(asyncio.Protocol):
 
     def _deliver(self) -> None:
         waiting, self._waiting = self._waiting, None
+        self._let_go()
         if self._unsent or self._paused:
             self._reusable = False  # answered before all was sent: the rest would be taken for the next request
         self._unsent = memoryview(b"")
         if waiting is not None and not waiting.done():
             waiting.set_result(self._answer)
+
+    def _let_go(self) -> None:
+        self._room.left += self._held
+        self._held = 0
 
     # Called by the transport.
 
@@ -171,15 +187,16 @@ class Connection(asyncio.Protocol):
             self.abort()  # nobody asked
             return
         fault = self._parsed(data)
-        if self._complete:
+        if (excess := self._excess(data)) is not None:
+            self._fail(excess)  # also when it has come to its end: a part was left out
+        elif self._complete:
             self._deliver()
         elif fault is not None:
             self._fail(MaybeSent(fault))
-        elif (excess := self._excess(data)) is not None:
-            self._fail(excess)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._reusable = False
+        self._let_go()
         if self._waiting is not None and not self._waiting.done():
             if exc is None and self._headed and self._ends_with_the_connection():
                 self._deliver()
@@ -229,9 +246,19 @@ class Connection(asyncio.Protocol):
             self._complete = self._bodiless
 
     def on_body(self, body: bytes) -> None:
+        if self._complete:
+            return  # more than was asked for
         self._size += len(body)
-        if not self._complete and self._size <= self._max_answer:
-            self._answer.body.append(body)
+        if self._size > self._room.each or len(body) > self._room.left:
+            return
+        self._held += len(body)
+        self._room.left -= len(body)
+        if not self._answer.body:
+            self._answer.body = body  # most come whole
+        elif isinstance(self._answer.body, bytearray):
+            self._answer.body += body
+        else:
+            self._answer.body = bytearray(self._answer.body + body)
 
     def on_message_complete(self) -> None:
         if self._headed:

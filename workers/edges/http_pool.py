@@ -6,10 +6,11 @@ import asyncio
 from time import monotonic
 from typing import Final
 
-from workers.edges.http_connection import Answer, Connection, RawRequest
+from workers.edges.http_connection import Answer, Connection, RawRequest, Room
 from workers.edges.http_route import Addresses, Route, open_connection
 from workers.vendors import MaybeSent, NotSent
 
+ANSWERS_TOGETHER: Final = 32 * 1024 * 1024  # bytes of a vendor's answers under way; or one of the longest
 KEPT_FOR: Final = 30.0  # seconds that a connection may lie idle: servers and firewalls forget it later
 
 
@@ -21,7 +22,7 @@ class Connections:
         self._route = route
         self._places = asyncio.Semaphore(most)
         self._connecting = connecting
-        self._max_answer = max_answer
+        self._room = Room(max_answer, max(max_answer, ANSWERS_TOGETHER))
         self._addresses = Addresses(route.first)
         self._idle: list[Connection] = []  # by how long they have lain idle, the longest first
         self._used: set[Connection] = set()
@@ -70,7 +71,7 @@ class Connections:
 
     async def _open(self, deadline: float) -> Connection:
         try:
-            return await open_connection(self._route, self._addresses, self._max_answer, deadline)
+            return await open_connection(self._route, self._addresses, self._room, deadline)
         except MaybeSent as error:  # to the proxy, which was asked for a tunnel: nothing of the request
             raise NotSent(f"the proxy: {error}") from error
 

@@ -16,7 +16,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 from aiohappyeyeballs import start_connection
 
-from workers.edges.http_connection import Connection, RawRequest
+from workers.edges.http_connection import Connection, RawRequest, Room
 from workers.vendors import NotSent
 
 Address: TypeAlias = tuple[Any, Any, int, str, Any]  # as getaddrinfo tells it
@@ -82,21 +82,21 @@ class Addresses:
         return await asyncio.shield(self._asking)  # one that gives up must not take it away from the others
 
 
-async def open_connection(route: Route, addresses: Addresses, max_answer: int, deadline: float) -> Connection:
+async def open_connection(route: Route, addresses: Addresses, room: Room, deadline: float) -> Connection:
     """Connect, with TLS and tunnel, ready for the first request; raises `NotSent`.
 
     ``deadline``, the loop's time, is the proxy's to answer; the caller bounds the rest.
     """
     sock = await _connected(route.first, addresses)
     try:
-        first = await _spoken_to(sock, route, max_answer)
+        first = await _spoken_to(sock, route, room)
     except BaseException:
         sock.close()
         raise
     if route.tunnel is None:
         return first
     try:
-        return await _through(first, sock, route, max_answer, deadline)
+        return await _through(first, sock, route, room, deadline)
     except BaseException:
         first.abort()
         raise
@@ -119,20 +119,20 @@ async def _connected(place: Place, addresses: Addresses) -> socket:
         raise NotSent(f"cannot connect to {name} ({why})") from error
 
 
-async def _spoken_to(sock: socket, route: Route, max_answer: int) -> Connection:
+async def _spoken_to(sock: socket, route: Route, room: Room) -> Connection:
     context = route.proxy_tls if route.proxy else route.tls
     host = route.first[0] if context else None
     loop = asyncio.get_running_loop()
     try:
         _, connection = await loop.create_connection(
-            lambda: Connection(sock, max_answer), sock=sock, ssl=context, server_hostname=host
+            lambda: Connection(sock, room), sock=sock, ssl=context, server_hostname=host
         )
     except (OSError, ssl.CertificateError) as error:
         raise NotSent(f"TLS: {_authority(route.first).decode()} ({_words(error)})") from error
     return connection
 
 
-async def _through(first: Connection, sock: socket, route: Route, max_answer: int, deadline: float) -> Connection:
+async def _through(first: Connection, sock: socket, route: Route, room: Room, deadline: float) -> Connection:
     """Ask the proxy for a tunnel and speak TLS in it."""
     tunnel = route.tunnel
     assert tunnel is not None, "it was asked for"
@@ -140,7 +140,7 @@ async def _through(first: Connection, sock: socket, route: Route, max_answer: in
     answer = await first.exchange(tunnel, deadline)
     if not httpx.codes.is_success(answer.status):
         raise NotSent(f"the proxy answered CONNECT with {answer.status}")
-    inner = Connection(sock, max_answer)
+    inner = Connection(sock, room)
     try:
         transport = await asyncio.get_running_loop().start_tls(
             first.transport, inner, route.tls, server_hostname=route.origin[0]

@@ -147,7 +147,7 @@ def open_client(
 
 def _response(request: httpx.Request, answer: Answer) -> httpx.Response:
     """Nothing is unpacked, whatever the headers say: we ask for no compression, so a small answer can not swell."""
-    body = answer.body[0] if len(answer.body) == 1 else b"".join(answer.body)
+    body = bytes(answer.body)
     response = httpx.Response(answer.status, headers=answer.headers, stream=httpx.ByteStream(body), request=request)
     response._content = body  # noqa: SLF001 - all that `read` would do, in a fifth of the time
     return response
