@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from workers.app.parked_ask import TAKEN_WITHIN, End, Following, Watch, commands, discards, replays
+from workers.app.parked_ask import TAKEN_WITHIN, Asking, End, Following, Quiet, Watch, commands, discards, replays
 from workers.app.parked_orders import ParkedOrder
 from workers.app.topology import SinkSpec
 from workers.core.fence import NO_KEY, Fence, ParkReason
 from workers.core.parked_commands import Discard, Replay, command_key, command_row
 from workers.core.parked_rows import fence_row, read_row
 from workers.core.record import Record
-from workers.edges.kafka_client import KafkaFailed
+from workers.edges.kafka_client import KafkaConnection, KafkaFailed
 
 FENCE = Fence(ParkReason.REJECTED, "no", 7, 2, 0, 1)
 SINK = SinkSpec(name="ecdp-sink", vendor="ecdp", consumes=("a",), parks="ecdp-parked", credentials="ECDP")
@@ -101,6 +101,18 @@ def test_without_a_worker_it_is_said_at_once_and_a_restart_is_waited_for(monkeyp
     now[0] = TAKEN_WITHIN
     with pytest.raises(KafkaFailed, match="3 orders are not done"):
         watch.look(3)
+
+
+def test_who_waits_is_told_now_and_then_what_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, said = [0.0], list[str]()
+    monkeypatch.setattr("workers.app.parked_ask.monotonic", lambda: now[0])
+    quiet = Quiet(Asking(KafkaConnection(), SINK, {}, say=said.append), since=0.0)
+    for now[0], came, taken in ((9.0, False, False), (11.0, False, False), (20.0, True, True), (31.0, False, True)):
+        quiet.look(3, came=came, taken=taken)
+    first, second = said
+    assert "3 orders left" in first
+    assert "relay run ecdp-sink" in first
+    assert "/status" in second
 
 
 def test_a_row_of_garbage_ends_nothing() -> None:

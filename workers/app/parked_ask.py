@@ -24,6 +24,7 @@ TAKEN_WITHIN = 120.0  # seconds in which a worker must take a command: it may be
 _ALONE_FOR = 60.0  # seconds without any member of the group: nobody will go on with what was taken
 _TOGETHER = 200  # orders in one command
 _LOOK_EVERY = 5.0
+_SAY_EVERY = 10.0
 
 Asked = Callable[[str, Mapping[str, int], int], Replay | Discard]
 """Makes a command of its id, its orders and when it expires (milliseconds since 1970)."""
@@ -111,6 +112,7 @@ class Asking:
     sink: SinkSpec
     starts: Mapping[Partition, int]  # of the parked state, from before anything was asked
     rate: float | None = None  # orders a second
+    say: Callable[[str], None] = lambda _: None  # told what is waited for, while nothing comes
 
 
 def ask(asking: Asking, orders: Sequence[ParkedOrder], make: Asked) -> Iterator[list[Result]]:
@@ -124,6 +126,7 @@ def ask(asking: Asking, orders: Sequence[ParkedOrder], make: Asked) -> Iterator[
     ):
         seen = Watch(asking.sink, lambda: admin.group(asking.sink.group).members)
         seen.first_look()
+        quiet = Quiet(asking)
         began = monotonic()
         for records in reader.follow(asking.starts):
             allowed = len(orders) if asking.rate is None else int((monotonic() - began) * asking.rate) + 1
@@ -136,7 +139,9 @@ def ask(asking: Asking, orders: Sequence[ParkedOrder], make: Asked) -> Iterator[
             yield results + list(following.late(monotonic()))
             if not following.open and not waiting:
                 return
-            seen.look(len(following.open) + len(waiting))
+            left = len(following.open) + len(waiting)
+            seen.look(left)
+            quiet.look(left, came=bool(batch or results), taken=following.keys.keys() <= following.taken)
 
 
 def commands(
@@ -154,6 +159,25 @@ def commands(
             command = make(following.id, {one.order_id: one.fence.since_ms for one in some}, expires)
             following.asked(key.decode(), some, monotonic() + TAKEN_WITHIN + _LOOK_EVERY)
             yield Partition(sink.parked_state, number), key, command_row(command)
+
+
+@dataclass(slots=True)
+class Quiet:
+    """Says what is waited for when nothing has come for a while."""
+
+    asking: Asking
+    since: float = field(default_factory=monotonic)
+
+    def look(self, left: int, *, came: bool, taken: bool) -> None:
+        """``taken``: the worker has all that was asked."""
+        now = monotonic()
+        if came:
+            self.since = now
+        elif now - self.since > _SAY_EVERY:
+            self.since, name = now, self.asking.sink.name
+            why = "the worker is at it, and its /status tells how it stands with the vendor"
+            not_taken = f"no worker of {name} has taken them yet: does 'relay run {name}' run?"
+            self.asking.say(f"{left} orders left; {why if taken else not_taken}")
 
 
 @dataclass(slots=True)

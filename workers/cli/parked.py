@@ -238,7 +238,7 @@ def _ask(chosen: Chosen, wish: Wish, *, as_json: bool) -> int:
     from workers.cli.parked_words import became
 
     status, well, told = _say_missing(chosen, as_json=as_json), 0, 0
-    asking = Asking(chosen.configuration.settings.kafka, chosen.sink, chosen.ends, wish.rate)
+    asking = Asking(chosen.configuration.settings.kafka, chosen.sink, chosen.ends, wish.rate, say)
     try:
         for results in ask(asking, chosen.orders, wish.make) if chosen.orders else ():
             _show_results(results, wish, as_json=as_json)
