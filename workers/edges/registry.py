@@ -138,10 +138,12 @@ class Registry:
             ):
                 return response.status_code, _parsed(await self._read(response))
         except TimeoutError as error:
-            raise RegistryUnavailable(f"{self._place}: no answer within {self.timeout:g} s") from error
+            raise RegistryUnavailable(f"{self._place}: no answer within {self.timeout:g} s; does it run?") from error
         except httpx.HTTPError as error:
             detail = str(error) or type(error).__name__
-            raise RegistryUnavailable(f"{self._place}: cannot be reached: {detail}") from error
+            raise RegistryUnavailable(
+                f"{self._place}: cannot be reached: {detail}; is SCHEMA_REGISTRY_URL right?"
+            ) from error
 
     async def _read(self, response: httpx.Response) -> bytes:
         taken = bytearray()
