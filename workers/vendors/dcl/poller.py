@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -30,6 +30,7 @@ NAMED_AT_ONCE: Final = 50  # order numbers in one request: a URL of less than 2,
 OUTSIDE: Final = "outside_window"  # rows that DCL should not have shown: it does not keep to the bounds
 UNSTAMPED: Final = "unreadable_modified_at"
 SHOWN_TWICE: Final = "orders_shown_twice"
+UNSURE: Final = "full_seconds_unsure"  # orders were shown twice in every walk: others may be hidden
 FULL_SECOND: Final = "full_seconds"  # more orders changed in one second than a page holds
 
 
@@ -112,13 +113,14 @@ class DclPoller:
         while not (walks.agree or (passing and walks.count)):
             if walks.count == MOST_WALKS:
                 return Unavailable(f"{MOST_WALKS} walks over the pages of one second do not agree")
-            rows = yield from self._walk(dcl, shard, asked)
+            rows = yield from self._walk(replace(dcl, page_size=walks.page_size(dcl.page_size)), shard, asked)
             if not isinstance(rows, Sequence):
                 return rows
             walks.add(rows)
         reading = self._reading(dcl, self._ours(shard, walks.rows.values()), asked)
         if isinstance(reading, Reading):
             reading.notes[FULL_SECOND] += 1
+            reading.notes.update([UNSURE] if not (passing or walks.is_sure) else [])
         return reading
 
     def _walk(self, dcl: Wire, shard: int, asked: Span) -> Flow[Rows | PollFault]:
@@ -129,7 +131,7 @@ class DclPoller:
             if not isinstance(rows, Sequence):
                 return rows
             found += rows
-            if len(rows) < self.options.page_size:
+            if len(rows) < dcl.page_size:
                 return found
             page += 1
 

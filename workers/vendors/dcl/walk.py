@@ -8,6 +8,7 @@ from typing import Any, Final
 
 AGREE: Final = 2  # walks that must show the same
 AGREE_UNSORTED: Final = 8  # the same for a vendor that shows an order twice in a walk: it may hide another
+ENOUGH: Final = 30  # walks that show nothing new, whatever else they show: a vendor may repeat orders always
 MOST_WALKS: Final = 60
 
 
@@ -16,7 +17,8 @@ class Walks:
     """Several walks over the same pages, until they agree.
 
     Orders only leave a second that is past; one that leaves while pages are read shifts the others, and
-    hides one at a page's boundary. The next walk shows it.
+    hides one at a page's boundary. The next walk shows it. Should it not, for a vendor may sort each page anew but
+    always alike, the boundaries are moved.
     """
 
     rows: dict[Any, dict[str, Any]] = field(default_factory=dict)  # the last look at each order
@@ -32,6 +34,10 @@ class Walks:
         if len(self.rows) > before:
             self._grown = len(self._walks)
 
+    def page_size(self, most: int) -> int:
+        """How many rows to ask for in the pages of the next walk."""
+        return max(most - max(0, self.count - AGREE + 1), most // 2, 1)
+
     @property
     def count(self) -> int:
         """How many walks there were."""
@@ -39,13 +45,25 @@ class Walks:
 
     @property
     def agree(self) -> bool:
-        """Whether nothing can be hidden any more."""
+        """Whether nothing more is to be found by walking on."""
+        last = self._quiet[-AGREE_UNSORTED:]
+        same = len(last) == AGREE_UNSORTED and last.count(last[0]) == AGREE_UNSORTED
+        return self.is_sure or same or len(self._quiet) >= ENOUGH
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether nothing can be hidden. Not so where orders are always shown twice: each may stand for another."""
         last = self._walks[-AGREE:]
         if len(last) == AGREE and all(orders == last[0][0] and len(orders) == rows for orders, rows in last):
             return True
-        quiet = self._walks[self._grown :][-AGREE_UNSORTED:]
+        quiet = self._quiet[-AGREE_UNSORTED:]
         seen = frozenset[Any]().union(*(orders for orders, _ in quiet))
         return len(quiet) == AGREE_UNSORTED and len(seen) >= quiet[-1][1]
+
+    @property
+    def _quiet(self) -> Sequence[tuple[frozenset[Any], int]]:
+        """The last walks, which have shown nothing new."""
+        return self._walks[self._grown :]
 
 
 def _keyed(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[Any, dict[str, Any]]]:
