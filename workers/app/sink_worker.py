@@ -75,7 +75,8 @@ class SinkWorker:
         tracks = state.spec.tracks
         marks_table = None if tracks is None else KafkaTable(member.connection, tracks, loop, self.failed)
         self._marks = Marks(state, tools.codec, self._queue, marks_table, self.failed)
-        self.source = KafkaSource(member, state.spec.consumes, self, loop)
+        beside = (state.spec.parks, state.spec.parked_state, *([tracks] if tracks else ()))
+        self.source = KafkaSource(member, state.spec.consumes, self, loop, beside=beside)
         self.commits.source = self.source
         self._told: tuple[frozenset[Partition], frozenset[Partition]] | None = None
         self._loops: list[asyncio.Task[None]] = []

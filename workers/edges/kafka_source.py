@@ -12,7 +12,7 @@ import asyncio
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -29,6 +29,7 @@ from workers.edges.kafka_ends import open_ends
 from workers.edges.kafka_faults import FATAL, in_words
 from workers.edges.kafka_owner import Assignment, Batch, Fetched, Member, Owner
 from workers.edges.kafka_rebalance import RebalanceListener, Release
+from workers.edges.kafka_topics import unfit
 from workers.edges.kafka_values import describe, to_kafka, to_record
 from workers.edges.log import log
 
@@ -52,9 +53,19 @@ class _Share:
 class KafkaSource:
     """A static member of one consumer group, in its own thread."""
 
-    def __init__(self, member: Member, topics: tuple[str, ...], owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        member: Member,
+        topics: tuple[str, ...],
+        owner: Owner,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        beside: tuple[str, ...] = (),
+    ) -> None:
+        """``beside``: topics that the owner writes to, by the partition numbers of ``topics``."""
         self._member = member
         self._topics = topics
+        self._beside = beside
         self._owner = owner
         self._loop = loop
         self._orders: queue.SimpleQueue[Callable[[KafkaConsumer], None]] = queue.SimpleQueue()
@@ -162,25 +173,16 @@ class KafkaSource:
 
     def _await_topics(self, consumer: KafkaConsumer) -> None:
         """Join only when all topics are known: a leader that knows of none gives every member nothing for a minute."""
-        said = False
+        said = None
         while not self._stopping.is_set():
             self.polled_at = monotonic()
-            missing = [topic for topic in self._topics if not self._partitions_of(consumer, topic)]
-            if not missing:
+            wrong = unfit(consumer, self._topics, self._beside)
+            if wrong is None:
                 return
-            if not said:
-                log.error("topics_missing", topics=missing, detail="run 'relay topics apply', or wait for Kafka")
-                said = True
+            if wrong != said:
+                said = wrong
+                log.error("topics_missing", detail=wrong)
             self._stopping.wait(_AFTER_ERROR)
-
-    @staticmethod
-    def _partitions_of(consumer: KafkaConsumer, topic: str) -> Collection[int]:
-        try:
-            return consumer.partitions_for_topic(topic) or ()
-        except FATAL:
-            raise
-        except KafkaError:
-            return ()
 
     def _listener(self, consumer: KafkaConsumer) -> RebalanceListener:
         return RebalanceListener(
