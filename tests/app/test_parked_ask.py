@@ -36,7 +36,7 @@ def results(made: Following, *rows: Record) -> list[tuple[str, End]]:
 def test_a_fence_that_goes_is_the_orders_end() -> None:
     made = following("A", "B")
     assert results(made, row("A", None), row("A", None), row("other", None)) == [("A", End.GONE)]
-    assert set(made.open) == {"B"}
+    assert set(made.open) == {(0, "B")}
 
 
 def test_a_fence_that_was_changed_by_this_command_stays() -> None:
@@ -66,6 +66,15 @@ def test_only_a_command_that_nobody_took_is_late() -> None:
     assert list(taken.late(101.0)) == []
 
 
+def test_an_order_in_two_partitions_has_an_end_in_each() -> None:
+    made = Following("c1")
+    for number in range(2):
+        made.asked(f"\0asked/{number}", [ParkedOrder(number, "A", FENCE)], until=100.0)
+    second = replace(row("A", None), partition=1)
+    assert [(one.order.number, one.end) for one in made.row(second)] == [(1, End.GONE)]
+    assert set(made.open) == {(0, "A")}
+
+
 def test_orders_of_one_partition_share_commands_that_name_the_fences_meant() -> None:
     orders = [ParkedOrder(number % 2, f"O{number}", replace(FENCE, since_ms=number)) for number in range(500)]
     made = Following("c1")
@@ -75,7 +84,7 @@ def test_orders_of_one_partition_share_commands_that_name_the_fences_meant() -> 
     assert all(isinstance(one, Discard) and len(one.orders) <= 200 and one.by == "ada" for one in rows)
     named = {name: since for one in rows if isinstance(one, Discard) for name, since in one.orders.items()}
     assert named == {order.order_id: order.fence.since_ms for order in orders}
-    assert set(made.open) == set(named)
+    assert {order_id for _, order_id in made.open} == set(named)
     assert len({key for _, key, _ in sent}) == len(sent) == 4
 
 
@@ -118,4 +127,4 @@ def test_who_waits_is_told_now_and_then_what_for(monkeypatch: pytest.MonkeyPatch
 def test_a_row_of_garbage_ends_nothing() -> None:
     made = following("A")
     assert results(made, row("A", b"garbage")) == []
-    assert set(made.open) == {"A"}
+    assert set(made.open) == {(0, "A")}

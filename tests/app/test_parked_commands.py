@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any, cast
 
-from tests.app.sink_rig import Rig, make_rig
+from tests.app.sink_rig import TOPICS, Rig, make_rig
 from workers.app.parked_commands import ParkedCommands
 from workers.app.parking import ParkQueue
-from workers.app.shard import Shard
+from workers.app.shard import Shard, open_shard
 from workers.core.fence import Fence, ParkReason
 from workers.core.outcome import Rejected
 from workers.core.parked_commands import Discard, Replay
@@ -64,6 +64,22 @@ def test_a_replay_is_taken_and_goes_when_the_last_of_its_orders_has_ended() -> N
     assert stand.written() == []
     stand.commands.ended(stand.shard, "B")
     assert stand.written() == [(KEY.encode(), None)]
+
+
+def test_an_order_in_two_partitions_ends_in_each_for_the_command_there() -> None:
+    """The other's row would stay, and its command run again after a restart."""
+    stand = Stand()
+    other = open_shard(1, TOPICS, 10.0, 0.0, tracks=False)
+    other.fences["A"] = FENCE
+    stand.rig.state.shards[1] = other
+    stand.commands.carry_out(stand.shard, KEY, replay("A"))
+    stand.commands.carry_out(other, f"{KEY}/1", replay("A"))
+    stand.written()
+    stand.commands.ended(stand.shard, "A")
+    assert stand.written() == [(KEY.encode(), None)]
+    stand.commands.ended(other, "A")
+    writes = [write.other for write in stand.queue.take([1]) if write.other is not None]
+    assert [(one.key, one.value) for one in writes][-1] == (f"{KEY}/1".encode(), None)
 
 
 def test_our_own_word_that_it_is_taken_begins_nothing() -> None:

@@ -284,7 +284,7 @@ async def test_deliveries_of_orders_without_a_fence_are_nothing_to_it(stand: Sta
 async def test_a_replay_that_is_asked_for_delivers_what_is_parked_and_tells_when_it_is_over(stand: Stand) -> None:
     stand.park("A:1", "A:2", parking=Parking(ParkReason.REJECTED, "no"))
     stand.redelivery.ask(stand.rig.state.shards[0], "A", "c1", resumed=False)
-    assert stand.redelivery.has("A")
+    assert stand.redelivery.has(0, "A")
     for value in (b"A:1", b"A:2"):
         entry = await stand.next()
         assert (entry.record.value, entry.unknown) == (value, False)
@@ -292,7 +292,7 @@ async def test_a_replay_that_is_asked_for_delivers_what_is_parked_and_tells_when
         stand.deliver(entry)
     await stand.until(lambda: stand.fences == {})
     assert stand.ended == ["A"]
-    assert not stand.redelivery.has("A")
+    assert not stand.redelivery.has(0, "A")
 
 
 async def test_a_replay_that_is_refused_counts_and_leaves_a_copy_with_the_new_reason(stand: Stand) -> None:
@@ -361,7 +361,7 @@ async def test_a_create_delivered_after_one_that_was_refused_for_itself_does_not
     stand.fences["A"] = Fence(ParkReason.REJECTED, "unable to modify", 0, 1, 100, 100, opens=True, passes=True)
     create = stand.create()
     assert stand.redelivery.delivered(create) is True
-    assert not stand.redelivery.has("A")
+    assert not stand.redelivery.has(0, "A")
     assert (stand.fences["A"].mended, stand.fences["A"].overtaken) == (False, 1)
     await stand.until(lambda: bool(stand.written))
     assert stand.written == [("A", stand.fences["A"])], "the next owner must know, before the create is done with"

@@ -39,10 +39,10 @@ class Discards:
         queue: ParkQueue,
         connection: KafkaConnection,
         *,
-        busy: Callable[[str], bool],
+        busy: Callable[[int, str], bool],
         wake: Callable[[], None],
     ) -> None:
-        """``busy``: whether an order's parked records are being delivered; such an order is left alone."""
+        """``busy``: whether an order's parked records in a partition are being delivered: it is left alone."""
         self._state = state
         self._queue = queue
         self._reader = ParkedReader(connection)
@@ -72,7 +72,7 @@ class Discards:
     async def _discard(self, shard: Shard, order_id: str, command: Discard) -> None:
         while self._is_ours(shard):
             fence = shard.fences.get(order_id)
-            if fence is None or fence.since_ms != command.orders[order_id] or self._busy(order_id):
+            if fence is None or fence.since_ms != command.orders[order_id] or self._busy(shard.number, order_id):
                 return
             if self._queue.holds(order_id) or fence.first is None:
                 await asyncio.sleep(_NAP)  # its records are on their way into the parked topic
@@ -82,7 +82,7 @@ class Discards:
             except KafkaFailed as error:
                 log.warning("discard_waits", worker=self._state.spec.name, order_id=order_id, detail=str(error))
                 return
-            if shard.fences.get(order_id) is fence and not self._busy(order_id):
+            if shard.fences.get(order_id) is fence and not self._busy(shard.number, order_id):
                 self._settle(shard, order_id, fence, second, command)
                 return
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from time import monotonic, time_ns
+from typing import TypeAlias
 
 from workers.app.parked_orders import ParkedOrder, fence_of, row_name
 from workers.app.topology import SinkSpec
@@ -25,6 +26,9 @@ _ALONE_FOR = 60.0  # seconds without any member of the group: nobody will go on 
 _TOGETHER = 200  # orders in one command
 _LOOK_EVERY = 5.0
 _SAY_EVERY = 10.0
+
+Place: TypeAlias = tuple[int, str]
+"""`ParkedOrder.place`."""
 
 Asked = Callable[[str, Mapping[str, int], int], Replay | Discard]
 """Makes a command of its id, its orders and when it expires (milliseconds since 1970)."""
@@ -53,45 +57,46 @@ class Following:
     """Reads from the parked state what becomes of the orders that were asked about."""
 
     id: str
-    open: dict[str, ParkedOrder] = field(default_factory=dict)
-    keys: dict[str, tuple[list[str], float]] = field(default_factory=dict)  # command -> its orders, until when
+    open: dict[Place, ParkedOrder] = field(default_factory=dict)
+    keys: dict[str, tuple[list[Place], float]] = field(default_factory=dict)  # command -> its orders, until when
     taken: set[str] = field(default_factory=set)
 
     def asked(self, key: str, orders: Sequence[ParkedOrder], until: float) -> None:
         """A command has been sent."""
-        self.keys[key] = [order.order_id for order in orders], until
-        self.open |= {order.order_id: order for order in orders}
+        self.keys[key] = [order.place for order in orders], until
+        self.open |= {order.place: order for order in orders}
 
     def row(self, record: Record) -> Iterator[Result]:
         """Take one row, in the order in which the worker wrote them."""
         name = row_name(record)
+        place = record.partition, name
         if name in self.keys:
             yield from self._command(name, record)
-        elif name in self.open:
-            fence, asked = fence_of(record), self.open[name]
+        elif place in self.open:
+            fence, asked = fence_of(record), self.open[place]
             if record.value is None or (fence is not None and fence.since_ms != asked.fence.since_ms):
-                yield self._end(name, End.GONE)
+                yield self._end(place, End.GONE)
             elif fence is not None and fence.command == self.id:
-                yield self._end(name, End.STAYS, fence)
+                yield self._end(place, End.STAYS, fence)
 
     def late(self, now: float) -> Iterator[Result]:
         """Give up on commands that nobody took."""
-        for key, (orders, until) in list(self.keys.items()):
+        for key, (places, until) in list(self.keys.items()):
             if now > until and key not in self.taken:
                 del self.keys[key]
-                yield from [self._end(name, End.UNTAKEN) for name in orders if name in self.open]
+                yield from [self._end(place, End.UNTAKEN) for place in places if place in self.open]
 
     def _command(self, name: str, record: Record) -> Iterator[Result]:
         if record.value is None:
-            orders, _ = self.keys.pop(name)
-            yield from [self._end(one, End.LEFT) for one in orders if one in self.open]
+            places, _ = self.keys.pop(name)
+            yield from [self._end(one, End.LEFT) for one in places if one in self.open]
             return
         row = read_row(record.value)
         if isinstance(row, Replay) and row.taken:
             self.taken.add(name)
 
-    def _end(self, name: str, end: End, fence: Fence | None = None) -> Result:
-        return Result(self.open.pop(name), end, fence)
+    def _end(self, place: Place, end: End, fence: Fence | None = None) -> Result:
+        return Result(self.open.pop(place), end, fence)
 
 
 def replays() -> Asked:

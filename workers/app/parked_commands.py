@@ -39,7 +39,8 @@ class ParkedCommands:
         self._discards = discards
         self._wake = wake
         self._open: dict[str, _Open] = {}
-        self._keys: dict[str, tuple[str, ...]] = {}  # by order: the commands that wait for it
+        # By partition number and order: the commands that wait for it.
+        self._keys: dict[tuple[int, str], tuple[str, ...]] = {}
 
     def carry_out(self, shard: Shard, key: str, command: Replay | Discard) -> None:
         """Begin with a command's orders. A row that we have written ourselves says nothing new."""
@@ -59,7 +60,7 @@ class ParkedCommands:
 
     def ended(self, shard: Shard, order_id: str) -> None:
         """An order's run is over."""
-        for key in self._keys.pop(order_id, ()):
+        for key in self._keys.pop((shard.number, order_id), ()):
             one = self._open[key]
             one.orders.discard(order_id)
             if not one.orders:
@@ -79,7 +80,8 @@ class ParkedCommands:
         alone = (key,)  # one for all: a hundred thousand orders may wait
         for order_id in list(command.orders):
             if order_id in orders:
-                self._keys[order_id] = self._keys[order_id] + alone if order_id in self._keys else alone
+                place = shard.number, order_id
+                self._keys[place] = self._keys[place] + alone if place in self._keys else alone
                 self._redelivery.ask(shard, order_id, command.id, resumed=command.taken)
 
     def _end(self, shard: Shard, key: str) -> None:

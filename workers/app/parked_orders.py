@@ -26,6 +26,11 @@ class ParkedOrder:
     fence: Fence
 
     @property
+    def place(self) -> tuple[int, str]:
+        """One order may be parked in several partitions, and so may records without a key."""
+        return self.number, self.order_id
+
+    @property
     def name(self) -> str:
         """The order as people see it."""
         return NO_KEY_SHOWN if self.order_id == NO_KEY else self.order_id

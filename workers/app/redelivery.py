@@ -56,7 +56,7 @@ class Redelivery:
         self._pump = pump
         self._wake = wake
         self._ended = ended
-        self._runs: dict[str, Run] = {}
+        self._runs: dict[tuple[int, str], Run] = {}  # by `Run.place`
         self._unread: defaultdict[int, deque[Run]] = defaultdict(deque)  # by partition number, what is to be read
         self._flying = 0  # runs with entries
         self._bytes = 0  # that their entries keep in memory
@@ -86,7 +86,7 @@ class Redelivery:
 
     def ask(self, shard: Shard, order_id: str, command: str, *, resumed: bool) -> None:
         """A person wants this parked order delivered again; one that is under way already goes on."""
-        run = self._runs.get(order_id)
+        run = self._runs.get((shard.number, order_id))
         if run is not None:
             run.command = command
             return
@@ -107,7 +107,7 @@ class Redelivery:
         fence = shard.fences.get(entry.order_id)
         if fence is not None and fence.passes:
             return self._overtaken(shard, entry, fence)
-        if fence is None or not entry.opens or entry.order_id in self._runs:
+        if fence is None or not entry.opens or self._run_of(entry) is not None:
             return False
         shard.fences[entry.order_id] = replace(fence, mended=True)
         self._queue.fence_changed(shard.number, entry.order_id, entry)
@@ -127,12 +127,12 @@ class Redelivery:
     def loaded(self, shard: Shard) -> None:
         """Go on with what a former owner did not end."""
         for order_id, fence in shard.fences.items():
-            if fence.mended and order_id not in self._runs:
+            if fence.mended and not self.has(shard.number, order_id):
                 self._start(Run(shard, order_id, resumed=True))
 
     def parked_again(self, entry: Entry, parking: Parking) -> None:
         """A record of a run was refused: it and what follows stay parked, with the new reason."""
-        run = self._runs.get(entry.order_id)
+        run = self._run_of(entry)
         if run is None or not run.entries or self._state.shard_of(entry) is not run.shard:
             return
         place = run.entries[0][0]
@@ -144,9 +144,9 @@ class Redelivery:
         self._bytes -= sum(one.size for _, one in run.entries)
         self._close(run)
 
-    def has(self, order_id: str) -> bool:
-        """Whether the order's parked records are being delivered."""
-        return order_id in self._runs
+    def has(self, number: int, order_id: str) -> bool:
+        """Whether the order's parked records in this partition are being delivered."""
+        return (number, order_id) in self._runs
 
     def forget(self) -> None:
         """The partitions are given away: their next owner goes on."""
@@ -154,8 +154,11 @@ class Redelivery:
         self._unread.clear()
         self._flying = self._bytes = 0
 
+    def _run_of(self, entry: Entry) -> Run | None:
+        return self._runs.get((entry.record.partition, entry.order_id))
+
     def _start(self, run: Run) -> None:
-        self._runs[run.order_id] = run
+        self._runs[run.place] = run
         self._await_reading(run)
 
     def _await_reading(self, run: Run) -> None:
@@ -206,7 +209,7 @@ class Redelivery:
             log.warning("redelivery_waits", worker=self._state.spec.name, detail=str(error))
             await asyncio.sleep(_AGAIN)
             found, originals = Wave([], -1), []
-        going = {run.order_id: run for run in wave if self._runs.get(run.order_id) is run}
+        going = {run.order_id: run for run in wave if self._runs.get(run.place) is run}
         for original in originals:
             run = going.get(original.order_id)
             if run is not None:
@@ -264,7 +267,7 @@ class Redelivery:
         self._state.lanes.add(run.entries[0][1])
 
     def _next(self, entry: Entry) -> None:
-        run = self._runs.get(entry.order_id)
+        run = self._run_of(entry)
         if run is None or not run.entries or run.entries[0][1] is not entry:
             return
         del run.entries[0]
@@ -304,7 +307,7 @@ class Redelivery:
         self._close(run)
 
     def _close(self, run: Run) -> None:
-        del self._runs[run.order_id]
+        del self._runs[run.place]
         self._wake()
         self._ended(run.shard, run.order_id)
         self._look_for_room()

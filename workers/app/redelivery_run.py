@@ -21,6 +21,11 @@ class Run:
     entries: list[tuple[int, Entry]] = field(default_factory=list)  # with their places in the parked topic
     seen: dict[tuple[str, int], None] = field(default_factory=dict)  # source coordinates; an empty set is larger
 
+    @property
+    def place(self) -> tuple[int, str]:
+        """(partition number, order): one order, and records without a key, may be parked in several partitions."""
+        return self.shard.number, self.order_id
+
     def span(self) -> tuple[int, int]:
         """The (first, last) offsets in the parked topic between which its unread records lie."""
         fence = self.shard.fences[self.order_id]

@@ -197,8 +197,8 @@ def _find(name: str, names: tuple[str, ...], reason: str | None = None) -> Chose
             for order in share.orders.values():
                 if order.order_id in wanted or (not names and reason in (None, order.fence.reason.value)):
                     chosen.orders.append(order)
-                    wanted.pop(order.order_id, None)
-    chosen.missing.extend(wanted.values())
+    found = {order.order_id for order in chosen.orders}
+    chosen.missing.extend(name for order_id, name in wanted.items() if order_id not in found)
     return chosen
 
 
