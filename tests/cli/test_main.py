@@ -84,6 +84,8 @@ def test_help_imports_nothing_heavy() -> None:
         (["publish"], "TOPIC"),
         (["tail", "x", "--max", "none"], "--max"),
         (["--versoin"], "'--version'"),
+        (["quote", "/nowhere"], "No such file or directory. See"),
+        (["parked", "replay", "--sink", "x"], "or --all. See"),
     ],
 )
 def test_wrong_usage_is_one_line_with_the_nearest_word_and_status_2(

@@ -116,7 +116,8 @@ def _refused(error: click.ClickException) -> int:
         case click.exceptions.NoArgsIsHelpError():
             click.echo(error.format_message(), err=True)
         case click.UsageError(ctx=click.Context() as ctx):
-            tell(f"{error.format_message()} See '{ctx.command_path} --help'.")
+            said = error.format_message()
+            tell(f"{said}{'' if said.endswith(('.', '?')) else '.'} See '{ctx.command_path} --help'.")
         case _:
             tell(error.format_message())
     return error.exit_code
