@@ -92,11 +92,12 @@ class Redelivery:
             return
         self._start(Run(shard, order_id, command, resumed))
 
-    def delivered(self, entry: Entry) -> bool:
+    def delivered(self, entry: Entry, *, marked: bool = False) -> bool:
         """A record has been delivered: it may be one of a run, or the create that mends its order's fence.
 
         True when the record finishes with what is written here: a create that was finished before its fence is
         marked as mended would leave the statuses parked for good if we died between.
+        ``marked``: its mark is written after this, and it finishes with that.
         """
         shard = self._state.shard_of(entry)
         if shard is None:
@@ -106,21 +107,21 @@ class Redelivery:
             return False
         fence = shard.fences.get(entry.order_id)
         if fence is not None and fence.passes:
-            return self._overtaken(shard, entry, fence)
+            return self._overtaken(shard, entry, fence, None if marked else entry)
         if fence is None or not entry.opens or self._run_of(entry) is not None:
             return False
         shard.fences[entry.order_id] = replace(fence, mended=True)
-        self._queue.fence_changed(shard.number, entry.order_id, entry)
+        self._queue.fence_changed(shard.number, entry.order_id, None if marked else entry)
         self._wake()
         self._start(Run(shard, entry.order_id))
         return True
 
-    def _overtaken(self, shard: Shard, entry: Entry, fence: Fence) -> bool:
+    def _overtaken(self, shard: Shard, entry: Entry, fence: Fence, finishing: Entry | None) -> bool:
         """What is parked was refused for itself, and is older: delivered from now on it would undo this record."""
         if fence.overtaken == fence.records:
             return False
         shard.fences[entry.order_id] = replace(fence, overtaken=fence.records)
-        self._queue.fence_changed(shard.number, entry.order_id, entry)
+        self._queue.fence_changed(shard.number, entry.order_id, finishing)
         self._wake()
         return True
 

@@ -253,7 +253,7 @@ class SinkWorker:
 
     def _delivered(self, entry: Entry, mark: Mark | None) -> bool:
         """Whether the record finishes with what its delivery has to write, instead of now."""
-        mended = self.redelivery.delivered(entry)
+        mended = self.redelivery.delivered(entry, marked=mark is not None and self.state.spec.tracks is not None)
         marked = mark is not None and self._marks.delivered(entry, mark)
         if mended or marked:
             self.commits.wake()
