@@ -293,3 +293,15 @@ async def test_an_order_whose_parked_records_were_deleted_is_never_called_delive
     kept = stand.fences["A"]
     assert (kept.records, kept.reason, kept.command, kept.mended) == (2, ParkReason.REJECTED, "c1", False)
     assert "no longer in ecdp-parked" in kept.detail
+
+
+async def test_an_order_of_which_only_the_last_reason_is_left_has_come_to_its_end(stand: Stand) -> None:
+    """A former owner delivered the record itself, moved on behind it, and died before it ended the fence."""
+    stand.park("A:1", parking=Parking(ParkReason.REJECTED, "no"))
+    stand.park("A:1", parking=Parking(ParkReason.REJECTED, "no", replays=1))
+    stand.fences["A"] = stand.fences["A"].onward(101)
+    stand.fences["B"] = Fence(ParkReason.REJECTED, "no", 0, 1, first=51, last=50)  # it had no time to end this one
+    for name in ("A", "B"):
+        stand.redelivery.ask(stand.rig.state.shards[0], name, "c1", resumed=True)
+    await stand.until(lambda: set(stand.ended) == {"A", "B"})
+    assert stand.fences == {}

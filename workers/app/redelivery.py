@@ -18,7 +18,7 @@ from workers.app.shard import Shard
 from workers.app.state import SinkState
 from workers.core.fence import Fence, ParkReason
 from workers.core.lanes import Entry
-from workers.core.parked import Original, Parking, read_original
+from workers.core.parked import Original, Parking, order_of, read_original
 from workers.core.record import Partition, Record
 from workers.edges.avro import Codec, UnknownSchema
 from workers.edges.avro_reader import Undecodable
@@ -191,7 +191,7 @@ class Redelivery:
             if self._queue.holds(run.order_id) or fence.first is None or fence.last is None:
                 unread.append(run)
             elif fence.last <= run.read_to:
-                self._finish(run) if run.seen else self._gone(run)
+                self._finish(run) if run.met else self._gone(run)
             else:
                 wave.append(run)
                 if len(wave) >= room:
@@ -215,7 +215,10 @@ class Redelivery:
             run = going.get(original.order_id)
             if run is not None:
                 self._bytes += run.take(original, self._entry(run, original))
+        met = {order_of(record) for record in found.records}
         for order_id, run in going.items():
+            first, last = spans[order_id]
+            run.met = run.met or order_id in met or first > last
             run.read_to = max(run.read_to, min(spans[order_id][1], found.reached))
             self._send_on(run)
         self._pump()
@@ -299,7 +302,10 @@ class Redelivery:
         log.debug("order_released", worker=self._state.spec.name, order_id=run.order_id)
 
     def _gone(self, run: Run) -> None:
-        """Nothing was there: somebody has deleted it. Were the fence ended, what is lost would be called delivered."""
+        """Not even the record was there at which the fence ends: somebody has deleted it.
+
+        Were the fence ended, what is lost would be called delivered.
+        """
         fence, spec = run.shard.fences[run.order_id], self._state.spec
         detail = f"its parked records are no longer in {spec.parks}; discard it, and have it published again"
         run.shard.fences[run.order_id] = fence.refused(fence.reason, detail, fence.first or 0, run.command)

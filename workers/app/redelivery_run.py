@@ -18,6 +18,7 @@ class Run:
     command: str | None = None  # who asked; None: the order's create
     resumed: bool = False  # a former owner began it: what it sent last may have been applied
     read_to: int = -1  # the last offset of the parked topic that has been read
+    met: bool = False  # what the fence says is there was there, or it says that nothing is left
     entries: list[tuple[int, Entry]] = field(default_factory=list)  # with their places in the parked topic
     seen: dict[tuple[str, int], None] = field(default_factory=dict)  # source coordinates; an empty set is larger
 

@@ -79,7 +79,9 @@ def order_lines(order: ParkedOrder, records: list[Shown]) -> list[str]:
     fence = order.fence
     again = f", replayed {fence.replays} times" if fence.replays else ""
     lines = [f"{order.name}: {len(records)} records parked since {_time(fence.since_ms)}{again}"]
-    if not records:
+    if not records and (fence.first or 0) > (fence.last or 0):
+        lines.append("   all of it has been delivered; a replay takes it off the list")
+    elif not records:
         lines.append(f"   {fence.records} are missing from the parked topic: somebody has deleted them; discard it")
     for number, record in enumerate(records, 1):
         lines += ["", *_record_lines(number, record)]
