@@ -77,6 +77,14 @@ def test_faults_are_there_for_machines_too(folder: Path, relay: Any, monkeypatch
     assert [fault["place"] for fault in ran.json["faults"]] == ["RELAY_LOG_FORMAT"]
 
 
+def test_a_variable_that_two_workers_share_is_asked_for_once(folder: Path, relay: Any) -> None:
+    """e-Courier's sink and poller read the same address."""
+    shutil.copy(ROOT / "topics.yaml", folder)
+    ran = relay("check", "--offline")
+    assert ran.status == 2
+    assert ran.err.count("relay: ECOURIER_BASE_URL:") == 1, ran.err
+
+
 def test_an_unknown_worker_is_named_with_the_nearest(folder: Path, relay: Any) -> None:
     ran = relay("check", "ecdp-snik", "--offline")
     assert ran.status == 2

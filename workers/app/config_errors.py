@@ -22,7 +22,7 @@ class ConfigError(Exception):
     """The configuration cannot be used; holds all its faults, not only the first."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(faults)
+        self.faults = tuple(dict.fromkeys(faults))  # two workers may share a variable
         super().__init__("; ".join(str(fault) for fault in self.faults))
 
 
