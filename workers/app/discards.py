@@ -11,7 +11,7 @@ from workers.app.parking import ParkQueue
 from workers.app.shard import Shard
 from workers.app.state import SinkState
 from workers.core.fence import NO_KEY, Fence, ParkReason
-from workers.core.parked import discard_headers, is_original, source_record
+from workers.core.parked import DETAIL, REASON, discard_headers, is_original, source_record
 from workers.core.parked_commands import Discard
 from workers.core.record import Partition, Record
 from workers.edges.kafka_client import KafkaConnection, KafkaFailed
@@ -114,6 +114,6 @@ class Discards:
 
 def _led_by(record: Record, fence: Fence) -> Fence:
     """The fence once this is the first of its records."""
-    reason = ParkReason((record.header("relay-reason") or b"").decode())
-    detail = (record.header("relay-detail") or b"").decode("utf-8", "replace")
+    reason = ParkReason((record.header(REASON) or b"").decode())
+    detail = (record.header(DETAIL) or b"").decode("utf-8", "replace")
     return replace(fence.onward(record.offset), reason=reason, detail=detail, mended=False, replays=0)

@@ -14,10 +14,18 @@ from workers.app.topology import SinkSpec, Topology
 from workers.core.fence import Fence
 from workers.core.finished import Finished
 from workers.core.parked import (
+    DETAIL,
     DISCARDED_AT,
+    DISCARDED_BY,
     DISCARDED_FIRST,
     DISCARDED_LAST,
+    DISCARDED_RECORDS,
+    DISCARDED_WHY,
+    PARKED_AT,
+    REASON,
     REPLAYS,
+    SOURCE_OFFSET,
+    SOURCE_TOPIC,
     header_text,
     is_original,
     order_of,
@@ -101,7 +109,7 @@ def _read_parked(timeline: Timeline, sink: SinkSpec, number: int | None) -> Ends
     discarded: list[range] = []
     for record in timeline.records(at, lambda one: order_of(one) == timeline.order_id):
         _add_parked(timeline, sink, record)
-        topic, offset = header_text(record, "relay-source-topic"), header_text(record, "relay-source-offset")
+        topic, offset = header_text(record, SOURCE_TOPIC), header_text(record, SOURCE_OFFSET)
         if is_original(record) and topic is not None and offset is not None:
             places[topic, int(offset)] = record.offset
         elif record.header(DISCARDED_AT) is not None:
@@ -123,14 +131,14 @@ def _parked_end(place: int, fence: Fence | None, discarded: list[range]) -> str:
 
 def _add_parked(timeline: Timeline, sink: SinkSpec, record: Record) -> None:
     if record.header(DISCARDED_AT) is not None:
-        by, why = header_text(record, "relay-discarded-by"), header_text(record, "relay-discarded-why")
-        count = header_text(record, "relay-discarded-records")
+        by, why = header_text(record, DISCARDED_BY), header_text(record, DISCARDED_WHY)
+        count = header_text(record, DISCARDED_RECORDS)
         what = f"{count} parked records discarded by {by}" + (f": {why}" if why else "")
         timeline.add(record, _millis(header_text(record, DISCARDED_AT), record), what, sink.name, rank=3)
         return
     again = " again" if record.header(REPLAYS) is not None else ""
-    what = f"parked{again}: {header_text(record, 'relay-reason')}: {header_text(record, 'relay-detail')}"
-    timeline.add(record, _millis(header_text(record, "relay-parked-at"), record), what, sink.name, rank=2)
+    what = f"parked{again}: {header_text(record, REASON)}: {header_text(record, DETAIL)}"
+    timeline.add(record, _millis(header_text(record, PARKED_AT), record), what, sink.name, rank=2)
 
 
 def _read_fence(timeline: Timeline, sink: SinkSpec, number: int) -> Fence | None:

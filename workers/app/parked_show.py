@@ -15,7 +15,7 @@ from workers.app.variables import read_variable
 from workers.core.events import Event
 from workers.core.fence import OVERTAKEN
 from workers.core.outcome import Rejected, Skipped
-from workers.core.parked import Story, header_text, source_record
+from workers.core.parked import REPLAYS, Story, header_text, source_record
 from workers.core.record import Record
 from workers.edges.avro_reader import Undecodable
 from workers.edges.telemetry import traceparent_of
@@ -64,7 +64,7 @@ def shown(codec: OpenCodec, sink: Sink, story: Story, *, overtaken: bool = False
         "source": {"topic": record.topic, "partition": record.partition, "offset": record.offset},
         "source_timestamp": record_json(codec, record)["timestamp"],
         **{name: header_text(latest, f"relay-{name.replace('_', '-')}") for name in _WORDS},
-        "replays": int(header_text(latest, "relay-replays") or 0),
+        "replays": int(header_text(latest, REPLAYS) or 0),
         "traceparent": traceparent_of(record),
         **_content(codec, sink, record),
     }

@@ -6,12 +6,11 @@ import base64
 from typing import Any
 
 from workers.app.open_codec import OpenCodec
+from workers.core.parked import SOURCE_TOPIC
 from workers.core.record import Record
 from workers.edges.avro_reader import Undecodable
 from workers.edges.event_json import to_json
 from workers.edges.json_text import time_text
-
-SOURCE_TOPIC = "relay-source-topic"  # header of a parked record
 
 
 def record_json(codec: OpenCodec, record: Record) -> dict[str, Any]:

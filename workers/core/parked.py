@@ -12,12 +12,20 @@ from workers.core.parked_commands import Discard
 from workers.core.record import Headers, Record
 
 PREFIX = "relay-"
+SOURCE_TOPIC = "relay-source-topic"
+SOURCE_OFFSET = "relay-source-offset"
+REASON = "relay-reason"
+DETAIL = "relay-detail"
+PARKED_AT = "relay-parked-at"
 REPLAYS = "relay-replays"
 ORDER_ID = "relay-order-id"
 DISCARDED_AT = "relay-discarded-at"
+DISCARDED_BY = "relay-discarded-by"
+DISCARDED_WHY = "relay-discarded-why"
+DISCARDED_RECORDS = "relay-discarded-records"
 DISCARDED_FIRST = "relay-discarded-first"
 DISCARDED_LAST = "relay-discarded-last"
-_COORDINATES = ("relay-source-topic", "relay-source-partition", "relay-source-offset", "relay-source-timestamp")
+_COORDINATES = (SOURCE_TOPIC, "relay-source-partition", SOURCE_OFFSET, "relay-source-timestamp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +51,17 @@ def parked_headers(record: Record, sink: str, parking: Parking, now_ms: int, ord
     """
     own = tuple(header for header in record.headers if not header[0].startswith(PREFIX))
     source = {
-        "relay-source-topic": record.topic,
+        SOURCE_TOPIC: record.topic,
         "relay-source-partition": str(record.partition),
-        "relay-source-offset": str(record.offset),
+        SOURCE_OFFSET: str(record.offset),
         "relay-source-timestamp": str(record.timestamp_ms),
     }
     why = {
-        "relay-reason": parking.reason.value,
-        "relay-detail": parking.detail,
+        REASON: parking.reason.value,
+        DETAIL: parking.detail,
         "relay-http-status": "" if parking.status is None else str(parking.status),
         "relay-attempts": str(parking.attempts),
-        "relay-parked-at": datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds"),
+        PARKED_AT: datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds"),
     }
     ours = {"relay-sink": sink} | source | why
     if parking.replays:
@@ -71,9 +79,9 @@ def discard_headers(sink: str, command: Discard, records: int, places: tuple[int
     ours = {
         "relay-sink": sink,
         DISCARDED_AT: now.isoformat(timespec="milliseconds"),
-        "relay-discarded-by": command.by,
-        "relay-discarded-why": command.why,
-        "relay-discarded-records": str(records),
+        DISCARDED_BY: command.by,
+        DISCARDED_WHY: command.why,
+        DISCARDED_RECORDS: str(records),
         DISCARDED_FIRST: str(places[0]),
         DISCARDED_LAST: str(places[1]),
     }
@@ -97,7 +105,7 @@ def read_original(parked: Record) -> Original | None:
     own, told = _split(parked.headers)
     if told.get(REPLAYS) is not None or told.get(DISCARDED_AT) is not None:
         return None
-    order_id, reason = told.get(ORDER_ID), told.get("relay-reason") or b""
+    order_id, reason = told.get(ORDER_ID), told.get(REASON) or b""
     return Original(
         parked.offset,
         _key_order(parked) if order_id is None else order_id.decode("utf-8", "replace"),
@@ -167,7 +175,7 @@ def stories(parked: Iterable[Record]) -> list[Story]:
     for record in parked:
         if record.header(DISCARDED_AT) is not None:
             continue
-        coordinates = header_text(record, "relay-source-topic"), header_text(record, "relay-source-offset")
+        coordinates = header_text(record, SOURCE_TOPIC), header_text(record, SOURCE_OFFSET)
         latest[coordinates] = record
         if is_original(record):
             originals.pop(coordinates, None)
