@@ -126,6 +126,22 @@ async def test_a_token_that_died_before_anybody_used_it_is_replaced_by_whoever_c
     assert (token, await later, shared.logins) == ("new", TAKEN, 2)
 
 
+async def test_a_request_that_no_token_helps_comes_to_an_end_though_others_are_taken() -> None:
+    """The login gives the same token again, which is good for all others: no gate would ever see that request."""
+    vendor = Vendor()
+    shared, (other, refused) = two_under_way(Account(*["old"] * 99), vendor)
+    (await vendor.next())[1].set_result(TAKEN)
+    assert await other is TAKEN
+    while not refused.done():
+        asking = asyncio.create_task(vendor.next())
+        await asyncio.wait((asking, refused), return_when=asyncio.FIRST_COMPLETED)
+        if asking.done():
+            asking.result()[1].set_result(DEAD)
+        asking.cancel()
+    assert await refused is DEAD
+    assert shared.logins <= 10
+
+
 async def test_a_login_that_fails_when_nobody_waits_any_more_is_no_error() -> None:
     vendor, said = Vendor(), list[Any]()
     asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))

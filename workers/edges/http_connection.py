@@ -157,12 +157,13 @@ class Connection(asyncio.Protocol):
 
     def _deliver(self) -> None:
         waiting, self._waiting = self._waiting, None
+        answer, self._answer = self._answer, Answer()  # else an idle connection would keep a long one
         self._let_go()
         if self._unsent or self._paused:
             self._reusable = False  # answered before all was sent: the rest would be taken for the next request
         self._unsent = memoryview(b"")
         if waiting is not None and not waiting.done():
-            waiting.set_result(self._answer)
+            waiting.set_result(answer)
 
     def _let_go(self) -> None:
         self._room.left += self._held

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import httpx
 
@@ -15,6 +15,8 @@ from workers.vendors import Flow, LoginFailed, MaybeSent, NotSent, Session
 Send = Callable[[httpx.Request], Awaitable[httpx.Response]]
 Failure: TypeAlias = Denied | Throttled | Unavailable | None
 RunFlow = Callable[[Flow[Failure]], Awaitable[Failure]]
+
+_MOST_TOKENS: Final = 10  # that one request is tried with
 
 
 class SharedSession:
@@ -43,13 +45,14 @@ class SharedSession:
         A vendor may end a token after so many uses: others may use the new one up before this request's turn. So it
         goes on as long as new tokens are good for somebody; one that nobody could use ends it, with that answer.
         Whoever begins later logs in again: a token that died before its first use would else never be replaced.
+        A request that no token helps ends with that answer, too: it would log in for ever, and no gate would see it.
         Whoever was under way when a login failed takes that for an answer: it would ask the same once more.
         Raises `LoginFailed`, and what sending raises.
         """
         failed, logins = self._failed, self.logins
         if self._session.token is None:
             await self._log_in(None)
-        while True:
+        for _ in range(_MOST_TOKENS):
             token = self._session.token
             response = await self._send_signed(request)
             if not self._session.is_dead(response):
@@ -62,6 +65,7 @@ class SharedSession:
             if self.logins != logins and token is not None and token == self._granted != self._accepted:
                 return response
             await self._log_in(token)
+        return response
 
     async def keep_alive(self) -> None:
         """Renew a token that is not being used, in time; a failure is found by the next request."""

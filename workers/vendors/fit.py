@@ -14,7 +14,9 @@ import orjson
 LONGEST_TEXT: Final = 16_384  # characters of one field
 LONGEST_RAW: Final = 262_144  # bytes
 
-TOO_LONG: Final = "too_long_texts"  # a note, counted in /status
+# Notes, counted in /status.
+TOO_LONG: Final = "too_long_texts"
+UNREADABLE: Final = "unreadable_fields"
 
 
 def cut(text: str, notes: Counter[str]) -> str:
@@ -27,6 +29,24 @@ def cut(text: str, notes: Counter[str]) -> str:
 
 def raw_json(fields: Mapping[str, Any], notes: Counter[str]) -> str | None:
     """The JSON as it came, or nothing: cut short it would be none."""
-    text = orjson.dumps(fields)
-    notes[TOO_LONG] += len(text) > LONGEST_RAW
-    return text.decode() if len(text) <= LONGEST_RAW else None
+    text = _json(fields)
+    fits = text is not None and len(text) <= LONGEST_RAW
+    notes[TOO_LONG] += not fits
+    return text.decode() if text is not None and fits else None
+
+
+def shallow(fields: dict[str, Any], notes: Counter[str]) -> dict[str, Any]:
+    """The fields without those that are nested so deeply that nobody can hash, copy or write them."""
+    if _json(fields) is not None:
+        return fields
+    kept = {name: value for name, value in fields.items() if _json(value) is not None}
+    notes[UNREADABLE] += len(fields) - len(kept)
+    return kept
+
+
+def _json(value: Any) -> bytes | None:
+    """None where it is nested more deeply than orjson writes (254 levels); it reads 1,024."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return None

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 
 from tests.vendors.dcl.answers import HOUR, NOW, ROW, answer
 from tests.vendors.dcl.vendor_model import dcl, respond
+from workers.core.change import digest
+from workers.core.outcome import Unavailable
+from workers.core.shadow import field_prints
 from workers.vendors import Reading
+from workers.vendors.dcl.api import FIELDS
 from workers.vendors.dcl.mapping import seen
 from workers.vendors.dcl.options import DclOptions
+from workers.vendors.dcl.walk import MOST_PAGES
 
 
 @pytest.mark.parametrize(
@@ -92,3 +98,37 @@ def test_of_an_order_that_an_answer_shows_twice_the_newer_state_is_told(order: i
     assert isinstance(reading, Reading)
     assert [one.stage.code for one in reading.orders] == [60]
     assert reading.notes == {"orders_shown_twice": 1}
+
+
+def test_of_two_states_of_one_stamp_the_same_is_told_whichever_comes_first() -> None:
+    """Were it the last one, a vendor that shows them in changing sequence would make a change of each poll."""
+    both = [ROW | {"order_stage": 60}, ROW | {"order_stage": 70}]
+    told = [respond(dcl(9).window(0, HOUR, NOW), answer(*rows)) for rows in (both, both[::-1])]
+    assert all(isinstance(one, Reading) for one in told)
+    assert len({one.orders[0].digest for one in told if isinstance(one, Reading)}) == 1
+
+
+def test_an_order_without_a_stage_is_not_told_anew_because_the_relay_was_changed() -> None:
+    """Its digest is remembered in Kafka for longer than any version runs."""
+    bare = {"order_number": "A", "order_stage": None, "is_cancelled": False, "is_back_order": False}
+    assert seen(bare, 0, DclOptions(), Counter()).digest == digest(["A", None, "", [None, False, False], []])
+
+
+@pytest.mark.parametrize("depth", [300, 1000])
+@pytest.mark.parametrize("beside", [{}, {"is_cancelled": "maybe"}])
+def test_a_field_that_is_nested_too_deeply_counts_as_missing(depth: int, beside: dict[str, Any]) -> None:
+    """It cannot be hashed, copied or written: the process would end, and again after each restart."""
+    deep = b'{"error_code":0,"orders":[{"order_lines":' + b"[" * depth + b"]" * depth + b","
+    body = deep + orjson.dumps(ROW | beside)[1:] + b"]}"
+    reading = respond(dcl(9, raw=True).window(0, HOUR, NOW), httpx.Response(200, content=body))
+    assert isinstance(reading, Reading)
+    assert [(one.order_number, "order_lines" in one.fields) for one in reading.orders] == [("TEST02", False)]
+    assert reading.notes == {"unreadable_fields": 1 + len(beside)}
+    assert field_prints(reading.orders[0].fields, FIELDS)
+
+
+def test_a_vendor_that_shows_the_same_page_for_ever_is_not_asked_for_ever() -> None:
+    same = answer(ROW, ROW | {"order_number": "OTHER"})
+    reading = respond(dcl(2).window(0, HOUR, NOW), *[same] * (MOST_PAGES + 20))
+    assert isinstance(reading, Unavailable)
+    assert "is 'page' ignored?" in reading.reason

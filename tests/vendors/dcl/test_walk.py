@@ -47,4 +47,12 @@ def test_a_repeated_order_that_hides_another_is_found_out() -> None:
         assert not walks.agree
         walks.add([{"order_number": number} for number in found])
     assert walks.agree
-    assert len(walks.rows) == 3
+    assert len({row["order_number"] for row in walks.looks}) == 3
+
+
+def test_an_order_that_one_walk_shows_twice_is_looked_at_in_both_states() -> None:
+    """Which of them is the newer one is told by their stamps, not by the sequence in which they come."""
+    walks = Walks()
+    both = [{"order_number": "A", "order_stage": stage} for stage in (60, 70)]
+    walks.add(both)
+    assert list(walks.looks) == both

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from workers.vendors.fit import UNREADABLE
+
 FIELDS: Final = (
     "order_status",
     "order_number",
@@ -79,9 +81,6 @@ Flag = Annotated[bool, BeforeValidator(_flag)]
 
 class _Wire(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
-
-
-UNREADABLE: Final = "unreadable_fields"  # a note, counted in /status
 
 
 class Package(_Wire):

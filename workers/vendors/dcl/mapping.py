@@ -45,11 +45,12 @@ def seen(row: Mapping[str, Any], modified_ms: int | None, options: DclOptions, n
     shipments = [_shipment(one) for one in sorted(order.shipments, key=lambda one: one.ship_id)]
     order_id, now = row.get(options.order_id_from), stage(order, row.get("order_stage"))
     order_id = None if order_id in (None, "") else str(order_id)
+    of_stage = now.name or None if now.code is None else now.code
     flags = [order.order_status, order.is_cancelled, order.is_back_order]
     return Seen(
         order_number=order.order_number,
         stage=replace(now, name=cut(now.name, notes), description=cut(now.description, notes)),
-        digest=digest([order_id, now.name if now.code is None else now.code, now.description, flags, shipments]),
+        digest=digest([order_id, of_stage, now.description, flags, shipments]),
         fields=row,
         account=order.account_number,
         order_id=order_id and cut(order_id, notes),

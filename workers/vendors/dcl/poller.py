@@ -19,8 +19,9 @@ from workers.vendors.dcl.api import FIELDS
 from workers.vendors.dcl.mapping import seen
 from workers.vendors.dcl.options import DclOptions
 from workers.vendors.dcl.outcome import Rows, rows_of
-from workers.vendors.dcl.walk import MOST_WALKS, Walks
+from workers.vendors.dcl.walk import MOST_PAGES, MOST_WALKS, Walks
 from workers.vendors.dcl.wire import Wire, wire
+from workers.vendors.fit import shallow
 from workers.vendors.local_time import moment
 from workers.vendors.requests import SetUpError
 
@@ -117,7 +118,7 @@ class DclPoller:
             if not isinstance(rows, Sequence):
                 return rows
             walks.add(rows)
-        reading = self._reading(dcl, self._ours(shard, walks.rows.values()), asked)
+        reading = self._reading(dcl, self._ours(shard, walks.looks), asked)
         if isinstance(reading, Reading):
             reading.notes[FULL_SECOND] += 1
             reading.notes.update([UNSURE] if not (passing or walks.is_sure) else [])
@@ -125,15 +126,14 @@ class DclPoller:
 
     def _walk(self, dcl: Wire, shard: int, asked: Span) -> Flow[Rows | PollFault]:
         found: list[dict[str, Any]] = []
-        page = 1
-        while True:
+        for page in range(1, MOST_PAGES + 1):
             rows = yield from _ask(dcl.window(asked, page, self._account(shard)))
             if not isinstance(rows, Sequence):
                 return rows
             found += rows
             if len(rows) < dcl.page_size:
                 return found
-            page += 1
+        return Unavailable(f"{MOST_PAGES} pages do not hold the changes of one second; is 'page' ignored?")
 
     def _reading(self, dcl: Wire, rows: Rows, asked: Span | None) -> Reading | PollFault:
         notes: Counter[str] = Counter()
@@ -148,7 +148,7 @@ class DclPoller:
 
         DCL's word on the bounds is not trusted, nor is its stamp: its content is.
         """
-        for row in rows:
+        for row in (shallow(row, notes) for row in rows):
             stamp = row.get("modified_at")
             found = moment(stamp, zone) if isinstance(stamp, str) else None
             if found is None:
@@ -170,13 +170,15 @@ class DclPoller:
 
 
 def _one_each(orders: Iterable[Seen], notes: Counter[str]) -> tuple[Seen, ...]:
-    """Of an order that one answer shows twice the newer state; if both were told, they would be so by each poll."""
+    """Of an order that one answer shows twice the newer state; if both were told, they would be so by each poll.
+
+    Nor may the one that is told depend on the sequence in which they come.
+    """
     found: dict[str, Seen] = {}
     for one in orders:
         before = found.setdefault(one.key, one)
         notes[SHOWN_TWICE] += before is not one
-        if (before.modified_ms or 0) <= (one.modified_ms or 0):
-            found[one.key] = one
+        found[one.key] = max(before, one, key=lambda state: (state.modified_ms or 0, state.digest))
     return tuple(found.values())
 
 

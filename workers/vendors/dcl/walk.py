@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from itertools import chain
+from typing import Any, Final, TypeAlias
+
+_Order: TypeAlias = tuple[str, str]  # account and number
 
 AGREE: Final = 2  # walks that must show the same
 AGREE_UNSORTED: Final = 8  # the same for a vendor that shows an order twice in a walk: it may hide another
 ENOUGH: Final = 30  # walks that show nothing new, whatever else they show: a vendor may repeat orders always
 MOST_WALKS: Final = 60
+MOST_PAGES: Final = 1000  # of a walk: one more, and it is a vendor that ignores which page is asked for
 
 
 @dataclass(slots=True)
@@ -21,22 +26,29 @@ class Walks:
     always alike, the boundaries are moved.
     """
 
-    rows: dict[Any, dict[str, Any]] = field(default_factory=dict)  # the last look at each order
-    _walks: list[tuple[frozenset[Any], int]] = field(default_factory=list)  # orders and rows of each walk
+    _rows: dict[_Order, list[dict[str, Any]]] = field(default_factory=dict)  # what the last walk with it showed of each
+    _walks: list[tuple[frozenset[_Order], int]] = field(default_factory=list)  # orders and rows of each walk
     _grown: int = 0  # number of the last walk that showed something new
 
     def add(self, rows: Sequence[dict[str, Any]]) -> None:
         """Take one walk's rows."""
-        before = len(self.rows)
-        found = dict(_keyed(rows))
-        self.rows |= found
+        before = len(self._rows)
+        found: defaultdict[_Order, list[dict[str, Any]]] = defaultdict(list)
+        for row in rows:
+            found[str(row.get("account_number")), str(row.get("order_number"))].append(row)
+        self._rows |= found
         self._walks.append((frozenset(found), len(rows)))
-        if len(self.rows) > before:
+        if len(self._rows) > before:
             self._grown = len(self._walks)
 
     def page_size(self, most: int) -> int:
         """How many rows to ask for in the pages of the next walk."""
         return max(most - max(0, self.count - AGREE + 1), most // 2, 1)
+
+    @property
+    def looks(self) -> Iterator[dict[str, Any]]:
+        """The last look at each order; more than one where a walk shows it more than once."""
+        return chain.from_iterable(self._rows.values())
 
     @property
     def count(self) -> int:
@@ -57,15 +69,10 @@ class Walks:
         if len(last) == AGREE and all(orders == last[0][0] and len(orders) == rows for orders, rows in last):
             return True
         quiet = self._quiet[-AGREE_UNSORTED:]
-        seen = frozenset[Any]().union(*(orders for orders, _ in quiet))
+        seen = frozenset[_Order]().union(*(orders for orders, _ in quiet))
         return len(quiet) == AGREE_UNSORTED and len(seen) >= quiet[-1][1]
 
     @property
-    def _quiet(self) -> Sequence[tuple[frozenset[Any], int]]:
+    def _quiet(self) -> Sequence[tuple[frozenset[_Order], int]]:
         """The last walks, which have shown nothing new."""
         return self._walks[self._grown :]
-
-
-def _keyed(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[Any, dict[str, Any]]]:
-    for row in rows:
-        yield (row.get("account_number"), row.get("order_number")), row
