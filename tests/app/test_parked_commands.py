@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Any, cast
 
 from tests.app.sink_rig import TOPICS, Rig, make_rig
@@ -109,8 +110,19 @@ def test_only_the_fences_that_were_meant_and_not_yet_treated_are_touched() -> No
     stand.commands.carry_out(stand.shard, KEY, replay("A", "B", "gone"))
     stand.commands.carry_out(stand.shard, "\0other", Discard("c1", {"A": 7, "B": 7}, NOW_MS + 1, "ada", ""))
     assert stand.asked == []
-    assert stand.discarded == [set()]
+    assert stand.discarded == []
     assert stand.written() == [(KEY.encode(), None), (b"\0other", None)]
+
+
+def test_a_discard_is_taken_once_and_goes_on_however_late() -> None:
+    """Who asked would else be told that no worker has taken it, and the worker would carry it out afterwards."""
+    stand = Stand()
+    discard = Discard("c1", {"A": 7}, NOW_MS + 1, "ada", "")
+    stand.commands.carry_out(stand.shard, KEY, discard)
+    taken = replace(discard, taken=True)
+    assert stand.written() == [(KEY.encode(), taken), (KEY.encode(), None)]
+    stand.commands.carry_out(stand.shard, KEY, replace(taken, expires_ms=NOW_MS - 1))
+    assert stand.discarded == [{"A"}, {"A"}]
 
 
 def test_given_away_nothing_more_is_written_of_it() -> None:

@@ -100,10 +100,10 @@ def test_what_is_taken_stays_queued_until_it_is_written_and_in_order(rig: Rig, q
         queue.park(rig.entry(order), REJECTED)
     first = queue.take([0])
     queue.park(rig.entry("C"), REJECTED)
-    assert queue.holds("A")
+    assert queue.holds(0, "A")
     queue.done(first)
     assert [write.order_id for write in queue.take([0])] == ["C"]
-    assert not queue.holds("A")
+    assert not queue.holds(0, "A")
 
 
 def test_numbers_of_partitions_wait_apart(rig: Rig, queue: ParkQueue) -> None:
@@ -112,6 +112,7 @@ def test_numbers_of_partitions_wait_apart(rig: Rig, queue: ParkQueue) -> None:
     queue.park(rig.entry("B", number=1), REJECTED)
     assert sorted(queue.numbers) == [0, 1]
     assert [write.order_id for write in queue.take([1])] == ["B"]
+    assert not queue.holds(1, "A"), "its records in one partition do not hold up those in another"
 
 
 def test_what_was_not_written_when_the_partitions_go_is_forgotten(rig: Rig, queue: ParkQueue) -> None:

@@ -275,7 +275,7 @@ async def test_until_the_fences_end_is_told_nothing_of_the_order_may_be_sent(sta
     entry = await stand.next()
     stand.deliver(entry)
     assert stand.fences == {}
-    assert "A" in stand.rig.state.unfencing
+    assert (0, "A") in stand.rig.state.unfencing
     await stand.until(lambda: not stand.rig.state.unfencing)
     assert stand.written[-1] == ("A", None)
 

@@ -20,6 +20,7 @@ from workers.edges.kafka_target import Outgoing
 from workers.edges.log import log
 
 _NAP = 0.05
+_PARKED_WITHIN = 30.0  # seconds that records on their way into the parked topic are waited for
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +71,35 @@ class Discards:
         return self._state.shards.get(shard.number) is shard
 
     async def _discard(self, shard: Shard, order_id: str, command: Discard) -> None:
+        until = self._state.monotonic() + _PARKED_WITHIN  # other orders' discards stand behind this one
         while self._is_ours(shard):
             fence = shard.fences.get(order_id)
             if fence is None or fence.since_ms != command.orders[order_id] or self._busy(shard.number, order_id):
                 return
-            if self._queue.holds(order_id) or fence.first is None:
+            if not self._queue.holds(shard.number, order_id) and fence.first is not None:
+                if await self._try(shard, order_id, fence, command):
+                    return
+            elif self._state.monotonic() < until:
                 await asyncio.sleep(_NAP)  # its records are on their way into the parked topic
-                continue
-            try:
-                second = await self._second(shard, order_id, fence) if command.first_only else None
-            except KafkaFailed as error:
-                log.warning("discard_waits", worker=self._state.spec.name, order_id=order_id, detail=str(error))
+            else:
+                self._left(order_id, "its records are still on their way into the parked topic")
                 return
-            if shard.fences.get(order_id) is fence and not self._busy(shard.number, order_id):
-                self._settle(shard, order_id, fence, second, command)
-                return
+
+    async def _try(self, shard: Shard, order_id: str, fence: Fence, command: Discard) -> bool:
+        """Whether it is done with; not so where more was parked behind meanwhile."""
+        try:
+            second = await self._second(shard, order_id, fence) if command.first_only else None
+        except KafkaFailed as error:
+            self._left(order_id, str(error))
+            return True
+        as_it_was = self._is_ours(shard) and shard.fences.get(order_id) is fence
+        if as_it_was and not self._busy(shard.number, order_id):
+            self._settle(shard, order_id, fence, second, command)
+            return True
+        return False
+
+    def _left(self, order_id: str, why: str) -> None:
+        log.warning("discard_left", worker=self._state.spec.name, order_id=order_id, detail=why)
 
     def _settle(self, shard: Shard, order_id: str, fence: Fence, second: Record | None, command: Discard) -> None:
         records = fence.records if second is None else 1
@@ -106,10 +121,16 @@ class Discards:
     async def _second(self, shard: Shard, order_id: str, fence: Fence) -> Record | None:
         """The order's second parked record; None when there is but one."""
         at = Partition(self._state.spec.parks, shard.number)
-        found = await self._reader.read(at, {order_id: (fence.first or 0, fence.last or 0)})
-        records = [one for one in found.records if is_original(one)]
-        first = source_record(records[0]) if records else None
-        return next((one for one in records if source_record(one) != first), None)
+        begin, last, first = fence.first or 0, fence.last or 0, None
+        while begin <= last and self._is_ours(shard):
+            found = await self._reader.read(at, {order_id: (begin, last)})
+            for one in filter(is_original, found.records):
+                first = first or source_record(one)
+                if source_record(one) != first:
+                    return one
+            # A pass may end early. Were it taken for all there is, the whole order would be given up.
+            begin = max(begin, found.reached + 1)
+        return None
 
 
 def _led_by(record: Record, fence: Fence) -> Fence:

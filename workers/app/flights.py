@@ -115,7 +115,7 @@ class Flights:
         if shard is None:  # given away since: its next owner sends it
             self._state.lanes.finish(lane)
             return None
-        if entry.order_id in self._state.unfencing:
+        if (shard.number, entry.order_id) in self._state.unfencing:
             # Were it sent now, and we died before the fence's end is told, the parked ones would follow it once more.
             self._state.lanes.wait(lane, self._state.monotonic() + _NAP)
             return None

@@ -92,7 +92,7 @@ class Following:
             yield from [self._end(one, End.LEFT) for one in places if one in self.open]
             return
         row = read_row(record.value)
-        if isinstance(row, Replay) and row.taken:
+        if isinstance(row, Replay | Discard) and row.taken:
             self.taken.add(name)
 
     def _end(self, place: Place, end: End, fence: Fence | None = None) -> Result:

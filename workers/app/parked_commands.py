@@ -46,12 +46,16 @@ class ParkedCommands:
         """Begin with a command's orders. A row that we have written ourselves says nothing new."""
         if key in self._open:
             return
-        resumed = isinstance(command, Replay) and command.taken
-        if not resumed and self._state.wall_ms() >= command.expires_ms:
+        if not command.taken and self._state.wall_ms() >= command.expires_ms:
             self._end(shard, key)
             return
         orders = set(_meant(shard, command.orders, command.id))
         log.info("command_taken", worker=self._state.spec.name, kind=type(command).__name__.lower(), orders=len(orders))
+        if not orders:
+            self._end(shard, key)
+            return
+        self._open[key] = _Open(orders)
+        self._say(shard, key, command_row(replace(command, taken=True)))
         match command:
             case Replay():
                 self._replay(shard, key, command, orders)
@@ -72,11 +76,6 @@ class ParkedCommands:
         self._keys.clear()
 
     def _replay(self, shard: Shard, key: str, command: Replay, orders: set[str]) -> None:
-        if not orders:
-            self._end(shard, key)
-            return
-        self._open[key] = _Open(orders)
-        self._say(shard, key, command_row(replace(command, taken=True)))
         alone = (key,)  # one for all: a hundred thousand orders may wait
         for order_id in list(command.orders):
             if order_id in orders:

@@ -94,7 +94,7 @@ class ParkQueue:
     def __init__(self, state: SinkState) -> None:
         self._state = state
         self._queues: dict[int, deque[Write]] = {}
-        self._orders: Counter[str] = Counter()  # how many writes of each order wait
+        self._orders: Counter[tuple[int, str]] = Counter()  # how many writes of each order wait, by partition number
 
     def park(self, entry: Entry, parking: Parking) -> None:
         """Queue a record; later records of its order are parked behind it from now on, if it fences."""
@@ -146,7 +146,7 @@ class ParkQueue:
             if queue and queue[0] is write:
                 queue.popleft()
                 if write.order_id is not None:
-                    self._less(write.order_id)
+                    self._less((write.number, write.order_id))
 
     def forget(self) -> None:
         """The partitions are given away: what has not been written is still uncommitted."""
@@ -159,9 +159,9 @@ class ParkQueue:
         """Partition numbers with something to write."""
         return [number for number, queue in self._queues.items() if queue]
 
-    def holds(self, order_id: str) -> bool:
-        """Whether something of this order waits to be written."""
-        return order_id in self._orders
+    def holds(self, number: int, order_id: str) -> bool:
+        """Whether something of this order waits to be written to this partition number."""
+        return (number, order_id) in self._orders
 
     def draft(self, writes: Sequence[Write]) -> Draft:
         """What a transaction is to write; a copy, since the transaction has a thread of its own."""
@@ -176,15 +176,16 @@ class ParkQueue:
     def _add(self, write: Write) -> None:
         self._queues.setdefault(write.number, deque()).append(write)
         if write.order_id is not None:
-            self._orders[write.order_id] += 1
+            place = write.number, write.order_id
+            self._orders[place] += 1
             if write.order_id not in self._state.shards[write.number].fences:
-                self._state.unfencing.add(write.order_id)
+                self._state.unfencing.add(place)
 
-    def _less(self, order_id: str) -> None:
-        self._orders[order_id] -= 1
-        if not self._orders[order_id]:
-            del self._orders[order_id]
-            self._state.unfencing.discard(order_id)
+    def _less(self, place: tuple[int, str]) -> None:
+        self._orders[place] -= 1
+        if not self._orders[place]:
+            del self._orders[place]
+            self._state.unfencing.discard(place)
 
 
 def _together(queue: Iterable[Write]) -> Iterator[Write]:

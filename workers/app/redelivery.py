@@ -188,7 +188,7 @@ class Redelivery:
         for _ in range(len(unread)):
             run = unread.popleft()
             fence = run.shard.fences[run.order_id]
-            if self._queue.holds(run.order_id) or fence.first is None or fence.last is None:
+            if self._queue.holds(*run.place) or fence.first is None or fence.last is None:
                 unread.append(run)
             elif fence.last <= run.read_to:
                 self._finish(run) if run.met else self._gone(run)
@@ -282,7 +282,7 @@ class Redelivery:
             self._state.lanes.add(run.entries[0][1])
             return
         self._flying -= 1
-        if fence.last is not None and fence.last <= run.read_to and not self._queue.holds(run.order_id):
+        if fence.last is not None and fence.last <= run.read_to and not self._queue.holds(*run.place):
             self._finish(run)
         else:  # more was parked behind meanwhile
             self._onward(run, fence, run.read_to + 1)

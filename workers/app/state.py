@@ -32,7 +32,8 @@ class SinkState:
     assignment: Assignment | None = None
     paused: frozenset[Partition] = frozenset()
     in_flight: int = 0  # vendor requests under way
-    unfencing: set[str] = field(default_factory=set)  # orders whose fence has ended, and Kafka has not been told yet
+    # By partition number: orders whose fence has ended, and Kafka has not been told yet.
+    unfencing: set[tuple[int, str]] = field(default_factory=set)
     draining: bool = False  # the process is leaving
     holding: bool = False  # nothing new is sent: draining, or partitions are being given away
 

@@ -41,6 +41,7 @@ class Discard:
     by: str
     why: str
     first_only: bool = False  # only on the first of each order
+    taken: bool = False  # as above
 
 
 Command: TypeAlias = BeginAt | Replay | Discard
@@ -64,9 +65,9 @@ def command_row(command: Command) -> bytes:
             row = {"kind": "offsets", "topic": topic, "offset": offset, "expires": expires_ms}
         case Replay(id=name, orders=orders, expires_ms=expires_ms, taken=taken):
             row = {"kind": "replay", "id": name, "orders": dict(orders), "expires": expires_ms, "taken": taken}
-        case Discard(id=name, orders=orders, expires_ms=expires_ms, by=by, why=why, first_only=first_only):
-            row = {"kind": "discard", "id": name, "orders": dict(orders), "expires": expires_ms}
-            row |= {"by": by, "why": why, "first_only": first_only}
+        case Discard(id=name, orders=orders, expires_ms=expires_ms, taken=taken):
+            row = {"kind": "discard", "id": name, "orders": dict(orders), "expires": expires_ms, "taken": taken}
+            row |= {"by": command.by, "why": command.why, "first_only": command.first_only}
         case _:
             assert_never(command)
     return json.dumps({"version": ROW_VERSION} | row, ensure_ascii=False, separators=(",", ":")).encode()
@@ -80,4 +81,5 @@ def read_command(row: Mapping[str, Any]) -> Command:
     orders = {str(order_id): int(since) for order_id, since in row["orders"].items()}
     if row["kind"] == "replay":
         return Replay(str(row["id"]), orders, expires, bool(row["taken"]))
-    return Discard(str(row["id"]), orders, expires, str(row["by"]), str(row["why"]), bool(row["first_only"]))
+    who = str(row["by"]), str(row["why"])
+    return Discard(str(row["id"]), orders, expires, *who, bool(row["first_only"]), bool(row["taken"]))
