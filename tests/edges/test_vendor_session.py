@@ -73,6 +73,14 @@ def two_under_way(account: Account, vendor: Vendor) -> tuple[SharedSession, list
     return shared, [loop.create_task(shared.send(httpx.Request("POST", "https://vendor.test/"))) for _ in range(2)]
 
 
+async def assert_a_later_request_logs_in_once_more(shared: SharedSession, vendor: Vendor) -> None:
+    later = asyncio.create_task(shared.send(httpx.Request("POST", "https://vendor.test/")))
+    (await vendor.next())[1].set_result(DEAD)
+    token, answer = await vendor.next()
+    answer.set_result(TAKEN)
+    assert (token, await later, shared.logins) == ("new", TAKEN, 2)
+
+
 async def test_a_failed_login_is_the_failure_of_all_that_were_under_way() -> None:
     """The second finds its token dead only afterwards: a login of its own would be the beginning of a storm."""
     vendor = Vendor()
@@ -92,11 +100,7 @@ async def test_whoever_comes_after_a_failed_login_tries_again() -> None:
     for answer in [(await vendor.next())[1] for _ in range(2)]:
         answer.set_result(DEAD)
     assert all(isinstance(one, LoginFailed) for one in await asyncio.gather(first, second, return_exceptions=True))
-    later = asyncio.create_task(shared.send(httpx.Request("POST", "https://vendor.test/")))
-    (await vendor.next())[1].set_result(DEAD)
-    token, answer = await vendor.next()
-    answer.set_result(TAKEN)
-    assert (token, await later, shared.logins) == ("new", TAKEN, 2)
+    await assert_a_later_request_logs_in_once_more(shared, vendor)
 
 
 async def test_a_token_that_died_costs_one_login_however_late_it_is_noticed() -> None:
@@ -119,11 +123,7 @@ async def test_a_token_that_died_before_anybody_used_it_is_replaced_by_whoever_c
         (await vendor.next())[1].set_result(DEAD)
     assert await asyncio.gather(*both) == [DEAD, DEAD]
     assert shared.logins == 1, "those that were under way share one"
-    later = asyncio.create_task(shared.send(httpx.Request("POST", "https://vendor.test/")))
-    (await vendor.next())[1].set_result(DEAD)
-    token, answer = await vendor.next()
-    answer.set_result(TAKEN)
-    assert (token, await later, shared.logins) == ("new", TAKEN, 2)
+    await assert_a_later_request_logs_in_once_more(shared, vendor)
 
 
 async def test_a_request_that_no_token_helps_comes_to_an_end_though_others_are_taken() -> None:

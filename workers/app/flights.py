@@ -189,12 +189,12 @@ class Flights:
         trace = self._tools.tracing.process([lane.queue[0].record for lane in lanes], self._state.spec.name)
         flight = asyncio.get_running_loop().create_task(self._fly(lanes, attempts, trace))
         self._flying.add(flight)
-        self._state.in_flight += 1
+        self._state.in_flight = len(self._flying)
         flight.add_done_callback(partial(self._landed, lanes))
 
     def _landed(self, lanes: list[Lane], flight: asyncio.Task[None]) -> None:
         self._flying.discard(flight)
-        self._state.in_flight -= 1
+        self._state.in_flight = len(self._flying)
         if flight.cancelled():  # perhaps before it began: only here is it seen for sure
             for lane in lanes:
                 self._state.held_up(lane)

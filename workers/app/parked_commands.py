@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from workers.app.discards import Discards
 from workers.app.parking import ParkQueue
@@ -14,11 +14,6 @@ from workers.core.parked_commands import Discard, Replay, command_row
 from workers.core.record import Partition
 from workers.edges.kafka_target import Outgoing
 from workers.edges.log import log
-
-
-@dataclass(slots=True)
-class _Open:
-    orders: set[str]  # not ended yet
 
 
 class ParkedCommands:
@@ -38,7 +33,7 @@ class ParkedCommands:
         self._redelivery = redelivery
         self._discards = discards
         self._wake = wake
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, set[str]] = {}  # by their keys: their orders that have not ended yet
         # By partition number and order: the commands that wait for it.
         self._keys: dict[tuple[int, str], tuple[str, ...]] = {}
 
@@ -54,7 +49,7 @@ class ParkedCommands:
         if not orders:
             self._end(shard, key)
             return
-        self._open[key] = _Open(orders)
+        self._open[key] = orders
         self._say(shard, key, command_row(replace(command, taken=True)))
         match command:
             case Replay():
@@ -65,9 +60,9 @@ class ParkedCommands:
     def ended(self, shard: Shard, order_id: str) -> None:
         """An order's run is over."""
         for key in self._keys.pop((shard.number, order_id), ()):
-            one = self._open[key]
-            one.orders.discard(order_id)
-            if not one.orders:
+            orders = self._open[key]
+            orders.discard(order_id)
+            if not orders:
                 self._end(shard, key)
 
     def forget(self) -> None:

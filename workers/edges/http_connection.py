@@ -55,6 +55,7 @@ class Connection(asyncio.Protocol):
         self._sock = sock
         self._room = room
         self._held = 0  # bytes of it
+        self._answer = Answer()
         self._waiting: asyncio.Future[Answer] | None = None
         self._reusable = True
         self._unsent = memoryview(b"")
@@ -109,7 +110,6 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():
             raise NotSent("the vendor hung up before anything was sent")
         self._bodiless = outgoing.bodiless
-        self._answer = Answer()
         self._headed = self._complete = False
         self._heads = self._size = 0
         waiting = self._waiting = loop.create_future()
