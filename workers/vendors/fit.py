@@ -30,9 +30,10 @@ def cut(text: str, notes: Counter[str]) -> str:
 def raw_json(fields: Mapping[str, Any], notes: Counter[str]) -> str | None:
     """The JSON as it came, or nothing: cut short it would be none."""
     text = _json(fields)
-    fits = text is not None and len(text) <= LONGEST_RAW
-    notes[TOO_LONG] += not fits
-    return text.decode() if text is not None and fits else None
+    if text is None or len(text) > LONGEST_RAW:
+        notes[TOO_LONG] += 1
+        return None
+    return text.decode()
 
 
 def shallow(fields: dict[str, Any], notes: Counter[str]) -> dict[str, Any]:
