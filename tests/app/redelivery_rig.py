@@ -44,7 +44,10 @@ class Parked:
         sizes = list(accumulate(map(bound.cost, found)))
         enough = next((place for place, size in enumerate(sizes, 1) if size >= bound.most), len(found))
         reached = max(last for _, last in wanted.values()) if enough == len(found) else found[enough - 1].offset
-        return Wave(found[:enough], reached)
+        orders: dict[str, list[Record]] = {}
+        for one in found[:enough]:
+            orders.setdefault(order_of(one), []).append(one)
+        return Wave(orders, reached)
 
     async def close(self) -> None:
         pass

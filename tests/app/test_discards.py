@@ -12,7 +12,7 @@ from workers.app.discards import Discards
 from workers.app.parking import ParkQueue
 from workers.core.fence import Fence, ParkReason
 from workers.core.lanes import Entry
-from workers.core.parked import Parking, parked_headers
+from workers.core.parked import Parking, order_of, parked_headers
 from workers.core.parked_commands import Discard
 from workers.core.record import Partition, Record
 from workers.edges.kafka_client import KafkaConnection
@@ -32,7 +32,7 @@ class CutShort:
     async def read(self, at: Partition, wanted: Mapping[str, tuple[int, int]]) -> Wave:  # noqa: ARG002
         ((first, last),) = wanted.values()
         one = self.records[first]
-        return Wave([one], one.offset) if one.offset <= last else Wave([], last)
+        return Wave({order_of(one): [one]}, one.offset) if one.offset <= last else Wave({}, last)
 
     async def close(self) -> None:
         return None
@@ -65,7 +65,7 @@ class Stand:
 
 def _parked(entry: Entry, parking: Parking, place: int) -> Record:
     headers = parked_headers(entry.record, "ecdp-sink", parking, 0)
-    return replace(entry.record, topic=PARKS, offset=place, headers=headers)
+    return entry.record._replace(topic=PARKS, offset=place, headers=headers)
 
 
 @asynccontextmanager

@@ -70,7 +70,7 @@ def test_an_order_in_two_partitions_has_an_end_in_each() -> None:
     made = Following("c1")
     for number in range(2):
         made.asked(f"\0asked/{number}", [ParkedOrder(number, "A", FENCE)], until=100.0)
-    second = replace(row("A", None), partition=1)
+    second = row("A", None)._replace(partition=1)
     assert [(one.order.number, one.end) for one in made.row(second)] == [(1, End.GONE)]
     assert set(made.open) == {(0, "A")}
 

@@ -31,10 +31,10 @@ async def test_a_wave_gives_the_records_of_its_orders_between_their_ends(
     side.delete_before(at, 1)
     reader = ParkedReader(connection)
     everything = await reader.read(at, {NO_KEY: (0, 6)})
-    assert [record.value for record in everything.records] == [b"1", b"2", b"6"]
+    assert [record.value for record in everything.orders[NO_KEY]] == [b"1", b"2", b"6"]
     assert everything.reached == 6
     one = await reader.read(at, {NO_KEY: (2, 2), "another": (0, 6)})
-    assert [record.offset for record in one.records] == [2]
+    assert [record.offset for record in one.orders[NO_KEY]] == [2]
     await reader.close()
 
 
@@ -48,7 +48,7 @@ async def test_a_pass_stops_when_it_has_read_enough_and_says_how_far_it_came(
     side.produce(topic, [b"0", b"1"])
     reader = ParkedReader(connection)
     wave = await reader.read(Partition(topic, 0), {NO_KEY: (0, 0), "another": (0, 1)}, Bound(1))
-    assert [record.value for record in wave.records] == [b"0"]
+    assert [record.value for record in wave.orders[NO_KEY]] == [b"0"]
     assert wave.reached <= 1
     await reader.close()
 
@@ -63,7 +63,7 @@ async def test_orders_whose_records_lie_beyond_the_end_of_a_topic_made_anew_hold
     side.produce(topic, [b"0", b"1"])
     reader = ParkedReader(connection)
     wave = await reader.read(Partition(topic, 0), {"gone": (5_000, 5_001), NO_KEY: (0, 1)})
-    assert [record.value for record in wave.records] == [b"0", b"1"]
+    assert [record.value for record in wave.orders[NO_KEY]] == [b"0", b"1"]
     assert wave.reached == 5_001
     await reader.close()
 

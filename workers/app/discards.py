@@ -124,7 +124,7 @@ class Discards:
         begin, last, first = fence.first or 0, fence.last or 0, None
         while begin <= last and self._is_ours(shard):
             found = await self._reader.read(at, {order_id: (begin, last)})
-            for one in filter(is_original, found.records):
+            for one in filter(is_original, found.orders.get(order_id, ())):
                 first = first or source_record(one)
                 if source_record(one) != first:
                     return one

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from workers.app.topology import SinkSpec
 from workers.core.fence import NO_KEY, Fence
-from workers.core.parked import Story, order_of, stories
+from workers.core.parked import Story, stories
 from workers.core.parked_rows import read_row
 from workers.core.record import Partition, Record
 from workers.edges.kafka_parked import one_pass
@@ -103,8 +103,8 @@ def _together(
     while reached < last:
         left = {name: (max(first, reached + 1), end) for name, (first, end) in spans.items() if end > reached}
         wave = one_pass(reader, at, left)
-        for record in wave.records:
-            found[order_of(record)].append(record)
+        for order_id, records in wave.orders.items():
+            found[order_id] += records
         reached = max(wave.reached, reached + 1)
     for order in orders:
         yield order, stories(found[order.order_id])

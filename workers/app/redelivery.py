@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from workers.app.intake import cost
 from workers.app.parking import ParkQueue
@@ -18,7 +19,7 @@ from workers.app.shard import Shard
 from workers.app.state import SinkState
 from workers.core.fence import Fence, ParkReason
 from workers.core.lanes import Entry
-from workers.core.parked import Original, Parking, order_of, read_original
+from workers.core.parked import Original, Parking, read_original
 from workers.core.record import Partition, Record
 from workers.edges.avro import Codec, UnknownSchema
 from workers.edges.avro_reader import Undecodable
@@ -79,7 +80,7 @@ class Redelivery:
             if wave := self._next_wave(number):
                 await self._read(wave)
                 read = True
-        if self._room() and any(self._unread.values()):
+        if self._unread and self._room():
             self._wanted.set()
             if not read:
                 await asyncio.sleep(_NAP)  # their records are on their way into the parked topic
@@ -196,6 +197,8 @@ class Redelivery:
                 wave.append(run)
                 if len(wave) >= room:
                     break
+        if not unread:
+            del self._unread[number]
         return wave
 
     async def _read(self, wave: list[Run]) -> None:
@@ -204,22 +207,20 @@ class Redelivery:
         spans = {run.order_id: run.span() for run in wave}
         try:
             found = await self._reader.read(at, spans, Bound(self._room_bytes(), cost))
-            originals = self._originals(found.records)
-            await self._learn(originals)
+            originals = {order_id: self._originals(records) for order_id, records in found.orders.items()}
+            await self._learn(chain.from_iterable(originals.values()))
         except (KafkaFailed, RegistryUnavailable) as error:
             log.warning("redelivery_waits", worker=self._state.spec.name, detail=str(error))
             await asyncio.sleep(_AGAIN)
-            found, originals = Wave([], -1), []
-        going = {run.order_id: run for run in wave if self._runs.get(run.place) is run}
-        for original in originals:
-            run = going.get(original.order_id)
-            if run is not None:
+            found, originals = Wave({}, -1), {}
+        for run in wave:
+            if self._runs.get(run.place) is not run:
+                continue  # its partition was given away meanwhile
+            for original in originals.get(run.order_id, ()):
                 self._bytes += run.take(original, self._entry(run, original))
-        met = {order_of(record) for record in found.records}
-        for order_id, run in going.items():
-            first, last = spans[order_id]
-            run.met = run.met or order_id in met or first > last
-            run.read_to = max(run.read_to, min(spans[order_id][1], found.reached))
+            first, last = spans[run.order_id]
+            run.met = run.met or run.order_id in found.orders or first > last
+            run.read_to = max(run.read_to, min(last, found.reached))
             self._send_on(run)
         self._pump()
 
@@ -237,7 +238,7 @@ class Redelivery:
                 found.append(original)
         return found
 
-    async def _learn(self, originals: Sequence[Original]) -> None:
+    async def _learn(self, originals: Iterable[Original]) -> None:
         """Lanes take only what can be decoded at once; raises `RegistryUnavailable`."""
         heads = {(one.source.topic, (one.source.value or b"")[:_HEAD]): one.source for one in originals}
         for source in heads.values():
@@ -320,5 +321,5 @@ class Redelivery:
         self._look_for_room()
 
     def _look_for_room(self) -> None:
-        if any(self._unread.values()) and self._room():
+        if self._unread and self._room():
             self._wanted.set()

@@ -92,7 +92,6 @@ class Original(NamedTuple):
     """A parked record that is to be delivered, read from its headers in one go: a replay reads many of them."""
 
     place: int  # its offset in the parked topic
-    order_id: str  # in whose sequence it stands
     reason: str
     source: Record  # as its source had it
 
@@ -102,39 +101,24 @@ def read_original(parked: Record) -> Original | None:
 
     A copy that was taken for a record would be delivered a second time, after what followed it.
     """
-    own, told = _split(parked.headers)
+    told = dict(parked.headers)
     if told.get(REPLAYS) is not None or told.get(DISCARDED_AT) is not None:
         return None
-    order_id, reason = told.get(ORDER_ID), told.get(REASON) or b""
-    return Original(
-        parked.offset,
-        _key_order(parked) if order_id is None else order_id.decode("utf-8", "replace"),
-        reason.decode("utf-8", "replace"),
-        _source(parked, own, told),
-    )
+    return Original(parked.offset, (told.get(REASON) or b"").decode("utf-8", "replace"), _source(parked, told))
 
 
 def source_record(parked: Record) -> Record:
     """The record as its source had it, from a parked one's bytes and headers; raises `ValueError`."""
-    return _source(parked, *_split(parked.headers))
+    return _source(parked, dict(parked.headers))
 
 
-def _split(headers: Headers) -> tuple[Headers, dict[str, bytes | None]]:
-    """The publisher's own headers, and ours by name."""
-    own, ours = [], {}
-    for header in headers:
-        if header[0].startswith(PREFIX):
-            ours[header[0]] = header[1]
-        else:
-            own.append(header)
-    return tuple(own), ours
-
-
-def _source(parked: Record, own: Headers, told: Mapping[str, bytes | None]) -> Record:
+def _source(parked: Record, told: Mapping[str, bytes | None]) -> Record:
+    """``told``: the headers by name; those of the publisher never begin as ours do."""
     try:
-        topic, partition, offset, timestamp = (told[name] or b"" for name in _COORDINATES)
+        topic, partition, offset, timestamp = [told[name] or b"" for name in _COORDINATES]
     except KeyError as error:
         raise ValueError(f"a parked record without the header {error.args[0]}") from error
+    own = tuple([header for header in parked.headers if not header[0].startswith(PREFIX)])
     place = topic.decode("utf-8", "replace"), int(partition), int(offset)
     return Record(*place, int(timestamp), parked.key, parked.value, own)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from time import monotonic
@@ -37,7 +38,7 @@ class Bound:
 class Wave:
     """What one pass found, and how far it came."""
 
-    records: list[Record]
+    orders: dict[str, list[Record]]  # by order id
     reached: int  # everything wanted up to this offset has been found
 
 
@@ -87,13 +88,14 @@ def one_pass(
     """Read once over what these orders have parked; blocking, and raises kafka-python's errors."""
     oldest = reader.oldest(at)
     until = monotonic() + _WITHIN / 2  # an open transaction may hold the reading up
-    found: list[Record] = []
+    found: defaultdict[str, list[Record]] = defaultdict(list)
     size, reached = 0, -1
     for first, last in stretches(wanted.values()):
         for records in _stretch(reader, at, max(first, oldest), last + 1):
-            new = [one for one in records if _is_wanted(one, wanted.get(order_of(one)))]
-            found += new
-            size += sum(map(bound.cost, new))
+            for record in records:
+                if _is_wanted(record, wanted.get(order_id := order_of(record))):
+                    found[order_id].append(record)
+                    size += bound.cost(record)
             reached = records[-1].offset if records else reached
             if size >= bound.most or monotonic() > until:
                 return Wave(found, reached)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from kafka import KafkaProducer
 from kafka.errors import (
@@ -37,8 +37,7 @@ BY_KEY = -1
 """As a partition's number: the one of the key (murmur2, as Java's client does)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """One record to be written; ``value`` None is a tombstone."""
 
     at: Partition
