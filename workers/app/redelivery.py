@@ -222,7 +222,7 @@ class Redelivery:
             run.met = run.met or run.order_id in found.orders or first > last
             run.read_to = max(run.read_to, min(last, found.reached))
             self._send_on(run)
-        self._pump()
+        asyncio.get_running_loop().call_soon(self._pump)  # while the next wave is read
 
     def _originals(self, records: Sequence[Record]) -> list[Original]:
         """Those that are to be delivered, each as its source had it."""

@@ -2,7 +2,8 @@
 
 python -m workers.devkit.bench_parked
 
-One worker runs throughout. Its rates are counted at the vendor, from the first delivery to the last.
+One worker runs throughout. Its rates are counted at the vendor, from the first delivery to the last. Its normal rate
+is that of a backlog which takes it ten seconds: the first thousands, fetched in one go, come faster than it can last.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ from workers.devkit.bench_measure import Span
 from workers.devkit.bench_stage import SINK, Bench, set_up
 from workers.devkit.demo_parts import DemoError, Part, Stage, free_address, wait_until_ready
 
-ORDERS: Final = 10_000
-ROUNDS: Final = 3
+BACKLOG: Final = 50_000  # orders of the normal delivery
+ORDERS: Final = 10_000  # that are parked and replayed
+ROUNDS: Final = 5
 LATENCY: Final = 0.03  # of the vendor, seconds
 LEAST: Final = 0.8  # of the normal rate
 _WITHIN: Final = 120.0
@@ -44,26 +46,26 @@ class Running:
     worker: Part
     client: httpx.Client
 
-    def rate(self, begin: Callable[[], Any]) -> float:
-        """Orders a second at the vendor, from the first delivery after ``begin`` to the last one."""
+    def rate(self, orders: int, begin: Callable[[], Any]) -> float:
+        """Orders a second at the vendor, from the first delivery after ``begin`` to the last of so many."""
         before = self.bench.vendor.orders()
         begin()
-        until, seen, first, times = time.monotonic() + _WITHIN, 0, 0, []
-        while seen < ORDERS:
-            new = len(self._get(f"{self.bench.vendor.part.control}/_sim/log?from={before + seen}"))
-            if new:
-                times.append(time.monotonic())
-                first, seen = first or new, seen + new
+        until, seen, looks = time.monotonic() + _WITHIN, 0, []
+        while seen < orders:
+            seen = self.bench.vendor.orders() - before
+            if seen:
+                looks.append((time.monotonic(), seen))
             if time.monotonic() > until:
-                raise DemoError(f"{seen} of {ORDERS} orders were delivered in {_WITHIN:g} s; see {self.worker.log}")
+                raise DemoError(f"{seen} of {orders} orders were delivered in {_WITHIN:g} s; see {self.worker.log}")
             time.sleep(_LOOK_EVERY)  # not oftener: it takes the processors' time
-        return (seen - first) / (times[-1] - times[0])
+        (began, first), (ended, last) = looks[0], looks[-1]
+        return (last - first) / (ended - began)
 
     def normal(self) -> float:
         """A backlog of orders, met by a worker that runs already."""
         self.worker.process.send_signal(signal.SIGSTOP)
-        self.bench.publish(CREATED, ORDERS)
-        rate = self.rate(lambda: self.worker.process.send_signal(signal.SIGCONT))
+        self.bench.publish(CREATED, BACKLOG)
+        rate = self.rate(BACKLOG, lambda: self.worker.process.send_signal(signal.SIGCONT))
         self._wait(lambda status: not status["lag_records"])
         return rate
 
@@ -85,7 +87,7 @@ class Running:
             assert printed.count(" delivered ") == ORDERS, "each order has its line"
 
         asking = threading.Thread(target=command)
-        rate = self.rate(asking.start)
+        rate = self.rate(ORDERS, asking.start)
         asking.join()
         if not took:
             raise DemoError(f"the command failed; see {self.stage.log('replay')}")
@@ -115,10 +117,9 @@ def main() -> None:
         running.normal()  # connections and caches
         rows = [_round(running) for _ in range(ROUNDS)]
     normal, replay = (statistics.median(column) for column in zip(*rows, strict=True))
-    click.echo(
-        f"median: {normal:,.0f}/s normal, {replay:,.0f}/s replayed: {replay / normal:.0%} (at least {LEAST:.0%})"
-    )
-    sys.exit(int(replay / normal < LEAST))
+    share = statistics.median(replayed / normally for normally, replayed in rows)
+    click.echo(f"medians: {normal:,.0f}/s normal, {replay:,.0f}/s replayed: {share:.0%} (at least {LEAST:.0%})")
+    sys.exit(int(share < LEAST))
 
 
 def _round(running: Running) -> tuple[float, float]:
@@ -126,7 +127,7 @@ def _round(running: Running) -> tuple[float, float]:
     running.park()
     replay, took = running.replay()
     click.echo(
-        f"{ORDERS:,} orders, vendor {LATENCY * 1000:.0f} ms: {normal:,.0f}/s normal, {replay:,.0f}/s replayed "
+        f"{ORDERS:,} parked, vendor {LATENCY * 1000:.0f} ms: {normal:,.0f}/s normal, {replay:,.0f}/s replayed "
         f"({replay / normal:.0%}), the command {took:.1f} s"
     )
     return normal, replay
