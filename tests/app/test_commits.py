@@ -12,6 +12,7 @@ import pytest
 
 from tests.app.sink_rig import STATUS, Rig, make_rig, settled
 from workers.app import commits as commits_module
+from workers.app import parking as parking_module
 from workers.app.commits import Commits
 from workers.app.parking import ParkQueue
 from workers.core.fence import ParkReason
@@ -281,7 +282,8 @@ async def test_a_transaction_that_ends_after_the_partitions_went_finishes_nothin
 
 async def test_transactions_come_at_a_pace(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker makes one wait for the end of the former: what is queued meanwhile goes with the next, all of it."""
-    monkeypatch.setattr(commits_module, "_PARK_EVERY", 3_600.0)
+    monkeypatch.setattr(commits_module, "_PAUSE", 1e12)
+    monkeypatch.setattr(commits_module, "COMMIT_EVERY", 3_600.0)
     async with running(stand):
         stand.park("A:1")
         async with asyncio.timeout(5):
@@ -291,3 +293,16 @@ async def test_transactions_come_at_a_pace(stand: Stand, monkeypatch: pytest.Mon
         await settled()
     assert len(stand.kafka.written) == 1
     assert len(stand.queue.take([0])) == 1
+
+
+async def test_what_one_transaction_cannot_take_goes_at_once_with_the_next(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commits_module, "_PAUSE", 1e12)
+    monkeypatch.setattr(commits_module, "COMMIT_EVERY", 3_600.0)
+    monkeypatch.setattr(parking_module, "MOST_TOGETHER", 2)
+    for number in range(6):
+        stand.park(f"A:{number}")
+    async with running(stand):
+        await until(lambda: not stand.queue.numbers)
+    assert [len(values) for values, _, _ in stand.kafka.written] == [2, 2, 2]

@@ -18,7 +18,7 @@ from workers.edges.log import log
 COMMIT_EVERY = 1.0  # seconds: after SIGKILL at most so much of finished work is repeated
 PROVE_EVERY = 3.0  # seconds between commits of an idle member, which prove that it still is one
 _PARK_AGAIN = 2.0
-_PARK_EVERY = 0.5  # between transactions: each waits at the broker for the end of the former, be it for one row
+_PAUSE = 4.0  # times what the last transaction took, but no longer than `COMMIT_EVERY`: parking must not be all we do
 
 
 class Commits:
@@ -61,7 +61,6 @@ class Commits:
             if self._queue.numbers and (early := self._park_at - self._state.monotonic()) > 0:
                 await asyncio.sleep(early)  # what comes meanwhile goes with it
             if numbers := self._parkable():
-                self._park_at = self._state.monotonic() + _PARK_EVERY
                 await self._alone(self._park(numbers))
                 self._wanted.set()  # there may be more; the commit that is due comes between
 
@@ -129,11 +128,14 @@ class Commits:
 
     async def _park(self, numbers: Sequence[int]) -> None:
         """All together; when that fails, each partition number alone, so that one bad record stops only its own."""
-        if await self._transaction(numbers) or len(numbers) == 1:
-            return
-        for number in numbers:
-            await self._commit_if_due()  # one that cannot be parked may take seconds to say so
-            await self._transaction([number])
+        began = self._state.monotonic()
+        if not await self._transaction(numbers) and len(numbers) > 1:
+            for number in numbers:
+                await self._commit_if_due()  # one that cannot be parked may take seconds to say so
+                await self._transaction([number])
+        if not self._queue.crowded:
+            ended = self._state.monotonic()
+            self._park_at = ended + min(COMMIT_EVERY, _PAUSE * (ended - began))
 
     async def _transaction(self, numbers: Sequence[int]) -> bool:
         state, queue = self._state, self._queue

@@ -159,6 +159,11 @@ class ParkQueue:
         """Partition numbers with something to write."""
         return [number for number, queue in self._queues.items() if queue]
 
+    @property
+    def crowded(self) -> bool:
+        """Whether more waits than one transaction takes."""
+        return any(len(queue) >= MOST_TOGETHER for queue in self._queues.values())
+
     def holds(self, number: int, order_id: str) -> bool:
         """Whether something of this order waits to be written to this partition number."""
         return (number, order_id) in self._orders
