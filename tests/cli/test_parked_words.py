@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from workers.app.parked_ask import End, Result
 from workers.app.parked_orders import ParkedOrder
 from workers.cli.parked_words import result_line, row
+from workers.cli.show import fit
 from workers.core.fence import Fence, ParkReason
 
 
@@ -13,3 +16,12 @@ def test_an_order_id_moves_no_cursor_and_breaks_no_line() -> None:
     for line in (row(order), result_line(Result(order, End.STAYS, order.fence), "parked again")):
         assert line.isprintable()
         assert r"A\x1b[2J\x0aB-Ω" in line
+
+
+@pytest.mark.parametrize(("terminal", "shown"), [(True, "A-1  HTT…"), (False, "A-1  HTTP 400")])
+def test_a_row_is_cut_at_the_terminals_edge_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, shown: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "9")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
+    assert fit("A-1  HTTP 400") == shown

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workers.cli.show import say, show_json
+from workers.cli.show import fit, say, show_json
 
 if TYPE_CHECKING:
     from workers.app.configuration import Configuration
@@ -79,7 +79,7 @@ def list_(name: str, reason: str | None, as_json: bool) -> int:
                 if reason in (None, order.fence.reason.value):
                     if not count and not as_json:
                         click.echo(HEADINGS)
-                    show_json(facts(order)) if as_json else click.echo(row(order))
+                    show_json(facts(order)) if as_json else click.echo(fit(row(order)))
                     count += 1
     if not as_json:
         say(f"{count} orders parked by {name}")

@@ -39,6 +39,14 @@ def say(message: str) -> None:
     sys.stderr.write(message + "\n")
 
 
+def fit(line: str) -> str:
+    """The line as far as the terminal shows it in one row; all of it where there is none: somebody may search it."""
+    import shutil
+
+    width = shutil.get_terminal_size().columns
+    return line if not sys.stdout.isatty() or len(line) <= width else f"{line[: width - 1]}…"
+
+
 def plain(text: str) -> str:
     """One line that moves no cursor: ids and reasons come from outside, and a terminal obeys what it is sent."""
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
