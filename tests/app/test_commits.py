@@ -306,3 +306,20 @@ async def test_what_one_transaction_cannot_take_goes_at_once_with_the_next(
     async with running(stand):
         await until(lambda: not stand.queue.numbers)
     assert [len(values) for values, _, _ in stand.kafka.written] == [2, 2, 2]
+
+
+async def test_what_cannot_be_parked_makes_the_others_no_hastier(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its queue grows beyond a transaction's size; theirs are as short as ever."""
+    monkeypatch.setattr(commits_module, "_PAUSE", 1e12)
+    monkeypatch.setattr(commits_module, "COMMIT_EVERY", 3_600.0)
+    monkeypatch.setattr(parking_module, "MOST_TOGETHER", 2)
+    stand.rig.assign(0, 1)
+    stand.kafka.refuse = lambda records: any(one.at.number == 0 for one in records)
+    for order in "ABC":
+        stand.park(order)
+    stand.park("D", number=1)
+    async with running(stand):
+        await until(lambda: stand.kafka.written)
+        stand.park("E", number=1)
+        await settled()
+    assert [values for values, _, _ in stand.kafka.written] == [[b"D"]]

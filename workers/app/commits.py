@@ -133,7 +133,7 @@ class Commits:
             for number in numbers:
                 await self._commit_if_due()  # one that cannot be parked may take seconds to say so
                 await self._transaction([number])
-        if not self._queue.crowded:
+        if not self._queue.crowded(self._parkable()):
             ended = self._state.monotonic()
             self._park_at = ended + min(COMMIT_EVERY, _PAUSE * (ended - began))
 

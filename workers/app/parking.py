@@ -159,10 +159,9 @@ class ParkQueue:
         """Partition numbers with something to write."""
         return [number for number, queue in self._queues.items() if queue]
 
-    @property
-    def crowded(self) -> bool:
-        """Whether more waits than one transaction takes."""
-        return any(len(queue) >= MOST_TOGETHER for queue in self._queues.values())
+    def crowded(self, numbers: Collection[int]) -> bool:
+        """Whether more waits for one of these partition numbers than a transaction takes."""
+        return any(len(self._queues.get(number, ())) >= MOST_TOGETHER for number in numbers)
 
     def holds(self, number: int, order_id: str) -> bool:
         """Whether something of this order waits to be written to this partition number."""
