@@ -295,6 +295,18 @@ async def test_transactions_come_at_a_pace(stand: Stand, monkeypatch: pytest.Mon
     assert len(stand.queue.take([0])) == 1
 
 
+async def test_settling_waits_for_no_pause(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commits_module, "_PAUSE", 1e12)
+    monkeypatch.setattr(commits_module, "COMMIT_EVERY", 3_600.0)
+    async with running(stand):
+        stand.park("A:1")
+        await until(lambda: stand.kafka.written)
+        stand.park("A:2")
+        await settled()
+        await asyncio.wait_for(stand.commits.settled(), 5)
+    assert [values for values, _, _ in stand.kafka.written] == [[b"A:1"], [b"A:2"]]
+
+
 async def test_what_one_transaction_cannot_take_goes_at_once_with_the_next(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,7 @@ class Commits:
         self._not_before: dict[int, float] = {}  # partition numbers whose records could not be parked: until when
         self._idle = asyncio.Event()
         self._idle.set()
+        self._hurry = asyncio.Event()  # nothing new comes: there is nobody to wait for
         self._due = 0.0  # when the next plain commit is
         self._park_at = 0.0  # not before is the next transaction
         self._committed_at = 0.0
@@ -58,11 +59,17 @@ class Commits:
                 async with asyncio.timeout(max(0.0, self._due - self._state.monotonic())):
                     await self._wanted.wait()
             self._wanted.clear()
-            if self._queue.numbers and (early := self._park_at - self._state.monotonic()) > 0:
-                await asyncio.sleep(early)  # what comes meanwhile goes with it
+            if self._queue.numbers:
+                await self._pause()
             if numbers := self._parkable():
                 await self._alone(self._park(numbers))
                 self._wanted.set()  # there may be more; the commit that is due comes between
+
+    async def _pause(self) -> None:
+        """Wait until the next transaction may be; what comes meanwhile goes with it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, self._park_at - self._state.monotonic())):
+                await self._hurry.wait()
 
     def releasing(self) -> None:
         """The Kafka thread stands in a rebalance and obeys nothing: a plain commit that waits for it would hold up
@@ -73,10 +80,14 @@ class Commits:
 
     async def settled(self) -> None:
         """Wait until everything queued has been parked, or cannot be; and no commit is under way."""
-        while self._parkable():
-            self.wake()
-            await asyncio.sleep(0.01)
-        await self._idle.wait()
+        self._hurry.set()
+        try:
+            while self._parkable():
+                self.wake()
+                await asyncio.sleep(0.01)
+            await self._idle.wait()
+        finally:
+            self._hurry.clear()
 
     async def _alone(self, work: Coroutine[None, None, None]) -> None:
         self._idle.clear()
