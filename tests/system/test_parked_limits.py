@@ -13,11 +13,12 @@ pytestmark = pytest.mark.broker
 
 def test_at_the_bound_an_alert_says_so_and_parking_goes_on(rig: Rig) -> None:
     rig.vendor.faults(bad_ids=["bad"])
-    relay = rig.start(MAX_PARKED_PER_ORDER="3").joined()
+    relay = rig.start(MAX_PARKED_PER_ORDER="3", MAX_PARKED="4").joined()
     rig.kafka.publish(["bad"], "placed", "paid", "completed")
     relay.caught_up()
     status = relay.status()
-    assert (status["parked_total"], status["parked_full_orders"]) == (4, 1)
+    assert (status["parked_total"], status["parked_records"]) == (4, 4)
+    assert (status["parked_full_orders"], status["parked_full"]) == (1, 1)
     assert [line["order_id"] for line in relay.said("parked_order_full")] == ["bad"]
 
 

@@ -36,6 +36,8 @@ GAUGES: Final = {
     "in_flight": "Vendor requests under way",
     "unfinished": "Records fetched and unfinished",
     "parked_orders": "Orders that have parked records",
+    "parked_records": "Records that are parked",
+    "parked_full": "1 when max_parked records or more are parked: alert on it",
     "parked_full_orders": "Orders that have max_parked_per_order parked records or more: alert on it",
     "behind_seconds": "Age of the time up to which a poller's news is complete",
     "clock_skew_seconds": "How far the vendor's clock is ahead of ours",

@@ -25,8 +25,7 @@ def sink_status(state: SinkState) -> dict[str, Any]:
         "skipped_total": stats.skipped.total(),
         "parked_total": stats.parked.total(),
         "parked_by_reason": dict(stats.parked),
-        "parked_orders": sum(len(shard.fences) for shard in state.shards.values()),
-        "parked_full_orders": _full(state),
+        **_parked(state),
         "notes": dict(stats.notes),
         "retries_total": stats.retries,
         "unknown_total": stats.unknown,
@@ -41,10 +40,16 @@ def sink_status(state: SinkState) -> dict[str, Any]:
     }
 
 
-def _full(state: SinkState) -> int:
-    """Orders with as many parked records as there should be: somebody must look at them."""
-    most = state.spec.max_parked_per_order
-    return sum(fence.records >= most for shard in state.shards.values() for fence in shard.fences.values())
+def _parked(state: SinkState) -> dict[str, int]:
+    """How much is parked, and whether that is more than should be: then somebody must look at it."""
+    orders = [fence.records for shard in state.shards.values() for fence in shard.fences.values()]
+    records = sum(orders)
+    return {
+        "parked_orders": len(orders),
+        "parked_records": records,
+        "parked_full": int(records >= state.spec.max_parked),
+        "parked_full_orders": sum(parked >= state.spec.max_parked_per_order for parked in orders),
+    }
 
 
 def _state(state: SinkState) -> str:

@@ -67,6 +67,7 @@ class SinkSpec(_Model):
     unknown_order_wait: Seconds = 300.0  # how long a status waits for a create that the vendor does not know
     suspect_after: Count = 50  # orders refused in a row, none delivered: the gate shuts
     max_parked_per_order: Count = 1_000  # at so many an alert; parking goes on, for a lane that waited would hold all
+    max_parked: Count = 100_000  # records in all, in this process's partitions: the same
     parked_history: PositiveSeconds = 7 * DAY  # what is parked no more is kept so long, for `relay order`
     request_timeout: PositiveSeconds = 30.0  # total, not per read
     retry: Retry = Retry()
