@@ -295,6 +295,18 @@ async def test_transactions_come_at_a_pace(stand: Stand, monkeypatch: pytest.Mon
     assert len(stand.queue.take([0])) == 1
 
 
+async def test_what_finishes_in_a_pause_is_committed_without_waiting_for_its_end(stand: Stand) -> None:
+    """A SIGKILL would repeat it."""
+    stand.park("A")
+    stand.rig.state.finish(stand.rig.entry("B"))
+    stand.commits._park_at = float("inf")
+    async with running(stand):
+        await until(lambda: stand.kafka.plain)
+    offset, text = stand.kafka.plain[0][AT]
+    assert 1 in (Finished.parse(offset, text) or ())
+    assert not stand.kafka.written
+
+
 async def test_settling_waits_for_no_pause(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commits_module, "_PAUSE", 1e12)
     monkeypatch.setattr(commits_module, "COMMIT_EVERY", 3_600.0)

@@ -66,10 +66,12 @@ class Commits:
                 self._wanted.set()  # there may be more; the commit that is due comes between
 
     async def _pause(self) -> None:
-        """Wait until the next transaction may be; what comes meanwhile goes with it."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, self._park_at - self._state.monotonic())):
-                await self._hurry.wait()
+        """Wait until the next transaction may be; what comes meanwhile goes with it. Plain commits go on."""
+        while not self._hurry.is_set() and self._state.monotonic() < self._park_at:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, min(self._park_at, self._due) - self._state.monotonic())):
+                    await self._hurry.wait()
+            await self._alone(self._commit_if_due())
 
     def releasing(self) -> None:
         """The Kafka thread stands in a rebalance and obeys nothing: a plain commit that waits for it would hold up
