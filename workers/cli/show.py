@@ -43,8 +43,10 @@ def fit(line: str) -> str:
     """The line as far as the terminal shows it in one row; all of it where there is none: somebody may search it."""
     import shutil
 
+    if not sys.stdout.isatty():
+        return line
     width = shutil.get_terminal_size().columns
-    return line if not sys.stdout.isatty() or len(line) <= width else f"{line[: width - 1]}…"
+    return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
 def plain(text: str) -> str:

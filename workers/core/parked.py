@@ -97,12 +97,9 @@ class Original(NamedTuple):
 
 
 def read_original(parked: Record) -> Original | None:
-    """None for a copy with a newer reason and for the trace of a discard; raises `ValueError`.
-
-    A copy that was taken for a record would be delivered a second time, after what followed it.
-    """
+    """None for what is no original (`is_original`); raises `ValueError`."""
     told = dict(parked.headers)
-    if told.get(REPLAYS) is not None or told.get(DISCARDED_AT) is not None:
+    if not _is_original(told):
         return None
     return Original(parked.offset, (told.get(REASON) or b"").decode("utf-8", "replace"), _source(parked, told))
 
@@ -138,7 +135,11 @@ def is_original(parked: Record) -> bool:
 
     A copy that was taken for a record would be delivered a second time, after what followed it.
     """
-    return parked.header(REPLAYS) is None and parked.header(DISCARDED_AT) is None
+    return _is_original(dict(parked.headers))
+
+
+def _is_original(told: Mapping[str, bytes | None]) -> bool:
+    return told.get(REPLAYS) is None and told.get(DISCARDED_AT) is None
 
 
 @dataclass(frozen=True, slots=True)
