@@ -26,10 +26,10 @@ lint: $(READY) ## style, types, layers
 	@$(BIN)/lint-imports --no-cache >.venv/layers.txt || { cat .venv/layers.txt; exit 1; }
 
 bench: $(READY) ## records per second beside the transport's own ceiling; what pollers and parked orders cost
-	@$(BIN)/python -m workers.devkit.bench $(ARGS)
-	@$(BIN)/python -m workers.devkit.bench_poller
-	@$(BIN)/python -m workers.devkit.bench_parked
-	@$(BIN)/python -m workers.devkit.bench_parked_start
+	@$(BIN)/python -m workers.devkit.bench.run $(ARGS)
+	@$(BIN)/python -m workers.devkit.bench.poller
+	@$(BIN)/python -m workers.devkit.bench.parked
+	@$(BIN)/python -m workers.devkit.bench.parked_start
 
 # Made once, and again when what it is made of changes.
 $(READY): requirements.lock pyproject.toml

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 
 if TYPE_CHECKING:
-    from workers.devkit.broker import Broker
+    from workers.devkit.broker.broker import Broker
 
 Topics: TypeAlias = Callable[..., str]
 
@@ -76,7 +76,7 @@ def topics(broker: Broker) -> Topics:
 
 def start_broker() -> Broker:
     """Without Java or Maven: skipped at home, a failure in CI."""
-    from workers.devkit.broker import Broker, ToolMissingError  # noqa: PLC0415 - imports kafka: after pytest_configure
+    from workers.devkit.broker.broker import Broker, ToolMissingError  # noqa: PLC0415 - imports kafka: after pytest_configure
 
     try:
         return Broker.start()

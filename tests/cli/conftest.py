@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.ecdp_only import ECDP_ONLY
-from tests.ran import Ran
+from tests.support.ecdp_only import ECDP_ONLY
+from tests.support.ran import Ran
 from workers.cli.main import run
 
 if TYPE_CHECKING:
-    from workers.devkit.broker import Broker
+    from workers.devkit.broker.broker import Broker
 
 ROOT = Path(__file__).parents[2]
 PARTITIONS = 3

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.ecdp_only import ECDP_ONLY
+from tests.support.ecdp_only import ECDP_ONLY
 from workers.devkit.simulators import SimulatorOptions
 from workers.devkit.simulators.ecdp import simulator as new_simulator
 

@@ -13,7 +13,7 @@ import click
 import pytest
 
 from workers.cli.main import COMMANDS, LazyCommands, relay, run
-from workers.cli.show import show_table
+from workers.cli.output import show_table
 
 ROOT = Path(__file__).parents[2]
 HERE = [name for name in COMMANDS if (ROOT / f"workers/cli/{name}.py").exists()]

@@ -97,8 +97,8 @@ def test_moving_is_refused_while_a_worker_runs_and_says_which(sink: str, project
 
 def test_a_commit_outside_the_log_is_told(sink: str, project: Any, relay: Any, broker: Any) -> None:
     from workers.core.record import Partition  # noqa: PLC0415 - beside its only use
-    from workers.edges.kafka_admin import open_admin  # noqa: PLC0415
-    from workers.edges.kafka_client import KafkaConnection  # noqa: PLC0415
+    from workers.edges.kafka.admin import open_admin  # noqa: PLC0415
+    from workers.edges.kafka.client import KafkaConnection  # noqa: PLC0415
 
     with open_admin(KafkaConnection(bootstrap=(broker.bootstrap,))) as admin:
         admin.commit(f"relay.{sink}", {Partition(project.created, 0): 5})

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from workers.app.configuration import load_configuration
-from workers.app.settings import VARIABLES
+from workers.app.config.configuration import load_configuration
+from workers.app.config.settings import VARIABLES
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm/order-relay"

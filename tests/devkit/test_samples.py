@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from workers.devkit.samples import sample_event
-from workers.edges.avro import Codec
-from workers.edges.avro_types import Record, parse
-from workers.edges.event_json import from_json, to_json
-from workers.edges.schemas import load
+from workers.edges.avro.codec import Codec
+from workers.edges.avro.event_json import from_json, to_json
+from workers.edges.avro.schema_files import load
+from workers.edges.avro.schema_tree import Record, parse
 
 SCHEMAS = load(Path(__file__).parents[2] / "schemas")
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)

@@ -10,10 +10,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from workers.core.outcome import Delivered, Denied
+from workers.core.delivery.outcome import Delivered, Denied
 from workers.core.record import Record
 from workers.edges.telemetry import PassOn, Recording, open_tracing, traceparent_of
-from workers.vendors import MaybeSent
+from workers.vendors.contract import MaybeSent
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 PARENT = f"00-{TRACE}-{SPAN}-01"

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from workers.app.configuration import load_configuration
-from workers.edges.schemas import load
-from workers.vendors import load as load_vendor
+from workers.app.config.configuration import load_configuration
+from workers.edges.avro.schema_files import load
+from workers.vendors.contract import load as load_vendor
 
 ROOT = Path(__file__).parents[2]
 TOPOLOGY = load_configuration({"RELAY_TOPOLOGY": str(ROOT / "topics.yaml")}).topology

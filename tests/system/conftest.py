@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from tests.system.rig import Rig, fresh, open_rig
+from tests.support.relay_rig import Rig, fresh, open_rig
 
 if TYPE_CHECKING:
-    from workers.devkit.broker import Broker
+    from workers.devkit.broker.broker import Broker
 
 MakeRig: TypeAlias = Callable[..., Rig]
 
@@ -31,7 +31,7 @@ def make_rig(broker: Broker, tmp_path: Path) -> Iterator[MakeRig]:
             beside: str | None = None,
             **settings: str,
         ) -> Rig:
-            from tests.system.kafka_side import KafkaSide  # noqa: PLC0415 - imports kafka: after pytest_configure
+            from tests.support.kafka_side import KafkaSide  # noqa: PLC0415 - imports kafka: after pytest_configure
 
             other = KafkaSide(at.bootstrap, fresh("t"), partitions, beside) if beside else None
             kafka = KafkaSide(at.bootstrap, fresh("t"), partitions, vendor, other)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.system.rig import Rig, fresh, open_rig
+from tests.support.relay_rig import Rig, fresh, open_rig
 
 if TYPE_CHECKING:
-    from tests.system.kafka_side import KafkaSide
-    from workers.devkit.broker import Broker
+    from tests.support.kafka_side import KafkaSide
+    from workers.devkit.broker.broker import Broker
 
 pytestmark = pytest.mark.broker
 
@@ -115,7 +115,7 @@ class Ended:
 
 @pytest.fixture(scope="module")
 def ended(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ended]:
-    from tests.system.kafka_side import KafkaSide, header  # noqa: PLC0415 - imports kafka: after pytest_configure
+    from tests.support.kafka_side import KafkaSide, header  # noqa: PLC0415 - imports kafka: after pytest_configure
 
     with ExitStack() as ends:
         kafka = KafkaSide(broker.bootstrap, fresh("bad"), 1).create_topics()
@@ -136,8 +136,8 @@ def ended(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def _send(kafka: KafkaSide, name: str, case: Case) -> Any:
-    from workers.edges.kafka_damage import HeaderKey  # noqa: PLC0415 - as above
-    from workers.edges.kafka_target import kafka_headers  # noqa: PLC0415 - as above
+    from workers.edges.kafka.client_patches import HeaderKey  # noqa: PLC0415 - as above
+    from workers.edges.kafka.transactions import kafka_headers  # noqa: PLC0415 - as above
 
     headers = [(HeaderKey.of(b"\xff\xfe") if one == ODD else one, value) for one, value in case.headers]
     key = name.encode() if case.key == b"own" else case.key

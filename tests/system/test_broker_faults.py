@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.relay_rig import Rig, order_ids, story, wait_for
 from tests.system.conftest import MakeRig
-from tests.system.rig import Rig, order_ids, story, wait_for
 
 if TYPE_CHECKING:
-    from workers.devkit.broker import Broker
+    from workers.devkit.broker.broker import Broker
 
 pytestmark = pytest.mark.broker
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.kafka_side import delivery, reasons
+from tests.support.relay_rig import KEY, Relay, Rig, order_ids, wait_for
 from tests.system.conftest import MakeRig
-from tests.system.kafka_side import delivery, reasons
-from tests.system.rig import KEY, Relay, Rig, order_ids, wait_for
 
 pytestmark = pytest.mark.broker
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.system.rig import Relay, order_ids, wait_for
+from tests.support.relay_rig import Relay, order_ids, wait_for
 
 if TYPE_CHECKING:
-    from tests.system.ecourier_poll_rig import EcourierPollRig, MakeEcourierPollRig
-    from workers.devkit.broker import Broker
+    from tests.support.ecourier_poll_rig import EcourierPollRig, MakeEcourierPollRig
+    from workers.devkit.broker.broker import Broker
 
 pytestmark = pytest.mark.broker
 
@@ -31,7 +31,7 @@ def make_ecourier_poll_rig(broker: Broker, tmp_path: Path) -> Iterator[MakeEcour
     with ExitStack() as ends:
 
         def make(partitions: int = 3, **keys: Any) -> EcourierPollRig:
-            from tests.system.ecourier_poll_rig import (  # noqa: PLC0415 - imports kafka: after pytest_configure
+            from tests.support.ecourier_poll_rig import (  # noqa: PLC0415 - imports kafka: after pytest_configure
                 open_ecourier_poll_rig,
             )
 
@@ -214,7 +214,7 @@ def test_saved_anew_while_it_is_let_go_an_order_is_looked_at_again(
 
 
 def changed(order_id: str, notes: str = "the other door") -> dict[str, Any]:
-    from tests.system.kafka_side import delivery  # noqa: PLC0415 - imports kafka: after pytest_configure
+    from tests.support.kafka_side import delivery  # noqa: PLC0415 - imports kafka: after pytest_configure
 
     return delivery(order_id, notes=notes)
 

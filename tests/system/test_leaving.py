@@ -9,8 +9,8 @@ import time
 
 import pytest
 
+from tests.support.relay_rig import Relay, Rig, is_caught_up, order_ids, story, wait_for
 from tests.system.conftest import MakeRig
-from tests.system.rig import Relay, Rig, is_caught_up, order_ids, story, wait_for
 
 pytestmark = pytest.mark.broker
 

@@ -6,9 +6,9 @@ import signal
 
 import pytest
 
+from tests.support.kafka_side import reasons
+from tests.support.relay_rig import Rig, order_ids, story
 from tests.system.conftest import MakeRig
-from tests.system.kafka_side import reasons
-from tests.system.rig import Rig, order_ids, story
 
 pytestmark = pytest.mark.broker
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from kafka import TopicPartition
 
-from tests.system.rig import Relay, Rig, order_ids, relay_command, story, wait_for
+from tests.support.relay_rig import Relay, Rig, order_ids, relay_command, story, wait_for
 
 if TYPE_CHECKING:
-    from workers.devkit.broker import Broker
+    from workers.devkit.broker.broker import Broker
 
 pytestmark = pytest.mark.broker
 

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from tests.ran import Ran
-from tests.system.parked_cli import ended, parked, start
-from tests.system.rig import Rig, order_ids
+from tests.support.parked_cli import ended, parked, start
+from tests.support.ran import Ran
+from tests.support.relay_rig import Rig, order_ids
 
 pytestmark = pytest.mark.broker
 

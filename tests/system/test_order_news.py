@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.system.rig import wait_for
+from tests.support.relay_rig import wait_for
 
 if TYPE_CHECKING:
-    from tests.system.ecourier_poll_rig import EcourierPollRig
-    from tests.system.poll_rig import PollRig
-    from workers.devkit.broker import Broker
+    from tests.support.ecourier_poll_rig import EcourierPollRig
+    from tests.support.poll_rig import PollRig
+    from workers.devkit.broker.broker import Broker
 
 pytestmark = pytest.mark.broker
 
@@ -40,7 +40,7 @@ def told(rig: EcourierPollRig | PollRig, order_id: str) -> list[dict[str, Any]]:
 def test_the_vendors_number_is_found_by_the_tracked_order_and_with_it_stages_and_events(
     broker: Broker, tmp_path: Path, ends: ExitStack
 ) -> None:
-    from tests.system.ecourier_poll_rig import open_ecourier_poll_rig  # noqa: PLC0415 - imports kafka
+    from tests.support.ecourier_poll_rig import open_ecourier_poll_rig  # noqa: PLC0415 - imports kafka
 
     rig = ends.enter_context(open_ecourier_poll_rig(broker.bootstrap, tmp_path, partitions=4))
     sink = rig.start(rig.sink).joined()
@@ -70,7 +70,7 @@ def test_the_vendors_number_is_found_by_the_tracked_order_and_with_it_stages_and
 
 
 def test_stages_at_dcl_are_told_of_the_order_with_that_number(broker: Broker, tmp_path: Path, ends: ExitStack) -> None:
-    from tests.system.poll_rig import open_poll_rig  # noqa: PLC0415 - imports kafka
+    from tests.support.poll_rig import open_poll_rig  # noqa: PLC0415 - imports kafka
 
     rig = ends.enter_context(open_poll_rig(broker.bootstrap, tmp_path))
     rig.dcl.put("A-1", 10)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from kafka import TopicPartition
 
-from tests.system.parked_cli import parked
-from tests.system.rig import Rig, wait_for
+from tests.support.parked_cli import parked
+from tests.support.relay_rig import Rig, wait_for
 
 pytestmark = pytest.mark.broker
 

@@ -7,9 +7,9 @@ from datetime import datetime
 
 import pytest
 
+from tests.support.kafka_side import header, reasons
+from tests.support.relay_rig import Rig, order_ids, story, wait_for
 from tests.system.conftest import MakeRig
-from tests.system.kafka_side import header, reasons
-from tests.system.rig import Rig, order_ids, story, wait_for
 
 pytestmark = pytest.mark.broker
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.system.rig import wait_for
+from tests.support.relay_rig import wait_for
 
 if TYPE_CHECKING:
-    from tests.system.poll_rig import PollRig
-    from workers.devkit.broker import Broker
+    from tests.support.poll_rig import PollRig
+    from workers.devkit.broker.broker import Broker
 
 pytestmark = pytest.mark.broker
 
@@ -27,7 +27,7 @@ def make_poll_rig(broker: Broker, tmp_path: Path) -> Iterator[MakeRig]:
     with ExitStack() as ends:
 
         def make(**knobs: Any) -> PollRig:
-            from tests.system.poll_rig import open_poll_rig  # noqa: PLC0415 - imports kafka: after pytest_configure
+            from tests.support.poll_rig import open_poll_rig  # noqa: PLC0415 - imports kafka: after pytest_configure
 
             return ends.enter_context(open_poll_rig(broker.bootstrap, tmp_path, **knobs))
 

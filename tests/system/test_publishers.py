@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.system.kafka_side import header
-from tests.system.rig import Rig, fresh, order_ids, story
+from tests.support.kafka_side import header
+from tests.support.relay_rig import Rig, fresh, order_ids, story
 
 pytestmark = pytest.mark.broker
 

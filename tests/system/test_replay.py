@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.system.kafka_side import header, reasons
-from tests.system.parked_cli import ended, parked, start
-from tests.system.rig import Relay, Rig, order_ids, story, wait_for
+from tests.support.kafka_side import header, reasons
+from tests.support.parked_cli import ended, parked, start
+from tests.support.relay_rig import Relay, Rig, order_ids, story, wait_for
 
 pytestmark = pytest.mark.broker
 
@@ -92,7 +92,7 @@ def test_without_a_worker_it_says_so_at_once_and_changes_nothing(rig: Rig) -> No
 
 
 def test_a_command_that_has_expired_is_taken_away_and_not_carried_out(rig: Rig) -> None:
-    from workers.core.parked_commands import Replay, command_key, command_row  # noqa: PLC0415 - beside its only use
+    from workers.core.parked.commands import Replay, command_key, command_row  # noqa: PLC0415 - beside its only use
 
     assert park(rig, ["bad"]).stop() == 0
     (fence,) = rig.kafka.fences().values()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.relay_rig import order_ids, story
 from tests.system.conftest import MakeRig
-from tests.system.rig import order_ids, story
 
 pytestmark = pytest.mark.broker
 

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import workers.vendors
+from workers.core.delivery.outcome import Delivered, Denied, Outcome, Rejected, Skipped, UnknownOrder
 from workers.core.events import Created, Event, Status
-from workers.core.outcome import Delivered, Denied, Outcome, Rejected, Skipped, UnknownOrder
-from workers.vendors import Attempt, Call, Flow, MaybeSent, NotSent, Sink, UnknownVendorError, Vendor, load
+from workers.vendors.contract import Attempt, Call, Flow, MaybeSent, NotSent, Sink, UnknownVendorError, Vendor, load
 
 FOLDER = Path(workers.vendors.__file__).parent
-VENDORS = [load(path.parent.name) for path in sorted(FOLDER.glob("*/__init__.py"))]
+VENDORS = [load(path.parent.name) for path in sorted(FOLDER.glob("[a-z]*/__init__.py"))]
 SINKS = [vendor for vendor in VENDORS if vendor.sink is not None]
 SECRET = "canary-3f9a"
 ANY_OUTCOME = get_args(Outcome)

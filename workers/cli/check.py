@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workers.cli.show import say, show_json, show_table
+from workers.cli.output import say, show_json, show_table
 
 if TYPE_CHECKING:
-    from workers.app.config_errors import ConfigError
-    from workers.app.configuration import Configuration
-    from workers.app.reach import Reached
+    from workers.app.config.configuration import Configuration
+    from workers.app.config.errors import ConfigError
+    from workers.app.inspect.connectivity import Reached
 
 
 @click.command(epilog="Example: relay check --offline && relay check ecdp-sink")
@@ -25,7 +25,7 @@ def check(names: tuple[str, ...], offline: bool, as_json: bool) -> int:
     asked by one harmless read. Exit status 2: the configuration is wrong; 1: something that
     it names does not answer as it should.
     """
-    from workers.app.config_errors import ConfigError
+    from workers.app.config.errors import ConfigError
 
     try:
         configuration = _configuration(names)
@@ -39,7 +39,7 @@ def check(names: tuple[str, ...], offline: bool, as_json: bool) -> int:
 def _configuration(names: tuple[str, ...]) -> Configuration:
     import os
 
-    from workers.app.configuration import load_configuration
+    from workers.app.config.configuration import load_configuration
 
     return load_configuration(os.environ, names or None)
 
@@ -64,7 +64,7 @@ def _valid(configuration: Configuration, *, as_json: bool) -> int:
 def _reached(configuration: Configuration, *, as_json: bool) -> int:
     import asyncio
 
-    from workers.app.reach import reach
+    from workers.app.inspect.connectivity import reach
 
     found = asyncio.run(reach(configuration, configuration.credentials))
     if as_json:

@@ -39,8 +39,8 @@ def demo(*, keep: bool, orders: Path | None, yes: bool, as_json: bool) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell script's background process ignores it
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
-    from workers.devkit.broker import BrokerError
-    from workers.devkit.demo_parts import DemoError
+    from workers.devkit.broker.broker import BrokerError
+    from workers.devkit.demo.parts import DemoError
 
     try:
         return _play(keep=keep, as_json=as_json, orders=orders, yes=yes, begun=begun)
@@ -57,9 +57,9 @@ def _play(*, keep: bool, as_json: bool, begun: float, **chosen: Any) -> int:
 
     from rich.console import Console
 
-    from workers.devkit.demo import play
-    from workers.devkit.demo_screen import screen_for
-    from workers.devkit.demo_summary import print_next, print_summary
+    from workers.devkit.demo.play import play
+    from workers.devkit.demo.screen import screen_for
+    from workers.devkit.demo.summary import print_next, print_summary
 
     console = Console(stderr=as_json)
     with ExitStack() as ends:

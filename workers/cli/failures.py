@@ -6,10 +6,10 @@ import os
 import traceback
 from pathlib import Path
 
-from workers.app.config_errors import ConfigError
-from workers.edges.avro_types import SchemaError
-from workers.edges.kafka_client import KafkaFailed
-from workers.edges.registry import RegistryRefused, RegistryUnavailable
+from workers.app.config.errors import ConfigError
+from workers.edges.avro.registry import RegistryRefused, RegistryUnavailable
+from workers.edges.avro.schema_tree import SchemaError
+from workers.edges.kafka.client import KafkaFailed
 
 FAILED, WRONG_CONFIGURATION = 1, 2
 

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.cli.show import say, show_json, show_table
+from workers.cli.output import say, show_json, show_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from workers.app.configuration import Configuration
-    from workers.app.offsets import GroupStanding
-    from workers.app.topology import SinkSpec
+    from workers.app.config.configuration import Configuration
+    from workers.app.config.topology import SinkSpec
+    from workers.app.inspect.offsets import GroupStanding
     from workers.core.record import Partition
-    from workers.edges.kafka_admin import When
+    from workers.edges.kafka.admin import When
 
 
 @click.command(epilog="Example: relay offsets ecdp-sink --to 2026-11-22T06:00:00Z")
@@ -36,7 +36,7 @@ def offsets(name: str, to: str | None, partitions: tuple[str, ...], as_json: boo
     """
     import os
 
-    from workers.app.configuration import load_configuration
+    from workers.app.config.configuration import load_configuration
 
     configuration = load_configuration(os.environ)
     sink = _sink(configuration, name)
@@ -48,7 +48,7 @@ def offsets(name: str, to: str | None, partitions: tuple[str, ...], as_json: boo
 
 
 def _sink(configuration: Configuration, name: str) -> SinkSpec:
-    from workers.app.configuration import sink_named
+    from workers.app.config.configuration import sink_named
 
     if name in configuration.topology.pollers:
         raise click.UsageError(f"{name} is a poller and commits no offsets; 'relay poller reset' moves its cursor.")
@@ -56,7 +56,7 @@ def _sink(configuration: Configuration, name: str) -> SinkSpec:
 
 
 def _when(text: str) -> When:
-    from workers.edges.json_text import time_millis
+    from workers.edges.avro.json_text import time_millis
 
     match text:
         case "earliest":
@@ -80,8 +80,8 @@ def _partition(text: str) -> Partition:
 
 
 def _show(configuration: Configuration, sink: SinkSpec, *, as_json: bool) -> int:
-    from workers.app.offsets import read_offsets
-    from workers.edges.kafka_admin import open_admin
+    from workers.app.inspect.offsets import read_offsets
+    from workers.edges.kafka.admin import open_admin
 
     with open_admin(configuration.settings.kafka) as admin:
         standing = read_offsets(admin, sink)
@@ -117,9 +117,9 @@ def _rows(standing: GroupStanding) -> list[dict[str, Any]]:
 def _move(configuration: Configuration, sink: SinkSpec, to: When, chosen: list[Partition], *, as_json: bool) -> int:
     from time import time_ns
 
-    from workers.app.offsets import command_rows, move_offsets
-    from workers.edges.kafka_admin import open_admin
-    from workers.edges.kafka_publish import open_publisher
+    from workers.app.inspect.offsets import command_rows, move_offsets
+    from workers.edges.kafka.admin import open_admin
+    from workers.edges.kafka.publisher import open_publisher
 
     def ask(targets: Mapping[Partition, int]) -> None:
         with open_publisher(configuration.settings.kafka) as publisher:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.cli.show import plain, say, show_json
+from workers.cli.output import plain, say, show_json
 
 if TYPE_CHECKING:
-    from workers.app.configuration import Configuration
-    from workers.app.order_timeline import Moment, Timeline
+    from workers.app.config.configuration import Configuration
+    from workers.app.inspect.order_timeline import Moment, Timeline
     from workers.core.record import Partition
 
 
@@ -29,7 +29,7 @@ def order(*, order_id: str, number: int | None, as_json: bool) -> int:
     """
     import os
 
-    from workers.app.configuration import load_configuration
+    from workers.app.config.configuration import load_configuration
 
     timeline = _read(load_configuration(os.environ), order_id, number)
     rows = [("at", "by", "what", "where", "trace"), *(_row(moment) for moment in timeline.moments)]
@@ -57,11 +57,11 @@ def _where_else(number: int | None) -> str:
 
 
 def _read(configuration: Configuration, order_id: str, number: int | None) -> Timeline:
-    from workers.app.open_codec import open_codec
-    from workers.app.order_history import read_timeline
-    from workers.app.order_timeline import Timeline
-    from workers.edges.kafka_admin import open_admin
-    from workers.edges.kafka_reader import open_reader
+    from workers.app.events.command_codec import open_codec
+    from workers.app.inspect.order_history import read_timeline
+    from workers.app.inspect.order_timeline import Timeline
+    from workers.edges.kafka.admin import open_admin
+    from workers.edges.kafka.reader import open_reader
 
     kafka = configuration.settings.kafka
     with ExitStack() as ends:
@@ -82,7 +82,7 @@ def _progress(at: Partition, done: int, whole: int) -> None:
 
 
 def _facts(timeline: Timeline) -> dict[str, Any]:
-    from workers.edges.json_text import time_text
+    from workers.edges.avro.json_text import time_text
 
     moments = [
         {
@@ -104,7 +104,7 @@ def _facts(timeline: Timeline) -> dict[str, Any]:
 
 
 def _row(moment: Moment) -> tuple[str, ...]:
-    from workers.edges.json_text import time_text
+    from workers.edges.avro.json_text import time_text
 
     place = f"{moment.where}@{moment.offset}"
     return str(time_text(moment.at_ms)), moment.by, plain(moment.what), place, moment.trace_id or "-"

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workers.cli.show import fit, say, show_json
+from workers.cli.output import fit, say, show_json
 
 if TYPE_CHECKING:
-    from workers.app.configuration import Configuration
-    from workers.app.parked_ask import Asked, Result
-    from workers.app.parked_orders import ParkedOrder
-    from workers.app.parked_show import Shown
-    from workers.app.topology import SinkSpec
+    from workers.app.config.configuration import Configuration
+    from workers.app.config.topology import SinkSpec
+    from workers.app.inspect.parked_orders import ParkedOrder
+    from workers.app.inspect.parked_requests import Asked, Result
+    from workers.app.inspect.parked_show import Shown
     from workers.core.record import Partition
 
 REASONS = ("rejected", "gave-up", "undecodable", "invalid", "unknown-order", "behind")
@@ -67,9 +67,9 @@ def parked() -> None:
 @JSON
 def list_(name: str, reason: str | None, as_json: bool) -> int:
     """Print one row per parked order: records, since when, first reason and detail."""
-    from workers.app.parked_orders import parked_orders
-    from workers.cli.parked_words import HEADINGS, facts, row
-    from workers.edges.kafka_reader import open_reader
+    from workers.app.inspect.parked_orders import parked_orders
+    from workers.cli.parked_format import HEADINGS, facts, row
+    from workers.edges.kafka.reader import open_reader
 
     configuration, sink = _sink(name)
     count = 0
@@ -98,7 +98,7 @@ def show(order: str, name: str, as_json: bool) -> int:
 
     It shows the customer's data, to this terminal alone. Secrets are left out.
     """
-    from workers.cli.parked_words import facts, order_lines
+    from workers.cli.parked_format import facts, order_lines
 
     chosen = _find(name, (order,))
     if chosen.missing:
@@ -137,7 +137,7 @@ def replay(
     An order that is refused again stays parked, with all its records and the new reason.
     Interrupted, the worker goes on with what it has taken; the command may be given again.
     """
-    from workers.app.parked_ask import replays
+    from workers.app.inspect.parked_requests import replays
 
     if everything == bool(orders):
         raise click.UsageError("Give the orders to replay, or --all.")
@@ -163,7 +163,7 @@ def discard(*, orders: tuple[str, ...], name: str, first_only: bool, why: str, y
 
     Who, when and why is kept in the parked topic and in the worker's log.
     """
-    from workers.app.parked_ask import discards
+    from workers.app.inspect.parked_requests import discards
 
     chosen = _find(name, orders)
     records = sum(1 if first_only else order.fence.records for order in chosen.orders)
@@ -176,7 +176,7 @@ def discard(*, orders: tuple[str, ...], name: str, first_only: bool, why: str, y
 def _sink(name: str) -> tuple[Configuration, SinkSpec]:
     import os
 
-    from workers.app.configuration import load_configuration, sink_named
+    from workers.app.config.configuration import load_configuration, sink_named
 
     configuration = load_configuration(os.environ)
     if name in configuration.topology.pollers:
@@ -186,8 +186,8 @@ def _sink(name: str) -> tuple[Configuration, SinkSpec]:
 
 def _find(name: str, names: tuple[str, ...], reason: str | None = None) -> Chosen:
     """The orders of these names; without names all, or all of a reason."""
-    from workers.app.parked_orders import order_named, parked_orders
-    from workers.edges.kafka_reader import open_reader
+    from workers.app.inspect.parked_orders import order_named, parked_orders
+    from workers.edges.kafka.reader import open_reader
 
     chosen = Chosen(*_sink(name))
     wanted = {order_named(one): one for one in names}
@@ -205,10 +205,10 @@ def _find(name: str, names: tuple[str, ...], reason: str | None = None) -> Chose
 def _shown(chosen: Chosen) -> Iterator[tuple[ParkedOrder, list[Shown]]]:
     import os
 
-    from workers.app.open_codec import open_codec
-    from workers.app.parked_orders import parked_stories
-    from workers.app.parked_show import preview_sink, shown
-    from workers.edges.kafka_reader import open_reader
+    from workers.app.events.command_codec import open_codec
+    from workers.app.inspect.parked_orders import parked_stories
+    from workers.app.inspect.parked_show import preview_sink, shown
+    from workers.edges.kafka.reader import open_reader
 
     vendor = preview_sink(chosen.sink, os.environ)
     configuration = chosen.configuration
@@ -219,7 +219,7 @@ def _shown(chosen: Chosen) -> Iterator[tuple[ParkedOrder, list[Shown]]]:
 
 
 def _dry_run(chosen: Chosen, *, as_json: bool) -> int:
-    from workers.cli.parked_words import request_lines
+    from workers.cli.parked_format import request_lines
 
     for order, records in _shown(chosen):
         if as_json:
@@ -234,8 +234,8 @@ def _dry_run(chosen: Chosen, *, as_json: bool) -> int:
 
 def _ask(chosen: Chosen, wish: Wish, *, as_json: bool) -> int:
     """Ask the worker, and print what became of each order as soon as it is known."""
-    from workers.app.parked_ask import Asking, ask
-    from workers.cli.parked_words import became
+    from workers.app.inspect.parked_requests import Asking, ask
+    from workers.cli.parked_format import became
 
     status, well, told = _say_missing(chosen, as_json=as_json), 0, 0
     asking = Asking(chosen.configuration.settings.kafka, chosen.sink, chosen.ends, wish.rate, say)
@@ -257,7 +257,7 @@ def _show_results(results: list[Result], wish: Wish, *, as_json: bool) -> None:
     """One line per order, those that came together in one write: ten thousand writes take the worker's time."""
     import json
 
-    from workers.cli.parked_words import became, result_facts, result_line
+    from workers.cli.parked_format import became, result_facts, result_line
 
     if results:
         words = [(result, became(result, wish)[1]) for result in results]

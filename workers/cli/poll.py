@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workers.cli.show import say
+from workers.cli.output import say
 
 if TYPE_CHECKING:
-    from workers.app.configuration import Configuration
-    from workers.app.topology import PollerSpec
-    from workers.core.span import Span
+    from workers.app.config.configuration import Configuration
+    from workers.app.config.topology import PollerSpec
+    from workers.core.poll.time_range import Span
 
 
 @click.command(epilog="Example: relay poll dcl --from 2026-11-22T06:00:00Z")
@@ -33,7 +33,7 @@ def poll(vendor: str, start: str, end: str | None, dry_run: bool) -> int:
     import asyncio
     import os
 
-    from workers.app.configuration import load_configuration
+    from workers.app.config.configuration import load_configuration
 
     name = poller_name(vendor)
     configuration = load_configuration(os.environ, [name])
@@ -46,8 +46,8 @@ def poller_name(wanted: str) -> str:
     """The poller of that name or of that vendor; raises `ConfigError` when there is none."""
     import os
 
-    from workers.app.config_errors import ConfigError, Fault, did_you_mean
-    from workers.app.configuration import load_configuration
+    from workers.app.config.configuration import load_configuration
+    from workers.app.config.errors import ConfigError, Fault, did_you_mean
 
     topology = load_configuration(os.environ).topology
     names = [name for name, spec in topology.pollers.items() if wanted in {name, spec.vendor}]
@@ -61,7 +61,7 @@ def poller_name(wanted: str) -> str:
 
 def time_ms(option: str, text: str) -> int:
     """Milliseconds since 1970; raises click's UsageError."""
-    from workers.edges.json_text import time_millis
+    from workers.edges.avro.json_text import time_millis
 
     millis = time_millis(text)
     if millis is None:
@@ -72,7 +72,7 @@ def time_ms(option: str, text: str) -> int:
 def _span(start: str, end: str | None) -> Span:
     from time import time_ns
 
-    from workers.core.span import span
+    from workers.core.poll.time_range import span
 
     found = span(time_ms("--from", start), time_ns() // 1_000_000 if end is None else time_ms("--to", end))
     if found.is_empty:
@@ -83,9 +83,9 @@ def _span(start: str, end: str | None) -> Span:
 async def _print(configuration: Configuration, spec: PollerSpec, span: Span) -> int:
     import orjson
 
-    from workers.app.open_codec import codec_in_loop
-    from workers.app.poll_preview import preview
-    from workers.app.poll_reads import PollFailed
+    from workers.app.events.command_codec import codec_in_loop
+    from workers.app.inspect.poll_preview import preview
+    from workers.app.poll.vendor_reads import PollFailed
 
     count = 0
     try:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workers.cli.output import say, show_json
 from workers.cli.poll import poller_name, time_ms
-from workers.cli.show import say, show_json
 
 if TYPE_CHECKING:
-    from workers.app.configuration import Configuration
-    from workers.app.poll_reset import Moved, Unmoved
-    from workers.app.topology import PollerSpec
+    from workers.app.config.configuration import Configuration
+    from workers.app.config.topology import PollerSpec
+    from workers.app.inspect.poller_reset import Moved, Unmoved
 
 
 @click.group(no_args_is_help=True, epilog="Example: relay poller reset dcl-poller --to 2026-11-20T00:00:00Z")
@@ -35,8 +35,8 @@ def reset(name: str, to: str, as_json: bool) -> int:
     import asyncio
     import os
 
-    from workers.app.configuration import load_configuration
-    from workers.edges.json_text import time_text
+    from workers.app.config.configuration import load_configuration
+    from workers.edges.avro.json_text import time_text
 
     to_ms = time_ms("--to", to)
     configuration = load_configuration(os.environ)
@@ -56,8 +56,8 @@ def reset(name: str, to: str, as_json: bool) -> int:
 
 
 async def _reset(configuration: Configuration, spec: PollerSpec, to_ms: int) -> tuple[list[Moved], list[Unmoved]]:
-    from workers.app.open_codec import codec_in_loop
-    from workers.app.poll_reset import reset_poller
+    from workers.app.events.command_codec import codec_in_loop
+    from workers.app.inspect.poller_reset import reset_poller
 
     async with codec_in_loop(configuration) as codec:
         return await reset_poller(configuration, spec, codec, to_ms)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.cli.show import say, show_json
+from workers.cli.output import say, show_json
 
 if TYPE_CHECKING:
-    from workers.app.configuration import Configuration
-    from workers.app.event_lines import Bad, Ready
+    from workers.app.config.configuration import Configuration
+    from workers.app.events.json_lines import Bad, Ready
 
 NAMED = 20  # bad lines that are named; more are counted
 EVERY = 500  # events between two looks at the progress
@@ -34,8 +34,8 @@ def publish(topic: str, file: str, skip_bad: bool, as_json: bool) -> int:
     """
     import os
 
-    from workers.app.configuration import load_configuration
-    from workers.app.open_codec import assert_has_schema
+    from workers.app.config.configuration import load_configuration
+    from workers.app.events.command_codec import assert_has_schema
 
     configuration = load_configuration(os.environ)
     assert_has_schema(configuration, topic)
@@ -60,9 +60,9 @@ class Counts:
 
 
 def _publish(configuration: Configuration, counts: Counts, file: str, *, skip_bad: bool) -> bool:
-    from workers.app.event_lines import read_events
-    from workers.app.open_codec import open_codec
-    from workers.app.topology_checks import message_bytes
+    from workers.app.config.topology_sink_rules import message_bytes
+    from workers.app.events.command_codec import open_codec
+    from workers.app.events.json_lines import read_events
 
     with open_codec(configuration) as codec:
         codec.prepare(counts.topic)
@@ -79,7 +79,7 @@ def _publish(configuration: Configuration, counts: Counts, file: str, *, skip_ba
 
 def _is_bad(file: str, events: Callable[[Iterable[bytes]], Iterator[Ready | Bad]], counts: Counts) -> bool:
     """Read the whole file first: a half-sent file is worse than none, for nobody knows where to go on."""
-    from workers.app.event_lines import Bad
+    from workers.app.events.json_lines import Bad
 
     if not Path(file).is_file():
         raise click.UsageError(f"'{file}' is no file that can be read twice; give - and the lines on standard input.")
@@ -91,8 +91,8 @@ def _is_bad(file: str, events: Callable[[Iterable[bytes]], Iterator[Ready | Bad]
 
 
 def _send(configuration: Configuration, counts: Counts, events: Iterator[Ready | Bad], *, skip_bad: bool) -> bool:
-    from workers.app.event_lines import Bad
-    from workers.edges.kafka_publish import open_publisher
+    from workers.app.events.json_lines import Bad
+    from workers.edges.kafka.publisher import open_publisher
 
     with open_publisher(configuration.settings.kafka) as publisher, _progress() as progress:
         try:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import click
 
-from workers.cli.show import show_json, show_table
+from workers.cli.output import show_json, show_table
 
 if TYPE_CHECKING:
-    from workers.app.configuration import Configuration
+    from workers.app.config.configuration import Configuration
+    from workers.core.delivery.outcome import Outcome
     from workers.core.events import Created
-    from workers.core.outcome import Outcome
     from workers.vendors.ecourier.lookup import FoundOrder
 
 VENDOR: Final = "ecourier"
@@ -47,8 +47,8 @@ def _configuration(sink: str | None) -> tuple[str, Configuration]:
     """Read topics.yaml, find whom to ask as, and read only that worker's variables; raises `ConfigError`."""
     import os
 
-    from workers.app.config_errors import ConfigError, Fault
-    from workers.app.configuration import load_configuration
+    from workers.app.config.configuration import load_configuration
+    from workers.app.config.errors import ConfigError, Fault
 
     topology = load_configuration(os.environ).topology
     names = [name for name, spec in topology.sinks.items() if spec.vendor == VENDOR]
@@ -66,10 +66,10 @@ def _event(configuration: Configuration, name: str, file: BinaryIO) -> Created:
     """Read the event by the schema of the worker's topic that opens orders; a fault is named by its field."""
     import orjson
 
-    from workers.app.build import OPENING_EVENT
-    from workers.app.topic_apply import read_schemas
+    from workers.app.runtime.build import OPENING_EVENT
+    from workers.app.topics.facts import read_schemas
     from workers.core.events import Created
-    from workers.edges.event_json import InvalidEvent, from_json
+    from workers.edges.avro.event_json import InvalidEvent, from_json
 
     schemas = read_schemas(configuration.topology)
     todays = (schemas[topic].today for topic in configuration.topology.sinks[name].consumes)
@@ -85,9 +85,9 @@ def _event(configuration: Configuration, name: str, file: BinaryIO) -> Created:
 
 
 async def _ask(configuration: Configuration, name: str, created: Created) -> FoundOrder | Outcome:
-    from workers.app.build import build_client
-    from workers.core.outcome import Unavailable
-    from workers.vendors import LoginFailed, MaybeSent, NotSent, load
+    from workers.app.runtime.build import build_client
+    from workers.core.delivery.outcome import Unavailable
+    from workers.vendors.contract import LoginFailed, MaybeSent, NotSent, load
     from workers.vendors.ecourier.sink import EcourierSink
 
     spec, credentials = configuration.topology.sinks[name], configuration.credentials[name]
@@ -106,7 +106,7 @@ async def _ask(configuration: Configuration, name: str, created: Created) -> Fou
 
 def _refusal(outcome: Outcome) -> str:
     """Say why there is no quote, and what to do."""
-    from workers.core.outcome import Delivered, Denied, Rejected, Skipped, Throttled, UnknownOrder
+    from workers.core.delivery.outcome import Delivered, Denied, Rejected, Skipped, Throttled, UnknownOrder
 
     match outcome:
         case Skipped(reason):

@@ -20,8 +20,8 @@ def run(names: tuple[str, ...]) -> int:
     # would cost every start of a worker 0.3 s.
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
-    from workers.app.configuration import load_configuration
-    from workers.app.process import WorkerFailed, run_workers
+    from workers.app.config.configuration import load_configuration
+    from workers.app.runtime.process import WorkerFailed, run_workers
 
     wanted = tuple(dict.fromkeys(names))
     configuration = load_configuration(os.environ, wanted)

@@ -17,11 +17,11 @@ def sample(topic: str) -> int:
 
     import orjson
 
-    from workers.app.configuration import load_configuration
-    from workers.app.open_codec import assert_has_schema
-    from workers.app.topic_apply import read_schemas
+    from workers.app.config.configuration import load_configuration
+    from workers.app.events.command_codec import assert_has_schema
+    from workers.app.topics.facts import read_schemas
     from workers.devkit.samples import sample_event
-    from workers.edges.event_json import to_json
+    from workers.edges.avro.event_json import to_json
 
     configuration = load_configuration(os.environ)
     assert_has_schema(configuration, topic)

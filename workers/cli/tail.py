@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.cli.show import say
+from workers.cli.output import say
 
 if TYPE_CHECKING:
     from workers.core.record import Record
@@ -31,10 +31,10 @@ def tail(topic: str, from_beginning: bool, key: str | None, most: int | None, as
 
     import orjson
 
-    from workers.app.configuration import load_configuration
-    from workers.app.open_codec import open_codec
-    from workers.app.record_json import record_json
-    from workers.edges.kafka_tail import tail as read
+    from workers.app.config.configuration import load_configuration
+    from workers.app.events.command_codec import open_codec
+    from workers.app.events.record_json import record_json
+    from workers.edges.kafka.tail import tail as read
 
     configuration = load_configuration(os.environ)
     indent = sys.stdout.isatty() and not as_json

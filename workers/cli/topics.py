@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.cli.show import say, show_json, show_table
+from workers.cli.output import say, show_json, show_table
 
 if TYPE_CHECKING:
-    from workers.app.configuration import Configuration
-    from workers.app.topic_plan import Change
+    from workers.app.config.configuration import Configuration
+    from workers.app.topics.plan import Change
 
 as_json = click.option("--json", "as_json", is_flag=True, help="The same facts for a machine.")
 allow = click.option(
@@ -34,7 +34,7 @@ def plan(allow_repartition: bool, as_json: bool) -> int:
     """Show what `apply` would change; changes nothing. Exit status 1: a change is impossible."""
     import asyncio
 
-    from workers.app.topic_work import plan_topics
+    from workers.app.topics.apply import plan_topics
 
     changes = asyncio.run(plan_topics(_configuration(), allow_repartition=allow_repartition))
     if as_json:
@@ -57,7 +57,7 @@ def apply(allow_repartition: bool, as_json: bool) -> int:
     """
     import asyncio
 
-    from workers.app.topic_work import apply_topics
+    from workers.app.topics.apply import apply_topics
 
     applied = asyncio.run(apply_topics(_configuration(), allow_repartition=allow_repartition))
     if as_json:
@@ -98,9 +98,9 @@ def _schema_findings(configuration: Configuration) -> list[dict[str, Any]]:
     import asyncio
     from dataclasses import asdict
 
-    from workers.app.topic_apply import read_schemas
-    from workers.app.topic_work import refused_schemas
-    from workers.edges.compatibility import check as judge
+    from workers.app.topics.apply import refused_schemas
+    from workers.app.topics.facts import read_schemas
+    from workers.edges.avro.compatibility import check as judge
 
     found = judge(read_schemas(configuration.topology))
     findings = [{key: _plain(value) for key, value in asdict(one).items()} | {"says": str(one)} for one in found]
@@ -118,7 +118,7 @@ def _plain(value: Any) -> Any:
 def _planned(configuration: Configuration) -> list[Change]:
     import asyncio
 
-    from workers.app.topic_work import plan_topics
+    from workers.app.topics.apply import plan_topics
 
     return asyncio.run(plan_topics(configuration))
 
@@ -126,7 +126,7 @@ def _planned(configuration: Configuration) -> list[Change]:
 def _configuration() -> Configuration:
     import os
 
-    from workers.app.configuration import load_configuration
+    from workers.app.config.configuration import load_configuration
 
     return load_configuration(os.environ)
 

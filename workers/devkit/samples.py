@@ -11,8 +11,8 @@ from random import Random
 from typing import Any, Final, assert_never
 
 from workers.devkit.simulators.ecourier_events import wall
-from workers.edges.avro_types import Array, Enum, Field, Fixed, Logical, Map, Primitive, Record, Type, Union
-from workers.edges.event_json import from_json
+from workers.edges.avro.event_json import from_json
+from workers.edges.avro.schema_tree import Array, Enum, Field, Fixed, Logical, Map, Primitive, Record, Type, Union
 
 _PRODUCTS: Final = (
     ("SKU-1042", "Trail running shoe, blue", Decimal("89.90"), "Shoes > Running"),

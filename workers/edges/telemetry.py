@@ -12,9 +12,9 @@ from typing import Any, Protocol
 
 import httpx
 
-from workers.core.outcome import Delivered, Outcome, Skipped
+from workers.core.delivery.outcome import Delivered, Outcome, Skipped
 from workers.core.record import Record
-from workers.edges.vendor_session import Send
+from workers.edges.http.session import Send
 
 TRACEPARENT = "traceparent"
 _VALID = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")

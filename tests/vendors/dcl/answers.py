@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import orjson
 
-from workers.core.span import Span
+from workers.core.poll.time_range import Span
 
 FIRST = 1_417_000_000_000  # 2014-11-26T11:06:40Z
 HOUR = Span(FIRST, FIRST + 3_600_000)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from workers.vendors.local_time import Moment, moment, utc_text
+from workers.vendors._shared.local_time import Moment, moment, utc_text
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
 

@@ -21,11 +21,11 @@ from tests.vendors.dcl.vendor_model import (
     poll,
     relay,
 )
-from workers.core.change import Seen, event_id
-from workers.core.cursor import Cursor, PollStart
-from workers.core.span import Span
+from workers.core.poll.change import Seen, event_id
+from workers.core.poll.cursor import Cursor, PollStart
+from workers.core.poll.time_range import Span
 from workers.devkit.simulators.faults import Faults, Sort
-from workers.vendors import Flow, Reading
+from workers.vendors.contract import Flow, Reading
 from workers.vendors.dcl.outcome import rows_of
 from workers.vendors.dcl.poller import DclPoller
 from workers.vendors.dcl.wire import wire

@@ -11,10 +11,10 @@ import pytest
 
 from tests.vendors.dcl.answers import HOUR, NOW, ROW, answer
 from tests.vendors.dcl.vendor_model import dcl, respond
-from workers.core.change import digest
-from workers.core.outcome import Unavailable
-from workers.core.shadow import field_prints
-from workers.vendors import Reading
+from workers.core.delivery.outcome import Unavailable
+from workers.core.poll.change import digest
+from workers.core.poll.last_published import field_prints
+from workers.vendors.contract import Reading
 from workers.vendors.dcl.api import FIELDS
 from workers.vendors.dcl.mapping import seen
 from workers.vendors.dcl.options import DclOptions

@@ -13,10 +13,10 @@ import pytest
 
 from tests.vendors.dcl.answers import FIRST, HOUR, NOW, ROW, answer
 from tests.vendors.dcl.vendor_model import ACCOUNT, SimulatedVendor, dcl, respond
-from workers.core.outcome import Delivered, Denied, Throttled, Unavailable
-from workers.core.span import Span
+from workers.core.delivery.outcome import Delivered, Denied, Throttled, Unavailable
+from workers.core.poll.time_range import Span
 from workers.devkit.simulators.faults import Faults
-from workers.vendors import MaybeSent, NotSent, Reading, TooLong
+from workers.vendors.contract import MaybeSent, NotSent, Reading, TooLong
 from workers.vendors.dcl.mapping import seen
 from workers.vendors.dcl.options import DclOptions
 from workers.vendors.dcl.poller import FULL_SECOND, OUTSIDE, UNSTAMPED, DclPoller

@@ -10,15 +10,15 @@ from typing import Any, TypeVar
 import httpx
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from workers.core.change import Change
-from workers.core.cursor import Cursor, PollStart, first_cursor, moved, unpack_cursor, window
-from workers.core.shard_state import ShardState, Step
-from workers.core.span import Span, Stride
+from workers.core.poll.change import Change
+from workers.core.poll.cursor import Cursor, PollStart, first_cursor, moved, unpack_cursor, window
+from workers.core.poll.shard_state import ShardState, Step
+from workers.core.poll.time_range import Span, Stride
 from workers.devkit.simulators.dcl import PATH, DclLedger
 from workers.devkit.simulators.dcl_orders import DclOrders
 from workers.devkit.simulators.faults import Faults
 from workers.devkit.simulators.server import Received
-from workers.vendors import Flow, Reading
+from workers.vendors.contract import Flow, Reading
 from workers.vendors.dcl.options import DclOptions
 from workers.vendors.dcl.poller import DclPoller
 

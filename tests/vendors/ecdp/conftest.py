@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from tests.vendors.events import created_with, millis, status_with
+from tests.support.events import created_with, millis, status_with
 from workers.core.events import Created, Event, OrderState, Status
-from workers.vendors import Attempt, Call
+from workers.vendors.contract import Attempt, Call
 from workers.vendors.ecdp.sink import EcdpOptions, EcdpSink
 
 MakeCreated: TypeAlias = Callable[..., Created]

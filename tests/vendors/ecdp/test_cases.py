@@ -9,7 +9,7 @@ import httpx
 import pytest
 from ruamel.yaml import YAML
 
-from workers.vendors import Call
+from workers.vendors.contract import Call
 from workers.vendors.ecdp.outcome import outcome_of
 
 CASES = Path(__file__).parent / "cases"

@@ -9,14 +9,23 @@ import httpx
 import orjson
 import pytest
 
-from workers.core.outcome import Delivered, Denied, Outcome, Rejected, Throttled, Unavailable, Unknown, UnknownOrder
-from workers.vendors import Flow, MaybeSent, NotSent
+from workers.core.delivery.outcome import (
+    Delivered,
+    Denied,
+    Outcome,
+    Rejected,
+    Throttled,
+    Unavailable,
+    Unknown,
+    UnknownOrder,
+)
+from workers.vendors._shared.limits import LimitError
+from workers.vendors._shared.requests import SetUpError
+from workers.vendors.contract import Flow, MaybeSent, NotSent
 from workers.vendors.ecdp.api import FoundOrder
 from workers.vendors.ecdp.flows import delete, find
 from workers.vendors.ecdp.sink import EcdpOptions, EcdpSink
 from workers.vendors.ecdp.wire import wire
-from workers.vendors.limits import LimitError
-from workers.vendors.requests import SetUpError
 
 BASE = "https://api.ecdp.app"
 HERE = wire(BASE, "key-canary")

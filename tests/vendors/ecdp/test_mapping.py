@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from workers.core.outcome import Rejected
-from workers.vendors import Call
+from workers.core.delivery.outcome import Rejected
+from workers.vendors.contract import Call
 
 INT32 = 2**31 - 1
 BROKEN: list[tuple[dict[str, Any], str]] = [

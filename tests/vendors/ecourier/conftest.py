@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 import httpx
 import pytest
 
-from tests.vendors.events import created_with, millis, status_with
+from tests.support.events import created_with, millis, status_with
+from workers.core.delivery.tracked_order import Tracked
 from workers.core.events import Created, Event, OrderState, Status
-from workers.core.tracked import Tracked
-from workers.vendors import Attempt, Call, Flow
+from workers.vendors.contract import Attempt, Call, Flow
 from workers.vendors.ecourier.options import EcourierOptions
 from workers.vendors.ecourier.session import EcourierSession
 from workers.vendors.ecourier.sink import EcourierSink

@@ -11,17 +11,17 @@ from typing import Any
 
 import httpx
 
-from workers.core.agenda import Agenda
-from workers.core.change import Change, event_id
-from workers.core.cursor import Cursor
-from workers.core.happening import Happened, Happening, Look, happening_id
-from workers.core.order_book import OrderBook
-from workers.core.order_look import Looked
-from workers.core.pace import Pace, Slower
+from workers.core.delivery.tracked_order import Tracked
+from workers.core.poll.change import Change, event_id
+from workers.core.poll.compacted_rows import REPEATS, SETTLES, Row, Standing, take
+from workers.core.poll.cursor import Cursor
+from workers.core.poll.due_queue import Agenda
+from workers.core.poll.order_book import OrderBook
+from workers.core.poll.order_look import Looked
+from workers.core.poll.schedule import Pace, Slower
+from workers.core.poll.shard_state import ShardState, Step
+from workers.core.poll.vendor_event import Happened, Happening, Look, happening_id
 from workers.core.record import Record
-from workers.core.shard_state import ShardState, Step
-from workers.core.standing import REPEATS, SETTLES, Row, Standing, take
-from workers.core.tracked import Tracked
 from workers.vendors.ecourier.options import EcourierPollerOptions
 from workers.vendors.ecourier.poller import EcourierPoller
 from workers.vendors.ecourier.times import written

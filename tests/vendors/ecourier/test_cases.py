@@ -10,7 +10,7 @@ import orjson
 import pytest
 from ruamel.yaml import YAML
 
-from workers.vendors import Call
+from workers.vendors.contract import Call
 from workers.vendors.ecourier.outcome import outcome_of
 
 CASES = Path(__file__).parent / "cases"

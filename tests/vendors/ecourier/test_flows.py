@@ -8,9 +8,9 @@ import httpx
 import orjson
 import pytest
 
-from workers.core.outcome import Delivered, Denied, Outcome, Rejected, Skipped, Throttled, Unavailable, Unknown
-from workers.core.tracked import Mark, Tracked
-from workers.vendors import Call, Flow, MaybeSent, NotSent
+from workers.core.delivery.outcome import Delivered, Denied, Outcome, Rejected, Skipped, Throttled, Unavailable, Unknown
+from workers.core.delivery.tracked_order import Mark, Tracked
+from workers.vendors.contract import Call, Flow, MaybeSent, NotSent
 
 HASH = "h" * 64
 ABSENT = httpx.Response(500, json={"status": "-4", "statusdescription": "Order Not Found"})

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.core.outcome import Rejected
-from workers.vendors import Call
+from workers.core.delivery.outcome import Rejected
+from workers.vendors.contract import Call
 from workers.vendors.ecourier.times import Clock, read, time_zone
 
 FROM, TO = {"sequence": 1, "type": "pickup"}, {"sequence": 2, "type": "destination"}

@@ -20,7 +20,7 @@ from tests.vendors.ecourier.follow_model import (
     Strategy,
     World,
 )
-from workers.core.happening import Happened, Happening, Known
+from workers.core.poll.vendor_event import Happened, Happening, Known
 
 Act: TypeAlias = tuple[int, int, int]
 """(what, to which order, how)"""

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from tests.vendors.ecourier.conftest import ACCOUNT, talk_of
-from workers.core.happening import Happening, Look
-from workers.core.outcome import Delivered, Denied, Throttled, Unavailable
-from workers.vendors import MaybeSent, NotSent
+from workers.core.delivery.outcome import Delivered, Denied, Throttled, Unavailable
+from workers.core.poll.vendor_event import Happening, Look
+from workers.vendors.contract import MaybeSent, NotSent
 from workers.vendors.ecourier.options import EcourierPollerOptions
 from workers.vendors.ecourier.poller import EcourierPoller
 

@@ -8,8 +8,8 @@ import httpx
 import orjson
 import pytest
 
-from workers.core.outcome import Denied, Throttled, Unavailable
-from workers.vendors import MaybeSent, NotSent
+from workers.core.delivery.outcome import Denied, Throttled, Unavailable
+from workers.vendors.contract import MaybeSent, NotSent
 from workers.vendors.ecourier.session import variables_fault
 
 GUID = "{011114A4-5391-46E0-B576-9835485F5731}"

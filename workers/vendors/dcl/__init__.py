@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.vendors import Variable, Vendor
+from workers.vendors.contract import Variable, Vendor
 from workers.vendors.dcl.options import DclOptions, order_number
 from workers.vendors.dcl.poller import DclPoller
 

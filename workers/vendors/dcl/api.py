@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from workers.vendors.fit import UNREADABLE
+from workers.vendors._shared.size_limits import UNREADABLE
 
 FIELDS: Final = (
     "order_status",

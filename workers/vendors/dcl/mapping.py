@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import orjson
 
-from workers.core.change import Seen, Stage, digest
-from workers.core.progress import Progress
+from workers.core.poll.change import Seen, Stage, digest
+from workers.core.poll.progress import Progress
+from workers.vendors._shared.size_limits import cut, raw_json
 from workers.vendors.dcl.api import Order, Package, Shipment, order_of
 from workers.vendors.dcl.options import DclOptions
-from workers.vendors.fit import cut, raw_json
 
 STAGES: Final[Mapping[int, tuple[str, Progress]]] = {
     2: ("Order Cancelled", "cancelled"),

@@ -7,9 +7,9 @@ from typing import Any, TypeAlias
 
 import httpx
 
-from workers.core.outcome import Denied, Throttled, Unavailable
-from workers.vendors import PollFault
-from workers.vendors.http import NotJsonError, bounded, is_page, json_body, retry_after
+from workers.core.delivery.outcome import Denied, Throttled, Unavailable
+from workers.vendors._shared.answers import NotJsonError, bounded, is_page, json_body, retry_after
+from workers.vendors.contract import PollFault
 
 Rows: TypeAlias = Sequence[dict[str, Any]]
 

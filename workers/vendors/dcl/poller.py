@@ -11,19 +11,19 @@ from zoneinfo import ZoneInfo
 import httpx
 from pydantic import ValidationError
 
-from workers.core.change import Seen
-from workers.core.outcome import Delivered, Denied, Outcome, Unavailable
-from workers.core.span import SECOND_MS, Span
-from workers.vendors import Credentials, Flow, MaybeSent, NotSent, PollFault, Reading, TooLong
+from workers.core.delivery.outcome import Delivered, Denied, Outcome, Unavailable
+from workers.core.poll.change import Seen
+from workers.core.poll.time_range import SECOND_MS, Span
+from workers.vendors._shared.local_time import moment
+from workers.vendors._shared.requests import SetUpError
+from workers.vendors._shared.size_limits import shallow
+from workers.vendors.contract import Credentials, Flow, MaybeSent, NotSent, PollFault, Reading, TooLong
 from workers.vendors.dcl.api import FIELDS
 from workers.vendors.dcl.mapping import seen
 from workers.vendors.dcl.options import DclOptions
 from workers.vendors.dcl.outcome import Rows, rows_of
 from workers.vendors.dcl.walk import MOST_PAGES, MOST_WALKS, Walks
 from workers.vendors.dcl.wire import Wire, wire
-from workers.vendors.fit import shallow
-from workers.vendors.local_time import moment
-from workers.vendors.requests import SetUpError
 
 NAMED_AT_ONCE: Final = 50  # order numbers in one request: a URL of less than 2,000 characters
 

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import httpx
 
-from workers.core.span import SECOND_MS, Span
-from workers.vendors import Credentials
-from workers.vendors.local_time import utc_text
-from workers.vendors.requests import HeaderPairs, SetUpError, base_address, below, built
+from workers.core.poll.time_range import SECOND_MS, Span
+from workers.vendors._shared.local_time import utc_text
+from workers.vendors._shared.requests import HeaderPairs, SetUpError, base_address, below, built
+from workers.vendors.contract import Credentials
 
 EXAMPLE: Final = "https://api.dclcorp.com/api/v1"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.vendors import Variable, Vendor
+from workers.vendors.contract import Variable, Vendor
 from workers.vendors.ecdp.sink import EcdpOptions, EcdpSink
 
 VENDOR = Vendor(

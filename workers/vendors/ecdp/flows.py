@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from workers.core.outcome import Delivered, Outcome, Rejected, Unavailable, Unknown, UnknownOrder
-from workers.vendors import Attempt, Call, Flow, MaybeSent, NotSent
-from workers.vendors.bisect import bisect
+from workers.core.delivery.outcome import Delivered, Outcome, Rejected, Unavailable, Unknown, UnknownOrder
+from workers.vendors._shared.answers import bounded
+from workers.vendors._shared.bisect import bisect
+from workers.vendors.contract import Attempt, Call, Flow, MaybeSent, NotSent
 from workers.vendors.ecdp.api import FoundOrder, Mode
 from workers.vendors.ecdp.lookup import differences, found_order
 from workers.vendors.ecdp.mapping import Body
 from workers.vendors.ecdp.outcome import outcome_of
 from workers.vendors.ecdp.wire import Wire
-from workers.vendors.http import bounded
 
 TRIES_TOGETHER: Final = 3  # tried so often in company, an order goes alone: it may be what makes ECDP fail
 NOT_ABOUT_CONTENT: Final = frozenset({413, 415})  # refusals that a look at the order cannot explain

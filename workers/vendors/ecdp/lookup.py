@@ -10,8 +10,8 @@ import httpx
 import orjson
 from pydantic import ValidationError
 
+from workers.vendors._shared.answers import NotJsonError, json_body
 from workers.vendors.ecdp.api import FoundCustomer, FoundOrder, OrderAnswer
-from workers.vendors.http import NotJsonError, json_body
 
 CLOSE: Final = 0.00005  # half of the last place of our money; ECDP's numbers are doubles
 

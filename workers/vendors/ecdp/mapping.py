@@ -11,9 +11,9 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 import orjson
 
 from workers.core.events import Attribute, Customer, Millis, Money, Order, OrderLine, OrderStatus, money_text
+from workers.vendors._shared.limits import LimitError
+from workers.vendors._shared.windows_zones import windows_zone
 from workers.vendors.ecdp.api import STATES, AttributeBody, CustomerBody, OrderBody, ProductBody, StatusBody
-from workers.vendors.limits import LimitError
-from workers.vendors.windows_zones import windows_zone
 
 TimeZoneOption: TypeAlias = Literal["event", "utc"]
 

@@ -8,10 +8,19 @@ from typing import Any, Final, Literal, TypeAlias
 import httpx
 from pydantic import ValidationError
 
-from workers.core.outcome import Delivered, Denied, Outcome, Rejected, Throttled, Unavailable, Unknown, UnknownOrder
+from workers.core.delivery.outcome import (
+    Delivered,
+    Denied,
+    Outcome,
+    Rejected,
+    Throttled,
+    Unavailable,
+    Unknown,
+    UnknownOrder,
+)
+from workers.vendors._shared.answers import NotJsonError, bounded, is_page, json_body, retry_after
+from workers.vendors._shared.requests import REDACTED
 from workers.vendors.ecdp.api import Problem, errors_of
-from workers.vendors.http import NotJsonError, bounded, is_page, json_body, retry_after
-from workers.vendors.requests import REDACTED
 
 Operation: TypeAlias = Literal["add", "replace", "status", "find", "delete"]
 """POST with Add or AddOrReplace, POST with Replace, PUT status, GET by id, DELETE by id."""

@@ -9,17 +9,17 @@ from typing import Final, assert_never
 import httpx
 from pydantic import BaseModel, ConfigDict
 
+from workers.core.delivery.outcome import Denied, Outcome, Rejected, Skipped
+from workers.core.delivery.tracked_order import Tracked
 from workers.core.events import Created, Event, Status
-from workers.core.outcome import Denied, Outcome, Rejected, Skipped
-from workers.core.tracked import Tracked
-from workers.vendors import Attempt, Call, Credentials, Flow
-from workers.vendors.check import IMPROBABLE_ID, reached
+from workers.vendors._shared.check import IMPROBABLE_ID, reached
+from workers.vendors._shared.limits import LimitError
+from workers.vendors._shared.requests import REDACTED, SetUpError
+from workers.vendors.contract import Attempt, Call, Credentials, Flow
 from workers.vendors.ecdp.api import Mode
 from workers.vendors.ecdp.flows import create, find, set_status
 from workers.vendors.ecdp.mapping import Body, TimeZoneOption, order_json, status_json
 from workers.vendors.ecdp.wire import Wire, wire
-from workers.vendors.limits import LimitError
-from workers.vendors.requests import REDACTED, SetUpError
 
 UNMAPPED_ZONE: Final = "unmapped_time_zone"
 

@@ -8,9 +8,7 @@ from urllib.parse import quote
 
 import httpx
 
-from workers.vendors.ecdp.api import Mode, post_body
-from workers.vendors.ecdp.mapping import order_id as checked
-from workers.vendors.requests import (
+from workers.vendors._shared.requests import (
     JSON_HEADERS,
     LOOK_UP,
     HeaderPairs,
@@ -20,6 +18,8 @@ from workers.vendors.requests import (
     built,
     in_a_header,
 )
+from workers.vendors.ecdp.api import Mode, post_body
+from workers.vendors.ecdp.mapping import order_id as checked
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
-from workers.core.outcome import Delivered, Denied, Outcome, Rejected, Skipped, Unavailable, Unknown, UnknownOrder
-from workers.core.tracked import Mark
-from workers.vendors import Credentials, Flow, MaybeSent, NotSent
-from workers.vendors.check import reached
+from workers.core.delivery.outcome import (
+    Delivered,
+    Denied,
+    Outcome,
+    Rejected,
+    Skipped,
+    Unavailable,
+    Unknown,
+    UnknownOrder,
+)
+from workers.core.delivery.tracked_order import Mark
+from workers.vendors._shared.answers import bounded
+from workers.vendors._shared.check import reached
+from workers.vendors._shared.requests import SetUpError
+from workers.vendors.contract import Credentials, Flow, MaybeSent, NotSent
 from workers.vendors.ecourier.lookup import FoundOrder, differences, found_order, has_code, is_ours
 from workers.vendors.ecourier.mapping import DELETED, NEW, Fields, order_json
 from workers.vendors.ecourier.outcome import outcome_of
 from workers.vendors.ecourier.wire import Wire, wire
-from workers.vendors.http import bounded
-from workers.vendors.requests import SetUpError
 
 NOT_OURS = "e-Courier has an order of this number that is not ours: its CustomerCode or Auth differs"
 NEVER_SAVED = "canceled, and never saved"

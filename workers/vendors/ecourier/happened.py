@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from workers.core.change import Seen, Stage, digest
-from workers.core.happening import Happening, Look
+from workers.core.poll.change import Seen, Stage, digest
+from workers.core.poll.vendor_event import Happening, Look
+from workers.vendors._shared.local_time import moment, on_the_wall
+from workers.vendors._shared.size_limits import cut, raw_json
 from workers.vendors.ecourier.api import OrderEvent, members
 from workers.vendors.ecourier.lookup import FoundOrder
 from workers.vendors.ecourier.options import EcourierPollerOptions
 from workers.vendors.ecourier.times import read
-from workers.vendors.fit import cut, raw_json
-from workers.vendors.local_time import moment, on_the_wall
 
 DESCRIPTIONS: Final[Mapping[str, str]] = {"N": "New", "A": "Assigned", "X": "Deleted", "T": "Template"}
 NO_ID: Final = frozenset({"", "0"})  # an integer that was never set

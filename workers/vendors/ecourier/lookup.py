@@ -8,11 +8,11 @@ from typing import Any, Final
 import httpx
 from pydantic import ValidationError
 
+from workers.vendors._shared.answers import NotJsonError, json_body
 from workers.vendors.ecourier.api import Order, plain
 from workers.vendors.ecourier.mapping import DELETED, Fields
 from workers.vendors.ecourier.times import read
 from workers.vendors.ecourier.wire import GUID_HEADER
-from workers.vendors.http import NotJsonError, json_body
 
 NUMBERS: Final = frozenset({"Pieces", "Weight", "Sequence"})
 DATE_TIME: Final = "DateTime"

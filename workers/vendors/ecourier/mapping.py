@@ -13,8 +13,8 @@ from typing import Any, Final, TypeAlias
 import orjson
 
 from workers.core.events import Delivery, Piece, Stop
+from workers.vendors._shared.limits import LimitError
 from workers.vendors.ecourier.times import Clock
-from workers.vendors.limits import LimitError
 
 Fields: TypeAlias = dict[str, Any]
 """An element of e-Courier's: names to texts, elements and lists of elements. Every value is a text."""

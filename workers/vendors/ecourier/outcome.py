@@ -11,10 +11,19 @@ from typing import Any, Final, Literal, TypeAlias
 
 import httpx
 
-from workers.core.outcome import Delivered, Denied, Outcome, Rejected, Throttled, Unavailable, Unknown, UnknownOrder
+from workers.core.delivery.outcome import (
+    Delivered,
+    Denied,
+    Outcome,
+    Rejected,
+    Throttled,
+    Unavailable,
+    Unknown,
+    UnknownOrder,
+)
+from workers.vendors._shared.answers import NotJsonError, bounded, is_page, json_body, retry_after
+from workers.vendors._shared.requests import REDACTED
 from workers.vendors.ecourier.api import plain
-from workers.vendors.http import NotJsonError, bounded, is_page, json_body, retry_after
-from workers.vendors.requests import REDACTED
 
 Operation: TypeAlias = Literal["save", "find", "quote"]
 Meaning: TypeAlias = Callable[[httpx.Response, Sequence[str]], Outcome]

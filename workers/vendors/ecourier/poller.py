@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from workers.core.happening import Look
-from workers.core.outcome import Denied, Outcome, Rejected, Throttled, Unavailable, UnknownOrder
-from workers.vendors import Credentials, Flow, PollFault
-from workers.vendors.check import IMPROBABLE_ID
+from workers.core.delivery.outcome import Denied, Outcome, Rejected, Throttled, Unavailable, UnknownOrder
+from workers.core.poll.vendor_event import Look
+from workers.vendors._shared.check import IMPROBABLE_ID
+from workers.vendors._shared.requests import SetUpError
+from workers.vendors.contract import Credentials, Flow, PollFault
 from workers.vendors.ecourier.flows import account_of, check, find
 from workers.vendors.ecourier.happened import FIELDS, look_of
 from workers.vendors.ecourier.lookup import FoundOrder, same_text
 from workers.vendors.ecourier.options import EcourierPollerOptions
 from workers.vendors.ecourier.times import time_zone
-from workers.vendors.requests import SetUpError
 
 
 @dataclass(frozen=True, slots=True)

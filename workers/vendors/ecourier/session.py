@@ -7,14 +7,14 @@ from typing import Any, Final
 
 import httpx
 
-from workers.core.outcome import Denied, Throttled, Unavailable
-from workers.vendors import Credentials, Flow, MaybeSent, NotSent
+from workers.core.delivery.outcome import Denied, Throttled, Unavailable
+from workers.vendors._shared.answers import NotJsonError, json_body, retry_after
+from workers.vendors._shared.requests import SetUpError, in_a_header
+from workers.vendors.contract import Credentials, Flow, MaybeSent, NotSent
 from workers.vendors.ecourier.api import plain
 from workers.vendors.ecourier.options import EcourierOptions, EcourierPollerOptions
 from workers.vendors.ecourier.outcome import SUCCESS, code_of, words
 from workers.vendors.ecourier.wire import GUID_HEADER, checked_time_zone, wire
-from workers.vendors.http import NotJsonError, json_body, retry_after
-from workers.vendors.requests import SetUpError, in_a_header
 
 DAY: Final = 86_400.0  # seconds
 REFRESH_AFTER: Final = 10 * DAY  # unused; e-Courier forgets a GUID after 20 days

@@ -9,11 +9,13 @@ from typing import Final, assert_never
 
 import httpx
 
+from workers.core.delivery.outcome import Denied, Outcome, Rejected, Skipped
+from workers.core.delivery.tracked_order import Tracked
 from workers.core.events import Created, Event, Status
-from workers.core.outcome import Denied, Outcome, Rejected, Skipped
-from workers.core.tracked import Tracked
-from workers.vendors import Attempt, Call, Credentials, Flow
-from workers.vendors.check import IMPROBABLE_ID
+from workers.vendors._shared.check import IMPROBABLE_ID
+from workers.vendors._shared.limits import LimitError
+from workers.vendors._shared.requests import REDACTED, SetUpError
+from workers.vendors.contract import Attempt, Call, Credentials, Flow
 from workers.vendors.ecourier.flows import Cancel, Payload, Save, account_of, cancel, cancel_fields, check, quote, save
 from workers.vendors.ecourier.lookup import FoundOrder
 from workers.vendors.ecourier.mapping import content_hash, order_fields, order_json
@@ -21,8 +23,6 @@ from workers.vendors.ecourier.numbers import order_number
 from workers.vendors.ecourier.options import EcourierOptions
 from workers.vendors.ecourier.times import Clock, time_zone
 from workers.vendors.ecourier.wire import GUID_HEADER
-from workers.vendors.limits import LimitError
-from workers.vendors.requests import REDACTED, SetUpError
 
 UNMAPPED_ZONE: Final = "unmapped_time_zone"
 

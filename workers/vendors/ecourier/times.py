@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from workers.core.events import Millis
-from workers.vendors.limits import LimitError
+from workers.vendors._shared.limits import LimitError
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _WRITTEN: Final = "%m/%d/%Y %I:%M:%S %p"

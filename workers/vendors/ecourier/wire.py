@@ -10,8 +10,8 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 import httpx
 import orjson
 
+from workers.vendors._shared.requests import JSON_HEADERS, LOOK_UP, HeaderPairs, SetUpError, base_address, below, built
 from workers.vendors.ecourier.times import Clock, time_zone
-from workers.vendors.requests import JSON_HEADERS, LOOK_UP, HeaderPairs, SetUpError, base_address, below, built
 
 Endpoint: TypeAlias = Literal["Login", "SaveOrder", "GetJsonOrder", "RefreshGUID", "QuoteOrder"]
 

@@ -1,0 +1,169 @@
+"""The environment as settings: defaults, files, and every fault in one reading."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from workers.app.config.errors import ConfigError
+from workers.app.config.settings import VARIABLES, HttpAddress, load_settings
+
+CANARY = "canary-7f3a"
+
+
+def faults(environ: dict[str, str]) -> dict[str, str]:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(environ)
+    return {fault.place: fault.message for fault in caught.value.faults}
+
+
+def test_an_empty_environment_is_a_laptop() -> None:
+    settings = load_settings({})
+    assert settings.kafka.bootstrap == ("localhost:9092",)
+    assert settings.kafka.protocol == "PLAINTEXT"
+    assert settings.registry is None
+    assert settings.http == HttpAddress("127.0.0.1", 8080)
+    assert settings.topology_path == Path("topics.yaml")
+    assert settings.instance_id == socket.gethostname()
+    assert (settings.log_level, settings.log_format) == ("info", "json")
+    assert settings.replication_factor is None
+    assert not settings.allow_http_vendors
+
+
+def test_the_process_environment_is_not_read_behind_the_callers_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELAY_LOG_FORMAT", "text")
+    assert load_settings({}).log_format == "json"
+
+
+def test_an_empty_variable_is_one_that_is_not_set() -> None:
+    assert load_settings({"SCHEMA_REGISTRY_URL": "", "RELAY_REPLICATION_FACTOR": ""}).registry is None
+
+
+def test_the_http_server_can_be_off_or_on_ipv6() -> None:
+    assert load_settings({"RELAY_HTTP_ADDR": "off"}).http is None
+    assert load_settings({"RELAY_HTTP_ADDR": "[::1]:0"}).http == HttpAddress("::1", 0)
+
+
+@pytest.mark.parametrize("address", ["x", "host:", ":8080", "host:99999", "host:-1", "a b:80"])
+def test_an_address_that_cannot_be_listened_on_is_refused(address: str) -> None:
+    assert set(faults({"RELAY_HTTP_ADDR": address})) == {"RELAY_HTTP_ADDR"}
+
+
+def test_any_variable_may_come_from_a_file_without_its_last_newline(tmp_path: Path) -> None:
+    (tmp_path / "servers").write_text("a:1, b:2\n")
+    settings = load_settings({"KAFKA_BOOTSTRAP_SERVERS_FILE": str(tmp_path / "servers")})
+    assert settings.kafka.bootstrap == ("a:1", "b:2")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\n", b"\xff\xfe"])
+def test_a_file_that_cannot_be_used_is_named_by_its_variable(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "value"
+    if content is not None:
+        file.write_bytes(content)
+    assert set(faults({"RELAY_LOG_LEVEL_FILE": str(file)})) == {"RELAY_LOG_LEVEL_FILE"}
+
+
+def test_a_variable_and_its_file_together_are_refused(tmp_path: Path) -> None:
+    assert "not both" in faults({"RELAY_LOG_LEVEL": "info", "RELAY_LOG_LEVEL_FILE": "/x"})["RELAY_LOG_LEVEL"]
+
+
+def test_every_fault_is_told_in_one_reading() -> None:
+    found = faults(
+        {
+            "KAFKA_BOOTSTRAP_SERVERS": "nowhere",
+            "KAFKA_SECURITY_PROTOCOL": "SASL",
+            "SCHEMA_REGISTRY_URL": "registry:8081",
+            "SCHEMA_REGISTRY_USERNAME": "me",
+            "RELAY_HTTP_ADDR": "no",
+            "RELAY_REPLICATION_FACTOR": "0",
+            "RELAY_INSTANCE_ID": "a b",
+            "RELAY_LOG_LEVEL": "loud",
+            "RELAY_ALLOW_HTTP_VENDORS": "perhaps",
+        }
+    )
+    assert set(found) == {
+        "KAFKA_BOOTSTRAP_SERVERS",
+        "KAFKA_SECURITY_PROTOCOL",
+        "SCHEMA_REGISTRY_URL",
+        "SCHEMA_REGISTRY_PASSWORD",
+        "RELAY_HTTP_ADDR",
+        "RELAY_REPLICATION_FACTOR",
+        "RELAY_INSTANCE_ID",
+        "RELAY_LOG_LEVEL",
+        "RELAY_ALLOW_HTTP_VENDORS",
+    }
+    assert all("wanted" in message or "needed" in message or "together" in message for message in found.values())
+
+
+def test_scram_without_user_or_password_is_refused() -> None:
+    found = faults(
+        {
+            "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+            "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+            "KAFKA_SASL_USERNAME": "",
+            "KAFKA_SASL_PASSWORD": "",
+        }
+    )
+    assert set(found) == {"KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"}
+
+
+def test_a_password_that_would_not_be_used_is_refused() -> None:
+    assert "KAFKA_SECURITY_PROTOCOL" in faults({"KAFKA_SASL_PASSWORD": CANARY})["KAFKA_SASL_PASSWORD"]
+
+
+def test_certificates_must_be_files_that_can_be_read(tmp_path: Path) -> None:
+    environ = {
+        "KAFKA_SECURITY_PROTOCOL": "SSL",
+        "KAFKA_SSL_CAFILE": str(tmp_path / "no"),
+        "KAFKA_SSL_KEYFILE": __file__,
+    }
+    assert set(faults(environ)) == {"KAFKA_SSL_CAFILE", "KAFKA_SSL_CERTFILE"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("KAFKA_BOOTSTRAP_SERVER", "KAFKA_BOOTSTRAP_SERVERS"),
+        ("RELAY_HTTP_ADR", "RELAY_HTTP_ADDR"),
+        ("SCHEMA_REGISTRY_URI", "SCHEMA_REGISTRY_URL"),
+    ],
+)
+def test_a_misspelt_variable_is_named_with_the_right_one(wrong: str, right: str) -> None:
+    assert f"'{right}'" in faults({wrong: "x"})[wrong]
+
+
+def test_what_a_platform_sets_under_our_prefixes_is_left_alone() -> None:
+    load_settings({"RELAY_SERVICE_HOST": "10.0.0.1", "RELAY_PORT_8080_TCP_ADDR": "10.0.0.1", "KAFKA_PORT": "tcp://x"})
+
+
+@pytest.mark.parametrize("secret", ["KAFKA_SASL_PASSWORD", "SCHEMA_REGISTRY_PASSWORD"])
+def test_no_secret_is_in_any_message_or_repr(secret: str) -> None:
+    """Break every other setting in turn: the canary stays unseen."""
+    for name in sorted(VARIABLES - {secret}):
+        try:
+            shown = repr(load_settings({secret: CANARY, name: "\x00wrong"}))
+        except ConfigError as error:
+            shown = f"{error} {error.faults}"
+        assert CANARY not in shown
+    url = f"http://me:{CANARY}@registry"
+    assert CANARY not in str(faults({"SCHEMA_REGISTRY_URL": url}))
+
+
+def test_the_settings_of_a_secured_cluster_do_not_show_its_password() -> None:
+    settings = load_settings(
+        {
+            "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+            "KAFKA_SASL_MECHANISM": "SCRAM-SHA-256",
+            "KAFKA_SASL_USERNAME": "relay",
+            "KAFKA_SASL_PASSWORD": CANARY,
+            "SCHEMA_REGISTRY_URL": "http://localhost:8081",
+            "SCHEMA_REGISTRY_USERNAME": "relay",
+            "SCHEMA_REGISTRY_PASSWORD": CANARY,
+        }
+    )
+    assert settings.kafka.password == CANARY
+    assert settings.registry is not None
+    assert settings.registry.password == CANARY
+    assert CANARY not in repr(settings)

@@ -1,0 +1,307 @@
+"""Parked statuses follow the create that they waited for: in order, once, also after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from tests.support.replay_rig import Stand
+from tests.support.sink_rig import CREATED
+from workers.core.parked.fence import Fence, ParkReason
+from workers.core.parked.headers import Parking
+from workers.core.record import Record
+from workers.edges.kafka.client import KafkaFailed
+
+
+@pytest.fixture
+async def stand(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stand]:
+    made = Stand()
+    monkeypatch.setattr(made.redelivery, "_reader", made.topic)
+    monkeypatch.setattr("workers.app.parked.replay._AGAIN", 0.001)
+    running = asyncio.create_task(made.redelivery.run())
+    yield made
+    running.cancel()
+    await asyncio.wait([running])
+
+
+async def test_statuses_follow_their_create_in_order_and_the_fence_ends(stand: Stand) -> None:
+    stand.park("A:1", "A:2")
+    assert stand.redelivery.delivered(stand.create()) is True
+    sent = []
+    for _ in range(2):
+        entry = await stand.next()
+        assert entry.replay
+        sent.append(entry.record.value)
+        stand.deliver(entry)
+    await stand.until(lambda: stand.fences == {})
+    await stand.until(lambda: stand.written and stand.written[-1] == ("A", None))
+    assert sent == [b"A:1", b"A:2"]
+
+
+async def test_the_create_is_finished_with_its_fences_mark_and_not_before(stand: Stand) -> None:
+    """Were it committed first, a crash between would leave the statuses parked for good."""
+    stand.park("A:1")
+    create = stand.create()
+    assert stand.redelivery.delivered(create) is True
+    assert stand.rig.committable(CREATED) == 0
+    assert stand.fences["A"].mended
+    await stand.until(lambda: stand.rig.committable(CREATED) == 1)
+    assert [write[0] for write in stand.written[:1]] == ["A"]
+
+
+async def test_what_was_parked_behind_meanwhile_follows_too(stand: Stand) -> None:
+    stand.park("A:1")
+    stand.redelivery.delivered(stand.create())
+    first = await stand.next()
+    stand.park("A:2", parking=Parking(ParkReason.BEHIND, "behind"))
+    stand.deliver(first)
+    second = await stand.next()
+    assert second.record.value == b"A:2"
+    stand.deliver(second)
+    await stand.until(lambda: stand.fences == {})
+
+
+async def test_progress_is_kept_so_that_a_restart_delivers_nothing_twice(stand: Stand) -> None:
+    stand.park("A:1", "A:2", "A:3")
+    stand.redelivery.delivered(stand.create())
+    stand.deliver(await stand.next())
+    await stand.until(lambda: any(fence and fence.first == 101 for _, fence in stand.written))
+    assert stand.fences["A"].mended
+
+
+async def test_after_a_restart_a_mended_fence_goes_on_where_it_stood(stand: Stand) -> None:
+    stand.park("A:1", "A:2")
+    stand.fences["A"] = replace(stand.fences["A"], mended=True, first=101)
+    stand.park("B:1", order="B")
+    stand.redelivery.loaded(stand.rig.state.shards[0])
+    entry = await stand.next()
+    assert entry.record.value == b"A:2"
+    stand.deliver(entry)
+    await stand.until(lambda: set(stand.fences) == {"B"})
+
+
+async def test_a_record_that_fails_again_stays_parked_with_all_that_follow_and_the_new_reason(stand: Stand) -> None:
+    stand.park("A:1", "A:2", "A:3")
+    stand.redelivery.delivered(stand.create())
+    stand.deliver(await stand.next())
+    failed = await stand.next()
+    lane = stand.rig.state.lanes.get("A")
+    assert lane is not None
+    stand.rig.state.lanes.finish(lane)
+    stand.redelivery.parked_again(failed, Parking(ParkReason.REJECTED, "too late", 422))
+    await asyncio.sleep(0.01)
+    fence = stand.fences["A"]
+    assert (fence.reason, fence.detail, fence.first, fence.last, fence.mended) == (
+        ParkReason.REJECTED, "too late", 101, 102, False,
+    )  # fmt: skip
+    assert stand.rig.state.lanes.take() is None
+    assert stand.written[-1] == ("A", fence)
+
+
+async def test_a_record_that_was_parked_twice_is_delivered_once(stand: Stand) -> None:
+    """A transaction whose end was lost ran twice."""
+    record = stand.rig.record("A:1")
+    places = [stand.topic.append(record), stand.topic.append(record)]
+    stand.fences["A"] = Fence(ParkReason.UNKNOWN_ORDER, "404", 0, 1, places[0], places[1])
+    stand.redelivery.delivered(stand.create())
+    stand.deliver(await stand.next())
+    await stand.until(lambda: stand.fences == {})
+
+
+async def test_only_the_orders_own_records_are_read(stand: Stand) -> None:
+    stand.park("A:1")
+    stand.park("B:1", order="B")
+    stand.park("A:2")
+    stand.redelivery.delivered(stand.create())
+    for value in (b"A:1", b"A:2"):
+        entry = await stand.next()
+        assert entry.record.value == value
+        stand.deliver(entry)
+    await stand.until(lambda: set(stand.fences) == {"B"})
+
+
+async def test_a_foreign_record_in_the_parked_topic_holds_nobody_up(stand: Stand) -> None:
+    """Somebody has written there by hand: what it should be delivered as is not to be told."""
+    stand.topic.records.append(Record("ecdp-parked", 0, 100, 0, b"A", b"A:by hand"))
+    place = stand.topic.append(stand.rig.record("A:1"))
+    stand.fences["A"] = Fence(ParkReason.UNKNOWN_ORDER, "404", 0, 2, 100, place)
+    stand.redelivery.delivered(stand.create())
+    entry = await stand.next()
+    assert entry.record.value == b"A:1"
+    stand.deliver(entry)
+    await stand.until(lambda: stand.fences == {})
+
+
+async def test_a_cluster_out_of_reach_is_asked_again(stand: Stand) -> None:
+    stand.topic.failures.append(KafkaFailed("cannot reach Kafka"))
+    stand.park("A:1")
+    stand.redelivery.delivered(stand.create())
+    assert (await stand.next()).record.value == b"A:1"
+    assert len(stand.topic.reads) == 2
+
+
+async def test_records_on_their_way_into_the_parked_topic_are_waited_for(stand: Stand) -> None:
+    """The fence holds from the moment a record is queued, its place is known later."""
+    stand.rig.state.shards[0].fences["A"] = Fence(ParkReason.UNKNOWN_ORDER, "404", 0, 1)
+    stand.redelivery.delivered(stand.create())
+    await asyncio.sleep(0.01)
+    assert stand.topic.reads == []
+    place = stand.topic.append(stand.rig.record("A:1"))
+    stand.fences["A"] = stand.fences["A"].at(place)
+    assert (await stand.next()).record.value == b"A:1"
+
+
+async def test_partitions_that_go_end_their_redeliveries(stand: Stand) -> None:
+    stand.park("A:1", "A:2")
+    stand.redelivery.delivered(stand.create())
+    entry = await stand.next()
+    stand.redelivery.forget()
+    stand.queue.forget()
+    stand.written.clear()
+    stand.rig.assign(0, epoch=2)
+    stand.deliver(entry)
+    await asyncio.sleep(0.01)
+    assert (stand.written, stand.queue.numbers) == ([], [])
+    assert stand.rig.state.lanes.take() is None
+
+
+async def test_deliveries_of_orders_without_a_fence_are_nothing_to_it(stand: Stand) -> None:
+    assert stand.redelivery.delivered(stand.create()) is False
+    assert stand.queue.numbers == []
+
+
+async def test_a_replay_that_is_asked_for_delivers_what_is_parked_and_tells_when_it_is_over(stand: Stand) -> None:
+    stand.park("A:1", "A:2", parking=Parking(ParkReason.REJECTED, "no"))
+    stand.redelivery.ask(stand.rig.state.shards[0], "A", "c1", resumed=False)
+    assert stand.redelivery.has(0, "A")
+    for value in (b"A:1", b"A:2"):
+        entry = await stand.next()
+        assert (entry.record.value, entry.unknown) == (value, False)
+        assert stand.ended == []
+        stand.deliver(entry)
+    await stand.until(lambda: stand.fences == {})
+    assert stand.ended == ["A"]
+    assert not stand.redelivery.has(0, "A")
+
+
+async def test_a_replay_that_is_refused_counts_and_leaves_a_copy_with_the_new_reason(stand: Stand) -> None:
+    stand.park("A:1", "A:2", parking=Parking(ParkReason.REJECTED, "no"))
+    for replays in (1, 2):
+        stand.redelivery.ask(stand.rig.state.shards[0], "A", f"c{replays}", resumed=False)
+        failed = await stand.next()
+        assert failed.record.value == b"A:1"
+        lane = stand.rig.state.lanes.get("A")
+        assert lane is not None
+        stand.rig.state.lanes.finish(lane)
+        stand.redelivery.parked_again(failed, Parking(ParkReason.INVALID, "still"))
+        (write,) = stand.queue.take([0])
+        assert write.parking == Parking(ParkReason.INVALID, "still", replays=replays)
+        place = stand.topic.append(failed.record, write.parking)
+        stand.fences["A"] = stand.fences["A"].at(place)
+        assert (stand.fences["A"].replays, stand.fences["A"].command) == (replays, f"c{replays}")
+        assert len(stand.ended) == replays
+        await stand.until(lambda: not stand.queue.numbers)
+    assert stand.fences["A"].first == 100
+
+
+async def test_a_copy_with_a_newer_reason_is_never_delivered_itself(stand: Stand) -> None:
+    """It lies behind what followed the record: delivered there, it would go back."""
+    stand.park("A:1", "A:2", parking=Parking(ParkReason.REJECTED, "no"))
+    copy = Parking(ParkReason.REJECTED, "still", replays=1)
+    stand.fences["A"] = stand.fences["A"].at(stand.topic.append(stand.topic.records[0], copy))
+    stand.redelivery.ask(stand.rig.state.shards[0], "A", "c1", resumed=False)
+    for value in (b"A:1", b"A:2"):
+        entry = await stand.next()
+        assert entry.record.value == value
+        stand.deliver(entry)
+    await stand.until(lambda: stand.fences == {})
+
+
+async def test_what_a_former_owner_sent_last_and_what_gave_up_may_have_been_applied(stand: Stand) -> None:
+    stand.park("A:1", "A:2", parking=Parking(ParkReason.REJECTED, "no"))
+    stand.park("B:1", order="B", parking=Parking(ParkReason.GAVE_UP, "504"))
+    shard = stand.rig.state.shards[0]
+    stand.redelivery.ask(shard, "A", "c1", resumed=True)
+    stand.redelivery.ask(shard, "B", "c1", resumed=False)
+    unknown = {}
+    for _ in range(3):
+        entry = await stand.next()
+        unknown[entry.record.value] = entry.unknown
+        stand.deliver(entry)
+    assert unknown == {b"A:1": True, b"B:1": True, b"A:2": False}
+
+
+@pytest.mark.parametrize("bound", [{"max_unfinished": 4}, {"max_unfinished_bytes": 12_000}])
+async def test_more_orders_than_memory_may_hold_go_in_turn(stand: Stand, bound: dict[str, int]) -> None:
+    stand.rig.state.spec = stand.rig.state.spec.model_copy(update=bound)
+    names = [f"O{number}" for number in range(20)]
+    for name in names:
+        stand.park(f"{name}:1", order=name, parking=Parking(ParkReason.REJECTED, "no"))
+        stand.redelivery.ask(stand.rig.state.shards[0], name, "c1", resumed=False)
+    for name in names:
+        entry = await stand.next()
+        assert len(stand.rig.state.lanes) <= 4
+        assert entry.order_id == name
+        stand.deliver(entry)
+    await stand.until(lambda: stand.fences == {})
+
+
+async def test_a_create_delivered_after_one_that_was_refused_for_itself_does_not_bring_that_back(stand: Stand) -> None:
+    stand.fences["A"] = Fence(ParkReason.REJECTED, "unable to modify", 0, 1, 100, 100, opens=True, passes=True)
+    create = stand.create()
+    assert stand.redelivery.delivered(create) is True
+    assert not stand.redelivery.has(0, "A")
+    assert (stand.fences["A"].mended, stand.fences["A"].overtaken) == (False, 1)
+    await stand.until(lambda: bool(stand.written))
+    assert stand.written == [("A", stand.fences["A"])], "the next owner must know, before the create is done with"
+    assert stand.redelivery.delivered(stand.create()) is False, "it is known"
+
+
+async def test_a_record_with_a_mark_is_done_with_when_that_is_written_and_no_sooner(stand: Stand) -> None:
+    """Done with by the fence alone, its mark would be lost if the worker died between."""
+    stand.fences["A"] = Fence(ParkReason.REJECTED, "unable to modify", 0, 1, 100, 100, opens=True, passes=True)
+    assert stand.redelivery.delivered(stand.create(), marked=True) is True
+    (write,) = stand.queue.take([0])
+    assert write.entry is None
+
+
+async def test_until_the_fences_end_is_told_nothing_of_the_order_may_be_sent(stand: Stand) -> None:
+    """Sent before, it would be followed by the parked records once more if the worker died between."""
+    stand.park("A:1")
+    stand.redelivery.ask(stand.rig.state.shards[0], "A", "c1", resumed=False)
+    entry = await stand.next()
+    stand.deliver(entry)
+    assert stand.fences == {}
+    assert (0, "A") in stand.rig.state.unfencing
+    await stand.until(lambda: not stand.rig.state.unfencing)
+    assert stand.written[-1] == ("A", None)
+
+
+async def test_an_order_whose_parked_records_were_deleted_is_never_called_delivered(stand: Stand) -> None:
+    """The topic was deleted and made anew: to end the fence would hide the loss; and nobody else waits for it."""
+    stand.park("A:1", "A:2", parking=Parking(ParkReason.REJECTED, "no"))
+    stand.topic.records.clear()
+    stand.park("B:1", order="B", parking=Parking(ParkReason.REJECTED, "no"))
+    for name in ("A", "B"):
+        stand.redelivery.ask(stand.rig.state.shards[0], name, "c1", resumed=False)
+    stand.deliver(await stand.next())
+    await stand.until(lambda: len(stand.ended) == 2)
+    assert set(stand.fences) == {"A"}
+    kept = stand.fences["A"]
+    assert (kept.records, kept.reason, kept.command, kept.mended) == (2, ParkReason.REJECTED, "c1", False)
+    assert "no longer in ecdp-parked" in kept.detail
+
+
+async def test_an_order_of_which_only_the_last_reason_is_left_has_come_to_its_end(stand: Stand) -> None:
+    """A former owner delivered the record itself, moved on behind it, and died before it ended the fence."""
+    stand.park("A:1", parking=Parking(ParkReason.REJECTED, "no"))
+    stand.park("A:1", parking=Parking(ParkReason.REJECTED, "no", replays=1))
+    stand.fences["A"] = stand.fences["A"].onward(101)
+    stand.fences["B"] = Fence(ParkReason.REJECTED, "no", 0, 1, first=51, last=50)  # it had no time to end this one
+    for name in ("A", "B"):
+        stand.redelivery.ask(stand.rig.state.shards[0], name, "c1", resumed=True)
+    await stand.until(lambda: set(stand.ended) == {"A", "B"})
+    assert stand.fences == {}

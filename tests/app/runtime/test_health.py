@@ -1,0 +1,100 @@
+"""The health server over a real socket: probes, status and metrics, whatever state the workers are in."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+import aiohttp
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from workers.app.runtime.health import STALE_AFTER, HealthServer
+
+
+@dataclass
+class Worker:
+    """One that says what a test wants."""
+
+    state: str = "running"
+    seconds: float = 0.0
+    more: dict[str, Any] = field(default_factory=dict)
+
+    def status(self) -> dict[str, Any]:
+        return {"kind": "sink", "state": self.state, "delivered_total": 7} | self.more
+
+    def age(self) -> float:
+        return self.seconds
+
+
+@asynccontextmanager
+async def served(**workers: Worker) -> AsyncIterator[str]:
+    server = HealthServer(workers, version="1.2.3", instance="one")
+    host, port = await server.start("127.0.0.1", 0)
+    try:
+        yield f"http://{host}:{port}"
+    finally:
+        await server.stop()
+
+
+async def get(url: str) -> tuple[int, str, str]:
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return answer.status, answer.headers["Content-Type"], await answer.text()
+
+
+@pytest.mark.parametrize(
+    ("state", "startup", "ready"), [("starting", 503, 503), ("running", 200, 200), ("draining", 200, 503)]
+)
+async def test_probes_follow_the_workers_state(state: str, startup: int, ready: int) -> None:
+    async with served(a=Worker(), b=Worker(state)) as url:
+        assert (await get(f"{url}/startupz"))[0] == startup
+        assert (await get(f"{url}/readyz"))[0] == ready
+        assert (await get(f"{url}/livez"))[0] == 200
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(STALE_AFTER - 1, 200), (STALE_AFTER + 1, 503), (inf, 503)])
+async def test_a_process_lives_while_the_loops_of_all_workers_move(seconds: float, status: int) -> None:
+    async with served(a=Worker(), b=Worker(seconds=seconds)) as url:
+        assert (await get(f"{url}/livez"))[0] == status
+
+
+async def test_status_is_json_of_every_worker_with_version_and_instance() -> None:
+    async with served(a=Worker(), b=Worker("draining")) as url:
+        status, content_type, text = await get(f"{url}/status")
+    assert (status, content_type) == (200, "application/json")
+    body = json.loads(text)
+    assert (body["version"], body["instance"]) == ("1.2.3", "one")
+    assert {name: worker["state"] for name, worker in body["workers"].items()} == {"a": "running", "b": "draining"}
+
+
+async def test_metrics_are_prometheus_text_in_every_state() -> None:
+    async with served(a=Worker("starting")) as url:
+        status, content_type, text = await get(f"{url}/metrics")
+    assert status == 200
+    assert content_type.startswith("text/plain; version=0.0.4")
+    names = {family.name for family in text_string_to_metric_families(text)}
+    assert {"relay_build_info", "relay_delivered"} <= names
+
+
+async def test_other_paths_and_methods_are_refused() -> None:
+    async with served() as url, aiohttp.ClientSession() as session:
+        assert (await get(f"{url}/"))[0] == 404
+        async with session.post(f"{url}/status") as answer:
+            assert answer.status == 405
+
+
+async def test_a_port_that_is_taken_is_an_os_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server = HealthServer({}, version="1", instance="one")
+        with pytest.raises(OSError, match="address already in use"):
+            await server.start("127.0.0.1", taken.getsockname()[1])
+        await server.stop()
+
+
+async def test_stopping_what_never_started_is_nothing() -> None:
+    await HealthServer({}, version="1", instance="one").stop()

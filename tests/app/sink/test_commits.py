@@ -1,0 +1,349 @@
+"""Commits and parking: one at a time, nothing unsafe, one bad partition stopping no other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from tests.support.sink_rig import STATUS, Rig, make_rig, settled
+from workers.app.sink import commits as commits_module
+from workers.app.sink import write_queue as parking_module
+from workers.app.sink.commits import Commits
+from workers.app.sink.write_queue import ParkQueue
+from workers.core.consume.commit_metadata import Finished
+from workers.core.consume.start_position import Stop, stop_told
+from workers.core.parked.fence import ParkReason
+from workers.core.parked.headers import Parking
+from workers.core.record import Partition
+from workers.edges.kafka.client import KafkaFailed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+REJECTED = Parking(ParkReason.REJECTED, "no")
+AT = Partition(STATUS, 0)
+
+
+@dataclass
+class Kafka:
+    """Source and transactions in one: keeps what is asked, and answers when the test lets it."""
+
+    plain: list[Mapping[Partition, tuple[int, str]]] = field(default_factory=list)
+    written: list[tuple[list[bytes | None], list[bytes | None], Any]] = field(default_factory=list)
+    refuse: Callable[[Sequence[Any]], bool] = lambda _: False
+    failure: KafkaFailed | None = None
+    under_way: int = 0
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    next_place: int = 100
+
+    def commit(self, epoch: int, offsets: Mapping[Partition, tuple[int, str]]) -> asyncio.Future[None]:  # noqa: ARG002
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().create_task(self._commit(offsets, done))
+        return done
+
+    async def _commit(self, offsets: Mapping[Partition, tuple[int, str]], done: asyncio.Future[None]) -> None:
+        await self._alone()
+        if done.done():
+            return
+        if self.failure is not None:
+            done.set_exception(self.failure)
+        else:
+            self.plain.append(offsets)
+            done.set_result(None)
+
+    async def write(
+        self, records: Sequence[Any], rows: Callable[[list[int]], Sequence[Any]], offsets: Any
+    ) -> list[int]:
+        await self._alone()
+        if self.refuse(records):
+            raise KafkaFailed("too large: canary-free advice")
+        placed = [self.next_place + n for n in range(len(records))]
+        self.next_place += len(records)
+        self.written.append(([one.value for one in records], [one.key for one in rows(placed)], offsets))
+        return placed
+
+    async def _alone(self) -> None:
+        self.under_way += 1
+        assert self.under_way == 1, "two commits side by side: the older could overtake the newer"
+        await asyncio.sleep(0)  # a broker never answers at once
+        await self.gate.wait()
+        self.under_way -= 1
+
+
+@dataclass
+class Stand:
+    rig: Rig
+    queue: ParkQueue
+    commits: Commits
+    kafka: Kafka
+
+    def park(self, value: str, number: int = 0) -> None:
+        self.queue.park(self.rig.entry(value, number=number), REJECTED)
+        self.commits.wake()
+
+
+@pytest.fixture
+def stand(monkeypatch: pytest.MonkeyPatch) -> Stand:
+    monkeypatch.setattr(commits_module, "COMMIT_EVERY", 0.02)
+    rig, kafka = make_rig(), Kafka()
+    kafka.gate.set()
+    queue = ParkQueue(rig.state)
+    commits = Commits(rig.state, queue, cast("Any", kafka))
+    commits.source = cast("Any", kafka)
+    return Stand(rig, queue, commits, kafka)
+
+
+@asynccontextmanager
+async def running(stand: Stand) -> AsyncIterator[None]:
+    stand.rig.state.monotonic = asyncio.get_running_loop().time
+    task = asyncio.create_task(stand.commits.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert task.cancelled(), task.exception()
+
+
+async def until(what: Callable[[], Any]) -> None:
+    async with asyncio.timeout(5):
+        while not what():  # noqa: ASYNC110 - what is awaited is a state, and several parts lead to it
+            await asyncio.sleep(0.001)
+
+
+async def test_what_has_finished_is_committed_with_what_lies_beyond_in_the_metadata(stand: Stand) -> None:
+    entries = [stand.rig.entry(order) for order in "ABC"]
+    stand.rig.state.finish(entries[0])
+    stand.rig.state.finish(entries[2])
+    async with running(stand):
+        await until(lambda: stand.kafka.plain)
+    offset, text = stand.kafka.plain[0][AT]
+    assert offset == 1
+    assert 2 in (Finished.parse(offset, text) or ())
+
+
+async def test_what_the_broker_knows_is_not_told_again(stand: Stand) -> None:
+    stand.rig.state.finish(stand.rig.entry("A"))
+    async with running(stand):
+        await until(lambda: stand.kafka.plain)
+        told = len(stand.kafka.plain)
+        await asyncio.sleep(0.1)
+    assert len(stand.kafka.plain) == told
+
+
+async def test_a_parked_record_is_committed_in_the_transaction_that_parks_it(stand: Stand) -> None:
+    async with running(stand):
+        stand.park("A")
+        await until(lambda: stand.rig.committable() == 1)
+    ((values, keys, offsets),) = stand.kafka.written
+    assert (values, keys) == ([b"A"], [b"A"])
+    assert offsets.offsets[AT][0] == 1
+    assert offsets.group == "generation 1"
+    fence = stand.rig.state.shards[0].fences["A"]
+    assert (fence.first, fence.last) == (100, 100)
+    assert stand.rig.state.stats.parked == {"rejected": 1}
+
+
+async def test_a_fence_alone_is_written_with_offsets_too(stand: Stand) -> None:
+    """Without them no generation is checked: a former owner could take a fence away that the present one needs."""
+    stand.rig.entry("A")
+    async with running(stand):
+        stand.queue.fence_changed(0, "B")
+        stand.commits.wake()
+        await until(lambda: stand.kafka.written)
+    _, keys, offsets = stand.kafka.written[0]
+    assert keys == [b"B"]
+    assert offsets.offsets[AT][0] == 0
+    assert offsets.group == "generation 1"
+
+
+async def test_a_stopped_partitions_commit_is_left_as_a_person_sets_it(stand: Stand) -> None:
+    stand.rig.state.shards[0].stopped[AT] = Stop("expired")
+    async with running(stand):
+        stand.park("A")
+        await until(lambda: stand.kafka.written and stand.kafka.plain)
+    assert AT not in stand.kafka.written[0][2].offsets
+    assert all(AT not in offsets for offsets in stand.kafka.plain)
+
+
+async def test_what_was_read_before_a_damaged_record_is_committed_and_then_why_it_stopped(stand: Stand) -> None:
+    """`relay offsets` reads it there; while something before it is unfinished, nobody may pass over it yet."""
+    shard, entry = stand.rig.state.shards[0], stand.rig.entry("A")
+    shard.stopped[AT] = Stop("damaged", damaged=True)
+    assert shard.committable()[AT] == shard.ledgers[AT].metadata()
+    assert stop_told(shard.committable()[AT][1]) is None
+    async with running(stand):
+        stand.rig.state.finish(entry)
+        await until(lambda: any(stop_told(offsets[AT][1]) for offsets in stand.kafka.plain if AT in offsets))
+    assert stand.kafka.plain[-1][AT][0] == 1
+
+
+async def test_plain_commits_and_transactions_never_run_side_by_side(stand: Stand) -> None:
+    async with running(stand):
+        for number in range(50):
+            stand.rig.state.finish(stand.rig.entry(f"A-{number}"))
+            stand.park(f"B-{number}")
+            await asyncio.sleep(0.002)
+        await until(lambda: stand.rig.committable() == 100)
+        await until(lambda: stand.kafka.plain)
+
+
+async def test_commits_that_are_due_come_between_transactions_that_never_end(stand: Stand) -> None:
+    """A stream that is parked without pause must not keep the other partitions' progress from the broker."""
+    stand.rig.assign(0, 1)
+    delivered = stand.rig.entry("D", number=1)
+
+    def feed(_: Sequence[Any]) -> bool:
+        stand.park("A")
+        return False
+
+    stand.kafka.refuse = feed
+    async with running(stand):
+        stand.park("A")
+        stand.rig.state.finish(delivered)
+        await until(lambda: any(offsets.get(Partition(STATUS, 1), (0,))[0] == 1 for offsets in stand.kafka.plain))
+        stand.kafka.refuse = lambda _: False
+
+
+async def test_a_partition_that_cannot_be_parked_stops_no_other(stand: Stand) -> None:
+    stand.rig.assign(0, 1)
+    stand.kafka.refuse = lambda records: any(one.value == b"huge" for one in records)
+    async with running(stand):
+        stand.park("huge", 0)
+        stand.park("B", 1)
+        await until(lambda: stand.rig.committable(number=1) == 1)
+    assert stand.rig.committable(number=0) == 0
+    assert "cannot park in ecdp-parked: too large" in (stand.rig.state.stats.last_error or "")
+    assert [values for values, _, _ in stand.kafka.written] == [[b"B"]]
+
+
+async def test_what_could_not_be_parked_is_parked_when_it_can_be(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commits_module, "_PARK_AGAIN", 0.01)
+    stand.kafka.refuse = lambda _: True
+    async with running(stand):
+        stand.park("A")
+        await until(lambda: stand.rig.state.stats.last_error)
+        stand.kafka.refuse = lambda _: False
+        await until(lambda: stand.rig.committable() == 1)
+
+
+async def test_a_commit_that_fails_is_made_again(stand: Stand) -> None:
+    stand.kafka.failure = KafkaFailed("coordinator moves")
+    stand.rig.state.finish(stand.rig.entry("A"))
+    async with running(stand):
+        await asyncio.sleep(0.05)
+        stand.kafka.failure = None
+        await until(lambda: stand.kafka.plain)
+    assert stand.kafka.plain[0][AT][0] == 1
+
+
+async def test_settling_waits_for_what_is_queued_and_under_way(stand: Stand) -> None:
+    stand.kafka.gate.clear()
+    async with running(stand):
+        stand.park("A")
+        await settled()
+        settling = asyncio.create_task(stand.commits.settled())
+        await asyncio.sleep(0.02)
+        assert not settling.done()
+        stand.kafka.gate.set()
+        await asyncio.wait_for(settling, 5)
+    assert stand.rig.committable() == 1
+
+
+async def test_a_release_does_not_wait_for_a_plain_commit_that_nobody_obeys(stand: Stand) -> None:
+    stand.rig.state.finish(stand.rig.entry("A"))
+    stand.kafka.gate.clear()
+    async with running(stand):
+        await until(lambda: stand.kafka.under_way)
+        stand.commits.releasing()
+        await asyncio.wait_for(stand.commits.settled(), 5)
+        stand.kafka.gate.set()
+    assert stand.kafka.plain == []
+
+
+async def test_a_transaction_that_ends_after_the_partitions_went_finishes_nothing(stand: Stand) -> None:
+    stand.kafka.gate.clear()
+    async with running(stand):
+        stand.park("A")
+        await until(lambda: stand.kafka.under_way)
+        stand.queue.forget()
+        stand.rig.assign(0, epoch=2)
+        stand.kafka.gate.set()
+        await until(lambda: stand.kafka.written)
+        await settled()
+    assert stand.rig.committable() == 0
+    assert stand.rig.state.shards[0].fences == {}
+
+
+async def test_transactions_come_at_a_pace(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker makes one wait for the end of the former: what is queued meanwhile goes with the next, all of it."""
+    monkeypatch.setattr(commits_module, "_PAUSE", 1e12)
+    monkeypatch.setattr(commits_module, "COMMIT_EVERY", 3_600.0)
+    async with running(stand):
+        stand.park("A:1")
+        async with asyncio.timeout(5):
+            while not stand.kafka.written:  # noqa: ASYNC110 - what is awaited is a state
+                await asyncio.sleep(0.001)
+        stand.park("A:2")
+        await settled()
+    assert len(stand.kafka.written) == 1
+    assert len(stand.queue.take([0])) == 1
+
+
+async def test_what_finishes_in_a_pause_is_committed_without_waiting_for_its_end(stand: Stand) -> None:
+    """A SIGKILL would repeat it."""
+    stand.park("A")
+    stand.rig.state.finish(stand.rig.entry("B"))
+    stand.commits._park_at = float("inf")
+    async with running(stand):
+        await until(lambda: stand.kafka.plain)
+    offset, text = stand.kafka.plain[0][AT]
+    assert 1 in (Finished.parse(offset, text) or ())
+    assert not stand.kafka.written
+
+
+async def test_settling_waits_for_no_pause(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commits_module, "_PAUSE", 1e12)
+    monkeypatch.setattr(commits_module, "COMMIT_EVERY", 3_600.0)
+    async with running(stand):
+        stand.park("A:1")
+        await until(lambda: stand.kafka.written)
+        stand.park("A:2")
+        await settled()
+        await asyncio.wait_for(stand.commits.settled(), 5)
+    assert [values for values, _, _ in stand.kafka.written] == [[b"A:1"], [b"A:2"]]
+
+
+async def test_what_one_transaction_cannot_take_goes_at_once_with_the_next(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commits_module, "_PAUSE", 1e12)
+    monkeypatch.setattr(commits_module, "COMMIT_EVERY", 3_600.0)
+    monkeypatch.setattr(parking_module, "MOST_TOGETHER", 2)
+    for number in range(6):
+        stand.park(f"A:{number}")
+    async with running(stand):
+        await until(lambda: not stand.queue.numbers)
+    assert [len(values) for values, _, _ in stand.kafka.written] == [2, 2, 2]
+
+
+async def test_what_cannot_be_parked_makes_the_others_no_hastier(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its queue grows beyond a transaction's size; theirs are as short as ever."""
+    monkeypatch.setattr(commits_module, "_PAUSE", 1e12)
+    monkeypatch.setattr(commits_module, "COMMIT_EVERY", 3_600.0)
+    monkeypatch.setattr(parking_module, "MOST_TOGETHER", 2)
+    stand.rig.assign(0, 1)
+    stand.kafka.refuse = lambda records: any(one.at.number == 0 for one in records)
+    for order in "ABC":
+        stand.park(order)
+    stand.park("D", number=1)
+    async with running(stand):
+        await until(lambda: stand.kafka.written)
+        stand.park("E", number=1)
+        await settled()
+    assert [values for values, _, _ in stand.kafka.written] == [[b"D"]]

@@ -1,0 +1,237 @@
+"""From fetched batches into lanes: nothing before the fences are known, nothing past what it must wait for."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from tests.support.sink_rig import CREATED, STATUS, TOPICS, Rig, make_rig, settled
+from workers.app.sink.intake import Intake, cost
+from workers.core.consume.commit_metadata import Finished
+from workers.core.consume.lanes import Entry
+from workers.core.consume.start_position import Start, Stop
+from workers.core.record import Partition, Record
+from workers.edges.kafka.owner import Assignment, Batch, Fetched
+
+C, S = Partition(CREATED, 0), Partition(STATUS, 0)
+
+
+class Stand:
+    """An intake with one partition number of both topics, both begun."""
+
+    def __init__(self, **spec: Any) -> None:
+        self.rig: Rig = make_rig(**spec)
+        self.undecodable: list[tuple[Entry, str]] = []
+        self.intake = Intake(
+            self.rig.state,
+            cast("Any", self.rig.codec),
+            park_undecodable=lambda entry, why: self.undecodable.append((entry, why)),
+            pump=lambda: None,
+            commit_soon=lambda: None,
+        )
+        self.intake.assigned(Assignment(1, frozenset([C, S]), "generation 1"))
+
+    def begin(self, *, finished: Finished | None = None, start: int = 0, loaded: bool = True) -> None:
+        for at in (C, S):
+            self.intake.begun(1, at, Start(start, finished))
+        if loaded:
+            self.load()
+
+    def load(self) -> None:
+        """Every parked order is known."""
+        for shard in self.rig.state.shards.values():
+            shard.fences_loaded = True
+            self.intake.loaded(shard)
+
+    def fetch(self, *records: Record, ends: dict[Partition, int] | None = None, epoch: int = 1) -> None:
+        """One hand-over; each topic's position is after its last record."""
+        batches = []
+        for at in (C, S):
+            own = [record for record in records if record.at == at]
+            if own:
+                batches.append(Batch(at, own, own[-1].offset + 1))
+        known = {C: 0, S: 0} | {batch.at: batch.position for batch in batches}
+        self.intake.fetched(Fetched(epoch, batches, ends or known, {}))
+
+    def reach(self, at: Partition, position: int) -> None:
+        self.intake.fetched(Fetched(1, [Batch(at, [], position)], {}, {}))
+
+    def taken(self) -> list[tuple[str, bytes | None]]:
+        """What would be sent now, in its order."""
+        found = []
+        while (lane := self.rig.state.lanes.take()) is not None:
+            head = self.rig.state.lanes.finish(lane)
+            found.append((head.record.topic, head.record.value))
+        return found
+
+
+@pytest.fixture
+def stand() -> Stand:
+    return Stand()
+
+
+def test_nothing_goes_before_the_fences_are_known(stand: Stand) -> None:
+    stand.begin(loaded=False)
+    stand.fetch(stand.rig.record("A"))
+    assert stand.taken() == []
+    stand.load()
+    assert stand.taken() == [(STATUS, b"A")]
+
+
+def test_a_status_waits_for_the_other_topic_to_be_read_up_to_its_stamp(stand: Stand) -> None:
+    stand.begin()
+    status = stand.rig.record("A:paid", ms=1)
+    stand.fetch(status, ends={C: 1, S: 1})
+    assert stand.taken() == []
+    paused, awaited = stand.intake.fetch_only()
+    assert not paused
+    assert awaited == {C}
+    stand.fetch(stand.rig.record("A:placed", CREATED, ms=0), ends={C: 1, S: 1})
+    assert stand.taken() == [(CREATED, b"A:placed"), (STATUS, b"A:paid")]
+
+
+def test_what_is_no_record_on_the_other_topic_is_waited_for_by_position(stand: Stand) -> None:
+    stand.begin()
+    stand.fetch(stand.rig.record("A"), ends={C: 3, S: 1})
+    assert stand.taken() == []
+    stand.reach(C, 3)
+    assert stand.taken() == [(STATUS, b"A")]
+
+
+def test_a_side_that_cannot_be_fetched_is_passed_after_its_wait_and_counted() -> None:
+    stand = Stand(merge_wait="10s")
+    stand.intake.begun(1, S, Start(0))
+    stand.load()
+    stand.intake.stopped(1, C, Stop("expired"))
+    stand.fetch(stand.rig.record("A"), ends={S: 1})
+    stand.intake.fill()
+    assert stand.taken() == []
+    stand.rig.now[0] += 10
+    stand.intake.fill()
+    assert stand.taken() == [(STATUS, b"A")]
+    assert stand.rig.state.stats.passed_unreachable == 1
+
+
+def test_a_stopped_partition_is_said_with_what_to_do(stand: Stand) -> None:
+    stand.intake.begun(1, C, Stop("records 2 to 4 expired before they were read"))
+    said = stand.rig.state.stats.last_error or ""
+    assert "order-created/0 stopped: records 2 to 4 expired" in said
+    assert "relay offsets ecdp-sink --to" in said
+
+
+def test_what_finished_under_the_former_owner_is_not_sent_again_and_what_may_be_is_counted(stand: Stand) -> None:
+    finished = Finished(0, 3, (0, 2), (1, 3))  # 1 is done, 0 and 2 are not
+    stand.begin(finished=finished)
+    stand.fetch(*(stand.rig.record(order) for order in "ABCD"))
+    assert stand.taken() == [(STATUS, b"A"), (STATUS, b"C"), (STATUS, b"D")]
+    assert stand.rig.state.stats.repeated == 2, "beyond its metadata the former owner may have sent nothing"
+
+
+def test_tombstones_are_recorded_skips(stand: Stand) -> None:
+    stand.begin()
+    stand.fetch(Record(STATUS, 0, 0, 0, b"A", None))
+    assert stand.rig.state.stats.skipped == {"tombstone": 1}
+    assert stand.rig.committable() == 1
+    assert stand.rig.state.shards[0].held()[S].records == 0
+
+
+@pytest.mark.parametrize("key", [None, b"B", b"\xff"])
+def test_the_values_order_counts_whatever_the_key_says(stand: Stand, key: bytes | None) -> None:
+    stand.begin()
+    stand.fetch(Record(STATUS, 0, 0, 0, key, b"A"))
+    assert "A" in stand.rig.state.lanes
+    assert stand.rig.state.stats.key_mismatches == 1
+
+
+def test_what_cannot_be_decoded_goes_with_its_keys_order_or_is_parked_at_once(stand: Stand) -> None:
+    stand.begin()
+    stand.fetch(Record(STATUS, 0, 0, 0, b"A", b"!"), Record(STATUS, 0, 1, 0, None, b"!"))
+    assert "A" in stand.rig.state.lanes
+    ((entry, why),) = stand.undecodable
+    assert (entry.order_id, entry.record.offset, why) == ("", 1, "begins wrong")
+
+
+async def test_an_unknown_schema_is_asked_for_and_nothing_passes_meanwhile(stand: Stand) -> None:
+    stand.begin()
+    stand.fetch(stand.rig.record("?A"), stand.rig.record("B"))
+    assert stand.taken() == []
+    await settled()
+    assert stand.rig.codec.asked == [42]
+    assert stand.taken() == [(STATUS, b"?A"), (STATUS, b"B")]
+
+
+def test_an_order_in_two_partitions_is_counted(stand: Stand) -> None:
+    rig = stand.rig
+    at = Partition(STATUS, 1)
+    everything = frozenset(Partition(topic, number) for topic in TOPICS for number in (0, 1))
+    stand.intake.assigned(Assignment(1, everything, "g"))
+    for partition in everything:
+        stand.intake.begun(1, partition, Start(0))
+    stand.load()
+    stand.fetch(rig.record("A"))
+    record = rig.record("A", number=1)
+    ends = dict.fromkeys(everything, 0)
+    stand.intake.fetched(Fetched(1, [Batch(at, [record], 1)], ends, {}))
+    assert rig.state.stats.two_partitions == 1
+
+
+def test_news_of_an_earlier_assignment_is_ignored(stand: Stand) -> None:
+    stand.begin()
+    stand.fetch(stand.rig.record("A"), epoch=0)
+    stand.intake.begun(0, C, Start(99))
+    stand.intake.stopped(0, C, Stop("old"))
+    stand.intake.lost(0)
+    assert stand.taken() == []
+    assert stand.rig.state.shards[0].stopped == {}
+    assert stand.rig.state.assignment is not None
+
+
+def test_forgetting_empties_the_lanes_but_for_what_is_in_flight(stand: Stand) -> None:
+    stand.begin()
+    stand.fetch(*(stand.rig.record(order) for order in ("A:1", "A:2", "B")))
+    lane = stand.rig.state.lanes.take()
+    stand.intake.forget()
+    assert len(stand.rig.state.lanes) == 1
+    assert lane is not None
+    assert [entry.record.value for entry in lane.queue] == [b"A:1"]
+    assert (stand.rig.state.shards, stand.rig.state.assignment) == ({}, None)
+
+
+def test_over_the_bound_partitions_pause_but_never_the_one_that_is_waited_for() -> None:
+    stand = Stand(max_unfinished=10)
+    stand.begin()
+    stand.fetch(*(stand.rig.record(f"A-{n}") for n in range(12)), ends={C: 5, S: 12})
+    paused, awaited = stand.intake.fetch_only()
+    assert paused == {S}
+    assert awaited == {C}
+
+
+def test_memory_is_bounded_in_bytes_too() -> None:
+    stand = Stand(max_unfinished_bytes="10KiB")
+    stand.begin()
+    stand.fetch(stand.rig.record("A:" + "x" * 11_000))
+    assert stand.intake.fetch_only()[0] == {S}
+    stand.rig.state.finish(stand.rig.state.lanes.take().queue[0])  # type: ignore[union-attr]
+    assert stand.intake.fetch_only()[0] == frozenset()
+
+
+def test_a_partition_whose_finished_records_no_longer_fit_the_metadata_pauses_until_they_do() -> None:
+    stand = Stand(max_unfinished=1_000_000, max_unfinished_bytes="4GiB")
+    stand.begin()
+    count = 60_000
+    stand.fetch(*(Record(STATUS, 0, offset, 0, b"A", b"A") for offset in range(count)))
+    ledger = stand.rig.state.shards[0].ledgers[S]
+    for offset in range(1, count, 2):
+        ledger.finish(offset)
+    stand.intake.look_for_overfull()
+    assert stand.intake.fetch_only()[0] == {S}
+    for offset in range(0, count, 2):
+        ledger.finish(offset)
+    stand.intake.look_for_overfull()
+    assert stand.intake.fetch_only()[0] == frozenset()
+
+
+def test_a_records_cost_counts_its_bytes() -> None:
+    small, large = Record(STATUS, 0, 0, 0, b"k", b"v"), Record(STATUS, 0, 0, 0, b"k", b"v" * 1001)
+    assert cost(large) - cost(small) >= 1000

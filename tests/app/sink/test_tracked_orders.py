@@ -1,0 +1,166 @@
+"""What a sink remembers of an order at the vendor: written as a row, read back, and forgotten with its tombstone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.sink_rig import CREATED, Rig, make_rig
+from workers.app.sink.shard import Shard
+from workers.app.sink.tracked_orders import TrackedRows, Tracking
+from workers.core.delivery.tracked_order import Mark, Tracked
+from workers.core.poll.compacted_rows import REPEATS, SETTLES
+from workers.core.record import Record
+from workers.edges.avro.codec import Codec
+from workers.edges.avro.schema_files import load_topic
+from workers.edges.kafka.transactions import Outgoing
+
+TOPIC = "ecourier-tracked-orders"
+SCHEMA = Path(__file__).parents[3] / f"schemas/{TOPIC}.avsc"
+MARK = Mark("OR-A", "hash-1")
+
+
+@pytest.fixture
+def codec() -> Codec:
+    return Codec({TOPIC: load_topic(TOPIC, SCHEMA)}, lambda: 0.0)
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return make_rig()
+
+
+@pytest.fixture
+def shard(rig: Rig) -> Shard:
+    rig.state.shards[0].tracked_loaded = False
+    return rig.state.shards[0]
+
+
+@pytest.fixture
+def tracking(codec: Codec, rig: Rig) -> Tracking:
+    return Tracking(codec, TOPIC, lambda: int(rig.now[0] * 1000))
+
+
+class Reading:
+    """The rows of one shard; `read` returns when all of them have been taken in."""
+
+    def __init__(self, codec: Codec, shard: Shard) -> None:
+        self.failures: list[Exception] = []
+        self._shard = shard
+        self._done = asyncio.Event()
+        self.rows = TrackedRows(codec, {0: shard}, lambda _: self._done.set(), self.failures.append)
+
+    async def read(self, *rows: Outgoing | Record | None) -> dict[str, Tracked]:
+        """None: the tombstone of order A, which settles whatever lies before it."""
+        self.rows.rows(0, [row if isinstance(row, Record) else _record(at, row) for at, row in enumerate(rows)])
+        self._done.clear()
+        self.rows.loaded(0)
+        await asyncio.wait_for(self._done.wait(), 5)
+        return self._shard.tracked
+
+
+@pytest.fixture
+async def reading(codec: Codec, shard: Shard) -> AsyncIterator[Reading]:
+    made = Reading(codec, shard)
+    yield made
+    made.rows.close()
+    assert made.failures == []
+
+
+def _record(offset: int, row: Outgoing | None) -> Record:
+    return Record(TOPIC, 0, offset, 0, b"OR-A" if row is None else row.key, row.value if row else None)
+
+
+async def test_what_was_written_is_what_the_next_owner_reads(
+    tracking: Tracking, rig: Rig, shard: Shard, reading: Reading
+) -> None:
+    row = tracking.remember(shard, rig.entry("A", CREATED), MARK)
+    (written,) = shard.tracked.values()
+    shard.tracked.clear()
+    assert await reading.read(row) == {"A": written}
+    assert (written.order_number, written.content_hash, written.since_ms) == ("OR-A", "hash-1", 1_000_000)
+
+
+def test_a_cancellation_keeps_when_the_order_was_first_delivered(tracking: Tracking, rig: Rig, shard: Shard) -> None:
+    tracking.remember(shard, rig.entry("A", CREATED), MARK)
+    rig.now[0] += 5
+    tracking.remember(shard, rig.entry("A"), replace(MARK, canceled=True))
+    kept = shard.tracked["A"]
+    assert (kept.since_ms, kept.canceled_at_ms) == (1_000_000, 1_005_000)
+
+
+async def test_a_tombstone_forgets_the_order_whoever_wrote_its_row(
+    tracking: Tracking, rig: Rig, shard: Shard, reading: Reading
+) -> None:
+    """Rows of our own come back too: without their numbers the memory of finished orders would grow for ever."""
+    shard.tracked_loaded = True
+    row = tracking.remember(shard, rig.entry("A", CREATED), MARK)
+    assert set(await reading.read(row)) == {"A"}
+    assert await reading.read(None) == {}
+
+
+def _settles(offset: int, settled: int) -> Record:
+    return Record(TOPIC, 0, offset, 0, b"OR-A", None, ((SETTLES, str(settled).encode()),))
+
+
+def _again(offset: int, row: Outgoing, first: int) -> Record:
+    return Record(TOPIC, 0, offset, 0, row.key, row.value, ((REPEATS, str(first).encode()),))
+
+
+async def test_a_tombstone_for_an_older_row_does_not_forget_a_newer_one(
+    tracking: Tracking, rig: Rig, shard: Shard, reading: Reading
+) -> None:
+    """The poller ends what it knows of, while the order is saved anew."""
+    first = tracking.remember(shard, rig.entry("A", CREATED), MARK)
+    second = tracking.remember(shard, rig.entry("A", CREATED), replace(MARK, content_hash="hash-2"))
+    shard.tracked.clear()
+    assert (await reading.read(first, second, _settles(2, 0)))["A"].content_hash == "hash-2"
+    shard.tracked_loaded = True
+    assert (await reading.read(_settles(3, 0)))["A"].content_hash == "hash-2"
+    assert await reading.read(_settles(4, 1)) == {}
+
+
+async def test_a_mark_whose_row_is_still_on_its_way_is_not_forgotten(
+    tracking: Tracking, rig: Rig, shard: Shard, reading: Reading
+) -> None:
+    shard.tracked_loaded = True
+    first = tracking.remember(shard, rig.entry("A", CREATED), MARK)
+    second = tracking.remember(shard, rig.entry("A", CREATED), replace(MARK, content_hash="hash-2"))
+    assert (await reading.read(first, _settles(1, 0)))["A"].content_hash == "hash-2"
+    assert (await reading.read(_record(2, second)))["A"].content_hash == "hash-2"
+
+
+async def test_a_row_that_was_put_back_does_not_replace_a_newer_one(
+    tracking: Tracking, rig: Rig, shard: Shard, reading: Reading
+) -> None:
+    first = tracking.remember(shard, rig.entry("A", CREATED), MARK)
+    second = tracking.remember(shard, rig.entry("A", CREATED), replace(MARK, content_hash="hash-2"))
+    shard.tracked.clear()
+    rows = [_record(4, first), _settles(5, 1), _record(6, second), _again(7, first, 4)]
+    assert (await reading.read(*rows))["A"].content_hash == "hash-2"
+
+
+async def test_a_row_that_was_put_back_is_all_that_compaction_left(
+    tracking: Tracking, rig: Rig, shard: Shard, reading: Reading
+) -> None:
+    first = tracking.remember(shard, rig.entry("A", CREATED), MARK)
+    shard.tracked.clear()
+    assert set(await reading.read(_again(7, first, 4))) == {"A"}
+    assert await reading.read(_settles(8, 4)) == {}
+
+
+async def test_reading_that_breaks_off_is_told(shard: Shard) -> None:
+    """Its orders would wait for ever, and nobody would know."""
+
+    class Broken:
+        def decode_any(self, topic: str, value: bytes) -> None:  # noqa: ARG002
+            raise ZeroDivisionError
+
+    told: asyncio.Queue[Exception] = asyncio.Queue()
+    rows = TrackedRows(Broken(), {0: shard}, lambda _: None, told.put_nowait)  # type: ignore[arg-type]
+    rows.rows(0, [Record(TOPIC, 0, 0, 0, b"OR-A", b"?")])
+    assert isinstance(await asyncio.wait_for(told.get(), 5), ZeroDivisionError)

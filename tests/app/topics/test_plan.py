@@ -1,0 +1,119 @@
+"""What `relay topics` would do, decided from facts alone."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.ecdp_only import ECDP_ONLY
+from workers.app.config.topology import Topology
+from workers.app.config.topology_load import load_topology
+from workers.app.topics.plan import Change, Facts, Verdict, plan, wanted
+from workers.edges.kafka.admin import TopicState
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def topology(tmp_path_factory: pytest.TempPathFactory) -> Topology:
+    file = tmp_path_factory.mktemp("plan") / "topics.yaml"
+    file.write_text(ECDP_ONLY)
+    shutil.copytree(ROOT / "schemas", file.parent / "schemas")
+    return load_topology(file, {})
+
+
+@pytest.fixture
+def there(topology: Topology) -> dict[str, TopicState]:
+    return {name: wanted(topic) for name, topic in topology.topics.items()}
+
+
+def planned(topology: Topology, there: dict[str, TopicState], *, allow: bool = False, lag: int = 0) -> list[Change]:
+    facts = Facts(topics=there, lags={sink.group: lag for sink in topology.sinks.values()})
+    return plan(topology, facts, allow_repartition=allow)
+
+
+def test_a_cluster_as_wanted_needs_nothing(topology: Topology, there: dict[str, TopicState]) -> None:
+    assert planned(topology, there) == []
+
+
+def test_what_topics_yaml_does_not_name_is_left_alone(topology: Topology, there: dict[str, TopicState]) -> None:
+    there["other"] = TopicState(name="other", partitions=1, replication_factor=1)
+    config = {**there["order-created"].config, "segment.bytes": "1"}
+    there["order-created"] = replace(there["order-created"], config=config)
+    assert planned(topology, there) == []
+
+
+def test_a_missing_topic_is_created(topology: Topology, there: dict[str, TopicState]) -> None:
+    del there["order-status"]
+    (change,) = planned(topology, there)
+    assert (change.topic, change.key, change.verdict) == ("order-status", "topic", Verdict.APPLY)
+
+
+def test_each_configuration_value_is_a_change_of_its_own(topology: Topology, there: dict[str, TopicState]) -> None:
+    config = {**there["ecdp-parked"].config, "retention.ms": "604800000"}
+    there["ecdp-parked"] = replace(there["ecdp-parked"], config=config)
+    assert planned(topology, there) == [Change("ecdp-parked", "retention.ms", "604800000", "-1")]
+
+
+def test_fewer_partitions_are_impossible_and_say_so(topology: Topology, there: dict[str, TopicState]) -> None:
+    there = {name: replace(topic, partitions=24) for name, topic in there.items()}
+    changes = planned(topology, there, allow=True)
+    assert {change.verdict for change in changes} == {Verdict.IMPOSSIBLE}
+    assert all("cannot take partitions away" in change.reason for change in changes)
+
+
+def test_another_replication_factor_is_never_ok(topology: Topology, there: dict[str, TopicState]) -> None:
+    there["order-created"] = replace(there["order-created"], replication_factor=2)
+    (change,) = planned(topology, there)
+    assert change.verdict is Verdict.IMPOSSIBLE
+    assert "kafka-reassign-partitions" in change.reason
+
+
+def test_in_sync_replicas_are_never_raised_beyond_those_that_exist(
+    topology: Topology, there: dict[str, TopicState]
+) -> None:
+    """Nobody could write to the topic any more."""
+    config = {**there["order-created"].config, "min.insync.replicas": "1"}
+    there["order-created"] = replace(there["order-created"], replication_factor=1, config=config)
+    assert {change.verdict for change in planned(topology, there)} == {Verdict.IMPOSSIBLE}
+
+
+def test_the_partitions_of_parked_orders_are_never_raised_nor_are_those_beside_them(
+    topology: Topology, there: dict[str, TopicState]
+) -> None:
+    """All of a sink's topics or none: with unequal counts its orders lose their sequence."""
+    there = {name: replace(topic, partitions=6) for name, topic in there.items()}
+    changes = planned(topology, there, allow=True)
+    assert len(changes) == len(there)
+    assert {change.verdict for change in changes} == {Verdict.IMPOSSIBLE}
+
+
+def fresh_sink(there: dict[str, TopicState]) -> dict[str, TopicState]:
+    """Sources that were there before the sinks: nothing is parked yet, and nothing remembered."""
+    return {name: replace(topic, partitions=6) for name, topic in there.items() if name.startswith("order-")}
+
+
+def test_partitions_are_raised_only_when_asked_to(topology: Topology, there: dict[str, TopicState]) -> None:
+    changes = [change for change in planned(topology, fresh_sink(there)) if change.key == "partitions"]
+    assert {change.verdict for change in changes} == {Verdict.ALLOW}
+    changes = planned(topology, fresh_sink(there), allow=True)
+    assert {change.verdict for change in changes} == {Verdict.APPLY}
+
+
+def test_partitions_are_not_raised_while_the_group_has_records_to_go(
+    topology: Topology, there: dict[str, TopicState]
+) -> None:
+    changes = [c for c in planned(topology, fresh_sink(there), allow=True, lag=3) if c.key == "partitions"]
+    assert {change.verdict for change in changes} == {Verdict.IMPOSSIBLE}
+    assert all("3 records to go" in change.reason for change in changes)
+
+
+def test_a_schema_is_registered_unless_it_hurts_somebody(topology: Topology, there: dict[str, TopicState]) -> None:
+    facts = Facts(topics=there, unregistered=("order-created", "order-status"), broken={"order-status": "it hurts"})
+    assert plan(topology, facts, allow_repartition=False) == [
+        Change("order-created", "schema", "not registered", "registered"),
+        Change("order-status", "schema", "not registered", "registered", Verdict.IMPOSSIBLE, "it hurts"),
+    ]

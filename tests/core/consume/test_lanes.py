@@ -1,0 +1,287 @@
+"""One record of an order in flight at a time, the rest in sequence; no lane is ever forgotten."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from workers.core.consume.lanes import Entry, Lane, Lanes, LaneState
+from workers.core.consume.ledger import Ledger
+from workers.core.record import Record
+
+FOREVER = 1e12
+ORDERS = st.sampled_from(["a", "b", "c"])
+ADDS = st.lists(st.tuples(ORDERS, st.booleans(), st.integers(0, 1)), min_size=1, max_size=6)
+LANDINGS = st.lists(st.sampled_from(["finish", "again", "wait", "unknown", "unknown"]), min_size=1, max_size=3)
+
+
+def entry(order: str, offset: int = 0, *, opens: bool = False, ledger: Ledger | None = None) -> Entry:
+    record = Record("t", 0, offset, 0, order.encode(), None)
+    return Entry(record, order, opens, ledger or Ledger(0), size=1)
+
+
+class LanesMachine(RuleBasedStateMachine):
+    """Against one plain list of entries for each order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lanes = Lanes()
+        self.ledgers = [Ledger(0) for _ in range(2)]
+        self.model: dict[str, list[Entry]] = {}
+        self.ahead: set[Entry] = set()  # creates that overtook
+        self.flights: dict[str, Lane] = {}
+        self.waits: dict[str, float] = {}
+        self.now = 0.0
+        self.count = 0
+
+    @initialize(adds=ADDS)
+    def begin(self, adds: list[tuple[str, bool, int]]) -> None:
+        self.add(adds)
+        self.take(3)
+
+    @rule(adds=ADDS)
+    def add(self, adds: list[tuple[str, bool, int]]) -> None:
+        for order, opens, ledger in adds:
+            self.count += 1
+            one = entry(order, self.count, opens=opens, ledger=self.ledgers[ledger])
+            self.lanes.add(one)
+            self.model.setdefault(order, []).append(one)
+            self.overtake(order)
+
+    def overtake(self, order: str) -> None:
+        """A create passes statuses that wait for it: only while they wait, and only those."""
+        queue = self.model[order]
+        create = next((one for one in queue if one.opens), None)
+        if order in self.waits and create is not None and queue[0].unknown_order_since is not None:
+            queue.remove(create)
+            queue.insert(0, create)
+            self.ahead.add(create)
+            del self.waits[order]
+
+    @rule(most=st.integers(1, 3))
+    def take(self, most: int) -> None:
+        for _ in range(most):
+            ready = set(self.model) - set(self.flights) - set(self.waits)
+            lane = self.lanes.take()
+            if lane is None:
+                assert not ready
+                return
+            assert lane.order_id in ready, "never two records of one order in flight"
+            earliest = min(self.model[lane.order_id], key=lambda one: one.record.offset)
+            assert lane.queue[0] is earliest or lane.queue[0] in self.ahead
+            self.flights[lane.order_id] = lane
+
+    @precondition(lambda self: self.flights)
+    @rule(landings=LANDINGS, seconds=st.integers(0, 60))
+    def land(self, landings: list[str], seconds: int) -> None:
+        """Flights end in the order of their lanes' names, which is any order of departure."""
+        for landing, order in zip(landings, sorted(self.flights), strict=False):
+            lane = self.flights.pop(order)
+            if landing == "finish":
+                self.finish(lane)
+            elif landing == "again":
+                self.lanes.again(lane)
+            else:
+                self.wait(lane, seconds, unknown=landing == "unknown")
+
+    @rule(seconds=st.integers(1, 60), unknown=st.booleans())
+    def take_and_wait(self, seconds: int, unknown: bool) -> None:
+        self.take(3)
+        self.land(["unknown" if unknown else "wait"] * 3, seconds)
+
+    def finish(self, lane: Lane) -> None:
+        queue = self.model[lane.order_id]
+        assert self.lanes.finish(lane) is queue.pop(0)
+        if not queue:
+            del self.model[lane.order_id]
+
+    def wait(self, lane: Lane, seconds: int, *, unknown: bool) -> None:
+        head = lane.queue[0]
+        if unknown and not head.opens:
+            head.unknown_order_since = self.now
+        elif head.first_failed_at is None:
+            head.first_failed_at = self.now
+        self.waits[lane.order_id] = self.now + seconds
+        self.lanes.wait(lane, self.now + seconds)
+        self.overtake(lane.order_id)
+
+    @rule(seconds=st.integers(0, 8))
+    def wake(self, seconds: int) -> None:
+        self.now += seconds
+        self.lanes.wake(self.now)
+        self.waits = {order: due for order, due in self.waits.items() if due > self.now}
+
+    @rule(decide=st.booleans())
+    def wake_or_decide_on_one(self, decide: bool) -> None:
+        if decide:
+            self.decide_on_the_longest_waiting()
+        else:
+            self.wake_one()
+
+    def wake_one(self) -> None:
+        before = self.lanes.ready
+        self.lanes.wake_one()
+        assert self.lanes.ready == before + bool(self.waits)
+        woken = [lane.order_id for lane in self.lanes if lane.state is LaneState.READY and lane.order_id in self.waits]
+        for order in woken:
+            assert self.waits.pop(order) <= min(self.waits.values(), default=FOREVER), "the first due"
+
+    def decide_on_the_longest_waiting(self) -> None:
+        lane = self.lanes.oldest_waiting()
+        if lane is None:
+            assert not self.waits
+            return
+        since = {order: self.model[order][0].waiting_since for order in self.waits}
+        assert since[lane.order_id] == min(at for at in since.values() if at is not None)
+        self.lanes.take_waiting(lane)
+        del self.waits[lane.order_id]
+        self.flights[lane.order_id] = lane
+
+    @rule(gone=st.sampled_from([{0}, {1}, {0, 1}]))
+    def drop(self, gone: set[int]) -> None:
+        """Partitions are revoked: only what is in flight stays of them."""
+        ledgers = frozenset(self.ledgers[number] for number in gone)
+        self.lanes.drop(ledgers)
+        for order, queue in list(self.model.items()):
+            head = queue[0]
+            flying = order in self.flights
+            queue[:] = [one for one in queue if one.ledger not in ledgers or (flying and one is head)]
+            if not queue:
+                del self.model[order]
+            if not queue or queue[0] is not head:
+                self.waits.pop(order, None)
+        for number in gone:
+            self.ledgers[number] = Ledger(0)
+
+    @invariant()
+    def each_lane_is_as_the_plain_list(self) -> None:
+        assert {lane.order_id: list(lane.queue) for lane in self.lanes} == self.model
+        assert len(self.lanes) == len(self.model)
+        for order in "abc":
+            lane = self.lanes.get(order)
+            assert (order in self.lanes) == (order in self.model) == (lane is not None)
+
+    @invariant()
+    def its_counters_are_a_recount(self) -> None:
+        states = {lane.order_id: lane.state for lane in self.lanes}
+        assert self.lanes.busy == sum(state is LaneState.BUSY for state in states.values()) == len(self.flights)
+        assert self.lanes.ready == sum(state is LaneState.READY for state in states.values())
+        assert {order for order, state in states.items() if state is LaneState.WAITING} == set(self.waits)
+        assert self.lanes.waiting_records == sum(len(self.model[order]) for order in self.waits)
+        assert self.lanes.next_due() == min(self.waits.values(), default=None)
+
+    def teardown(self) -> None:
+        """Nothing is stranded: with time and deliveries everything goes."""
+        for flight in self.flights.values():
+            self.lanes.finish(flight)
+        self.lanes.wake(FOREVER)
+        while lane := self.lanes.take():
+            self.lanes.finish(lane)
+        assert not len(self.lanes)
+        assert (self.lanes.busy, self.lanes.ready, self.lanes.waiting_records) == (0, 0, 0)
+        assert self.lanes.next_due() is None
+
+
+LanesMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=30)
+TestLanes = LanesMachine.TestCase
+
+
+def taken(lanes: Lanes) -> Lane:
+    lane = lanes.take()
+    assert lane is not None
+    return lane
+
+
+def waiting_for_its_create(lanes: Lanes) -> Entry:
+    status = entry("a", 1)
+    lanes.add(status)
+    lane = taken(lanes)
+    status.unknown_order_since = 0.0
+    lanes.wait(lane, 60.0)
+    return status
+
+
+def test_a_create_overtakes_the_statuses_that_wait_for_it() -> None:
+    lanes = Lanes()
+    status = waiting_for_its_create(lanes)
+    later, create = entry("a", 2), entry("a", 3, opens=True)
+    lanes.add(later)
+    lanes.add(create)
+    assert [lanes.finish(taken(lanes)) for _ in range(3)] == [create, status, later]
+
+
+def test_a_create_that_came_while_the_status_was_in_flight_overtakes_it_as_soon_as_it_waits() -> None:
+    lanes = Lanes()
+    status, create = entry("a", 1), entry("a", 2, opens=True)
+    lanes.add(status)
+    lane = taken(lanes)
+    lanes.add(create)
+    status.unknown_order_since = 0.0
+    lanes.wait(lane, 60.0)
+    assert lanes.finish(taken(lanes)) is create
+
+
+def test_a_create_does_not_overtake_a_status_that_only_failed() -> None:
+    lanes = Lanes()
+    status, create = entry("a", 1), entry("a", 2, opens=True)
+    lanes.add(status)
+    lanes.wait(taken(lanes), 60.0)
+    lanes.add(create)
+    assert lanes.take() is None
+    lanes.wake(60.0)
+    assert lanes.finish(taken(lanes)) is status
+
+
+@pytest.mark.parametrize("due", [60.0, 30.0])
+def test_an_old_wait_does_not_wake_a_lane_that_waits_anew(due: float) -> None:
+    lanes = Lanes()
+    waiting_for_its_create(lanes)
+    lanes.add(entry("a", 2, opens=True))
+    lanes.wait(taken(lanes), 100.0)
+    lanes.wake(due)
+    assert lanes.ready == 0
+    assert lanes.next_due() == 100.0
+
+
+def test_a_lane_stays_closed_for_a_new_owner_until_the_old_flight_ended() -> None:
+    """Else the same order would be in flight twice, and the later answer could be the older record's."""
+    lanes, old = Lanes(), Ledger(0)
+    lanes.add(entry("a", 1, ledger=old))
+    lane = taken(lanes)
+    lanes.add(entry("a", 2, ledger=old))
+    lanes.drop(frozenset({old}))
+    again = entry("a", 1)
+    lanes.add(again)
+    assert lanes.take() is None
+    lanes.finish(lane)
+    assert taken(lanes).queue[0] is again
+
+
+def test_a_revoked_wait_leaves_the_next_record_ready_and_nothing_to_wake() -> None:
+    lanes, old = Lanes(), Ledger(0)
+    for order, ledger in (("a", old), ("a", None), ("b", old)):
+        lanes.add(entry(order, ledger=ledger))
+    for _ in range(2):
+        lanes.wait(taken(lanes), 60.0)
+    assert lanes.waiting_records == 3
+    lanes.drop(frozenset({old}))
+    assert (lanes.waiting_records, lanes.ready, lanes.next_due()) == (0, 1, None)
+    lanes.wake_one()
+    assert lanes.ready == 1
+    assert [lane.order_id for lane in lanes] == ["a"]
+
+
+def test_lanes_go_in_turn() -> None:
+    lanes = Lanes()
+    for order in "abc":
+        lanes.add(entry(order))
+    lanes.again(taken(lanes))
+    assert [taken(lanes).order_id for _ in range(3)] == ["b", "c", "a"]
+
+
+def test_its_repr_counts() -> None:
+    lanes = Lanes()
+    lanes.add(entry("a"))
+    assert repr(lanes) == "<Lanes 1 ready=1 busy=0 waiting_records=0>"

@@ -1,0 +1,233 @@
+"""A commit never passes an unfinished record, never moves back, and a restart repeats no more than it must."""
+
+from __future__ import annotations
+
+import sys
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from workers.core.consume.commit_metadata import METADATA_LIMIT, Finished
+from workers.core.consume.ledger import Ledger
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """A log with gaps, read by one owner after another, each dying at any moment; against plain sets of offsets."""
+
+    @initialize(start=st.integers(0, 300))
+    def begin(self, start: int) -> None:
+        self.records: list[int] = []  # every record ever fetched
+        self.done: set[int] = set()  # really finished, under any owner
+        self.committed, self.text, self.end = start, "", start
+        self.own()
+
+    def own(self) -> None:
+        """An owner starts from what was committed, and from nothing else."""
+        finished = Finished.parse(self.committed, self.text)
+        self.ledger = Ledger(self.committed, finished)
+        self.told = {one for one in self.records if finished is not None and one in finished}
+        self.known = set(self.told)  # finished, as far as this owner can know
+        self.open: set[int] = set()
+        self.next = self.committed
+
+    @rule(gaps=st.lists(st.integers(0, 3), min_size=1, max_size=40))
+    def fetch(self, gaps: list[int]) -> None:
+        """Records met before come again just as they lay; new ones lie behind gaps."""
+        for gap in gaps:
+            old = next((offset for offset in self.records if offset >= self.next), None)
+            offset = max(self.next, self.end) + gap if old is None else old
+            if old is None:
+                self.records.append(offset)
+                self.end = offset + 1
+            to_send = self.ledger.open(offset)
+            assert to_send == (offset not in self.told), "a restart repeats what is not told, and only that"
+            if to_send:
+                self.open.add(offset)
+            self.next = offset + 1
+
+    @precondition(lambda self: self.open)
+    @rule(data=st.data())
+    def finish(self, data: st.DataObject) -> None:
+        for offset in data.draw(st.lists(st.sampled_from(sorted(self.open)), max_size=30)):
+            self.ledger.finish(offset)
+            self.ledger.finish(offset)  # twice is as good as once
+            self.finished({offset})
+
+    def finished(self, offsets: set[int]) -> None:
+        self.open -= offsets
+        self.done |= offsets
+        self.known |= offsets
+
+    @precondition(lambda self: not self.records or self.next > self.records[-1])
+    @rule(markers=st.integers(0, 5))
+    def pass_what_is_no_record(self, markers: int) -> None:
+        self.next = self.end = max(self.next, self.end) + markers
+        self.ledger.reached(self.next)
+
+    @rule(data=st.data())
+    def commit(self, data: st.DataObject) -> None:
+        """With some records that finish by this very commit, as parked ones do in a transaction."""
+        also = set(data.draw(st.lists(st.sampled_from(sorted(self.open)), max_size=5))) if self.open else set()
+        offset, text = self.ledger.metadata(frozenset(also))
+        for one in also:
+            self.ledger.finish(one)
+        self.finished(also)
+        assert (offset, text) == self.ledger.metadata()
+        assert offset == self.ledger.committable
+        assert offset >= self.committed, "a commit never moves back"
+        self.committed, self.text = offset, text
+        assert self.ledger.fits
+        told = Finished.parse(offset, text)
+        assert {one for one in self.records if told and one in told} == {one for one in self.known if one >= offset}
+
+    @rule()
+    def crash(self) -> None:
+        self.own()
+
+    @invariant()
+    def no_commit_passes_an_unfinished_record(self) -> None:
+        assert all(one in self.done for one in self.records if one < self.ledger.committable)
+        assert self.ledger.committable == min(self.open, default=self.ledger.position)
+        assert self.ledger.position == self.next
+        assert self.ledger.unfinished == len(self.open)
+
+
+LedgerMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=30)
+TestLedger = LedgerMachine.TestCase
+
+
+BITMAP = (METADATA_LIMIT - len("or1b:")) // 4 * 3 * 8  # offsets that a bitmap reaches
+
+
+def ledger_of(offsets: range, unfinished: set[int]) -> Ledger:
+    ledger = Ledger(offsets.start)
+    for offset in offsets:
+        ledger.open(offset)
+        if offset not in unfinished:
+            ledger.finish(offset)
+    return ledger
+
+
+def told_by(ledger: Ledger) -> Finished:
+    offset, text = ledger.metadata()
+    assert len(text) <= METADATA_LIMIT
+    return Finished.parse(offset, text) or Finished(offset, offset, (), ())
+
+
+@pytest.mark.parametrize("newest", [1, 600, 5_000])
+def test_what_is_fetched_and_not_yet_finished_leaves_no_doubt_that_the_rest_fits(newest: int) -> None:
+    """However many are under way: only *finished* offsets beyond an unfinished one take room."""
+    offsets = range(newest + 50)
+    assert ledger_of(offsets, set(offsets)).fits
+    assert ledger_of(offsets, {0} | set(offsets[50:])).fits
+
+
+@settings(max_examples=30)
+@given(
+    seed=st.integers(),
+    count=st.integers(0, 2_000) | st.integers(23_000, 30_000),
+    share=st.floats(0, 1),
+    tail=st.integers(0, 1_000),
+)
+def test_fits_says_the_truth(seed: int, count: int, share: float, tail: int) -> None:
+    """`fits` only when a restart repeats nothing that has finished; its no is early by the fetched tail at most."""
+    choose = Random(seed).random
+    unfinished = {offset for offset in range(count) if choose() < share} | set(range(count, count + tail))
+    ledger = ledger_of(range(count + tail), unfinished)
+    told = told_by(ledger)
+    first = min(unfinished, default=count + tail)
+    missing = [offset for offset in range(first, count) if offset not in unfinished and offset not in told]
+    assert not (ledger.fits and missing)
+    assert ledger.fits or missing or count + tail - first > BITMAP
+    assert not any(offset in told for offset in unfinished)
+    assert told.end >= first
+    assert all(offset >= told.end for offset in missing), "what is cut off is the end"
+
+
+def test_far_apart_offsets_do_not_fit_and_say_so() -> None:
+    """Few unfinished records may need much room when what lies between them is long."""
+    ledger = Ledger(0)
+    for index in range(500):
+        ledger.open(index * 2**40)
+    for index in range(1, 500, 2):
+        ledger.finish(index * 2**40)
+    told = told_by(ledger)
+    assert ledger.fits == (499 * 2**40 in told)
+    assert 2**40 in told
+
+
+def test_twenty_thousand_alternating_offsets_fit() -> None:
+    ledger = ledger_of(range(20_000), set(range(0, 20_000, 2)))
+    told = told_by(ledger)
+    assert ledger.fits
+    assert all((offset in told) == bool(offset % 2) for offset in range(20_000))
+
+
+def test_what_no_longer_fits_fits_again_when_the_first_ones_finish() -> None:
+    """The partition is paused meanwhile, so it must come to an end."""
+    ledger = ledger_of(range(60_000), set(range(0, 60_000, 2)))
+    assert not ledger.fits
+    for offset in range(0, 36_000, 2):
+        ledger.finish(offset)
+    assert ledger.committable == 36_000
+    assert ledger.fits
+
+
+def test_what_is_carried_counts_too_while_it_is_not_met() -> None:
+    """Else a second crash would repeat what the first owner had finished."""
+    starts = [0, *range(5_201, 206_201, 201)]  # 5,000 unfinished, then 1 in 201
+    carried = Finished(0, 206_201, tuple(starts), tuple([5_000] + [start + 1 for start in starts[1:]]))
+    ledger = Ledger(0, carried)
+    for offset in range(5_000):
+        assert ledger.open(offset)
+    assert ledger.fits
+    for offset in range(1, 5_000, 2):
+        ledger.finish(offset)
+    assert 4_999 in told_by(ledger)
+    assert 206_200 not in told_by(ledger)
+    assert not ledger.fits
+    for offset in range(0, 5_000, 2):
+        ledger.finish(offset)
+    assert ledger.fits
+    assert 206_200 in told_by(ledger)
+
+
+def test_two_crashes_in_a_row_keep_what_the_first_owner_finished() -> None:
+    first = ledger_of(range(100), {3, 50, 51, 99})
+    second = Ledger(3, Finished.parse(*first.metadata()))
+    assert second.open(3)
+    third = Ledger(3, Finished.parse(*second.metadata()))
+    assert [offset for offset in range(3, 100) if third.open(offset)] == [3, 50, 51, 99]
+
+
+def test_an_offset_already_passed_is_refused_loudly() -> None:
+    """A commit may have passed it: to open it would move the commit back, to ignore it might lose it."""
+    ledger = ledger_of(range(10), set())
+    with pytest.raises(AssertionError, match="offset 9 opened after position 10"):
+        ledger.open(9)
+    ledger.reached(20)
+    with pytest.raises(AssertionError, match="offset 15"):
+        ledger.open(15)
+
+
+def test_a_million_records_behind_one_that_is_stuck_stay_cheap() -> None:
+    """No memory for what has finished, and no walk over it at each commit."""
+    ledger = Ledger(0)
+    ledger.open(0)
+    for offset in range(1, 1_000_001):
+        ledger.open(offset)
+        ledger.finish(offset)
+        if not offset % 10_000:
+            assert len(ledger.metadata()[1]) < 20
+            assert ledger.fits
+    assert sys.getsizeof(ledger._unfinished) < 10_000
+    assert ledger.committable == 0
+    ledger.finish(0)
+    assert ledger.metadata() == (1_000_001, "")
+
+
+def test_its_repr_names_where_it_stands() -> None:
+    assert repr(ledger_of(range(5, 9), {6, 7})) == "<Ledger committable=6 position=9 unfinished=2 first=[6]>"

@@ -1,0 +1,64 @@
+"""Once a record of an order is parked, its later ones go behind it; a missing create alone may still come."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.core.parked.fence import Fence, ParkReason
+
+OTHERS = [reason for reason in ParkReason if reason is not ParkReason.UNKNOWN_ORDER]
+
+
+def fence(reason: ParkReason) -> Fence:
+    return Fence(reason, "why", since_ms=1, records=1)
+
+
+@pytest.mark.parametrize("reason", OTHERS)
+@pytest.mark.parametrize("opens", [True, False])
+def test_a_parked_record_holds_every_later_one(reason: ParkReason, opens: bool) -> None:
+    assert fence(reason).holds(opens=opens)
+
+
+def test_a_status_of_an_unknown_order_holds_statuses_and_lets_the_create_pass() -> None:
+    unknown = fence(ParkReason.UNKNOWN_ORDER)
+    assert unknown.holds(opens=False)
+    assert not unknown.holds(opens=True)
+    assert not unknown.behind().holds(opens=True), "more statuses behind it change nothing"
+
+
+def test_a_create_that_is_parked_behind_an_unknown_order_holds_the_next_create() -> None:
+    """Else the second create would overtake the first, which a replay would then deliver over it."""
+    held = fence(ParkReason.UNKNOWN_ORDER).behind(opens=True)
+    assert held.holds(opens=True)
+    assert held.behind().holds(opens=True)
+    assert held.reason is ParkReason.UNKNOWN_ORDER
+
+
+@given(offsets=st.lists(st.integers(0, 1_000), min_size=1))
+def test_acknowledged_places_widen_its_range(offsets: list[int]) -> None:
+    parked = fence(ParkReason.REJECTED)
+    for offset in offsets:
+        parked = parked.behind().at(offset)
+    assert (parked.first, parked.last) == (min(offsets), max(offsets))
+    assert parked.records == 1 + len(offsets)
+    assert (parked.reason, parked.detail, parked.since_ms) == (ParkReason.REJECTED, "why", 1)
+
+
+def test_what_was_refused_for_itself_alone_lets_everything_pass_until_a_record_fences() -> None:
+    alone = Fence(ParkReason.REJECTED, "no", since_ms=1, records=1, opens=True, passes=True)
+    twice = alone.behind(opens=True, fences=False)
+    for opens in (True, False):
+        assert not alone.holds(opens=opens)
+        assert not twice.holds(opens=opens)
+        assert twice.behind().holds(opens=opens), "once something fences, later ones would pass it"
+        assert fence(ParkReason.REJECTED).behind(fences=False).holds(opens=opens), "a fence that holds stays"
+
+
+def test_what_was_overtaken_is_counted_from_the_first_record_on() -> None:
+    alone = Fence(ParkReason.REJECTED, "no", since_ms=1, records=1, first=5, last=5, passes=True, overtaken=1)
+    grown = alone.behind().at(9)
+    assert (grown.overtaken, grown.records) == (1, 2), "what is parked later is newer"
+    assert grown.onward(9).overtaken == 0
+    assert grown.onward(9).onward(10).overtaken == 0

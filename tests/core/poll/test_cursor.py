@@ -1,0 +1,68 @@
+"""The cursor stays behind whatever may still change, and spans leave no second between them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.core.poll.cursor import Cursor, PollStart, first_cursor, moved, reset, unpack_cursor, window
+from workers.core.poll.time_range import Span, Stride, span
+
+NOW = 1_790_000_000_000
+SETTLE = 300_000
+times = st.integers(0, 2 * NOW)
+
+
+@given(done=times, ours=times, vendors=times)
+def test_the_cursor_never_passes_the_polls_start_less_the_settle_lag(done: int, ours: int, vendors: int) -> None:
+    """By the earlier of the two clocks, whatever was found."""
+    cursor = moved(Cursor(0, 0, 0, 0), Span(0, done), PollStart(ours, vendors), SETTLE, NOW)
+    assert cursor.at_ms <= min(ours, vendors) - SETTLE
+    assert cursor.at_ms <= done
+
+
+@given(at=times, now=times, skew=st.integers(-(10**7), 10**7))
+def test_a_window_begins_at_the_cursor_or_before_and_ends_after_now(at: int, now: int, skew: int) -> None:
+    asked = window(Cursor(at, 0, 0, 0), now, skew, SETTLE)
+    assert asked.start_ms <= min(at, now + min(0, skew) - SETTLE)
+    assert asked.end_ms >= now + max(0, skew)
+
+
+def test_a_cursor_survives_its_bytes() -> None:
+    cursor = Cursor(1, 2, 3, 4, 5)
+    assert unpack_cursor(cursor.pack()) == cursor
+    with pytest.raises(ValueError, match="later release"):
+        unpack_cursor(b'{"somewhere": 1}')
+
+
+def test_the_first_start_looks_back_and_calls_it_a_snapshot() -> None:
+    cursor = first_cursor(NOW, 1000)
+    assert (cursor.at_ms, cursor.snapshot_until_ms) == (NOW - 1000, NOW)
+
+
+def test_a_reset_makes_a_snapshot_of_what_lies_before_it() -> None:
+    cursor = reset(Cursor(NOW, 5, 0, 0), 7)
+    assert (cursor.at_ms, cursor.snapshot_until_ms) == (7, NOW)
+
+
+@given(start=times, width=st.integers(1, 10**9), widths=st.lists(st.integers(1, 10**9), max_size=8))
+def test_spans_follow_each_other_without_a_gap(start: int, width: int, widths: list[int]) -> None:
+    """However they are cut, each begins where the one before ended, and none is empty."""
+    left = span(start, start + width)
+    for one in widths:
+        if left.is_empty:
+            break
+        done = left.first(one)
+        half = done.half()
+        assert not done.is_empty
+        assert half is None or (half.start_ms == done.start_ms and half.width_ms < done.width_ms)
+        assert left.rest(done).start_ms == done.end_ms <= left.end_ms
+        left = left.rest(done)
+
+
+def test_a_stride_grows_again_after_a_crowded_hour() -> None:
+    stride, whole = Stride(), Span(0, 1_000_000)
+    assert stride.ask(whole) == whole
+    stride.read(Span(0, 4_000))
+    assert stride.ask(whole) == Span(0, 8_000)

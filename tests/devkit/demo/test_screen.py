@@ -1,0 +1,96 @@
+"""What the demo shows fits where it is shown: a table on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+
+from rich.console import Console
+
+from workers.devkit.demo.account import Account, Check, Parked, SinkAccount
+from workers.devkit.demo.screen import LiveScreen, PlainScreen, screen_for
+from workers.devkit.demo.summary import print_summary
+from workers.devkit.demo.watch import SinkView
+
+VIEW = SinkView(
+    name="ecdp-sink",
+    vendor="ecdp",
+    delivered=2,
+    skipped=0,
+    parked=1,
+    parked_orders=1,
+    in_flight=3,
+    lag=4,
+    retries=5,
+    duplicates=6,
+    gate="shut",
+    gate_reason="refused",
+    at_vendor=7,
+)
+PARKED = Parked("SO-1[red]", "order-created", "invalid", "order.currency: 3 characters wanted")
+WRONG = SinkAccount(VIEW, "ecdp-parked", 8, 9, (PARKED,), (Check("orders at the vendor", 8, 7),))
+
+
+def console(*, terminal: bool) -> Console:
+    return Console(file=io.StringIO(), force_terminal=terminal, width=80)
+
+
+def text(of: Console) -> str:
+    assert isinstance(of.file, io.StringIO)
+    return of.file.getvalue()
+
+
+def test_piped_it_is_plain_lines_without_control_characters() -> None:
+    piped = console(terminal=False)
+    with screen_for(piped, 0.0) as screen:
+        screen.step("a step")
+        screen.show([VIEW], 1, 10, {"ecourier-poller": 12})
+    assert isinstance(screen, PlainScreen)
+    assert (
+        text(piped)
+        .splitlines()[1]
+        .endswith(
+            "published 1 of 10; ecdp-sink: 7 orders at ecdp, 2 records delivered, 1 parked, "
+            "3 in flight, 4 waiting, gate shut; ecourier-poller: 12 events told"
+        )
+    )
+    assert "\x1b" not in text(piped)
+
+
+def test_on_a_terminal_it_is_a_live_table() -> None:
+    terminal = console(terminal=True)
+    with screen_for(terminal, 0.0) as screen:
+        screen.show([VIEW], 1, 10, {"ecourier-poller": 12})
+    assert isinstance(screen, LiveScreen)
+    assert "in flight" in text(terminal)
+    assert "ecourier-poller: 12 events told" in text(terminal)
+
+
+def test_the_summary_names_what_differs_and_what_is_parked() -> None:
+    piped = console(terminal=False)
+    print_summary(piped, Account((WRONG,), 6.5, 20.0))
+    assert "It does not add up." in text(piped)
+    assert "SO-1[red]" in text(piped)
+    assert "order.currency" in text(piped)
+
+
+def test_of_a_parked_order_the_cause_is_shown_and_behind_only_without_one() -> None:
+    behind = dataclasses.replace(PARKED, reason="behind", detail="behind a parked record")
+    piped = console(terminal=False)
+    other = dataclasses.replace(behind, order_id="SO-2")
+    sink = dataclasses.replace(WRONG, parked=(behind, PARKED, behind, other))
+    print_summary(piped, Account((sink,), 6.5, 20.0))
+    rows = [line.split()[:3] for line in text(piped).splitlines() if line.strip().startswith("SO-")]
+    assert rows == [["SO-1[red]", "3", "invalid"], ["SO-2", "1", "behind"]]
+
+
+def test_the_account_as_json_says_whether_it_is_right() -> None:
+    account = Account((WRONG,), None, 20.0)
+    assert json.loads(account.to_json())["right"] is False
+    repaired = dataclasses.replace(WRONG, checks=(Check("orders at the vendor", 8, 8),))
+    assert json.loads(Account((repaired,), 6.5, 20.0).to_json())["right"] is True
+
+
+def test_without_any_sink_nothing_is_proven() -> None:
+    assert not Account((), None, 0.0).right

@@ -1,0 +1,292 @@
+"""The codec: both framings, older and foreign writers, and bytes that nobody can read."""
+
+import io
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import pytest
+
+from workers.core.events import Created, Status
+from workers.edges.avro.codec import Codec, Unencodable, UnknownSchema
+from workers.edges.avro.reader import Undecodable
+from workers.edges.avro.registry import RegistryRefused, RegistryUnavailable, SchemaMissing
+from workers.edges.avro.schema_files import Schemas, fingerprint, load, schema
+
+SCHEMAS = load(Path(__file__).parents[3] / "schemas")
+STATUS: dict[str, Any] = {
+    "event_id": "e-1",
+    "occurred_at": 1_763_800_000_000,
+    "producer": "shop",
+    "order_id": "Ö-1",
+    "status": "paid",
+    "reason": None,
+    "website_id": -7,
+}
+CREATED: dict[str, Any] = {
+    "event_id": "e-0",
+    "occurred_at": 1_763_800_000_000,
+    "producer": "",
+    "order": {
+        "order_id": "Ö-1",
+        "placed_at": -1,
+        "time_zone": None,
+        "website_id": None,
+        "status": "placed",
+        "currency": "EUR",
+        "total_value": b"\x16\xe3\x60",
+        "returns_value": None,
+        "customer": {"email": None, "phone": None, "crm_id": "c"},
+        "lines": [],
+        "attributes": [{"name": "channel", "value": "web"}],
+        "delivery": None,
+    },
+}
+
+
+@dataclass
+class FakeRegistry:
+    """Answers from a dictionary, and counts what it is asked."""
+
+    texts: dict[int, str | Exception] = field(default_factory=dict)
+    asked: list[int] = field(default_factory=list)
+
+    async def schema(self, schema_id: int) -> str:
+        self.asked.append(schema_id)
+        answer = self.texts.get(schema_id, SchemaMissing(str(schema_id)))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def find(self, subject: str, text: str) -> int | None:
+        assert subject == "order-status-value"
+        return next((number for number, known in self.texts.items() if known == text), None)
+
+
+def codec(registry: FakeRegistry | None = None, schemas: Schemas = SCHEMAS, clock: Any = lambda: 0.0) -> Codec:
+    return Codec(schemas, clock, registry)  # type: ignore[arg-type]
+
+
+def edited(topic: str, **fields: Any) -> str:
+    """The topic's schema with top-level fields changed (None: taken out, new names: added)."""
+    definition = json.loads(SCHEMAS[topic].today.text)
+    kept = [item for item in definition["fields"] if item["name"] not in fields]
+    added = [{"name": name, **made} for name, made in fields.items() if made is not None]
+    return json.dumps({**definition, "fields": kept + added})
+
+
+def framed(schema_id: int, text: str, data: dict[str, Any]) -> bytes:
+    stream = io.BytesIO()
+    fastavro.schemaless_writer(stream, json.loads(text), data)
+    return b"\x00" + schema_id.to_bytes(4, "big") + stream.getvalue()
+
+
+def test_events_survive_single_object_encoding() -> None:
+    """What is encoded without a registry decodes to the same event, with its order id."""
+    ours = codec()
+    status, created = ours.encode("order-status", STATUS), ours.encode("order-created", CREATED)
+    assert status[:2] == b"\xc3\x01"
+    assert status[2:10] == SCHEMAS["order-status"].today.fingerprint
+    assert ours.decode("order-status", status) == Status("Ö-1", STATUS)  # type: ignore[arg-type]
+    assert ours.decode("order-created", created) == Created("Ö-1", CREATED)  # type: ignore[arg-type]
+    assert ours.order_id("order-status", status) == ours.order_id("order-created", created) == "Ö-1"
+    assert ours.decode_any("order-status", status) == STATUS
+
+
+def test_the_fingerprint_is_the_specifications() -> None:
+    """CRC-64-AVRO of the canonical form, little-endian: the value that Avro's own test vectors give for "int"."""
+    assert int.from_bytes(fingerprint('"int"'), "little") == 0x7275D51A3F395C8F
+
+
+async def test_events_survive_confluent_framing() -> None:
+    """With a registry the value names the id of today's schema; another reader learns the id and decodes."""
+    registry = FakeRegistry({7: SCHEMAS["order-status"].today.text})
+    writer, reader = codec(registry), codec(registry)
+    await writer.prepare(["order-status"])
+    value = writer.encode("order-status", STATUS)
+    assert value[:5] == b"\x00\x00\x00\x00\x07"
+    with pytest.raises(UnknownSchema) as unknown:
+        reader.order_id("order-status", value)
+    await reader.learn(unknown.value.schema_id)
+    assert reader.decode("order-status", value) == Status("Ö-1", STATUS)  # type: ignore[arg-type]
+    await reader.learn(7)
+    assert registry.asked == [7]
+
+
+async def test_both_framings_are_read_whatever_is_configured() -> None:
+    """A codec with a registry reads single-object encoding; one without says why it cannot read the other."""
+    value = codec().encode("order-status", STATUS)
+    assert codec(FakeRegistry()).decode("order-status", value).order_id == "Ö-1"
+    with pytest.raises(Undecodable, match="SCHEMA_REGISTRY_URL is not set"):
+        codec().decode("order-status", b"\x00\x00\x00\x00\x07abc")
+
+
+async def test_an_unregistered_schema_is_not_written_with() -> None:
+    """No value ever names an id that the registry did not give."""
+    ours = codec(FakeRegistry())
+    with pytest.raises(RegistryRefused, match="relay topics apply"):
+        await ours.prepare(["order-status"])
+    with pytest.raises(RuntimeError, match="prepare"):
+        ours.encode("order-status", STATUS)
+
+
+async def test_an_unreachable_registry_makes_nothing_undecodable() -> None:
+    """The id stays unknown, so the record waits; once the registry answers it decodes."""
+    text = SCHEMAS["order-status"].today.text
+    registry = FakeRegistry({7: RegistryUnavailable("down")})
+    ours = codec(registry)
+    value = framed(7, text, STATUS)
+    with pytest.raises(RegistryUnavailable):
+        await ours.learn(7)
+    with pytest.raises(UnknownSchema):
+        ours.decode("order-status", value)
+    registry.texts[7] = text
+    await ours.learn(7)
+    assert ours.decode("order-status", value).order_id == "Ö-1"
+
+
+async def test_an_id_that_the_registry_does_not_know_is_undecodable_for_a_minute() -> None:
+    """After that it is asked again: a schema may be registered late."""
+    now = [0.0]
+    ours = codec(FakeRegistry(), clock=lambda: now[0])
+    await ours.learn(9)
+    with pytest.raises(Undecodable, match="does not know schema id 9"):
+        ours.order_id("order-status", b"\x00\x00\x00\x00\x09")
+    now[0] = 60.0
+    with pytest.raises(UnknownSchema):
+        ours.order_id("order-status", b"\x00\x00\x00\x00\x09")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"type": "record"', "not JSON"),
+        ('"string"', "wanted a record"),
+        ('{"type": "record", "name": "Other", "fields": []}', "holds a Other, and the topic takes OrderStatus"),
+        (RegistryRefused("schema id 7 is no Avro schema complete in itself"), "no Avro schema"),
+        (edited("order-status", occurred_at={"type": "long"}), "occurred_at: written as long"),
+        (
+            edited("order-status", occurred_at={"type": {"type": "long", "logicalType": "timestamp-micros"}}),
+            "occurred_at: written as timestamp-micros, and the topic takes timestamp-millis",
+        ),
+    ],
+)
+async def test_a_foreign_writer_that_cannot_be_read_is_named(text: str | Exception, reason: str) -> None:
+    """The reason says what differs; money or time is never read with another meaning."""
+    ours = codec(FakeRegistry({7: text}))
+    await ours.learn(7)
+    with pytest.raises(Undecodable, match=reason):
+        ours.decode("order-status", b"\x00\x00\x00\x00\x07" + b"\x00" * 20)
+
+
+async def test_money_of_another_scale_is_refused() -> None:
+    """1.50 at scale 2 is never read as 0.0150."""
+    text = SCHEMAS["order-created"].today.text.replace('"scale": 4', '"scale": 2')
+    ours = codec(FakeRegistry({7: text}))
+    await ours.learn(7)
+    with pytest.raises(Undecodable, match=r"order.total_value: written as decimal\(18,2\)"):
+        ours.decode(
+            "order-created", framed(7, text, {**CREATED, "order": {**CREATED["order"], "total_value": b"\x01"}})
+        )
+
+
+async def test_older_and_newer_writers_are_read_as_today() -> None:
+    """A field that the writer lacks takes its default, one that only the writer has is dropped."""
+    text = edited("order-status", reason=None, producer=None, weather={"type": "string"})
+    ours = codec(FakeRegistry({7: text}))
+    await ours.learn(7)
+    value = framed(7, text, {**STATUS, "weather": "rain"})
+    assert ours.decode_any("order-status", value) == {**STATUS, "producer": ""}
+    assert ours.order_id("order-status", value) == "Ö-1"
+
+
+async def test_a_symbol_that_today_does_not_know_is_undecodable_by_its_field() -> None:
+    """The reason names where the two schemas differ; other records of that writer are read."""
+    text = SCHEMAS["order-status"].today.text.replace('"canceled"]', '"canceled", "lost"]')
+    ours = codec(FakeRegistry({7: text}))
+    await ours.learn(7)
+    assert ours.decode_any("order-status", framed(7, text, STATUS)) == STATUS
+    with pytest.raises(Undecodable, match="it differs in status"):
+        ours.decode("order-status", framed(7, text, {**STATUS, "status": "lost"}))
+
+
+async def test_the_order_id_is_found_under_a_former_name() -> None:
+    """A writer that calls it otherwise is read whole; the alias tells where it is."""
+    today = schema(edited("order-status", order_id={"type": "string", "aliases": ["order"]}))
+    text = edited("order-status", order_id=None, order={"type": "string"})
+    topic = replace(SCHEMAS["order-status"], today=today)
+    ours = codec(FakeRegistry({7: text}), {"order-status": topic})
+    await ours.learn(7)
+    assert ours.order_id("order-status", framed(7, text, {**STATUS, "order": "A"})) == "A"
+
+
+def test_a_recorded_former_version_is_still_read() -> None:
+    """A value whose fingerprint only the history knows decodes as today's schema."""
+    former = schema(edited("order-status", website_id=None))
+    topic = SCHEMAS["order-status"]
+    ours = codec(schemas={"order-status": replace(topic, history=(former, topic.today))})
+    stream = io.BytesIO(b"\xc3\x01" + former.fingerprint)
+    stream.seek(10)
+    fastavro.schemaless_writer(stream, json.loads(former.text), STATUS)
+    assert ours.decode_any("order-status", stream.getvalue()) == {**STATUS, "website_id": None}
+
+
+def test_an_event_of_another_topic_is_undecodable() -> None:
+    """A status among the creates is named as what it is."""
+    value = codec().encode("order-status", STATUS)
+    with pytest.raises(Undecodable, match="holds a OrderStatus, and the topic takes OrderCreated"):
+        codec().decode("order-created", value)
+
+
+GOOD = codec().encode("order-status", STATUS)
+PERSONAL = GOOD.replace(b"\x08shop", b"\x08\xff\xffop")
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"", "begins neither"),
+        (b'{"order_id": 1}', "begins neither"),
+        (b"\xc3\x02" + GOOD[2:], "no known framing"),
+        (GOOD[:9], "cut short"),
+        (GOOD[:2] + b"12345678" + GOOD[10:], "fingerprint 3132333435363738"),
+        (GOOD + b"\x00", "bytes are left over"),
+        (PERSONAL, "not UTF-8"),
+        (GOOD[:10] + b"\x07" + GOOD[11:], "length is negative"),
+        (GOOD[:10] + b"\xff" * 12, "too long"),
+        (GOOD[:-4] + b"\x08" + GOOD[-3:], "enum"),
+        (GOOD[:-4] + b"\x01" + GOOD[-3:], "enum"),
+        (GOOD[:-3] + b"\x06" + GOOD[-2:], "union"),
+    ],
+)
+def test_bad_bytes_are_undecodable_with_a_reason(value: bytes, reason: str) -> None:
+    """One line that holds nothing of the record, whatever is wrong with it."""
+    with pytest.raises(Undecodable, match=reason) as undecodable:
+        codec().decode("order-status", value)
+    assert "\n" not in undecodable.value.detail
+    assert "shop" not in undecodable.value.detail
+
+
+def test_every_truncation_is_undecodable() -> None:
+    """No prefix of a value is taken for a whole one."""
+    for topic, data in (("order-status", STATUS), ("order-created", CREATED)):
+        value = codec().encode(topic, data)
+        for length in range(len(value)):
+            with pytest.raises(Undecodable):
+                codec().decode(topic, value[:length])
+
+
+def test_the_order_id_is_read_though_the_rest_is_broken() -> None:
+    """So a record that cannot be decoded still fences its order."""
+    assert codec().order_id("order-status", GOOD[:-3]) == "Ö-1"
+
+
+def test_data_that_does_not_fit_is_not_encoded() -> None:
+    """The error names the topic and nothing of the data."""
+    with pytest.raises(Unencodable, match="order-status") as refused:
+        codec().encode("order-status", {**STATUS, "order_id": 5})
+    assert "e-1" not in str(refused.value)
+    with pytest.raises(Unencodable):
+        codec().encode("order-status", {**STATUS, "status": "lost"})

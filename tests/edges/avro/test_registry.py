@@ -1,0 +1,237 @@
+"""The registry client: against a real server in Go, and against every way to fail."""
+
+import asyncio
+import base64
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from workers.edges.avro.codec import Codec
+from workers.edges.avro.registry import Registry, RegistryRefused, RegistryUnavailable, SchemaMissing, connect
+from workers.edges.avro.schema_files import load
+
+ROOT = Path(__file__).parents[2]
+SCHEMAS = load(ROOT.parent / "schemas")
+TEXT = SCHEMAS["order-status"].today.text
+CREDENTIALS = ("relay", "s3cret-canary")
+BASIC = "Basic " + base64.b64encode(":".join(CREDENTIALS).encode()).decode()
+
+
+@pytest.fixture(scope="session")
+def srfake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Go registry, built once; without Go skipped at home and a failure in CI."""
+    go = shutil.which("go")
+    if go is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("CI needs Go for tests/srfake")
+        pytest.skip("Go is not installed")
+    binary = tmp_path_factory.mktemp("srfake") / "srfake"
+    subprocess.run([go, "build", "-o", str(binary), "."], cwd=ROOT / "srfake", check=True, timeout=300)
+    return binary
+
+
+@pytest.fixture
+def go_registry(srfake: Path) -> Iterator[str]:
+    """Address of a fresh, empty registry that wants the credentials."""
+    with subprocess.Popen([srfake, BASIC], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.stdin.close()
+
+
+@pytest.fixture
+async def registry(go_registry: str) -> AsyncIterator[Registry]:
+    client = connect(go_registry, *CREDENTIALS)
+    yield client
+    await client.close()
+
+
+async def test_a_schema_is_registered_found_and_fetched(registry: Registry) -> None:
+    """The same text is one version, however often it is registered; what is not there is None or missing."""
+    assert await registry.find("order-status-value", TEXT) is None
+    assert await registry.latest("order-status-value") is None
+    schema_id = await registry.register("order-status-value", TEXT)
+    assert await registry.register("order-status-value", TEXT) == schema_id
+    assert await registry.find("order-status-value", TEXT) == schema_id
+    latest = await registry.latest("order-status-value")
+    assert latest is not None
+    assert (latest.schema_id, latest.version) == (schema_id, 1)
+    assert json.loads(await registry.schema(schema_id)) == json.loads(TEXT)
+    assert await registry.incompatibilities("order-status-value", TEXT) == ()
+    with pytest.raises(SchemaMissing):
+        await registry.schema(schema_id + 1)
+
+
+async def test_events_travel_by_a_real_registry(registry: Registry) -> None:
+    """A publisher's id is learnt by a reader that never saw it, and the event is the same."""
+    topic = SCHEMAS["order-status"]
+    await registry.register(topic.subject, topic.today.text)
+    writer, reader = Codec(SCHEMAS, lambda: 0.0, registry), Codec(SCHEMAS, lambda: 0.0, registry)
+    event = {
+        "event_id": "1",
+        "occurred_at": 5,
+        "producer": "",
+        "order_id": "A",
+        "status": "paid",
+        "reason": None,
+        "website_id": None,
+    }
+    await writer.prepare(["order-status"])
+    value = writer.encode("order-status", event)
+    await reader.learn(int.from_bytes(value[1:5], "big"))
+    assert reader.decode_any("order-status", value) == event
+
+
+async def test_a_bad_schema_is_refused_with_the_registrys_words(registry: Registry) -> None:
+    """A judgement, not an outage: waiting would not help."""
+    with pytest.raises(RegistryRefused, match="422"):
+        await registry.register("order-status-value", '{"type": "recor')
+
+
+async def test_wrong_credentials_say_which_variables_and_never_their_values(go_registry: str) -> None:
+    """Nothing is parked for it: the id stays unknown."""
+    client = connect(go_registry, "relay", "wrong-canary")
+    with pytest.raises(RegistryUnavailable, match="SCHEMA_REGISTRY_PASSWORD") as refused:
+        await client.schema(1)
+    assert "canary" not in str(refused.value)
+    await client.close()
+
+
+Answer: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Serve: TypeAlias = Callable[[Answer], Awaitable[Registry]]
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """A server that gives one answer to every request, and a client of it."""
+    opened: list[tuple[TestServer, Registry]] = []
+
+    async def start(answer: Answer) -> Registry:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", answer)
+        server = TestServer(app)
+        await server.start_server()
+        opened.append((server, connect(str(server.make_url("/")), timeout=0.3)))
+        return opened[-1][1]
+
+    yield start
+    for server, client in opened:
+        await client.close()
+        await server.close()
+
+
+def reply(status: int, body: Any, **headers: str) -> Answer:
+    text = body if isinstance(body, str) else json.dumps(body)
+
+    async def answer(_request: web.Request) -> web.StreamResponse:
+        return web.Response(status=status, text=text, headers=headers)
+
+    return answer
+
+
+async def hang(_request: web.Request) -> web.StreamResponse:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def drip(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    for _ in range(1000):
+        await response.write(b" ")
+        await asyncio.sleep(0.01)
+    return response
+
+
+async def cut(request: web.Request) -> web.StreamResponse:
+    assert request.transport is not None
+    request.transport.close()
+    return web.Response()
+
+
+FAULTS: dict[str, Answer] = {
+    "500": reply(500, {"error_code": 50001, "message": "store"}),
+    "503 in HTML": reply(503, "<html>"),
+    "429": reply(429, {"error_code": 429, "message": "slow down"}),
+    "401": reply(401, {"error_code": 401, "message": "who"}),
+    "redirect": reply(302, "", Location="http://127.0.0.1:1/"),
+    "200 in HTML": reply(200, "<html>login</html>"),
+    "200 with a list": reply(200, []),
+    "200 without a schema": reply(200, {"id": 1}),
+    "huge": reply(200, " " * (5 * 1024 * 1024)),
+    "hangs": hang,
+    "drips": drip,
+    "cut": cut,
+    "404 of a wrong address": reply(404, "<html>not here</html>"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_an_outage_is_never_a_judgement(serve: Serve, fault: str) -> None:
+    """One line that names the registry; nothing becomes undecodable by it."""
+    client = await serve(FAULTS[fault])
+    with pytest.raises(RegistryUnavailable, match="schema registry http://127") as down:
+        await client.schema(1)
+    assert "\n" not in str(down.value)
+
+
+async def test_a_registry_that_is_down_is_unavailable(unused_tcp_port: int) -> None:
+    """Nobody listens: the record waits."""
+    client = connect(f"http://127.0.0.1:{unused_tcp_port}")
+    with pytest.raises(RegistryUnavailable, match=r"cannot be reached.*SCHEMA_REGISTRY_URL"):
+        await client.schema(1)
+    await client.close()
+
+
+async def test_a_bare_404_counts_when_the_address_is_a_registrys(serve: Serve) -> None:
+    """Some registries send no code of their own; their list of subjects tells that they are one."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.json_response([]) if request.path == "/subjects" else web.Response(status=404)
+
+    client = await serve(answer)
+    with pytest.raises(SchemaMissing):
+        await client.schema(1)
+
+
+@pytest.mark.parametrize("extra", [{"schemaType": "PROTOBUF"}, {"references": [{"name": "x"}]}])
+async def test_a_schema_that_is_not_whole_avro_is_refused(serve: Serve, extra: dict[str, Any]) -> None:
+    """It can never be read: no use in waiting."""
+    client = await serve(reply(200, {"schema": "{}", **extra}))
+    with pytest.raises(RegistryRefused, match="complete in itself"):
+        await client.schema(1)
+
+
+async def test_an_incompatible_schema_comes_with_the_registrys_reasons(serve: Serve) -> None:
+    """With `verbose` its messages, without them the verdict."""
+    client = await serve(reply(200, {"is_compatible": False, "messages": ["reader lacks /fields/1"]}))
+    assert await client.incompatibilities("s", TEXT) == ("reader lacks /fields/1",)
+    client = await serve(reply(200, {"is_compatible": False}))
+    assert len(await client.incompatibilities("s", TEXT)) == 1
+    client = await serve(reply(409, {"error_code": 409, "message": "breaks\nversion 1"}))
+    with pytest.raises(RegistryRefused, match=r"breaks version 1 \(409\)"):
+        await client.register("s", TEXT)
+
+
+async def test_what_a_registry_told_is_not_asked_again(serve: Serve) -> None:
+    """Ids and schemas never change."""
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append(request.path)
+        return web.json_response({"schema": TEXT, "id": 3})
+
+    client = await serve(answer)
+    for _ in range(2):
+        assert await client.schema(3) == TEXT
+        assert await client.find("s/1", TEXT) == 3
+    assert asked == ["/schemas/ids/3", "/subjects/s/1"]

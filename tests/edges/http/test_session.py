@@ -1,0 +1,168 @@
+"""One login for all: whoever finds the token dead waits for the same one, and takes its failure for its own."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from typing import Any
+
+import httpx
+import pytest
+
+from workers.core.delivery.outcome import Denied, Throttled, Unavailable
+from workers.edges.http.session import SharedSession
+from workers.vendors.contract import Flow, LoginFailed
+
+REFUSED = Denied("login: no")
+DEAD, TAKEN = httpx.Response(401), httpx.Response(200)
+
+
+class Account:
+    """A session whose logins the test answers: a new token, or a refusal."""
+
+    def __init__(self, *logins: str | Denied) -> None:
+        self.token: str | None = "old"
+        self.waiting = list(logins)
+
+    def sign(self, request: httpx.Request) -> None:
+        request.headers["token"] = self.token or ""
+
+    def is_dead(self, response: httpx.Response) -> bool:
+        return response is DEAD
+
+    def login(self) -> Flow[Denied | Throttled | Unavailable | None]:
+        yield httpx.Request("POST", "https://vendor.test/login")
+        given = self.waiting.pop(0)
+        if isinstance(given, Denied):
+            return given
+        self.token = given
+        return None
+
+    def renew(self, idle: float) -> Flow[None] | None:  # noqa: ARG002
+        return None
+
+
+class Vendor:
+    """Keeps every request until the test answers it."""
+
+    def __init__(self) -> None:
+        self.asked: asyncio.Queue[tuple[str, asyncio.Future[httpx.Response]]] = asyncio.Queue()
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        answer: asyncio.Future[httpx.Response] = asyncio.get_running_loop().create_future()
+        await self.asked.put((request.headers["token"], answer))
+        return await answer
+
+    async def next(self) -> tuple[str, asyncio.Future[httpx.Response]]:
+        return await asyncio.wait_for(self.asked.get(), 5)
+
+
+async def run(flow: Flow[Any]) -> Any:
+    """The login itself is answered at once: what it gives is the account's."""
+    next(flow)
+    try:
+        flow.send(TAKEN)
+    except StopIteration as stop:
+        return stop.value
+    raise AssertionError("one request is a login")
+
+
+def two_under_way(account: Account, vendor: Vendor) -> tuple[SharedSession, list[asyncio.Task[httpx.Response]]]:
+    shared = SharedSession(account, vendor.send, run)
+    loop = asyncio.get_running_loop()
+    return shared, [loop.create_task(shared.send(httpx.Request("POST", "https://vendor.test/"))) for _ in range(2)]
+
+
+async def assert_a_later_request_logs_in_once_more(shared: SharedSession, vendor: Vendor) -> None:
+    later = asyncio.create_task(shared.send(httpx.Request("POST", "https://vendor.test/")))
+    (await vendor.next())[1].set_result(DEAD)
+    token, answer = await vendor.next()
+    answer.set_result(TAKEN)
+    assert (token, await later, shared.logins) == ("new", TAKEN, 2)
+
+
+async def test_a_failed_login_is_the_failure_of_all_that_were_under_way() -> None:
+    """The second finds its token dead only afterwards: a login of its own would be the beginning of a storm."""
+    vendor = Vendor()
+    shared, (first, second) = two_under_way(Account(REFUSED, REFUSED), vendor)
+    answers = [(await vendor.next())[1] for _ in range(2)]
+    for sent, answer in zip((first, second), answers, strict=True):
+        answer.set_result(DEAD)
+        with pytest.raises(LoginFailed) as failed:
+            await sent
+        assert failed.value.outcome == REFUSED
+    assert shared.logins == 1
+
+
+async def test_whoever_comes_after_a_failed_login_tries_again() -> None:
+    vendor = Vendor()
+    shared, (first, second) = two_under_way(Account(REFUSED, "new"), vendor)
+    for answer in [(await vendor.next())[1] for _ in range(2)]:
+        answer.set_result(DEAD)
+    assert all(isinstance(one, LoginFailed) for one in await asyncio.gather(first, second, return_exceptions=True))
+    await assert_a_later_request_logs_in_once_more(shared, vendor)
+
+
+async def test_a_token_that_died_costs_one_login_however_late_it_is_noticed() -> None:
+    vendor = Vendor()
+    shared, (first, second) = two_under_way(Account("new"), vendor)
+    answers = [(await vendor.next())[1] for _ in range(2)]
+    for sent, answer in zip((first, second), answers, strict=True):
+        answer.set_result(DEAD)
+        token, again = await vendor.next()
+        again.set_result(TAKEN)
+        assert (token, await sent) == ("new", TAKEN)
+    assert shared.logins == 1
+
+
+async def test_a_token_that_died_before_anybody_used_it_is_replaced_by_whoever_comes_later() -> None:
+    """The vendor was restarted right after the login: without another one no request would ever be taken again."""
+    vendor = Vendor()
+    shared, both = two_under_way(Account("unborn", "new"), vendor)
+    for _ in range(4):
+        (await vendor.next())[1].set_result(DEAD)
+    assert await asyncio.gather(*both) == [DEAD, DEAD]
+    assert shared.logins == 1, "those that were under way share one"
+    await assert_a_later_request_logs_in_once_more(shared, vendor)
+
+
+async def test_a_request_that_no_token_helps_comes_to_an_end_though_others_are_taken() -> None:
+    """The login gives the same token again, which is good for all others: no gate would ever see that request."""
+    vendor = Vendor()
+    shared, (other, refused) = two_under_way(Account(*["old"] * 99), vendor)
+    (await vendor.next())[1].set_result(TAKEN)
+    assert await other is TAKEN
+    while not refused.done():
+        asking = asyncio.create_task(vendor.next())
+        await asyncio.wait((asking, refused), return_when=asyncio.FIRST_COMPLETED)
+        if asking.done():
+            asking.result()[1].set_result(DEAD)
+        asking.cancel()
+    assert await refused is DEAD
+    assert shared.logins <= 10
+
+
+async def test_a_login_that_fails_when_nobody_waits_any_more_is_no_error() -> None:
+    vendor, said = Vendor(), list[Any]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def late(flow: Flow[Any]) -> Any:
+        begun.set()
+        await go_on.wait()
+        return await run(flow)
+
+    account = Account(REFUSED)
+    account.token = None
+    shared = SharedSession(account, vendor.send, late)
+    waiting = asyncio.create_task(shared.send(httpx.Request("POST", "https://vendor.test/")))
+    await begun.wait()
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    go_on.set()
+    while account.waiting:  # noqa: ASYNC110 - what is awaited is a state that no event tells
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    shared._login = None
+    gc.collect()
+    assert said == []

@@ -1,0 +1,101 @@
+"""Log bounds: one leader that is silent costs the others nothing, and is asked again seldom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from workers.core.record import Partition
+
+if TYPE_CHECKING:
+    from tests.support.kafka_rig import Side
+
+GOOD, SILENT = Partition("orders", 0), Partition("orders", 1)
+
+
+class Consumer:
+    """Answers as kafka-python's consumer does: all partitions or none."""
+
+    def __init__(self) -> None:
+        self.silent = {SILENT}
+        self.asked: list[set[Partition]] = []
+
+    def end_offsets(self, partitions: Sequence[Any], timeout_ms: int) -> dict[Any, int]:
+        from kafka.errors import KafkaTimeoutError  # noqa: PLC0415 - imports kafka: after pytest_configure
+
+        self.asked.append({Partition(*at) for at in partitions})
+        if self.silent & self.asked[-1]:
+            raise KafkaTimeoutError(f"no answer in {timeout_ms} ms")
+        return dict.fromkeys(partitions, 10)
+
+    def beginning_offsets(self, partitions: Sequence[Any], timeout_ms: int) -> dict[Any, int]:
+        return dict.fromkeys(self.end_offsets(partitions, timeout_ms), 3)
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    clock = [100.0]
+    monkeypatch.setattr("workers.edges.kafka.log_ends.monotonic", lambda: clock[0])
+    return clock
+
+
+def test_the_partitions_that_answer_are_answered_for(now: list[float]) -> None:
+    from workers.edges.kafka.log_ends import Ends  # noqa: PLC0415 - as above
+
+    consumer = Consumer()
+    ends = Ends(consumer)
+    assert ends.after_fetch([GOOD, SILENT]) == {GOOD: 10}
+    assert ends.unreachable == {SILENT: 100.0}
+    assert ends.bounds([GOOD, SILENT]) == {GOOD: (3, 10)}
+
+
+def test_a_silent_partition_is_asked_alone_and_once_a_second(now: list[float]) -> None:
+    from workers.edges.kafka.log_ends import Ends  # noqa: PLC0415 - as above
+
+    consumer = Consumer()
+    ends = Ends(consumer)
+    ends.after_fetch([GOOD, SILENT])
+    consumer.asked.clear()
+    ends.after_fetch([GOOD, SILENT])
+    assert consumer.asked == [{GOOD}]
+    now[0] += 1.0
+    ends.after_fetch([GOOD, SILENT])
+    assert consumer.asked[1:] == [{GOOD}, {SILENT}]
+    assert ends.unreachable == {SILENT: 100.0}, "since when it is silent, not when it was last asked"
+
+
+def test_a_partition_that_answers_again_is_reachable(now: list[float]) -> None:
+    from workers.edges.kafka.log_ends import Ends  # noqa: PLC0415 - as above
+
+    consumer = Consumer()
+    ends = Ends(consumer)
+    ends.after_fetch([GOOD, SILENT])
+    consumer.silent.clear()
+    now[0] += 1.0
+    assert ends.after_fetch([GOOD, SILENT]) == {GOOD: 10, SILENT: 10}
+    assert ends.unreachable == {}
+
+
+def test_nothing_is_asked_for_nothing(now: list[float]) -> None:
+    from workers.edges.kafka.log_ends import Ends  # noqa: PLC0415 - as above
+
+    consumer = Consumer()
+    assert Ends(consumer).after_fetch([]) == {}
+    assert consumer.asked == []
+
+
+@pytest.mark.broker
+def test_bounds_of_a_real_log_count_what_is_not_committed_yet(side: Side, topics: Any) -> None:
+    from workers.edges.kafka.log_ends import open_ends  # noqa: PLC0415 - as above
+
+    topic = topics(partitions=2)
+    side.produce(topic, [b"x"] * 5)
+    side.delete_before(Partition(topic, 0), 2)
+    with closing(side.transaction()) as stranger, closing(open_ends(side.connection)) as ends:
+        stranger.send(topic, partition=0, value=b"open").get(timeout=10)
+        found = ends.bounds([Partition(topic, 0), Partition(topic, 1)])
+        stranger.abort_transaction()
+    assert found == {Partition(topic, 0): (2, 6), Partition(topic, 1): (0, 0)}

@@ -1,0 +1,91 @@
+"""Parked records are read for many orders in one pass, committed ones only."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.kafka_rig import Side
+from workers.core.parked.fence import NO_KEY
+from workers.core.record import Partition
+from workers.edges.kafka.client import KafkaConnection, KafkaFailed
+
+SPANS = st.lists(st.tuples(st.integers(0, 9_000), st.integers(0, 900)), min_size=1)
+
+
+@pytest.mark.broker
+async def test_a_wave_gives_the_records_of_its_orders_between_their_ends(
+    side: Side, topics: Any, connection: KafkaConnection
+) -> None:
+    from workers.edges.kafka.parked_reader import ParkedReader  # noqa: PLC0415 - imports kafka: after pytest_configure
+
+    topic = topics(partitions=1)
+    at = Partition(topic, 0)
+    side.in_transaction(topic, [b"0", b"1", b"2"])
+    side.in_transaction(topic, [b"never"], commit=False)
+    side.produce(topic, [b"6", b"7"])
+    side.delete_before(at, 1)
+    reader = ParkedReader(connection)
+    everything = await reader.read(at, {NO_KEY: (0, 6)})
+    assert [record.value for record in everything.orders[NO_KEY]] == [b"1", b"2", b"6"]
+    assert everything.reached == 6
+    one = await reader.read(at, {NO_KEY: (2, 2), "another": (0, 6)})
+    assert [record.offset for record in one.orders[NO_KEY]] == [2]
+    await reader.close()
+
+
+@pytest.mark.broker
+async def test_a_pass_stops_when_it_has_read_enough_and_says_how_far_it_came(
+    side: Side, topics: Any, connection: KafkaConnection
+) -> None:
+    from workers.edges.kafka.parked_reader import Bound, ParkedReader  # noqa: PLC0415 - as above
+
+    topic = topics(partitions=1)
+    side.produce(topic, [b"0", b"1"])
+    reader = ParkedReader(connection)
+    wave = await reader.read(Partition(topic, 0), {NO_KEY: (0, 0), "another": (0, 1)}, Bound(1))
+    assert [record.value for record in wave.orders[NO_KEY]] == [b"0"]
+    assert wave.reached <= 1
+    await reader.close()
+
+
+@pytest.mark.broker
+async def test_orders_whose_records_lie_beyond_the_end_of_a_topic_made_anew_hold_up_no_others(
+    side: Side, topics: Any, connection: KafkaConnection
+) -> None:
+    from workers.edges.kafka.parked_reader import ParkedReader  # noqa: PLC0415 - as above
+
+    topic = topics(partitions=1)
+    side.produce(topic, [b"0", b"1"])
+    reader = ParkedReader(connection)
+    wave = await reader.read(Partition(topic, 0), {"gone": (5_000, 5_001), NO_KEY: (0, 1)})
+    assert [record.value for record in wave.orders[NO_KEY]] == [b"0", b"1"]
+    assert wave.reached == 5_001
+    await reader.close()
+
+
+async def test_what_cannot_be_read_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    from workers.edges.kafka.parked_reader import ParkedReader  # noqa: PLC0415 - as above
+
+    def refuse(*_: Any) -> Any:
+        from kafka.errors import TopicAuthorizationFailedError  # noqa: PLC0415 - as above
+
+        raise TopicAuthorizationFailedError({"t"})
+
+    monkeypatch.setattr("workers.edges.kafka.parked_reader.new_reader", refuse)
+    with pytest.raises(KafkaFailed, match="lacks this right"):
+        await ParkedReader(KafkaConnection()).read(Partition("t", 0), {"o": (0, 1)})
+
+
+@given(spans=SPANS)
+def test_stretches_cover_every_span_in_order_and_never_overlap(spans: list[tuple[int, int]]) -> None:
+    from workers.edges.kafka.parked_reader import stretches  # noqa: PLC0415 - as above
+
+    wanted = [(first, first + length) for first, length in spans]
+    found = list(stretches(wanted))
+    assert all(any(begin <= first and last <= end for begin, end in found) for first, last in wanted)
+    assert all(before[1] < after[0] for before, after in itertools.pairwise(found))

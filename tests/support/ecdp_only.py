@@ -1,0 +1,18 @@
+"""The repository's topics.yaml with nothing but the ECDP sink in it: small enough to be taken apart by a test."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+WHOLE = (Path(__file__).parents[2] / "topics.yaml").read_text()
+_KEY = re.compile(r"^  ([a-z-]+):$", re.MULTILINE)
+_OURS = re.compile(r"order-created|order-status|ecdp-.*")
+
+
+def _is_ours(block: str) -> bool:
+    key = _KEY.search(block)
+    return key is None or _OURS.fullmatch(key[1]) is not None
+
+
+ECDP_ONLY = "\n\n".join(block for block in WHOLE.split("\n\n") if _is_ours(block)).rstrip("\n") + "\n"

@@ -1,0 +1,266 @@
+"""A test's own hands on Kafka: its topics, publishing, and reading what was parked and committed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import ConfigResource
+
+from tests.support.topics import ROOT, Topic, create, read_whole, write_topology
+from workers.core.consume.commit_metadata import Finished
+from workers.edges.avro.codec import Codec
+from workers.edges.avro.schema_files import load_topic
+from workers.edges.kafka.client_patches import mend
+from workers.edges.kafka.transactions import kafka_headers
+
+NOW = 1_750_000_000_000
+LIMIT = 1_048_588
+STAMPED = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": LIMIT, "min.insync.replicas": 1}
+PARKED = {"retention.ms": -1, "retention.bytes": -1, "max.message.bytes": LIMIT + 65536, "min.insync.replicas": 1}
+COMPACT = {"cleanup.policy": "compact", "min.insync.replicas": 1}
+
+Headers = Sequence[tuple[str, bytes | None]]
+
+
+@dataclass
+class KafkaSide:
+    """The topics of one test; ``mark`` makes their names its own."""
+
+    bootstrap: str
+    mark: str
+    partitions: int = 3
+    vendor: str = "ecdp"
+    beside: KafkaSide | None = None  # another vendor's sink, in the same process and from the same topics
+    _open: list[Any] = field(default_factory=list)
+
+    @property
+    def worker(self) -> str:
+        return f"sink-{self.mark}"
+
+    @property
+    def created(self) -> str:
+        return f"order-created-{(self.beside or self).mark}"
+
+    @property
+    def status(self) -> str:
+        return f"order-status-{(self.beside or self).mark}"
+
+    @property
+    def parked(self) -> str:
+        return f"parked-{self.mark}"
+
+    @property
+    def tracks(self) -> str | None:
+        return f"tracked-{self.mark}" if self.vendor == "ecourier" else None
+
+    @property
+    def schemas(self) -> dict[str, str]:
+        """Topic -> its schema among those of the repository."""
+        tracked = {self.tracks: "ecourier-tracked-orders"} if self.tracks else {}
+        return {self.created: "order-created", self.status: "order-status"} | tracked
+
+    @property
+    def group(self) -> str:
+        return f"relay.{self.worker}"
+
+    @property
+    def configs(self) -> dict[str, dict[str, Any]]:
+        tracked: dict[str, dict[str, Any]] = {self.tracks: COMPACT} if self.tracks else {}
+        return tracked | {
+            self.created: STAMPED,
+            self.status: STAMPED,
+            self.parked: PARKED,
+            f"{self.parked}-state": COMPACT,
+        }
+
+    def topology(self, folder: Path) -> Path:
+        """Write topics.yaml and the schemas beside it."""
+        return write_topology(folder, *self.blocks())
+
+    def blocks(self) -> tuple[dict[str, Topic], dict[str, Any]]:
+        """All topics and workers."""
+        sides = [self, self.beside] if self.beside else [self]
+        topics = {name: topic for side in sides for name, topic in side.topics.items()}
+        return topics, {side.worker: side._sink() for side in sides}
+
+    @property
+    def topics(self) -> dict[str, Topic]:
+        return {name: Topic(self.partitions, config, self.schemas.get(name)) for name, config in self.configs.items()}
+
+    def _sink(self) -> dict[str, Any]:
+        return {
+            "vendor": self.vendor,
+            "consumes": [self.created, self.status],
+            "parks": self.parked,
+            "credentials": self.vendor.upper(),
+        } | ({"tracks": self.tracks} if self.tracks else {})
+
+    def create_topics(self, *names: str) -> KafkaSide:
+        """Create those named, or all."""
+        there = self.beside.configs if self.beside else ()
+        wanted = {name for name in names or self.topics if name not in there}
+        create(self.admin, {name: topic for name, topic in self.topics.items() if name in wanted})
+        return self
+
+    def configure(self, topic: str, values: dict[str, Any]) -> None:
+        """Change a topic's configuration."""
+        self.admin.alter_configs([ConfigResource("TOPIC", topic, values)])
+
+    def send_to(self, number: int, order_id: str, **changes: Any) -> Any:
+        """Send an order's create to a partition of choice; returns its place."""
+        value = self.order(order_id, **changes)
+        return self.producer.send(self.created, key=order_id.encode(), value=value, partition=number).get(5)
+
+    @cached_property
+    def admin(self) -> Any:
+        return self._keep(KafkaAdminClient(bootstrap_servers=self.bootstrap))
+
+    @cached_property
+    def codec(self) -> Codec:
+        topics = {topic: load_topic(topic, ROOT / f"schemas/{schema}.avsc") for topic, schema in self.schemas.items()}
+        return Codec(topics, time.monotonic)
+
+    @cached_property
+    def producer(self) -> Any:
+        return self.new_producer()
+
+    def new_producer(self, **options: Any) -> Any:
+        settings = {"linger_ms": 2, "acks": "all", "enable_idempotence": True} | options
+        return self._keep(KafkaProducer(bootstrap_servers=self.bootstrap, **settings))
+
+    def close(self) -> None:
+        for client in self._open:
+            client.close()
+
+    def _keep(self, client: Any) -> Any:
+        self._open.append(client)
+        return client
+
+    # Publishing.
+
+    def order(self, order_id: str, **changes: Any) -> bytes:
+        """An `OrderCreated` as bytes; ``changes`` to the order's fields."""
+        if self.vendor == "ecourier":
+            changes = {"delivery": delivery(order_id)} | changes
+        return self.codec.encode(
+            self.created, {"event_id": "e", "occurred_at": NOW, "order": _order(order_id, changes)}
+        )
+
+    def change(self, order_id: str, state: str) -> bytes:
+        """An `OrderStatus` as bytes."""
+        event = {"event_id": "e", "occurred_at": NOW, "order_id": order_id, "status": state}
+        return self.codec.encode(self.status, event)
+
+    def create(self, order_id: str, *, headers: Headers = (), **changes: Any) -> Any:
+        """Send an order's create; a future of its place."""
+        return self.send(self.created, order_id, self.order(order_id, **changes), headers)
+
+    def set(self, order_id: str, state: str, *, headers: Headers = ()) -> Any:
+        """Send an order's status; a future of its place."""
+        return self.send(self.status, order_id, self.change(order_id, state), headers)
+
+    def send(self, topic: str, key: str, value: bytes | None, headers: Headers = ()) -> Any:
+        return self.producer.send(topic, key=key.encode(), value=value, headers=kafka_headers(tuple(headers)))
+
+    def flush(self) -> None:
+        self.producer.flush(timeout=30)
+
+    def publish(self, ids: Iterable[str], *states: str) -> None:
+        """All creates, then for each state all its statuses; acknowledged, the creates before a status is sent."""
+        ids = list(ids)
+        for order_id in ids:
+            self.create(order_id)
+        self.flush()  # else a broker may take a status first: then it did come before its create
+        for state in states:
+            for order_id in ids:
+                self.set(order_id, state)
+        self.flush()
+
+    # Looking.
+
+    def committed(self) -> dict[tuple[str, int], int]:
+        found = self.admin.list_group_offsets(self.group)[self.group]
+        return {(at.topic, at.partition): commit.offset for at, commit in found.items() if commit.offset >= 0}
+
+    def told(self) -> int:
+        """How many records the group's commits tell to be finished: below the offsets, and in their metadata."""
+        count = 0
+        for commit in self.admin.list_group_offsets(self.group)[self.group].values():
+            finished = Finished.parse(commit.offset, commit.metadata)
+            beyond = range(finished.base, finished.end) if finished else ()
+            count += max(0, commit.offset) + sum(1 for offset in beyond if finished and offset in finished)
+        return count
+
+    def ends(self) -> dict[tuple[str, int], int]:
+        reader = self._reader()
+        places = [TopicPartition(topic, n) for topic in (self.created, self.status) for n in range(self.partitions)]
+        try:
+            return {(at.topic, at.partition): end for at, end in reader.end_offsets(places).items()}
+        finally:
+            reader.close()
+
+    def all_parked(self) -> list[Any]:
+        """Every parked record, by partition and offset."""
+        return self._all(self.parked)
+
+    def tracked(self) -> dict[str, Any]:
+        """The decoded rows of the tracked orders, the last of each number."""
+        assert self.tracks is not None
+        rows = [self.codec.decode_any(self.tracks, one.value) for one in self._all(self.tracks)]
+        return {row["order_number"]: row for row in rows}
+
+    def fences(self) -> dict[str, dict[str, Any]]:
+        """The rows of the parked state, the last of each order; ended ones left out."""
+        rows = {one.key.decode(): one.value for one in self._all(f"{self.parked}-state")}
+        return {order_id: json.loads(value) for order_id, value in rows.items() if value is not None}
+
+    def _all(self, topic: str) -> list[Any]:
+        return read_whole(self._reader(), topic, range(self.partitions))
+
+    def _reader(self) -> Any:
+        mend()  # what is read here may have header keys that are no UTF-8
+        return KafkaConsumer(
+            bootstrap_servers=self.bootstrap,
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+        )
+
+
+def header(record: Any, name: str) -> str:
+    """The one header of that name, as text."""
+    found = [value for key, value in record.headers if key == name]
+    assert len(found) == 1, (name, record.headers)
+    return bytes(found[0]).decode()
+
+
+def reasons(parked: Iterable[Any]) -> list[tuple[str, str]]:
+    """(key, reason) of parked records."""
+    return [(one.key.decode(), header(one, "relay-reason")) for one in parked]
+
+
+def delivery(order_id: str, **changes: Any) -> dict[str, Any]:
+    """A delivery with all that e-Courier requires."""
+    stops = [{"sequence": 1, "type": "pickup"}, {"sequence": 2, "type": "destination", "scheduled_at": NOW}]
+    return {"service": "Route", "reference": f"R-{order_id}", "stops": stops} | changes
+
+
+def _order(order_id: str, changes: dict[str, Any]) -> dict[str, Any]:
+    order = {
+        "order_id": order_id,
+        "placed_at": NOW,
+        "total_value": (150_000).to_bytes(4, "big"),
+        "customer": {"email": "ada@example.com"},
+        "lines": [_LINE],
+    }
+    return order | changes
+
+
+_LINE = {"product_id": "p", "name": "n", "unit_price": (150_000).to_bytes(4, "big"), "quantity": 1}

@@ -1,0 +1,71 @@
+"""How long to wait, and what is JSON."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.vendors._shared.answers import NotJsonError, bounded, json_body, retry_after
+
+NOW = "Sun, 22 Nov 2026 12:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("0", 0.0),
+        ("120", 120.0),
+        ("1.5", 1.5),
+        (" 7 ", 7.0),
+        ("99999999999999999999", 1e20),
+        ("9" * 400, None),
+        ("-1", None),
+        ("+1", None),
+        ("soon", None),
+        ("", None),
+        ("1e3", None),
+        ("٣", None),
+        ("Sun, 22 Nov 2026 12:00:30 GMT", 30.0),
+        ("Sunday, 22-Nov-26 12:00:30 GMT", 30.0),
+        ("Sun Nov 22 12:00:30 2026", None),
+        ("Sun, 22 Nov 2026 11:00:00 GMT", 0.0),
+        ("Sun, 99 Nov 2026 11:00:00 GMT", None),
+    ],
+)
+def test_retry_after_is_seconds_a_date_or_nothing(value: str, seconds: float | None) -> None:
+    headers = [(b"Date", NOW.encode()), (b"Retry-After", value.encode())]
+    assert retry_after(httpx.Response(429, headers=headers)) == seconds
+
+
+def test_a_date_without_the_servers_clock_says_nothing() -> None:
+    assert retry_after(httpx.Response(429, headers={"Retry-After": NOW})) is None
+    assert retry_after(httpx.Response(429)) is None
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60))
+def test_no_header_raises(value: bytes, date: bytes) -> None:
+    wait = retry_after(httpx.Response(429, headers=[(b"Retry-After", value), (b"Date", date)]))
+    assert wait is None or 0 <= wait < float("inf")
+
+
+def test_a_body_is_json_nothing_or_neither() -> None:
+    assert json_body(httpx.Response(200, content=b'{"a":1}')) == {"a": 1}
+    assert json_body(httpx.Response(200, content=b" \r\n")) is None
+    with pytest.raises(NotJsonError, match="HTTP 200 with text/html, not JSON"):
+        json_body(httpx.Response(200, content=b"<p>", headers={"content-type": "text/html"}))
+
+
+def test_half_a_character_does_not_make_a_body_unreadable() -> None:
+    """A text that was cut at a column's width may end in the first half of an emoji."""
+    body = b'{"note": "ok \\ud83d\\ude00 \\uD83D", "next": "\\\\ud83d"}'
+    assert json_body(httpx.Response(200, content=body)) == {"note": "ok \U0001f600 ?", "next": "\\ud83d"}
+    for broken in (b'{"note": "\\ud83d', b'{"note": "\\ud83d", "x": NaN}', b'["\\ud83d"' + b"[" * 100_000):
+        with pytest.raises(NotJsonError):
+            json_body(httpx.Response(200, content=broken))
+
+
+def test_words_are_one_line_of_bounded_length() -> None:
+    assert bounded(" a\n\tb ") == "a b"
+    assert len(bounded("x" * 9999)) == 500

@@ -1,0 +1,1 @@
+"""What did I set? topics.yaml and the environment, read and checked as one."""

@@ -1,0 +1,1 @@
+"""What is on the wire? Event kinds, schemas, and events as JSON lines."""

@@ -1,0 +1,68 @@
+"""The codec of a command that runs from top to bottom: it waits for the registry where it must."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from workers.app.config.configuration import Configuration
+from workers.app.config.errors import ConfigError, Fault, did_you_mean
+from workers.app.topics.facts import open_registry, read_schemas
+from workers.edges.avro.codec import Codec, UnknownSchema
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCodec:
+    """A codec and the loop on which it asks the registry."""
+
+    codec: Codec
+    runner: asyncio.Runner
+
+    def prepare(self, topic: str) -> None:
+        """Learn the schema id to encode with; raises `RegistryUnavailable`, `RegistryRefused`."""
+        self.runner.run(self.codec.prepare([topic]))
+
+    def decode(self, topic: str, value: bytes) -> dict[str, Any]:
+        """Decode a value of a topic that has a schema; raises `Undecodable`, `RegistryUnavailable`."""
+        try:
+            return self.codec.decode_any(topic, value)
+        except UnknownSchema as unknown:
+            self.runner.run(self.codec.learn(unknown.schema_id))
+            return self.codec.decode_any(topic, value)
+
+
+@contextmanager
+def open_codec(configuration: Configuration) -> Iterator[OpenCodec]:
+    """Make a codec of the topology's schemas, and of the registry if one is configured."""
+    schemas, registry = read_schemas(configuration.topology), open_registry(configuration.settings.registry)
+    with asyncio.Runner() as runner:
+        try:
+            yield OpenCodec(Codec(schemas, monotonic, registry), runner)
+        finally:
+            if registry is not None:
+                runner.run(registry.close())
+
+
+@asynccontextmanager
+async def codec_in_loop(configuration: Configuration) -> AsyncIterator[Codec]:
+    """The same for a command that has a loop of its own."""
+    schemas, registry = read_schemas(configuration.topology), open_registry(configuration.settings.registry)
+    try:
+        yield Codec(schemas, monotonic, registry)
+    finally:
+        if registry is not None:
+            await registry.close()
+
+
+def assert_has_schema(configuration: Configuration, topic: str) -> None:
+    """Raise `ConfigError` unless topics.yaml has the topic, with a schema."""
+    topics = configuration.topology.topics
+    with_schema = [name for name, spec in topics.items() if spec.schema_file is not None]
+    if topic not in with_schema:
+        problem = "has no schema in" if topic in topics else "is not in"
+        place = str(configuration.topology.file)
+        raise ConfigError([Fault(place, f"topic '{topic}' {problem} it{did_you_mean(topic, with_schema)}")])

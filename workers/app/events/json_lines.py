@@ -1,0 +1,73 @@
+"""JSON lines as events ready to be sent: each bad line is named by its number and the field at fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from workers.app.events.kinds import event_key
+from workers.core.record import Headers
+from workers.edges.avro.codec import Codec, Unencodable
+from workers.edges.avro.event_json import InvalidEvent, from_json
+from workers.edges.cloud_events import event_headers
+
+BOM = b"\xef\xbb\xbf"
+_AROUND = 82  # bytes that Kafka puts around a batch's only record, at most
+_AROUND_HEADER = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An event that its schema takes, encoded."""
+
+    line: int  # 1, 2, ...
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A line that is no event of the topic."""
+
+    line: int
+    fault: str  # the field and what is wanted, never what stands there
+
+
+def read_events(codec: Codec, topic: str, lines: Iterable[bytes], most: int) -> Iterator[Ready | Bad]:
+    """Take each line that is not blank; with a registry, `Codec.prepare` must have been awaited for the topic.
+
+    ``most``: bytes that the topic takes at once; a larger event is bad, for Kafka would refuse it half-way.
+    """
+    for number, line in enumerate(lines, start=1):
+        text = line.removeprefix(BOM).strip()
+        if text:
+            event = _event(codec, topic, number, text)
+            size = _size(event) if isinstance(event, Ready) else 0
+            yield Bad(number, f"{size} bytes in Kafka, and the topic takes {most}") if size > most else event
+
+
+def _size(event: Ready) -> int:
+    headers = sum(len(name) + len(value or b"") + _AROUND_HEADER for name, value in event.headers)
+    return _AROUND + len(event.key) + len(event.value) + headers
+
+
+def _event(codec: Codec, topic: str, number: int, text: bytes) -> Ready | Bad:
+    schema = codec.schemas[topic].today
+    try:
+        given: Any = orjson.loads(text)
+        data = from_json(schema.tree, given)
+        value = codec.encode(topic, data)
+        key = event_key(schema.name, data)
+    except orjson.JSONDecodeError as error:
+        return Bad(number, f"not JSON: {error.msg} at column {error.colno}")
+    except (InvalidEvent, Unencodable) as error:
+        return Bad(number, str(error))
+    if not key:
+        return Bad(number, "the order id is empty: it is the key")
+    headers = event_headers(schema.tree.name, data, key, datetime.now(UTC))
+    return Ready(number, key.encode(), value, headers)

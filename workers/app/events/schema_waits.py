@@ -1,0 +1,60 @@
+"""What waits for the registry: workers that learn how to write, records whose schema is unknown."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+
+from workers.edges.avro.codec import Codec
+from workers.edges.avro.registry import RegistryRefused, RegistryUnavailable
+from workers.edges.log import log
+
+ASK_AGAIN = 2.0
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 30.0
+
+
+async def learn_to_write(codec: Codec, topics: Collection[str], **who: str) -> None:
+    """Have the schemas of these topics, waiting for the registry if there is one; ``who`` stands in the log."""
+    while True:
+        try:
+            await codec.prepare(topics)
+        except (RegistryUnavailable, RegistryRefused) as error:
+            log.warning("registry_unavailable", **who, detail=str(error))
+            await asyncio.sleep(ASK_AGAIN)
+        else:
+            return
+
+
+class SchemaWaits:
+    """Asks for each unknown schema id until the registry answers; nothing is parked for it meanwhile."""
+
+    def __init__(self, codec: Codec, go_on: Callable[[], None]) -> None:
+        self._codec = codec
+        self._go_on = go_on
+        self._asking: dict[int, asyncio.Task[None]] = {}
+
+    def ask(self, schema_id: int) -> None:
+        """Ask for a schema, once, however often it is wanted."""
+        if schema_id not in self._asking:
+            self._asking[schema_id] = asyncio.get_running_loop().create_task(self._learn(schema_id))
+
+    def forget(self) -> None:
+        """The records that waited have been given away."""
+        for asking in self._asking.values():
+            asking.cancel()
+        self._asking.clear()
+
+    async def _learn(self, schema_id: int) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                await self._codec.learn(schema_id)
+            except RegistryUnavailable as error:
+                log.warning("registry_unavailable", schema_id=schema_id, detail=str(error))
+                await asyncio.sleep(pause)
+                pause = min(_LONGEST_PAUSE, pause * 2)
+            else:
+                break
+        self._asking.pop(schema_id, None)
+        self._go_on()

@@ -1,0 +1,1 @@
+"""The commands that look at Kafka and the vendors from outside a worker."""

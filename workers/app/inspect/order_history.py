@@ -1,0 +1,161 @@
+"""An order's history in Kafka: what was published, what became of it, and what was parked."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TypeAlias
+
+from workers.app.config.topology import SinkSpec, Topology
+from workers.app.inspect.order_timeline import Timeline
+from workers.app.inspect.order_vendor_events import read_changes, read_tracked
+from workers.app.inspect.parked_orders import fence_of
+from workers.core.consume.commit_metadata import Finished
+from workers.core.parked.fence import Fence
+from workers.core.parked.headers import (
+    DETAIL,
+    DISCARDED_AT,
+    DISCARDED_BY,
+    DISCARDED_FIRST,
+    DISCARDED_LAST,
+    DISCARDED_RECORDS,
+    DISCARDED_WHY,
+    PARKED_AT,
+    REASON,
+    REPLAYS,
+    SOURCE_OFFSET,
+    SOURCE_TOPIC,
+    header_text,
+    is_original,
+    order_of,
+)
+from workers.core.record import Partition, Record
+from workers.edges.kafka.admin import Committed
+
+Ends: TypeAlias = dict[tuple[str, int], str]
+"""What became of each source record that was ever parked, by its topic and offset."""
+
+
+def read_timeline(
+    timeline: Timeline,
+    topology: Topology,
+    committed: Callable[[str], Mapping[Partition, Committed]],
+    number: int | None = None,
+) -> None:
+    """Fill the timeline; ``number``: the order's partition, where it is not that of Kafka's own partitioner.
+
+    ``committed`` gives the offsets of a group. Raises kafka-python's errors and `RegistryUnavailable`.
+    """
+    published: dict[str, list[Record]] = {}
+    tracked: defaultdict[str, set[str]] = defaultdict(set)
+    for sink in topology.sinks.values():
+        ends = _read_parked(timeline, sink, number)
+        commits = committed(sink.group)
+        for topic in sink.consumes:
+            if topic not in published:
+                published[topic] = _read_published(timeline, topic, number)
+            for record in published[topic]:
+                _add_end(timeline, sink, record, ends, commits.get(record.at))
+        tracked[sink.vendor] |= read_tracked(timeline, sink, number)
+    for records in published.values():
+        for record in records:
+            timeline.add(record, record.timestamp_ms, _event_words(timeline, record), "publisher")
+    read_changes(timeline, topology, tracked)
+    timeline.moments.sort(key=lambda moment: (moment.at_ms, moment.rank, moment.where, moment.offset))
+
+
+def _read_published(timeline: Timeline, topic: str, number: int | None) -> list[Record]:
+    at, name = timeline.partition(topic, timeline.order_id, number), timeline.order_id.encode()
+    found = () if at is None else timeline.records(at, lambda one: one.key == name or name in (one.value or b""))
+    return [record for record in found if _is_of(timeline, record, name)]
+
+
+def _is_of(timeline: Timeline, record: Record, name: bytes) -> bool:
+    """Whether the sinks took it for the order's: by the id in its value; by its key where none can be read there."""
+    content = timeline.decoded(record)
+    told = content.get("order", content).get("order_id")
+    return record.key == name if told is None else told == timeline.order_id
+
+
+def _event_words(timeline: Timeline, record: Record) -> str:
+    """What was published: the kind and the state, never the content."""
+    if record.value is None:
+        return "tombstone published"
+    content = timeline.decoded(record)
+    if "order" in content:
+        return "order published"
+    return f"status {content['status']} published" if "status" in content else "published, undecodable"
+
+
+def _add_end(timeline: Timeline, sink: SinkSpec, record: Record, ends: Ends, commit: Committed | None) -> None:
+    """Say what became of a source record; when it was delivered Kafka does not tell."""
+    end = ends.get((record.topic, record.offset))
+    if end is None:
+        finished = commit is not None and (
+            record.offset < commit.offset or record.offset in (Finished.parse(commit.offset, commit.metadata) or ())
+        )
+        end = "delivered, or nothing to send" if finished else "waits"
+    timeline.add(record, record.timestamp_ms, end, sink.name, rank=1)
+
+
+def _read_parked(timeline: Timeline, sink: SinkSpec, number: int | None) -> Ends:
+    """Add what the parked topic and its state tell; return what became of each record that was ever parked."""
+    at = timeline.partition(sink.parks, timeline.order_id, number)
+    if at is None:
+        return {}
+    fence = _read_fence(timeline, sink, at.number)
+    places: dict[tuple[str, int], int] = {}
+    discarded: list[range] = []
+    for record in timeline.records(at, lambda one: order_of(one) == timeline.order_id):
+        _add_parked(timeline, sink, record)
+        topic, offset = header_text(record, SOURCE_TOPIC), header_text(record, SOURCE_OFFSET)
+        if is_original(record) and topic is not None and offset is not None:
+            places[topic, int(offset)] = record.offset
+        elif record.header(DISCARDED_AT) is not None:
+            discarded.append(_given_up(record))
+    return {source: _parked_end(place, fence, discarded) for source, place in places.items()}
+
+
+def _given_up(trace: Record) -> range:
+    first, last = (int(header_text(trace, name) or 0) for name in (DISCARDED_FIRST, DISCARDED_LAST))
+    return range(first, last + 1)
+
+
+def _parked_end(place: int, fence: Fence | None, discarded: list[range]) -> str:
+    if any(place in some for some in discarded):
+        return "discarded"
+    is_open = fence is not None and (fence.first is None or place >= fence.first)
+    return "parked" if is_open else "delivered from its parked record"
+
+
+def _add_parked(timeline: Timeline, sink: SinkSpec, record: Record) -> None:
+    if record.header(DISCARDED_AT) is not None:
+        by, why = header_text(record, DISCARDED_BY), header_text(record, DISCARDED_WHY)
+        count = header_text(record, DISCARDED_RECORDS)
+        what = f"{count} parked records discarded by {by}" + (f": {why}" if why else "")
+        timeline.add(record, _millis(header_text(record, DISCARDED_AT), record), what, sink.name, rank=3)
+        return
+    again = " again" if record.header(REPLAYS) is not None else ""
+    what = f"parked{again}: {header_text(record, REASON)}: {header_text(record, DETAIL)}"
+    timeline.add(record, _millis(header_text(record, PARKED_AT), record), what, sink.name, rank=2)
+
+
+def _read_fence(timeline: Timeline, sink: SinkSpec, number: int) -> Fence | None:
+    """The order's present fence; its end is a moment of its own, as long as the state topic remembers it."""
+    key, fence = timeline.order_id.encode(), None
+    at = timeline.partition(sink.parked_state, timeline.order_id, number)
+    for record in () if at is None else timeline.records(at, lambda one: one.key == key):
+        fence = fence_of(record)
+        if record.value is None:
+            timeline.add(record, record.timestamp_ms, "nothing of it is parked any more", sink.name, rank=4)
+    if fence is not None:
+        timeline.parked[sink.name] = fence
+    return fence
+
+
+def _millis(text: str | None, record: Record) -> int:
+    try:
+        return int(datetime.fromisoformat(text or "").timestamp() * 1000)
+    except ValueError:
+        return record.timestamp_ms

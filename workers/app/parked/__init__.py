@@ -1,0 +1,1 @@
+"""What happens to refused orders? Fences, replay, discard."""

@@ -1,0 +1,133 @@
+"""The composition root: the only place that puts a worker together."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+
+from workers.app.config.configuration import Configuration
+from workers.app.config.credentials import VendorCredentials
+from workers.app.config.settings import Settings
+from workers.app.config.topology import MIB, PollerSpec, SinkSpec
+from workers.app.poll.context import PollTools
+from workers.app.runtime.poll_worker import PollWorker
+from workers.app.runtime.sink_worker import SinkWorker
+from workers.app.sink.context import Tools
+from workers.app.sink.state import SinkState
+from workers.core.consume.backpressure import Window
+from workers.core.consume.lanes import Lanes
+from workers.core.delivery.gate import Gate, GatePolicy
+from workers.edges.avro.codec import Codec
+from workers.edges.avro.schema_files import Schemas
+from workers.edges.http.client import MAX_ANSWER_BYTES, VendorClient, open_client
+from workers.edges.kafka.owner import Member
+from workers.edges.telemetry import Tracing
+from workers.vendors.contract import Vendor, load
+
+OPENING_EVENT = "OrderCreated"
+LARGEST_NEWS = 64 * MIB  # an answer with a hundred orders and all their parcels, or with one's signatures in it
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all workers of a process use together."""
+
+    codec: Codec
+    tracing: Tracing
+    failed: Callable[[Exception], None]  # told of what a worker cannot go on after
+
+
+def build_sink_worker(spec: SinkSpec, configuration: Configuration, shared: Shared) -> SinkWorker:
+    """One sink, ready to start; to be called in the running loop."""
+    vendor = load(spec.vendor)
+    assert vendor.sink is not None, f"{spec.vendor} takes no orders: topics.yaml was checked for that"
+    credentials = configuration.credentials[spec.name]
+    tools = Tools(
+        sink=vendor.sink(spec.options, credentials),
+        client=build_client(spec, vendor, credentials),
+        credentials=credentials,
+        codec=shared.codec,
+        tracing=shared.tracing,
+        failed=shared.failed,
+    )
+    settings = configuration.settings
+    return SinkWorker(sink_state(spec, shared.codec.schemas), tools, member(spec, settings))
+
+
+def build_worker(name: str, configuration: Configuration, shared: Shared) -> SinkWorker | PollWorker:
+    """The worker of that name in topics.yaml, ready to start; to be called in the running loop."""
+    spec = configuration.topology.spec(name)
+    if isinstance(spec, PollerSpec):
+        return build_poll_worker(spec, configuration, shared)
+    return build_sink_worker(spec, configuration, shared)
+
+
+def build_poll_worker(spec: PollerSpec, configuration: Configuration, shared: Shared) -> PollWorker:
+    """One poller, ready to start; to be called in the running loop."""
+    settings = configuration.settings
+    tools = build_poll_tools(spec, configuration, shared.codec, shared.failed)
+    return PollWorker(tools, member(spec, settings))
+
+
+def build_poll_tools(
+    spec: PollerSpec, configuration: Configuration, codec: Codec, failed: Callable[[Exception], None]
+) -> PollTools:
+    """What a poller works with; to be called in the running loop."""
+    vendor = load(spec.vendor)
+    assert vendor.poller is not None, f"{spec.vendor} tells no news: topics.yaml was checked for that"
+    credentials = configuration.credentials[spec.name]
+    return PollTools(
+        spec=spec,
+        poller=vendor.poller(spec.options, credentials),
+        client=build_client(spec, vendor, credentials, LARGEST_NEWS),
+        credentials=credentials,
+        codec=codec,
+        connection=configuration.settings.kafka,
+        gate=Gate(GatePolicy()),
+        failed=failed,
+        monotonic=time.monotonic,
+        wall_ms=lambda: time.time_ns() // 1_000_000,
+        chance=random.random,
+        slots=asyncio.Semaphore(spec.max_in_flight),
+    )
+
+
+def member(spec: SinkSpec | PollerSpec, settings: Settings) -> Member:
+    """Who this process is in the worker's group."""
+    return Member(settings.kafka, spec.group, settings.instance_id, spec.session)
+
+
+def build_client(
+    spec: SinkSpec | PollerSpec,
+    vendor: Vendor,
+    credentials: VendorCredentials,
+    max_answer: int = MAX_ANSWER_BYTES,
+) -> VendorClient:
+    """Connections to the worker's vendor, with its session where it has one."""
+    return open_client(
+        httpx.URL(credentials["BASE_URL"]),
+        max_in_flight=spec.max_in_flight,
+        request_timeout=spec.request_timeout,
+        session=None if vendor.session is None else vendor.session(spec.options, credentials),
+        max_answer=max_answer,
+    )
+
+
+def sink_state(spec: SinkSpec, schemas: Schemas) -> SinkState:
+    """What the parts of a sink share, as it is before anything is assigned."""
+    opening = frozenset(topic for topic in spec.consumes if schemas[topic].today.name == OPENING_EVENT)
+    return SinkState(
+        spec=spec,
+        lanes=Lanes(),
+        gate=Gate(GatePolicy(suspect_after=spec.suspect_after)),
+        window=Window(spec.max_unfinished, spec.max_unfinished_bytes),
+        opening=opening,
+        monotonic=time.monotonic,
+        wall_ms=lambda: time.time_ns() // 1_000_000,
+        chance=random.random,
+    )

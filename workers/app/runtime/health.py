@@ -1,0 +1,75 @@
+"""The health and metrics server of a process: probes, Prometheus text, status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import orjson
+from aiohttp import web
+
+from workers.app.runtime.metrics import metrics_text
+
+STALE_AFTER = 60.0  # seconds without a tick of a loop or a poll of its Kafka thread: the process is stuck
+
+
+class Worker(Protocol):
+    """What the server asks of a worker."""
+
+    def status(self) -> dict[str, Any]:
+        """Its part of ``GET /status``; ``state`` is always in it."""
+
+    def age(self) -> float:
+        """Seconds since the slowest of its loops moved."""
+
+
+class HealthServer:
+    """Answers from memory alone: a probe never waits for Kafka or a vendor."""
+
+    def __init__(self, workers: Mapping[str, Worker], *, version: str, instance: str) -> None:
+        self._workers = workers
+        self._about = {"version": version, "instance": instance}
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, host: str, port: int) -> tuple[str, int]:
+        """Listen; returns the address, with the port that was found where 0 was asked. Raises `OSError`."""
+        app = web.Application()
+        app.router.add_get("/startupz", self._startupz)
+        app.router.add_get("/livez", self._livez)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/status", self._status)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port)
+        await site.start()
+        found: tuple[str, int] = self._runner.addresses[0][:2]
+        return found
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _startupz(self, _: web.Request) -> web.Response:
+        return _probe(not any(status["state"] == "starting" for status in self._statuses().values()))
+
+    async def _livez(self, _: web.Request) -> web.Response:
+        return _probe(all(worker.age() < STALE_AFTER for worker in self._workers.values()))
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        return _probe(all(status["state"] == "running" for status in self._statuses().values()))
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        text = metrics_text(self._statuses(), self._about["version"])
+        return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    async def _status(self, _: web.Request) -> web.Response:
+        body = orjson.dumps(self._about | {"workers": self._statuses()}, option=orjson.OPT_INDENT_2)
+        return web.Response(body=body, content_type="application/json")
+
+    def _statuses(self) -> dict[str, dict[str, Any]]:
+        return {name: worker.status() for name, worker in self._workers.items()}
+
+
+def _probe(well: bool) -> web.Response:
+    return web.Response(text="ok\n" if well else "not yet\n", status=200 if well else 503)

@@ -1,0 +1,133 @@
+"""One process: its workers, its health server, its signals, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from workers.app.config.configuration import Configuration
+from workers.app.config.settings import HttpAddress, Settings
+from workers.app.runtime.build import Shared, build_worker
+from workers.app.topics.facts import open_registry, read_schemas
+from workers.edges.aio import in_thread
+from workers.edges.avro.codec import Codec
+from workers.edges.log import log, set_up
+from workers.edges.telemetry import Tracing, open_tracing
+
+if TYPE_CHECKING:
+    from workers.app.runtime.health import HealthServer, Worker
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_LEAVE_AT_ONCE = 1  # exit status of a second signal
+_TRACES_WITHIN = 1.0  # seconds
+
+
+class WorkerFailed(Exception):  # noqa: N818 - it names a worker's end
+    """A worker can not go on; the message is one line."""
+
+
+def run_workers(names: Sequence[str], configuration: Configuration, environ: Mapping[str, str]) -> None:
+    """Run these workers until SIGTERM or SIGINT; raises `WorkerFailed`, and `OSError` when the port is taken."""
+    settings = configuration.settings
+    set_up(settings.log_level, settings.log_format)
+    collect_seldom()
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_run(names, configuration, environ))
+
+
+async def _run(names: Sequence[str], configuration: Configuration, environ: Mapping[str, str]) -> None:
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[Exception | None] = loop.create_future()
+    settings, about = configuration.settings, version("order-relay")
+    registry = open_registry(settings.registry)
+    shared = Shared(
+        codec=Codec(read_schemas(configuration.topology), loop.time, registry),
+        tracing=open_tracing(environ, about),
+        failed=lambda error: None if ended.done() else ended.set_result(error),
+    )
+    workers = {name: build_worker(name, configuration, shared) for name in names}
+    _on_signal(loop, ended)
+    if settings.http is not None:
+        _claim(settings.http)
+    starting = asyncio.gather(*(worker.start() for worker in workers.values()))
+    starting.add_done_callback(lambda done: done.cancelled() or done.exception())  # else asyncio logs what is cancelled
+    server = await _listen(settings, workers, about)
+    await asyncio.wait((starting, ended), return_when=asyncio.FIRST_COMPLETED)
+    if starting.done():
+        await starting
+        log.info("started", workers=list(names), instance=settings.instance_id, version=about)
+    starting.cancel()  # asked to leave while Kafka cannot be reached: that may last for ever
+    error = await ended
+    await asyncio.gather(*(worker.drain(configuration.topology.spec(name).drain) for name, worker in workers.items()))
+    await _end(shared.tracing)
+    if server is not None:
+        await server.stop()
+    if registry is not None:
+        await registry.close()
+    if error is not None:
+        raise WorkerFailed(str(error) or type(error).__name__) from error
+    log.info("ended", workers=list(names))
+
+
+async def _end(tracing: Tracing) -> None:
+    """Send the last spans; a collector that does not answer must not hold up the end, nor a second signal."""
+    try:
+        await in_thread(tracing.close, _TRACES_WITHIN)
+    except TimeoutError:
+        log.warning("spans_lost", detail="the collector does not take them; is OTEL_EXPORTER_OTLP_ENDPOINT right?")
+
+
+def _claim(address: HttpAddress) -> None:
+    """Raise `OSError` if the port is taken, before the group is joined: a copy of this process that somebody started
+    by mistake would throw this one out.
+    """
+    family, *_, place = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
+    socket.create_server(place[:2], family=family).close()
+
+
+async def _listen(settings: Settings, workers: Mapping[str, Worker], about: str) -> HealthServer | None:
+    """Open the health server. Its library is imported while the workers wait for Kafka: they need not wait for it."""
+    if settings.http is None:
+        return None
+    http = await asyncio.to_thread(import_module, "workers.app.runtime.health")
+    server: HealthServer = http.HealthServer(workers, version=about, instance=settings.instance_id)
+    host, port = await server.start(settings.http.host, settings.http.port)
+    log.info("listening", address=f"http://{host}:{port}")
+    return server
+
+
+def _on_signal(loop: asyncio.AbstractEventLoop, ended: asyncio.Future[Exception | None]) -> None:
+    """The first signal drains; the second leaves at once, with nothing more committed."""
+
+    def signalled() -> None:
+        if ended.done():
+            log.warning("leaving_at_once")
+            os._exit(_LEAVE_AT_ONCE)
+        ended.set_result(None)
+
+    for one in SIGNALS:
+        loop.add_signal_handler(one, signalled)
+
+
+def collect_seldom() -> None:
+    """Records end by reference counts. To look for cycles among a full window after every 700 objects, as Python
+    does by default, takes a third of the processor time.
+    """
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
+def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - absent on Windows
+    except ImportError:
+        return None
+    factory: type[asyncio.AbstractEventLoop] = uvloop.Loop
+    return factory

@@ -1,0 +1,1 @@
+"""How is a record delivered and committed? source, intake, lanes, sender, outcomes, finisher, commits."""

@@ -1,0 +1,1 @@
+"""`relay topics`: the difference between topics.yaml and the cluster, and how it is closed."""

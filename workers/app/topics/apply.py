@@ -1,0 +1,115 @@
+"""The three things that `relay topics` does: plan, apply and prove, on one set of connections."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from workers.app.config.configuration import Configuration
+from workers.app.config.topology import Topology
+from workers.app.topics.facts import find_facts, make, open_registry, read_schemas
+from workers.app.topics.plan import TOPIC, Change, Verdict, plan
+from workers.edges.avro.registry import Registry, RegistryRefused, RegistryUnavailable
+from workers.edges.avro.schema_files import Schemas
+from workers.edges.kafka.admin import KafkaAdmin, open_admin
+from workers.edges.kafka.client import KafkaConnection, KafkaFailed, kafka_errors
+
+PROVE_TRIES, NAP = 50, 0.2  # ten seconds in all: a change reaches every broker's view soon, not at once
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A change that the cluster or the registry refused."""
+
+    change: Change
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What `apply` did, as read back from the cluster."""
+
+    made: list[Change]
+    left: list[Change]  # impossible, not allowed, or refused
+    failures: list[Failure]
+
+
+async def plan_topics(configuration: Configuration, *, allow_repartition: bool = False) -> list[Change]:
+    """Compare and change nothing; raises `KafkaFailed`, `RegistryUnavailable`, `RegistryRefused`."""
+    async with _connected(configuration) as reached:
+        return await reached.plan(allow_repartition=allow_repartition)
+
+
+async def apply_topics(configuration: Configuration, *, allow_repartition: bool = False) -> Applied:
+    """Make every change that can be made, then read all back: what counts as made is gone from a second plan."""
+    async with _connected(configuration) as reached:
+        planned = await reached.plan(allow_repartition=allow_repartition)
+        doable = [change for change in planned if change.verdict is Verdict.APPLY]
+        failures = [failure for change in doable if (failure := await reached.make(change)) is not None]
+        refused = [failure.change for failure in failures]
+        reached.admin.wait_for_leaders([c.topic for c in doable if c.key == TOPIC and c not in refused])
+        expected = {(change.topic, change.key) for change in doable} - {
+            (f.change.topic, f.change.key) for f in failures
+        }
+        left = await _settled(reached, expected, allow_repartition=allow_repartition)
+        open_keys = {(change.topic, change.key) for change in left}
+        made = [change for change in doable if (change.topic, change.key) not in open_keys]
+        return Applied(made, left, failures)
+
+
+async def refused_schemas(configuration: Configuration) -> dict[str, tuple[str, ...]]:
+    """Ask the registry, if there is one, which schemas of today it would refuse, and in its words why."""
+    schemas, registry = read_schemas(configuration.topology), open_registry(configuration.settings.registry)
+    if registry is None:
+        return {}
+    try:
+        found = {name: await registry.incompatibilities(t.subject, t.today.text) for name, t in schemas.items()}
+    finally:
+        await registry.close()
+    return {name: texts for name, texts in found.items() if texts}
+
+
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    connection: KafkaConnection
+    admin: KafkaAdmin
+    registry: Registry | None
+    topology: Topology
+    schemas: Schemas
+
+    async def plan(self, *, allow_repartition: bool) -> list[Change]:
+        facts = await find_facts(self.admin, self.registry, self.topology, self.schemas)
+        return plan(self.topology, facts, allow_repartition=allow_repartition)
+
+    async def make(self, change: Change) -> Failure | None:
+        """Go on after a refusal: one topic's trouble must not leave the others undone."""
+        try:
+            with kafka_errors(self.connection):
+                await make(change, self.admin, self.registry, self.topology, self.schemas)
+        except (KafkaFailed, RegistryUnavailable, RegistryRefused) as error:
+            return Failure(change, str(error))
+        return None
+
+
+@asynccontextmanager
+async def _connected(configuration: Configuration) -> AsyncIterator[_Reached]:
+    settings, topology = configuration.settings, configuration.topology
+    schemas, registry = read_schemas(topology), open_registry(settings.registry)
+    try:
+        with open_admin(settings.kafka) as admin:
+            yield _Reached(settings.kafka, admin, registry, topology, schemas)
+    finally:
+        if registry is not None:
+            await registry.close()
+
+
+async def _settled(reached: _Reached, expected: set[tuple[str, str]], *, allow_repartition: bool) -> list[Change]:
+    left: list[Change] = []
+    for _ in range(PROVE_TRIES):
+        left = await reached.plan(allow_repartition=allow_repartition)
+        if not expected & {(change.topic, change.key) for change in left}:
+            break
+        await asyncio.sleep(NAP)
+    return left

@@ -1,0 +1,77 @@
+"""Reads the facts that a plan is made of, and makes the plan's changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from workers.app.config.settings import RegistrySettings
+from workers.app.config.topology import SinkSpec, Topology
+from workers.app.topics.plan import Change, Facts, wanted
+from workers.core.record import Partition
+from workers.edges.avro import registry as registries
+from workers.edges.avro.compatibility import Break, check
+from workers.edges.avro.registry import Registry
+from workers.edges.avro.schema_files import Schemas, load_topic
+from workers.edges.kafka.admin import KafkaAdmin
+
+
+def read_schemas(topology: Topology) -> Schemas:
+    """Load the schema of each topic that has one; raises `SchemaError` that names the file."""
+    files: dict[str, Path] = {
+        topic.name: topic.schema_file for topic in topology.topics.values() if topic.schema_file is not None
+    }
+    return {name: load_topic(name, file) for name, file in files.items()}
+
+
+def open_registry(settings: RegistrySettings | None) -> Registry | None:
+    """Make a client of the configured registry, if there is one; nothing is sent yet."""
+    if settings is None:
+        return None
+    return registries.connect(settings.url, settings.username or "", settings.password or "")
+
+
+async def find_facts(admin: KafkaAdmin, registry: Registry | None, topology: Topology, schemas: Schemas) -> Facts:
+    """Ask cluster and registry; raises `KafkaFailed`, `RegistryUnavailable`, `RegistryRefused`."""
+    topics = admin.topics(topology.topics)
+    grows = any(topology.topics[name].partitions != found.partitions for name, found in topics.items())
+    lags = {sink.group: lag(admin, sink, topics) for sink in topology.sinks.values()} if grows else {}
+    broken = {found.topic: str(found) for found in check(schemas) if isinstance(found, Break)}
+    unregistered = await _unregistered(registry, schemas)
+    return Facts(topics=topics, lags=lags, unregistered=unregistered, broken=broken)
+
+
+async def _unregistered(registry: Registry | None, schemas: Schemas) -> tuple[str, ...]:
+    if registry is None:
+        return ()
+    found = {topic.name: await registry.find(topic.subject, topic.today.text) for topic in schemas.values()}
+    return tuple(name for name, schema_id in found.items() if schema_id is None)
+
+
+def lag(admin: KafkaAdmin, sink: SinkSpec, topics: Iterable[str]) -> int:
+    """Count the records of a sink's existing topics that its group has still to read."""
+    there = admin.topics([name for name in sink.consumes if name in topics])
+    partitions = [Partition(topic.name, number) for topic in there.values() for number in range(topic.partitions)]
+    committed, starts = admin.committed(sink.group), admin.offsets(partitions, "earliest")
+    ends = admin.offsets(partitions, "latest")
+    return sum(ends[at] - (committed[at].offset if at in committed else starts[at]) for at in partitions)
+
+
+async def make(
+    change: Change, admin: KafkaAdmin, registry: Registry | None, topology: Topology, schemas: Schemas
+) -> None:
+    """Make one change; nothing is ever deleted."""
+    match change.key:
+        case "topic":
+            admin.create(wanted(topology.topics[change.topic]))
+        case "partitions":
+            admin.add_partitions(change.topic, int(change.after))
+        case "schema":
+            await _register(registry, schemas, change.topic)
+        case key:
+            admin.alter_config(change.topic, {key: change.after})
+
+
+async def _register(registry: Registry | None, schemas: Schemas, topic: str) -> None:
+    assert registry is not None, "without a registry no plan asks for a registration"
+    await registry.register(schemas[topic].subject, schemas[topic].today.text)

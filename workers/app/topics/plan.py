@@ -1,0 +1,163 @@
+"""What must change on the cluster for it to be as topics.yaml and schemas/ say; decided here, done elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from workers.app.config.topology import SinkSpec, TopicSpec, Topology
+from workers.edges.kafka.admin import TopicState
+
+PARTITIONS = "partitions"
+REPLICATION = "replication_factor"
+TOPIC = "topic"
+SCHEMA = "schema"
+
+
+class Verdict(StrEnum):
+    """Whether a change can be made."""
+
+    APPLY = "apply"  # `relay topics apply` makes it
+    ALLOW = "needs --allow-repartition"
+    IMPOSSIBLE = "impossible"  # not by us, or not at all: ``reason`` says what to do
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference between what is and what is wanted."""
+
+    topic: str
+    key: str  # ``topic``, ``partitions``, ``replication_factor``, ``schema``, or a configuration's name
+    before: str
+    after: str
+    verdict: Verdict = Verdict.APPLY
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What was found on the cluster and at the registry."""
+
+    topics: Mapping[str, TopicState]
+    lags: Mapping[str, int] = field(default_factory=dict)  # by group: records that it has still to read
+    unregistered: tuple[str, ...] = ()  # topics whose schema of today the registry does not have
+    broken: Mapping[str, str] = field(default_factory=dict)  # topics whose schema of today hurts somebody, and how
+
+
+def plan(topology: Topology, facts: Facts, *, allow_repartition: bool) -> list[Change]:
+    """List every difference, those that cannot be made included; equal: an empty list."""
+    changes: list[Change] = []
+    for topic in topology.topics.values():
+        found = facts.topics.get(topic.name)
+        changes += [_creation(topic)] if found is None else _differences(topic, found)
+    changes = [_judged(change, topology, facts, allow_repartition=allow_repartition) for change in changes]
+    changes = list(_together(changes, topology))
+    return changes + [_registration(name, facts.broken.get(name, "")) for name in facts.unregistered]
+
+
+def wanted(topic: TopicSpec) -> TopicState:
+    """A topic as it is to be on the cluster."""
+    return TopicState(
+        name=topic.name,
+        partitions=topic.partitions,
+        replication_factor=topic.replication_factor,
+        config=topic.config,
+    )
+
+
+def _registration(topic: str, broken: str) -> Change:
+    verdict = Verdict.IMPOSSIBLE if broken else Verdict.APPLY
+    return Change(topic, SCHEMA, "not registered", "registered", verdict, broken)
+
+
+def _creation(topic: TopicSpec) -> Change:
+    return Change(topic.name, TOPIC, "missing", f"{topic.partitions} partitions, {topic.replication_factor} replicas")
+
+
+def _differences(topic: TopicSpec, found: TopicState) -> Iterator[Change]:
+    if topic.partitions != found.partitions:
+        yield Change(topic.name, PARTITIONS, str(found.partitions), str(topic.partitions))
+    if topic.replication_factor != found.replication_factor:
+        yield Change(topic.name, REPLICATION, str(found.replication_factor), str(topic.replication_factor))
+    for key, value in topic.config.items():
+        there = found.config.get(key)
+        if there != value:
+            yield Change(topic.name, key, "unknown" if there is None else there, value)
+
+
+def _judged(change: Change, topology: Topology, facts: Facts, *, allow_repartition: bool) -> Change:
+    match change.key:
+        case "replication_factor":
+            reason = "move the replicas with Kafka's kafka-reassign-partitions, or write the present number"
+            return replace(change, verdict=Verdict.IMPOSSIBLE, reason=reason)
+        case "min.insync.replicas":
+            return _in_sync(change, facts)
+        case "partitions":
+            return _repartition(change, topology, facts, allow_repartition=allow_repartition)
+        case _:
+            return change
+
+
+def _in_sync(change: Change, facts: Facts) -> Change:
+    """Ask for no more replicas in sync than there are: nothing could be written to the topic any more."""
+    if int(change.after) <= facts.topics[change.topic].replication_factor:
+        return change
+    reason = f"the topic has {facts.topics[change.topic].replication_factor} replicas: raise those first"
+    return replace(change, verdict=Verdict.IMPOSSIBLE, reason=reason)
+
+
+def _repartition(change: Change, topology: Topology, facts: Facts, *, allow_repartition: bool) -> Change:
+    refused = _refusal(change, topology.sinks.values(), facts) or _shard_refusal(change, topology)
+    if refused is not None:
+        return replace(change, verdict=Verdict.IMPOSSIBLE, reason=refused)
+    if not allow_repartition:
+        reason = "an order may then be in another partition than before: stop its publishers first"
+        return replace(change, verdict=Verdict.ALLOW, reason=reason)
+    return change
+
+
+def _refusal(change: Change, sinks: Iterable[SinkSpec], facts: Facts) -> str | None:
+    """Why a topic's partitions cannot be raised: an order's past would lie in another partition than its future."""
+    if int(change.after) < int(change.before):
+        return "Kafka cannot take partitions away: write the present number, or move to a new topic"
+    for sink in sinks:
+        if change.topic in (sink.parks, sink.parked_state):
+            return f"what {sink.name} has parked belongs to its partition number: move to a new set of topics"
+        if change.topic == sink.tracks:
+            return (
+                f"what {sink.name} remembers of an order belongs to its partition number: move to a new set of topics"
+            )
+        lag = facts.lags.get(sink.group, 0)
+        if change.topic in sink.consumes and lag:
+            return f"{sink.group} has {lag} records to go: stop the publishers and let it finish first"
+    return None
+
+
+def _shard_refusal(change: Change, topology: Topology) -> str | None:
+    """What a poller remembers of an order would be in another shard than the order."""
+    for poller in topology.pollers.values():
+        if change.topic == poller.state:
+            return f"what {poller.name} remembers belongs to its partition number: move to a new state topic"
+    return None
+
+
+def _together(changes: list[Change], topology: Topology) -> Iterator[Change]:
+    """Raise all of a sink's topics or none: with unequal counts its orders lose their sequence."""
+    stuck = {change.topic: change for change in changes if change.key == PARTITIONS and _is_impossible(change)}
+    for change in changes:
+        rivals = _neighbours(change.topic, topology) & stuck.keys()
+        if change.key == PARTITIONS and not _is_impossible(change) and rivals:
+            reason = f"{min(rivals)} cannot follow, and a sink's topics need equal numbers"
+            yield replace(change, verdict=Verdict.IMPOSSIBLE, reason=reason)
+        else:
+            yield change
+
+
+def _neighbours(topic: str, topology: Topology) -> set[str]:
+    sets = ({*sink.consumes, sink.parks, sink.parked_state, sink.tracks or ""} for sink in topology.sinks.values())
+    return set().union(*(names for names in sets if topic in names))
+
+
+def _is_impossible(change: Change) -> bool:
+    return change.verdict is Verdict.IMPOSSIBLE

@@ -1,0 +1,1 @@
+"""Pure decisions about what is consumed: merge, lanes, ledgers, commits, backpressure."""

@@ -1,0 +1,94 @@
+"""Which offset of one partition may be committed when records finish out of order."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from itertools import islice
+
+from workers.core.consume.commit_metadata import Finished, can_tell, encode
+
+
+class Ledger:
+    """One assigned partition, from assignment to revocation.
+
+    A record is *unfinished* from `open` (in fetch order) until `finish` (in any
+    order). Everything below `position` that is not unfinished needs no more
+    work: it was delivered, parked, skipped, or never was a record (compaction,
+    transaction markers). `committable` is the lowest unfinished offset, or
+    `position`. On revocation the ledger is dropped with its partition: a late
+    result holds this object, not the partition's number, so it can commit
+    nothing for the next owner.
+    """
+
+    def __init__(self, start: int, finished: Finished | None = None) -> None:
+        self._start = start
+        self._position = start
+        self._finished_before = finished
+        self._unfinished: OrderedDict[int, None] = OrderedDict()
+
+    def open(self, offset: int) -> bool:
+        """Take note of a fetched record; False when it had finished under a former owner and must not be sent again."""
+        # A commit may already have passed what lies below: opening it there would lose it or move the commit back.
+        assert offset >= self._position, f"offset {offset} opened after position {self._position} was reached"
+        self._position = offset + 1
+        if self._finished_before is not None and offset in self._finished_before:
+            return False
+        self._unfinished[offset] = None
+        return True
+
+    def finish(self, offset: int) -> bool:
+        """Nothing more to do for this record; True the first time, finishing twice is the same as once."""
+        known = offset in self._unfinished
+        self._unfinished.pop(offset, None)
+        return known
+
+    def reached(self, position: int) -> None:
+        """The fetch position has moved past what is no record (transaction markers, compacted offsets)."""
+        self._position = max(self._position, position)
+
+    @property
+    def start(self) -> int:
+        """The first offset that this owner may have sent."""
+        return self._start
+
+    @property
+    def position(self) -> int:
+        """The offset after the last one seen."""
+        return self._position
+
+    @property
+    def committable(self) -> int:
+        """The offset to commit."""
+        # Never past an unfinished record: a commit beyond it would lose it at the next restart.
+        return next(iter(self._unfinished), self._position)
+
+    @property
+    def unfinished(self) -> int:
+        """How many records are unfinished."""
+        return len(self._unfinished)
+
+    def metadata(self, also_finished: frozenset[int] = frozenset()) -> tuple[int, str]:
+        """(offset, metadata) to commit, as if ``also_finished`` had finished too.
+
+        The metadata tells what has finished at or beyond the offset, cut to
+        what fits; a restart then repeats only what it does not tell.
+        """
+        unfinished = [offset for offset in self._unfinished if offset not in also_finished]
+        base = unfinished[0] if unfinished else self._position
+        carried = self._still_to_meet()
+        return base, encode(base, self._position, unfinished, carried)
+
+    def _still_to_meet(self) -> Finished | None:
+        """What finished under the former owner beyond our position: not met yet, and still true."""
+        before = self._finished_before
+        return before if before is not None and before.end > self._position else None
+
+    @property
+    def fits(self) -> bool:
+        """Whether all that has finished beyond `committable` fits the commit's metadata."""
+        return can_tell(self.committable, self._position, self._unfinished, self._still_to_meet())
+
+    def __repr__(self) -> str:
+        first = list(islice(self._unfinished, 1))
+        place = f"committable={self.committable} position={self._position}"
+        return f"<Ledger {place} unfinished={len(self._unfinished)} first={first}>"

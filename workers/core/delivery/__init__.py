@@ -1,0 +1,1 @@
+"""Pure decisions about delivery: outcomes, circuit breaker, retries."""

@@ -1,0 +1,171 @@
+"""One vendor as a whole: open, or shut until a time, then probed with one request.
+
+Vendor faults (down, throttled, our key refused, everything refused) shut the
+gate: nothing is parked, no attempt is spent, Kafka is the buffer. Only a probe
+opens it again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import assert_never
+
+from workers.core.delivery.outcome import (
+    Delivered,
+    Denied,
+    Outcome,
+    Rejected,
+    Skipped,
+    Throttled,
+    Unavailable,
+    Unknown,
+    UnknownOrder,
+)
+
+
+class GateState(Enum):
+    """How many requests the vendor may have now: all, none, or one."""
+
+    OPEN = "open"
+    SHUT = "shut"
+    PROBING = "probing"
+
+
+class Reason(Enum):
+    """Why the gate is not open, the gravest last."""
+
+    THROTTLED = "throttled"
+    UNAVAILABLE = "unavailable"
+    SUSPECT = "suspect"
+    DENIED = "denied"
+
+
+_GRAVITY = {reason: place for place, reason in enumerate(Reason)}
+
+
+@dataclass(frozen=True, slots=True)
+class GatePolicy:
+    """When the gate shuts, and for how long; seconds."""
+
+    unavailable_in_a_row: int = 10
+    suspect_after: int = 50
+    throttle_cap: float = 300.0
+    first_pause: float = 0.5
+    longest_pause: float = 30.0
+    denied_first_pause: float = 5.0
+    denied_longest_pause: float = 60.0
+
+
+class Gate:
+    """The running state of one vendor's gate. Time and chance come in as arguments."""
+
+    def __init__(self, policy: GatePolicy) -> None:
+        self._policy = policy
+        self.state = GateState.OPEN
+        self.reason: Reason | None = None
+        self.detail = ""
+        self.until = 0.0
+        self._throttled_until = 0.0  # the vendor's own wish: nothing may shorten it
+        self._pauses = 0  # in a row without an opening between
+        self._failures = 0  # vendor faults in a row
+        self._row = policy.unavailable_in_a_row  # so many make a row
+        self._refused = 0  # records refused in a row, none delivered between
+
+    @property
+    def shut_by_suspicion(self) -> bool:
+        """So many were refused in a row that it may be our set-up, whatever else shut the gate since: park nothing."""
+        return self._refused >= self._policy.suspect_after
+
+    @property
+    def is_open(self) -> bool:
+        return self.state is GateState.OPEN
+
+    def admits(self, now: float, in_flight: int) -> int | None:
+        """How many more requests may leave now: None for any number, else 0 or 1."""
+        if self.state is GateState.OPEN:
+            return None
+        if self.state is GateState.SHUT and now >= self.until and not in_flight:
+            self.state = GateState.PROBING  # with nothing else under way: a late answer cannot be taken for the probe's
+        if self.state is GateState.PROBING and not in_flight:
+            return 1
+        return 0
+
+    def report(self, outcome: Outcome, now: float, chance: float, *, beside: int = 0) -> None:
+        """Take note of one record's outcome; ``beside``: requests still under way beside it."""
+        match outcome:
+            case Delivered():
+                self._refused = self._failures = 0
+                self._answered()
+            case Skipped():
+                pass
+            case UnknownOrder():
+                self._failures = 0
+                self._refuse_or_answer(self.detail, now, chance)
+            case Rejected(detail=detail):
+                self._failures = 0
+                self._refused += 1  # only a delivery starts it anew
+                self._refuse_or_answer(detail, now, chance)
+            case Throttled(after=after):
+                self._throttle(after, now, chance)
+            case Unavailable(reason=reason) | Unknown(reason=reason):
+                self._fail(reason, now, chance, beside)
+            case Denied(reason=reason):
+                self._shut(Reason.DENIED, reason, now, self._pause(chance, denied=True))
+            case _:
+                assert_never(outcome)
+
+    def try_now(self, now: float) -> None:
+        """Something has changed that may mend it (a new key): probe without waiting further, but for a throttle."""
+        if self.state is GateState.SHUT:
+            self.until = min(self.until, max(now, self._throttled_until))
+            self._pauses = 0
+
+    def _answered(self) -> None:
+        """A probe was answered: whatever had shut the gate is over."""
+        if self.state is GateState.PROBING:
+            self.state, self.reason, self.detail = GateState.OPEN, None, ""
+            self._pauses = self._failures = 0
+
+    def _refuse_or_answer(self, detail: str, now: float, chance: float) -> None:
+        """It works, and refuses this one record; or it refuses all, which only a delivery disproves."""
+        if self.shut_by_suspicion:
+            self._shut(Reason.SUSPECT, detail, now, self._pause(chance))
+        else:
+            self._answered()
+
+    def _throttle(self, after: float | None, now: float, chance: float) -> None:
+        # Zero, a date gone by and NaN say nothing.
+        pause = min(after, self._policy.throttle_cap) if after is not None and after > 0.0 else self._pause(chance)
+        self._shut(Reason.THROTTLED, "the vendor asks to be left alone", now, pause)
+        self._throttled_until = max(self._throttled_until, now + pause)
+        self.until = max(self.until, self._throttled_until)
+
+    def _fail(self, reason: str, now: float, chance: float, beside: int) -> None:
+        self._failures += 1
+        if self._failures == 1:
+            # Failures come back sooner than deliveries. Were those under way not waited for, a vendor that loses one
+            # answer in five would be shut out at each burst.
+            self._row = max(self._policy.unavailable_in_a_row, beside + 1)
+        if self.state is GateState.PROBING or (self.state is GateState.OPEN and self._failures >= self._row):
+            self._shut(Reason.UNAVAILABLE, reason, now, self._pause(chance))
+
+    def _shut(self, reason: Reason, detail: str, now: float, pause: float) -> None:
+        if self.state is GateState.SHUT:
+            # Answers of requests that were already on their way: only a graver one says something new.
+            if self.reason is not None and _GRAVITY[reason] <= _GRAVITY[self.reason]:
+                return
+        else:
+            self._pauses += 1
+        self.state, self.reason, self.detail = GateState.SHUT, reason, detail
+        self.until = max(self.until, now + pause)
+
+    def _pause(self, chance: float, *, denied: bool = False) -> float:
+        policy = self._policy
+        first = policy.denied_first_pause if denied else policy.first_pause
+        longest = policy.denied_longest_pause if denied else policy.longest_pause
+        ceiling = min(longest, first * 2.0 ** min(self._pauses, 30))
+        return ceiling * (0.5 + chance / 2)
+
+    def __repr__(self) -> str:
+        return f"<Gate {self.state.value} reason={self.reason and self.reason.value} until={self.until:.3f}>"

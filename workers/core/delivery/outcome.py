@@ -1,0 +1,81 @@
+"""What a vendor's answer means for one record: a closed union.
+
+Each vendor's ``outcome.py`` maps its documented answers to these. Only
+``app/outcomes.py`` acts on them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from workers.core.delivery.tracked_order import Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The vendor applied it, or had it already."""
+
+    found: bool = False  # it was there before this attempt: a duplicate avoided
+    status: int | None = None  # HTTP status of the answer
+    mark: Mark | None = None  # to be remembered of the order, for sinks that track
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Nothing to send for this event; finished as a recorded skip."""
+
+    reason: str
+    overtakes: bool = False  # the vendor is as this event wants it: an older one, delivered later, would undo it
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """Not applied: the vendor as a whole is to be left alone for ``after`` seconds (None: it did not say)."""
+
+    after: float | None = None
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Not applied, for no fault of the record: try again later."""
+
+    reason: str
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """May have been applied: sent, and no answer came that tells."""
+
+    reason: str
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The vendor will never take this record."""
+
+    detail: str  # the vendor's words, or the field's path and the limit it breaks; may hold the record's strings
+    status: int | None = None
+    fences: bool = True  # later records of the order are parked behind it
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownOrder:
+    """A status for an order that the vendor does not know (yet)."""
+
+    detail: str
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Our key or set-up is refused: no record is at fault, nothing is parked."""
+
+    reason: str
+    status: int | None = None
+
+
+Outcome: TypeAlias = Delivered | Skipped | Throttled | Unavailable | Unknown | Rejected | UnknownOrder | Denied

@@ -1,0 +1,1 @@
+"""Pure rules of parked orders (the dead-letter queue that keeps order): fences, headers, commands, rows."""

@@ -1,0 +1,1 @@
+"""Pure decisions of pollers: what changed, cursors, time ranges, schedules."""

@@ -1,0 +1,1 @@
+"""Benchmarks: rates beside the transport's own ceiling, pollers, parked orders."""

@@ -1,0 +1,148 @@
+"""``python -m workers.devkit.bench.run [--quick] [--json]``: how fast the relay is here, beside what it could be.
+
+Everything runs here: Kafka, the vendor's simulator, and one worker process at a time; they share the processors.
+Rates are what the simulator has applied over the middle of each run, start-up excluded.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import click
+import orjson
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from workers.devkit.bench.load import CREATED, STATUS
+from workers.devkit.bench.measure import Row, Span
+from workers.devkit.bench.stage import Bench, set_up
+from workers.devkit.broker.install import BrokerError, ToolMissingError
+from workers.devkit.demo.parts import DemoError
+from workers.edges.kafka.client import KafkaFailed
+
+_BATCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much is measured."""
+
+    span: Span
+    latencies: tuple[float, ...]
+    statuses: int  # the backlogs, records
+    orders: int
+
+
+FULL = Extent(Span(2.0, 6.0), (0.0, 0.05, 0.2), statuses=250_000, orders=200_000)
+QUICK = Extent(Span(1.5, 4.0), (0.05,), statuses=60_000, orders=60_000)
+_IN_FLIGHT = (64, 256)
+
+
+@click.command()
+@click.option(
+    "--quick", is_flag=True, help="Vendor latency 50 ms alone, shorter runs: under 90 s instead of 6 minutes."
+)
+@click.option("--json", "as_json", is_flag=True, help="The same numbers for a machine.")
+def main(*, quick: bool, as_json: bool) -> None:
+    """Measure and print one table."""
+    console = Console(stderr=True)
+    extent = QUICK if quick else FULL
+    try:
+        rows = _rows(extent, console)
+    except (DemoError, BrokerError, ToolMissingError, KafkaFailed) as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(orjson.dumps([row.as_json() for row in rows]))
+    else:
+        _print(rows)
+
+
+def _rows(extent: Extent, console: Console) -> list[Row]:
+    """Run both halves; each has a Kafka of its own, so that none meets what the other has left."""
+    rows: list[Row] = []
+    with console.status("") as status:
+        tell = partial(_tell, console, status.update)
+        for half in (_statuses, _orders):
+            with set_up(extent.span, tell) as bench:
+                for row in half(bench, extent, tell):
+                    rows.append(row)
+                    console.print(_line(row), highlight=False)
+    return rows
+
+
+def _tell(console: Console, update: Callable[[str], None], text: str) -> None:
+    update(text)
+    if not console.is_terminal:
+        console.print(text, highlight=False)
+
+
+def _statuses(bench: Bench, extent: Extent, tell: Callable[[str], None]) -> Iterator[Row]:
+    for in_flight in _IN_FLIGHT:
+        for latency in extent.latencies:
+            tell(f"transport alone, {in_flight} in flight, vendor {_ms(latency)}")
+            yield bench.ceiling(in_flight, latency)
+    _publish(bench, STATUS, extent.statuses, tell)
+    for in_flight in _IN_FLIGHT:
+        for latency in extent.latencies:
+            tell(f"relay, PUT status, {in_flight} in flight, vendor {_ms(latency)}")
+            yield bench.statuses(in_flight, latency)
+    for latency in extent.latencies:
+        tell(f"poll, await httpx, commit; vendor {_ms(latency)}")
+        yield bench.plain(latency)
+
+
+def _orders(bench: Bench, extent: Extent, tell: Callable[[str], None]) -> Iterator[Row]:
+    _publish(bench, CREATED, extent.orders, tell)
+    for latency in extent.latencies:
+        tell(f"relay, order-created, vendor {_ms(latency)}")
+        yield bench.orders(_IN_FLIGHT[0], _BATCH, latency)
+
+
+def _publish(bench: Bench, topic: str, count: int, tell: Callable[[str], None]) -> None:
+    tell(f"publishing a backlog of {count:,} {topic}")
+    bench.publish(topic, count)
+
+
+def _line(row: Row) -> str:
+    return f"{row.what}, {row.in_flight} in flight, vendor {_ms(row.latency)}: {row.rate:,.0f}/s"
+
+
+def _ms(latency: float) -> str:
+    return f"{latency * 1000:.0f} ms"
+
+
+def _print(rows: list[Row]) -> None:
+    where = f"{os.cpu_count()} processors, {platform.machine()}, Python {platform.python_version()}"
+    load = f"load average before {os.getloadavg()[2]:.1f}, now {os.getloadavg()[0]:.1f}"
+    table = Table(title=f"Order Relay on {where}; {load}", box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    table.add_column("what")
+    for heading in ("in flight", "vendor", "records/s", "of ideal", "CPU/record", "peak memory", "first after"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for before, row in zip([None, *rows], rows, strict=False):
+        if before is not None and before.what != row.what:
+            table.add_section()
+        table.add_row(*_cells(row))
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return (
+        row.what if row.together == 1 else f"{row.what} by {row.together}",
+        str(row.in_flight),
+        _ms(row.latency),
+        f"{row.rate:,.0f}",
+        "" if row.ideal is None else f"{row.rate / row.ideal:.1%}",
+        "?" if row.cpu_us is None else f"{row.cpu_us:,.0f} \u00b5s",
+        "?" if row.peak_mib is None else f"{row.peak_mib:,.0f} MiB",
+        f"{row.first:.1f} s",
+    )
+
+
+if __name__ == "__main__":
+    main()

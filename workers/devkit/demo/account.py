@@ -1,0 +1,172 @@
+"""Does it add up? What was published, against what the vendor has and what is parked."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from workers.app.config.topology import SinkSpec
+from workers.devkit import child
+from workers.devkit.demo.news import News
+from workers.devkit.demo.parts import DemoError
+from workers.devkit.demo.samples import CREATED, Sample
+from workers.devkit.demo.start import Demo
+from workers.devkit.demo.watch import SinkView
+from workers.devkit.simulators import terms
+
+_READ_WITHIN = 30.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Two counts that must be equal."""
+
+    what: str
+    wanted: int
+    found: int
+
+    @property
+    def right(self) -> bool:
+        return self.wanted == self.found
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """One parked record."""
+
+    order_id: str
+    topic: str  # where it came from
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An order that the vendor should have."""
+
+    number: str  # the vendor's
+    state: str  # empty: any
+
+
+@dataclass(frozen=True, slots=True)
+class SinkAccount:
+    """What became of the records of one sink."""
+
+    view: SinkView
+    parks: str
+    orders: int  # published
+    records: int  # published
+    parked: tuple[Parked, ...]
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the demo ends with."""
+
+    sinks: tuple[SinkAccount, ...]
+    first_delivered: float | None  # seconds after the start
+    seconds: float
+    meanwhile: Mapping[str, int] = field(default_factory=dict)  # by sink: records ended while another's vendor was down
+    news: tuple[News, ...] = ()  # what the pollers told
+
+    @property
+    def right(self) -> bool:
+        """Whether everything adds up."""
+        checked = all(check.right for sink in self.sinks for check in sink.checks)
+        return bool(self.sinks) and checked and all(one.right for one in self.news)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self) | {"right": self.right}, ensure_ascii=False)
+
+
+def account_of(sink: SinkSpec, view: SinkView, demo: Demo, samples: Sequence[Sample]) -> SinkAccount:
+    """Compare one sink's records with its vendor and its parked topic; raises `DemoError`."""
+    mine = [sample for sample in samples if sample.topic in sink.consumes]
+    parked = _parked(sink, view, demo)
+    checks = checks_of(due_of(mine, sink), parked, view, states_of(sink, demo), records=len(mine))
+    orders = {sample.order_id for sample in mine if sample.topic == CREATED}
+    return SinkAccount(view, sink.parks, len(orders), len(mine), parked, checks)
+
+
+def due_of(samples: Sequence[Sample], sink: SinkSpec) -> dict[str, Due]:
+    """What the vendor should have, by order id, if it took all of it."""
+    vendor = terms(sink.vendor)
+    orders = {sample.order_id: sample.order for sample in samples if sample.topic == CREATED}
+    statuses: dict[str, list[str]] = {order_id: [] for order_id in orders}
+    for sample in samples:
+        if sample.order_id in orders and sample.status:
+            statuses[sample.order_id].append(sample.status)
+    states = {order_id: vendor.due(order, statuses[order_id]) for order_id, order in orders.items()}
+    return {
+        order_id: Due(vendor.number(order_id, sink.options), state)
+        for order_id, state in states.items()
+        if state is not None
+    }
+
+
+def states_of(sink: SinkSpec, demo: Demo) -> dict[str, str]:
+    """The state of every order that the vendor has, by its number there."""
+    state = terms(sink.vendor).state
+    return {number: state(shown) for number, shown in demo.watch.orders_at(sink.vendor).items()}
+
+
+def checks_of(
+    due: Mapping[str, Due], parked: Sequence[Parked], view: SinkView, vendor: Mapping[str, str], *, records: int
+) -> tuple[Check, ...]:
+    """Count at the vendor: every record has one end, every order is there once, in its last state."""
+    refused = {record.order_id for record in parked if record.topic == CREATED}
+    touched = {record.order_id for record in parked}
+    wanted = {one.number for order_id, one in due.items() if order_id not in refused}
+    last = {one.number: one.state for order_id, one in due.items() if order_id not in touched and one.state}
+    right = [number for number, state in last.items() if vendor.get(number) == state]
+    return (
+        Check("records with an end (delivered, parked or skipped)", records, view.ended),
+        Check("orders at the vendor", len(wanted), len(vendor)),
+        Check("of these, orders that were due and not parked", len(wanted), len(wanted & set(vendor))),
+        Check("orders in their last status", len(last), len(right)),
+    )
+
+
+def _parked(sink: SinkSpec, view: SinkView, demo: Demo) -> tuple[Parked, ...]:
+    """Read what this run parked as a user would, with ``relay tail``; the topic may hold older records, too."""
+    if not view.parked:
+        return ()
+    name = f"tail-{sink.parks}"
+    printed = demo.stage.folder / f"{name}.jsonl"
+    with printed.open("wb") as file:
+        arguments = ("tail", sink.parks, "--from-beginning", "--json")
+        process = demo.stage.start(name, *arguments, stdout=file.fileno())
+    deadline = time.monotonic() + _READ_WITHIN
+    while len(found := _read_parked(printed, demo)) < view.parked:
+        if process.poll() is not None or time.monotonic() > deadline:
+            said = f"{len(found)} of {view.parked} records in {sink.parks}: {child.last_words(demo.stage.log(name))}"
+            raise DemoError(f"relay tail found {said[:300]}; the logs are in {demo.stage.folder}")
+        time.sleep(0.1)
+    child.stop(process)
+    return found
+
+
+def _read_parked(printed: Path, demo: Demo) -> tuple[Parked, ...]:
+    whole, _, _ = printed.read_text(encoding="utf-8").rpartition("\n")  # the rest is still being written
+    lines = [json.loads(line) for line in whole.splitlines()]
+    return tuple(_parked_record(line) for line in lines if _parked_at(line) >= demo.since)
+
+
+def _parked_at(line: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(line["headers"]["relay-parked-at"])
+
+
+def _parked_record(line: Mapping[str, Any]) -> Parked:
+    headers = line["headers"]
+    return Parked(
+        order_id=line["key"] or "",
+        topic=headers["relay-source-topic"],
+        reason=headers["relay-reason"],
+        detail=headers["relay-detail"],
+    )

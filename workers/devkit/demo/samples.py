@@ -1,0 +1,106 @@
+"""What the demo publishes: events of several topics in the sequence in which they happened."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from workers.devkit.data.make_samples import ORDERS, REFUSED, STATUSES
+from workers.devkit.demo.parts import DemoError, Stage
+
+CREATED, STATUS = "order-created", "order-status"
+__all__ = ["CREATED", "REFUSED", "STATUS", "Publishers", "Sample", "read_samples"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One event as it is published."""
+
+    topic: str
+    order_id: str
+    status: str | None
+    line: str
+    order: Mapping[str, Any] = field(default_factory=dict)  # of a create
+
+
+def read_samples(orders: Path | None = None, mark: str = "") -> list[Sample]:
+    """Read the samples kept here, or ``orders``: JSON lines of order-created events; raises `DemoError`.
+
+    ``mark`` goes before every order id.
+    """
+    files = [(CREATED, orders)] if orders else [(CREATED, ORDERS), (STATUS, STATUSES)]
+    events = [(event.get("occurred_at", ""), topic, event) for topic, path in files for event in _events(path)]
+    return [_sample(topic, event, mark) for _, topic, event in sorted(events, key=lambda item: str(item[0]))]
+
+
+def _events(path: Path) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            event = json.loads(line)
+        except ValueError as error:
+            raise DemoError(f"{path}:{number}: not JSON; one order-created event a line is wanted") from error
+        if not isinstance(event, dict):
+            raise DemoError(f"{path}:{number}: not an object; one order-created event a line is wanted")
+        yield event
+
+
+def _sample(topic: str, event: dict[str, Any], mark: str) -> Sample:
+    content = event.get("order", event)
+    status, order_id = content.get("status"), content.get("order_id")
+    if isinstance(order_id, str) and order_id.strip("."):  # "." is there to be refused, and stays so
+        content["order_id"] = mark + order_id
+    line = json.dumps(event, ensure_ascii=False)
+    return Sample(topic, str(content.get("order_id", "")), status, line, content if topic == CREATED else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Publishers:
+    """One ``relay publish TOPIC -`` per topic, fed line by line."""
+
+    processes: Mapping[str, subprocess.Popen[bytes]]
+    stage: Stage
+    sent: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def start(cls, stage: Stage, samples: Sequence[Sample]) -> Publishers:
+        topics = dict.fromkeys(sample.topic for sample in samples)
+        return cls({topic: _start(stage, topic) for topic in topics}, stage)
+
+    def send(self, sample: Sample) -> None:
+        """Hand one event to its publisher; raises `DemoError` when that has ended."""
+        process = self.processes[sample.topic]
+        assert process.stdin is not None
+        try:
+            process.stdin.write(sample.line.encode() + b"\n")
+            process.stdin.flush()
+        except BrokenPipeError:
+            raise self._failure(sample.topic) from None
+        self.sent[sample.topic] += 1
+
+    def close(self) -> None:
+        """Wait until Kafka has acknowledged all of it; raises `DemoError`."""
+        for topic, process in self.processes.items():
+            printed = process.communicate()[0]
+            if process.returncode != 0 or json.loads(printed)["published"] != self.sent[topic]:
+                raise self._failure(topic)
+
+    def _failure(self, topic: str) -> DemoError:
+        log = self.stage.log(_name(topic))
+        said = log.read_text(errors="replace").strip().splitlines() or ["no word"]
+        return DemoError(f"relay publish {topic} failed: {said[-1].removeprefix('relay: ')[:300]}")
+
+
+def _start(stage: Stage, topic: str) -> subprocess.Popen[bytes]:
+    process: subprocess.Popen[bytes] = stage.start(
+        _name(topic), "publish", topic, "-", "--json", stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    return process
+
+
+def _name(topic: str) -> str:
+    return f"publish-{topic}"

@@ -1,0 +1,1 @@
+"""Avro, schema files and the schema registry."""

@@ -1,0 +1,123 @@
+"""The event schemas of ``schemas/`` and their recorded former versions.
+
+``schemas/<topic>.avsc`` is today's schema of a topic, complete in itself.
+``schemas/history/<topic>/<n>.avsc`` are the versions that records may have been
+written with, oldest first; the last one is today's, once it is recorded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import fastavro.schema
+
+from workers.edges.avro.defaults import check_defaults
+from workers.edges.avro.schema_tree import Record, SchemaError, parse
+
+SUFFIX = ".avsc"
+HISTORY = "history"
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """One version of a topic's schema."""
+
+    tree: Record
+    text: str  # as the file holds it: what is registered
+    canonical: str  # Avro's parsing canonical form: what matters on the wire
+    fingerprint: bytes  # CRC-64-AVRO of it, 8 bytes, little-endian
+
+    @property
+    def name(self) -> str:
+        """The record's name without its namespace, such as ``OrderCreated``."""
+        return self.tree.name.rpartition(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic's schema of today, and those before it."""
+
+    name: str
+    today: Schema
+    file: Path
+    history: tuple[Schema, ...] = ()  # version n is history[n - 1]
+
+    @property
+    def next_file(self) -> Path:
+        """Where today's schema is to be recorded when the history does not hold it yet."""
+        return history_folder(self.file, self.name) / f"{len(self.history) + 1}{SUFFIX}"
+
+    @property
+    def subject(self) -> str:
+        """Name of the topic's values at a schema registry."""
+        return f"{self.name}-value"
+
+
+Schemas: TypeAlias = Mapping[str, Topic]
+
+
+def load(folder: Path) -> Schemas:
+    """Read every schema of a folder with its history; raises `SchemaError` that names the file."""
+    return {file.stem: load_topic(file.stem, file) for file in sorted(folder.glob(f"*{SUFFIX}"))}
+
+
+def load_topic(name: str, file: Path) -> Topic:
+    """Read one topic's schema file and the history beside it; raises `SchemaError` that names the file."""
+    history = tuple(read(version) for version in _versions(history_folder(file, name)))
+    return Topic(name, read(file), file, history)
+
+
+def history_folder(file: Path, topic: str) -> Path:
+    """Where the recorded versions of a topic's schema lie, ``1.avsc`` the first."""
+    return file.parent / HISTORY / topic
+
+
+def read(file: Path) -> Schema:
+    """Read one schema file; raises `SchemaError` that names it."""
+    try:
+        return schema(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SchemaError(f"{file}: cannot be read: {error.strerror}") from error
+    except (SchemaError, UnicodeDecodeError) as error:
+        raise SchemaError(f"{file}: {error}") from error
+
+
+def schema(text: str) -> Schema:
+    """Take a schema's JSON text; raises `SchemaError`."""
+    try:
+        definition = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SchemaError(f"line {error.lineno}: not JSON: {error.msg}") from error
+    tree = parse(definition)
+    if not isinstance(tree, Record):
+        raise SchemaError("wanted a record: what a topic carries has named fields")
+    check_defaults(tree)
+    canonical = canonical_form(definition)
+    return Schema(tree, text, canonical, fingerprint(canonical))
+
+
+def canonical_form(definition: Any) -> str:
+    """Give Avro's parsing canonical form; raises `SchemaError` for what Avro does not allow."""
+    try:
+        fastavro.schema.parse_schema(definition, _force=True)
+        form: str = fastavro.schema.to_parsing_canonical_form(definition)
+    except Exception as error:  # fastavro raises what its walk trips over: KeyError, TypeError, its own
+        raise SchemaError(f"not an Avro schema: {error}") from error
+    return form
+
+
+def fingerprint(canonical: str) -> bytes:
+    """CRC-64-AVRO of a canonical form as single-object encoding carries it: 8 bytes, little-endian."""
+    return bytes.fromhex(fastavro.schema.fingerprint(canonical, "CRC-64-AVRO"))
+
+
+def _versions(folder: Path) -> Iterator[Path]:
+    numbered = {file.stem: file for file in folder.glob(f"*{SUFFIX}")}
+    for number in range(1, len(numbered) + 1):
+        if str(number) not in numbered:
+            raise SchemaError(f"{folder}: wanted 1{SUFFIX} to {len(numbered)}{SUFFIX}; {number}{SUFFIX} is missing")
+        yield numbered[str(number)]

@@ -1,0 +1,1 @@
+"""Vendor APIs over HTTP: the one that sends what flows yield."""

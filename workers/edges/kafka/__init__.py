@@ -1,0 +1,1 @@
+"""Apache Kafka, by kafka-python: the only package that imports it."""

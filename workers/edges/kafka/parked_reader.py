@@ -1,0 +1,127 @@
+"""Reads parked records for many orders at once: one pass over a partition for a whole wave of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from time import monotonic
+
+from kafka.errors import OffsetOutOfRangeError
+
+from workers.core.parked.headers import order_of
+from workers.core.record import Partition, Record
+from workers.edges.aio import in_thread
+from workers.edges.kafka.client import KafkaConnection, KafkaFailed, kafka_errors
+from workers.edges.kafka.reader import PartitionReader, new_reader
+
+MOST_BYTES = 16 * 1024 * 1024
+_GAP = 1_000  # offsets: a seek costs more than reading over a smaller gap
+_WITHIN = 120.0
+
+
+def value_size(record: Record) -> int:
+    """Bytes of its value."""
+    return len(record.value or b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Where a pass ends early, so that memory stays bounded whatever the records' size."""
+
+    most: int = MOST_BYTES
+    cost: Callable[[Record], int] = value_size  # what a record counts
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """What one pass found, and how far it came."""
+
+    orders: dict[str, list[Record]]  # by order id
+    reached: int  # everything wanted up to this offset has been found
+
+
+_BOUND = Bound()
+
+
+class ParkedReader:
+    """One consumer, kept open from wave to wave: to open one for each order would be the slowest part of a replay."""
+
+    def __init__(self, connection: KafkaConnection) -> None:
+        self._connection = connection
+        self._reader: PartitionReader | None = None
+
+    async def read(self, at: Partition, wanted: Mapping[str, tuple[int, int]], bound: Bound = _BOUND) -> Wave:
+        """Read the committed records of these orders between their (first, last) offsets; raises `KafkaFailed`."""
+        reader, self._reader = self._reader, None  # a read that fails or hangs keeps it, and the next opens its own
+
+        def read() -> tuple[Wave, PartitionReader]:
+            return _read(reader or new_reader(self._connection), at, wanted, bound)
+
+        with kafka_errors(self._connection):
+            try:
+                wave, self._reader = await in_thread(read, _WITHIN)
+            except TimeoutError as error:
+                raise KafkaFailed(f"{at} could not be read within {_WITHIN:g} s") from error
+        return wave
+
+    async def close(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            await asyncio.to_thread(reader.close)
+
+
+def _read(
+    reader: PartitionReader, at: Partition, wanted: Mapping[str, tuple[int, int]], bound: Bound
+) -> tuple[Wave, PartitionReader]:
+    try:
+        return one_pass(reader, at, wanted, bound), reader
+    except BaseException:
+        reader.close()
+        raise
+
+
+def one_pass(
+    reader: PartitionReader, at: Partition, wanted: Mapping[str, tuple[int, int]], bound: Bound = _BOUND
+) -> Wave:
+    """Read once over what these orders have parked; blocking, and raises kafka-python's errors."""
+    oldest = reader.oldest(at)
+    until = monotonic() + _WITHIN / 2  # an open transaction may hold the reading up
+    found: defaultdict[str, list[Record]] = defaultdict(list)
+    size, reached = 0, -1
+    for first, last in stretches(wanted.values()):
+        for records in _stretch(reader, at, max(first, oldest), last + 1):
+            for record in records:
+                if _is_wanted(record, wanted.get(order_id := order_of(record))):
+                    found[order_id].append(record)
+                    size += bound.cost(record)
+            reached = records[-1].offset if records else reached
+            if size >= bound.most or monotonic() > until:
+                return Wave(found, reached)
+    return Wave(found, max(last for _, last in wanted.values()))
+
+
+def _stretch(reader: PartitionReader, at: Partition, first: int, end: int) -> Iterator[list[Record]]:
+    """A stretch of the partition; nothing where it begins beyond the end, for then the topic has been made anew."""
+    try:
+        yield from reader.stretch(at, first, end)
+    except OffsetOutOfRangeError:
+        if first < reader.bounds([at])[at][1]:
+            raise  # it has expired since the oldest offset was asked for: whoever asks again asks for that, too
+
+
+def _is_wanted(record: Record, span: tuple[int, int] | None) -> bool:
+    return span is not None and span[0] <= record.offset <= span[1]
+
+
+def stretches(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The spans in order, those that overlap or nearly touch as one."""
+    ordered = sorted(spans)
+    first, last = ordered[0]
+    for begin, end in ordered[1:]:
+        if begin > last + _GAP:
+            yield first, last
+            first, last = begin, end
+        last = max(last, end)
+    yield first, last

@@ -1,0 +1,1 @@
+"""What several vendors use: bisection, size limits, requests, answers, local time."""

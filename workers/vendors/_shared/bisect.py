@@ -1,0 +1,83 @@
+"""Find the bad ones in a batch that a vendor takes or refuses only as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+from workers.core.delivery.outcome import Delivered, Denied, Outcome, Rejected, Throttled, Unavailable, Unknown
+from workers.vendors.contract import Flow
+
+T = TypeVar("T")
+
+TOO_LARGE: Final = 413
+FAULTS_IN_A_ROW: Final = 2  # requests without a verdict: the vendor is at fault, not a part
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some of the items, by index. Parts lie on a stack, so that a part's twin is the one beneath it."""
+
+    members: Sequence[int]
+    has_twin: bool = False  # refused together with the part beneath: if this one is taken, that one is to blame
+    blamed: bool = False  # holds a bad one for sure: split without sending it once more
+
+
+def bisect(
+    items: Sequence[T],
+    send: Callable[[Sequence[T]], Flow[Outcome]],
+    *,
+    alone: Callable[[T], bool] = lambda _: False,
+) -> Flow[list[Outcome]]:
+    """Send all items in one request, and halve what is refused until only bad ones stay refused.
+
+    ``send`` gives one outcome for all that it is given. With k bad items of n it is called about 2k log2(n) times.
+    An item that was taken is never sent again. Items that are ``alone`` come last, each in a request of its own.
+    When the vendor stops answering, what was answered keeps its outcome and the rest counts as not sent.
+    """
+    outcomes: dict[int, Outcome] = {}
+    todo = _first_parts([alone(item) for item in items])
+    faults = 0
+    while todo:
+        part = todo.pop()
+        if part.blamed and len(part.members) > 1:
+            todo += _halves(part.members, sure=True)
+            continue
+        outcome = yield from send([items[index] for index in part.members])
+        faults = faults + 1 if isinstance(outcome, Unavailable | Unknown) else 0
+        if isinstance(outcome, Rejected) and len(part.members) > 1:
+            todo += _halves(part.members, sure=outcome.status != TOO_LARGE)
+            continue
+        outcomes |= dict.fromkeys(part.members, outcome)
+        if part.has_twin and isinstance(outcome, Delivered) and not outcome.found:
+            todo[-1] = replace(todo[-1], blamed=True)
+        if _ends(outcome, faults):
+            outcomes |= {index: _unsent(outcome) for left in todo for index in left.members}
+            break
+    return [outcomes[index] for index in range(len(items))]
+
+
+def _first_parts(alone: Sequence[bool]) -> list[_Part]:
+    together = [index for index, apart in enumerate(alone) if not apart]
+    parts = [_Part([index]) for index, apart in enumerate(alone) if apart]
+    return [*reversed(parts), _Part(together)] if together else parts[::-1]
+
+
+def _halves(members: Sequence[int], *, sure: bool) -> list[_Part]:
+    """Both halves, the left one on top. Too large a request (not ``sure``) puts the blame on neither."""
+    middle = (len(members) + 1) // 2
+    return [_Part(members[middle:]), _Part(members[:middle], has_twin=sure)]
+
+
+def _ends(outcome: Outcome, faults: int) -> bool:
+    """Whether nothing more should be sent: the vendor as a whole does not take orders now.
+
+    One part without a verdict may be one poisonous item, which must not keep the others waiting.
+    """
+    unreachable = isinstance(outcome, Unavailable) and outcome.status is None
+    return unreachable or isinstance(outcome, Throttled | Denied) or faults >= FAULTS_IN_A_ROW
+
+
+def _unsent(outcome: Outcome) -> Outcome:
+    return Unavailable(f"not sent: {outcome.reason}", outcome.status) if isinstance(outcome, Unknown) else outcome
