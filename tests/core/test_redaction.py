@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from workers.core.redaction import DETAIL_LIMIT, mask, strings_of
+from workers.core.redaction import DETAIL_LIMIT, redact, strings_of
 
 ANY = st.characters(exclude_characters="*")  # the mask itself is made of them
 SHORT = st.text(st.sampled_from("abAB -.@é"), min_size=1, max_size=3)
@@ -40,7 +40,7 @@ def touches_a_letter(text: str, start: int, stop: int) -> bool:
 def test_no_string_of_the_content_survives(pieces: list[tuple[str, Any, str]], more: list[str]) -> None:
     """In any case and spacing; one of fewer than four characters only inside a longer word."""
     words = [word for word, _, _ in pieces] + more
-    output = mask("".join(case(word) + after for word, case, after in pieces), {"deep": [words]})
+    output = redact("".join(case(word) + after for word, case, after in pieces), {"deep": [words]})
     for word in filter(str.strip, words):
         for case in CASES:
             survivor = shown(case(word))
@@ -52,7 +52,7 @@ def test_no_string_of_the_content_survives(pieces: list[tuple[str, Any, str]], m
 
 @given(text=st.text(max_size=1_500), words=st.lists(st.text(max_size=5), max_size=5))
 def test_it_is_always_one_line_of_at_most_500_characters(text: str, words: list[str]) -> None:
-    output = mask(text, words)
+    output = redact(text, words)
     assert len(output) <= DETAIL_LIMIT
     assert len(output.splitlines()) <= 1
     assert "  " not in output
@@ -61,7 +61,7 @@ def test_it_is_always_one_line_of_at_most_500_characters(text: str, words: list[
 @given(text=st.text(st.characters(exclude_characters="\0"), max_size=400))
 def test_what_is_not_of_the_content_is_left_as_it_is(text: str) -> None:
     assume(len(shown(text)) <= DETAIL_LIMIT)
-    assert mask(text, {"number": 7, "none": None, "empty": "", "blank": " "}) == shown(text)
+    assert redact(text, {"number": 7, "none": None, "empty": "", "blank": " "}) == shown(text)
 
 
 @pytest.mark.parametrize(
@@ -78,12 +78,12 @@ def test_what_is_not_of_the_content_is_left_as_it_is(text: str) -> None:
     ],
 )
 def test_examples(text: str, content: Any, expected: str) -> None:
-    assert mask(text, content) == expected
+    assert redact(text, content) == expected
 
 
 def test_a_string_is_masked_before_the_text_is_cut() -> None:
     """Else the first half of an address at the border would stay readable."""
-    output = mask("x" * 495 + " 12 Long Street", ["12 Long Street"])
+    output = redact("x" * 495 + " 12 Long Street", ["12 Long Street"])
     assert output == "x" * 495 + " ***"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
-from workers.core.consume.start_position import Beginning, Start, Stop
+from workers.core.consume.start_position import NeedsOperator, StartAt, StartDecision
 from workers.core.record import Partition, Record
 from workers.edges.kafka.client import KafkaConnection, consumer_options, producer_options
 from workers.edges.kafka.owner import Assignment, Fetched, Member
@@ -90,8 +90,8 @@ class Witness:
     topics: tuple[str, ...]
     source: KafkaSource | None = None
     assignment: Assignment | None = None
-    begun_at: dict[Partition, Beginning] = field(default_factory=dict)
-    stops: dict[Partition, Stop] = field(default_factory=dict)
+    begun_at: dict[Partition, StartDecision] = field(default_factory=dict)
+    stops: dict[Partition, NeedsOperator] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
     batches: list[Fetched] = field(default_factory=list)
     positions: dict[Partition, int] = field(default_factory=dict)
@@ -106,12 +106,12 @@ class Witness:
         self.begun_at.clear()
         self._news.set()
 
-    def former_owner_ended(self, epoch: int) -> None:  # noqa: ARG002
+    def previous_owner_fenced(self, epoch: int) -> None:  # noqa: ARG002
         self._news.set()
 
-    def begun(self, epoch: int, at: Partition, start: Beginning) -> None:
+    def begun(self, epoch: int, at: Partition, start: StartDecision) -> None:
         self.begun_at[at] = start
-        if isinstance(start, Start):
+        if isinstance(start, StartAt):
             assert self.source is not None
             self.source.fetch_only(epoch, frozenset(), frozenset())
         self._news.set()
@@ -123,7 +123,7 @@ class Witness:
             self.positions[batch.at] = batch.position
         self._news.set()
 
-    def stopped(self, epoch: int, at: Partition, stop: Stop) -> None:  # noqa: ARG002
+    def stopped(self, epoch: int, at: Partition, stop: NeedsOperator) -> None:  # noqa: ARG002
         self.stops[at] = stop
         self._news.set()
 

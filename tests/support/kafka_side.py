@@ -14,7 +14,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource
 
 from tests.support.topics import ROOT, Topic, create, read_whole, write_topology
-from workers.core.consume.commit_metadata import Finished
+from workers.core.consume.commit_metadata import FinishedOffsets
 from workers.edges.avro.codec import Codec
 from workers.edges.avro.schema_files import load_topic
 from workers.edges.kafka.client_patches import mend
@@ -193,7 +193,7 @@ class KafkaSide:
         """How many records the group's commits tell to be finished: below the offsets, and in their metadata."""
         count = 0
         for commit in self.admin.list_group_offsets(self.group)[self.group].values():
-            finished = Finished.parse(commit.offset, commit.metadata)
+            finished = FinishedOffsets.parse(commit.offset, commit.metadata)
             beyond = range(finished.base, finished.end) if finished else ()
             count += max(0, commit.offset) + sum(1 for offset in beyond if finished and offset in finished)
         return count

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from tests.support.sink_rig import CREATED, Rig, make_rig
 from workers.app.parked.replay import Redelivery
-from workers.app.sink.write_queue import ParkQueue
+from workers.app.sink.write_queue import WriteQueue
 from workers.core.consume.lanes import Entry
 from workers.core.parked.fence import Fence, ParkReason
 from workers.core.parked.headers import Parking, order_of, parked_headers
@@ -58,7 +58,7 @@ class Stand:
 
     def __init__(self) -> None:
         self.rig: Rig = make_rig()
-        self.queue = ParkQueue(self.rig.state)
+        self.queue = WriteQueue(self.rig.state)
         self.topic = Parked()
         self.written: list[tuple[str | None, Fence | None]] = []
         self.ended: list[str] = []
@@ -92,7 +92,7 @@ class Stand:
         places = [self.topic.append(self.rig.record(value), parking) for value in values]
         fence = self.fences.get(order) or Fence(parking.reason, parking.detail, 0, 0)
         for place in places:
-            fence = fence.behind().at(place)
+            fence = fence.with_one_more().at(place)
         self.fences[order] = fence
 
     def create(self) -> Entry:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from workers.app.config.topology import SinkSpec
-from workers.app.sink.context import Tools
+from workers.app.sink.context import SinkContext
 from workers.app.sink.flights import Flights
 from workers.app.sink.outcomes import Outcomes
 from workers.app.sink.shard import open_shard
 from workers.app.sink.state import SinkState
-from workers.core.consume.backpressure import Window
+from workers.core.consume.backpressure import FetchBudget
 from workers.core.consume.lanes import Entry, Lane, Lanes
-from workers.core.consume.start_position import Start
+from workers.core.consume.start_position import StartAt
 from workers.core.delivery.gate import Gate, GatePolicy
 from workers.core.delivery.outcome import Outcome, Rejected, Skipped
 from workers.core.events import Created, Event, Status
@@ -129,7 +129,7 @@ class Rig:
         return Outcomes(self.state, cast("Any", self.codec), park=self.park, delivered=self.deliver)
 
     def flights(self) -> Flights:
-        tools = Tools(
+        tools = SinkContext(
             sink=cast("Any", self.vendor),
             client=cast("Any", self.vendor),
             credentials=cast("Any", None),
@@ -153,7 +153,7 @@ class Rig:
         state.assignment = Assignment(epoch, partitions, group=f"generation {epoch}")
         state.shards = {number: open_shard(number, TOPICS, 10.0, self.now[0], tracks=False) for number in numbers}
         for at in partitions:
-            state.shards[at.number].begin(at, Start(0))
+            state.shards[at.number].begin(at, StartAt(0))
         for shard in state.shards.values():
             shard.fences_loaded = True
 
@@ -199,11 +199,11 @@ def make_rig(**spec: Any) -> Rig:
         spec=whole,
         lanes=Lanes(),
         gate=Gate(GatePolicy(suspect_after=whole.suspect_after)),
-        window=Window(whole.max_unfinished, whole.max_unfinished_bytes),
+        window=FetchBudget(whole.max_unfinished, whole.max_unfinished_bytes),
         opening=frozenset([CREATED]),
         monotonic=lambda: now[0],
         wall_ms=lambda: int(now[0] * 1000),
-        chance=lambda: 0.5,
+        jitter=lambda: 0.5,
     )
     rig = Rig(state, PlainCodec(), Vendor(), now)
     rig.assign(0)

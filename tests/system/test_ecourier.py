@@ -102,7 +102,7 @@ def test_sigterm_while_the_vendor_hangs_leaves_in_time_and_loses_nothing(rig: Ri
 
 
 def test_killed_under_load_no_courier_is_sent_twice_and_marks_come_before_commits(make_rig: MakeRig) -> None:
-    chance = random.Random(SEED)
+    rng = random.Random(SEED)
     rig = make_rig(3, vendor="ecourier", MAX_IN_FLIGHT="16", **QUICK)
     rig.vendor.faults(latency=0.03)
     ids, places = order_ids(300), {}
@@ -111,7 +111,7 @@ def test_killed_under_load_no_courier_is_sent_twice_and_marks_come_before_commit
     rig.kafka.flush()
     for _ in range(2):
         relay = rig.start().joined()
-        _kill_after(relay, rig, effects=chance.randint(30, 120))
+        _kill_after(relay, rig, effects=rng.randint(30, 120))
         committed, rows = rig.kafka.committed(), rig.kafka.tracked()
         for order_id, place in places.items():
             at = place.get(5)

@@ -85,14 +85,14 @@ def test_killed_at_any_moment_nothing_is_missed_and_nothing_repeated(
 ) -> None:
     """SIGKILL at random moments, while drivers move orders, and events come late, backdated or without an id."""
     rig = make_ecourier_poll_rig(every="50ms", max_in_flight=8)
-    chance = random.Random(20_26)
+    rng = random.Random(20_26)
     rig.start(rig.sink, instance="sink").joined()
     ids = order_ids(60)
     rig.vendor.faults(**LIVELY, deleted=0.02)
     for few in (ids[:20], ids[20:40], ids[40:]):
         poller = rig.start().joined()
         rig.save(*few)
-        wait_for_events(poller, chance.randint(5, 80))
+        wait_for_events(poller, rng.randint(5, 80))
         poller.kill()
     rig.vendor.faults(changes=0)
     rig.start().joined()
@@ -202,9 +202,9 @@ def test_saved_anew_while_it_is_let_go_an_order_is_looked_at_again(
     rig.save(*ids)
     for order_id in ids:
         rig.move(f"OR-{order_id}", "A", EventType="POD")
-    chance = random.Random(20_26)
+    rng = random.Random(20_26)
     for number in range(40):
-        chosen = chance.choice(ids)
+        chosen = rng.choice(ids)
         rig.kafka.create(chosen, delivery=changed(chosen, f"door {number}")).get(10)
     sink.caught_up()
     rig.wait_for_all()

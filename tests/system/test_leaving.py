@@ -68,14 +68,14 @@ def test_sigterm_while_the_trace_collector_hangs_leaves_in_time(rig: Rig) -> Non
 
 def test_killed_at_any_moment_only_what_no_commit_told_of_is_repeated(make_rig: MakeRig) -> None:
     """Each order's story may begin anew once per kill, and only for what had not finished at the last commit."""
-    chance = random.Random(SEED)
+    rng = random.Random(SEED)
     rig = make_rig(4, MAX_IN_FLIGHT="16")
     rig.vendor.faults(latency=0.1)
     ids, kills, untold = order_ids(800), 4, 0
     for number in range(kills):
         relay = rig.start().joined()
         rig.kafka.publish(ids[number * 160 : 160 + number * 160], "placed", "paid")
-        _kill_after(relay, rig, effects=chance.randint(10, 500))
+        _kill_after(relay, rig, effects=rng.randint(10, 500))
         untold += _done(rig) - rig.kafka.told()
     last = rig.start().joined()
     rig.kafka.publish(ids[kills * 160 :], "placed", "paid")

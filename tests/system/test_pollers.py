@@ -65,11 +65,11 @@ def test_killed_at_any_moment_nothing_is_missed_and_nothing_repeated(make_poll_r
     rig = make_poll_rig(
         sort=sort, changes_per_page=1, visible_after=1.0, latency=0.05, keys={"page_size": 60, "every": "50ms"}
     )
-    chance = random.Random(sort)
+    rng = random.Random(sort)
     for _ in range(2):
         relay = rig.start().joined()
         rig.dcl.happen(25)
-        wanted = chance.randint(1, 6)
+        wanted = rng.randint(1, 6)
         relay.wait(lambda status, wanted=wanted: status["polls_total"] >= wanted, "it does not poll")
         relay.kill()
     rig.dcl.faults(changes_per_page=0)

@@ -243,7 +243,7 @@ def test_any_event_is_prepared_or_refused_with_a_reason(vendor: Vendor, event: E
     assert isinstance(prepared, Call | Skipped | Rejected)
     if isinstance(prepared, Call):
         assert prepared.order_id == event.order_id
-        assert prepared.opens == isinstance(event, Created)
+        assert prepared.creates_order == isinstance(event, Created)
         assert prepared.size >= 0
         request = sink.preview(prepared)
         assert request.url.host == f"{vendor.name}.example"

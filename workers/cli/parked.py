@@ -214,8 +214,8 @@ def _shown(chosen: Chosen) -> Iterator[tuple[ParkedOrder, list[Shown]]]:
     configuration = chosen.configuration
     with open_codec(configuration) as codec, open_reader(configuration.settings.kafka) as reader:
         for order, stories in parked_stories(reader, chosen.sink, chosen.orders):
-            over = order.fence.overtaken
-            yield order, [shown(codec, vendor, story, overtaken=n < over) for n, story in enumerate(stories)]
+            over = order.fence.superseded
+            yield order, [shown(codec, vendor, story, superseded=n < over) for n, story in enumerate(stories)]
 
 
 def _dry_run(chosen: Chosen, *, as_json: bool) -> int:

@@ -12,7 +12,7 @@ from workers.cli.output import say
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
     from workers.app.config.topology import PollerSpec
-    from workers.core.poll.time_range import Span
+    from workers.core.poll.time_range import TimeRange
 
 
 @click.command(epilog="Example: relay poll dcl --from 2026-11-22T06:00:00Z")
@@ -69,7 +69,7 @@ def time_ms(option: str, text: str) -> int:
     return millis
 
 
-def _span(start: str, end: str | None) -> Span:
+def _span(start: str, end: str | None) -> TimeRange:
     from time import time_ns
 
     from workers.core.poll.time_range import span
@@ -80,7 +80,7 @@ def _span(start: str, end: str | None) -> Span:
     return found
 
 
-async def _print(configuration: Configuration, spec: PollerSpec, span: Span) -> int:
+async def _print(configuration: Configuration, spec: PollerSpec, span: TimeRange) -> int:
     import orjson
 
     from workers.app.events.command_codec import codec_in_loop

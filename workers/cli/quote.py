@@ -66,8 +66,8 @@ def _event(configuration: Configuration, name: str, file: BinaryIO) -> Created:
     """Read the event by the schema of the worker's topic that opens orders; a fault is named by its field."""
     import orjson
 
+    from workers.app.events.schemas import read_schemas
     from workers.app.runtime.build import OPENING_EVENT
-    from workers.app.topics.facts import read_schemas
     from workers.core.events import Created
     from workers.edges.avro.event_json import InvalidEvent, from_json
 

@@ -19,7 +19,7 @@ def sample(topic: str) -> int:
 
     from workers.app.config.configuration import load_configuration
     from workers.app.events.command_codec import assert_has_schema
-    from workers.app.topics.facts import read_schemas
+    from workers.app.events.schemas import read_schemas
     from workers.devkit.samples import sample_event
     from workers.edges.avro.event_json import to_json
 

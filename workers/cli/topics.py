@@ -98,8 +98,8 @@ def _schema_findings(configuration: Configuration) -> list[dict[str, Any]]:
     import asyncio
     from dataclasses import asdict
 
+    from workers.app.events.schemas import read_schemas
     from workers.app.topics.apply import refused_schemas
-    from workers.app.topics.facts import read_schemas
     from workers.edges.avro.compatibility import check as judge
 
     found = judge(read_schemas(configuration.topology))

@@ -24,7 +24,7 @@ def strings_of(content: Any) -> Iterator[str]:
             yield from strings_of(value)
 
 
-def mask(text: str, content: Any) -> str:
+def redact(text: str, content: Any) -> str:
     """``text`` on one line, at most `DETAIL_LIMIT` characters, every string of ``content`` in it replaced by ``***``.
 
     Vendors repeat a customer's name or e-mail in their refusals, in other case

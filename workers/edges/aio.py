@@ -11,7 +11,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def in_thread(what: Callable[[], T], within: float) -> T:
+async def run_in_daemon_thread(what: Callable[[], T], within: float) -> T:
     """Call ``what`` in a thread of its own; raises what it raises, or `TimeoutError` after ``within`` seconds.
 
     The thread is a daemon: a call that hangs on a dead server is left behind, and never holds up the

@@ -21,7 +21,7 @@ from workers.core.delivery.outcome import Denied, Outcome, Rejected, Skipped, Th
 from workers.core.delivery.tracked_order import Tracked
 from workers.core.events import Event
 from workers.core.poll.change import Seen
-from workers.core.poll.time_range import Span
+from workers.core.poll.time_range import TimeRange
 from workers.core.poll.vendor_event import Look
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class Call:
     """An event mapped to the vendor's wire and checked against its documented limits."""
 
     order_id: str
-    opens: bool  # True: it creates or replaces the order; False: it follows the order's create
+    creates_order: bool  # True: it creates or replaces the order; False: it follows the order's create
     payload: Any  # the vendor's own form, read by its sink alone
     size: int  # bytes that it adds to a request
     group: str | None = None  # calls of one group may share a request; None: each goes alone
@@ -93,7 +93,7 @@ class Reading:
     """What a vendor answered, read completely: nothing of what was asked for is missing."""
 
     orders: tuple[Seen, ...]
-    span: Span | None = None  # the stretch of time that was read; None: orders were asked for by name
+    span: TimeRange | None = None  # the stretch of time that was read; None: orders were asked for by name
     notes: Counter[str] = field(default_factory=Counter)  # what was peculiar about the answers, to be counted
 
 
@@ -112,7 +112,7 @@ class Poller(Protocol):
     def batch(self) -> int:
         """How many orders may be asked for by name at once."""
 
-    def window(self, shard: int, asked: Span, sure_until_ms: int) -> Flow[Reading | PollFault]:
+    def window(self, shard: int, asked: TimeRange, sure_until_ms: int) -> Flow[Reading | PollFault]:
         """Read every order modified in the span, or in as much of its beginning as one answer holds.
 
         One answer is drift-proof: an order that changes while pages are read would shift the others. What was

@@ -9,7 +9,7 @@ from typing import Any, cast
 from tests.support.sink_rig import TOPICS, Rig, make_rig
 from workers.app.parked.commands import ParkedCommands
 from workers.app.sink.shard import Shard, open_shard
-from workers.app.sink.write_queue import ParkQueue
+from workers.app.sink.write_queue import WriteQueue
 from workers.core.delivery.outcome import Rejected
 from workers.core.parked.commands import Discard, Replay
 from workers.core.parked.fence import Fence, ParkReason
@@ -25,7 +25,7 @@ class Stand:
 
     def __init__(self) -> None:
         self.rig: Rig = make_rig()
-        self.queue = ParkQueue(self.rig.state)
+        self.queue = WriteQueue(self.rig.state)
         self.asked: list[tuple[str, str, bool]] = []
         self.discarded: list[set[str]] = []
         self.shard.fences |= {"A": FENCE, "B": FENCE}

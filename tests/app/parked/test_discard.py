@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from tests.support.sink_rig import Rig, make_rig
 from workers.app.parked.discard import Discards
-from workers.app.sink.write_queue import ParkQueue
+from workers.app.sink.write_queue import WriteQueue
 from workers.core.consume.lanes import Entry
 from workers.core.parked.commands import Discard
 from workers.core.parked.fence import Fence, ParkReason
@@ -43,7 +43,7 @@ class Stand:
 
     def __init__(self, rig: Rig, *, copies: int) -> None:
         self.rig = rig
-        self.queue = ParkQueue(rig.state)
+        self.queue = WriteQueue(rig.state)
         self.done = asyncio.Event()
         self.looked = asyncio.Event()  # at the order
         self.discards = Discards(rig.state, self.queue, KafkaConnection(), busy=self.busy, wake=lambda: None)

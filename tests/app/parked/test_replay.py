@@ -47,7 +47,7 @@ async def test_the_create_is_finished_with_its_fences_mark_and_not_before(stand:
     create = stand.create()
     assert stand.redelivery.delivered(create) is True
     assert stand.rig.committable(CREATED) == 0
-    assert stand.fences["A"].mended
+    assert stand.fences["A"].create_delivered
     await stand.until(lambda: stand.rig.committable(CREATED) == 1)
     assert [write[0] for write in stand.written[:1]] == ["A"]
 
@@ -69,12 +69,12 @@ async def test_progress_is_kept_so_that_a_restart_delivers_nothing_twice(stand: 
     stand.redelivery.delivered(stand.create())
     stand.deliver(await stand.next())
     await stand.until(lambda: any(fence and fence.first == 101 for _, fence in stand.written))
-    assert stand.fences["A"].mended
+    assert stand.fences["A"].create_delivered
 
 
 async def test_after_a_restart_a_mended_fence_goes_on_where_it_stood(stand: Stand) -> None:
     stand.park("A:1", "A:2")
-    stand.fences["A"] = replace(stand.fences["A"], mended=True, first=101)
+    stand.fences["A"] = replace(stand.fences["A"], create_delivered=True, first=101)
     stand.park("B:1", order="B")
     stand.redelivery.loaded(stand.rig.state.shards[0])
     entry = await stand.next()
@@ -94,7 +94,7 @@ async def test_a_record_that_fails_again_stays_parked_with_all_that_follow_and_t
     stand.redelivery.parked_again(failed, Parking(ParkReason.REJECTED, "too late", 422))
     await asyncio.sleep(0.01)
     fence = stand.fences["A"]
-    assert (fence.reason, fence.detail, fence.first, fence.last, fence.mended) == (
+    assert (fence.reason, fence.detail, fence.first, fence.last, fence.create_delivered) == (
         ParkReason.REJECTED, "too late", 101, 102, False,
     )  # fmt: skip
     assert stand.rig.state.lanes.take() is None
@@ -250,11 +250,13 @@ async def test_more_orders_than_memory_may_hold_go_in_turn(stand: Stand, bound: 
 
 
 async def test_a_create_delivered_after_one_that_was_refused_for_itself_does_not_bring_that_back(stand: Stand) -> None:
-    stand.fences["A"] = Fence(ParkReason.REJECTED, "unable to modify", 0, 1, 100, 100, opens=True, passes=True)
+    stand.fences["A"] = Fence(
+        ParkReason.REJECTED, "unable to modify", 0, 1, 100, 100, creates_order=True, non_blocking=True
+    )
     create = stand.create()
     assert stand.redelivery.delivered(create) is True
     assert not stand.redelivery.has(0, "A")
-    assert (stand.fences["A"].mended, stand.fences["A"].overtaken) == (False, 1)
+    assert (stand.fences["A"].create_delivered, stand.fences["A"].superseded) == (False, 1)
     await stand.until(lambda: bool(stand.written))
     assert stand.written == [("A", stand.fences["A"])], "the next owner must know, before the create is done with"
     assert stand.redelivery.delivered(stand.create()) is False, "it is known"
@@ -262,7 +264,9 @@ async def test_a_create_delivered_after_one_that_was_refused_for_itself_does_not
 
 async def test_a_record_with_a_mark_is_done_with_when_that_is_written_and_no_sooner(stand: Stand) -> None:
     """Done with by the fence alone, its mark would be lost if the worker died between."""
-    stand.fences["A"] = Fence(ParkReason.REJECTED, "unable to modify", 0, 1, 100, 100, opens=True, passes=True)
+    stand.fences["A"] = Fence(
+        ParkReason.REJECTED, "unable to modify", 0, 1, 100, 100, creates_order=True, non_blocking=True
+    )
     assert stand.redelivery.delivered(stand.create(), marked=True) is True
     (write,) = stand.queue.take([0])
     assert write.entry is None
@@ -291,7 +295,7 @@ async def test_an_order_whose_parked_records_were_deleted_is_never_called_delive
     await stand.until(lambda: len(stand.ended) == 2)
     assert set(stand.fences) == {"A"}
     kept = stand.fences["A"]
-    assert (kept.records, kept.reason, kept.command, kept.mended) == (2, ParkReason.REJECTED, "c1", False)
+    assert (kept.records, kept.reason, kept.command, kept.create_delivered) == (2, ParkReason.REJECTED, "c1", False)
     assert "no longer in ecdp-parked" in kept.detail
 
 
@@ -299,7 +303,7 @@ async def test_an_order_of_which_only_the_last_reason_is_left_has_come_to_its_en
     """A former owner delivered the record itself, moved on behind it, and died before it ended the fence."""
     stand.park("A:1", parking=Parking(ParkReason.REJECTED, "no"))
     stand.park("A:1", parking=Parking(ParkReason.REJECTED, "no", replays=1))
-    stand.fences["A"] = stand.fences["A"].onward(101)
+    stand.fences["A"] = stand.fences["A"].without_first(101)
     stand.fences["B"] = Fence(ParkReason.REJECTED, "no", 0, 1, first=51, last=50)  # it had no time to end this one
     for name in ("A", "B"):
         stand.redelivery.ask(stand.rig.state.shards[0], name, "c1", resumed=True)

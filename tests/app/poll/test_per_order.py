@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from workers.app.config.topology import PollerSpec
-from workers.app.poll.context import PollTools
+from workers.app.poll.context import PollerContext
 from workers.app.poll.per_order import OrderRounds
 from workers.app.poll.stats import PollStats
 from workers.core.delivery.gate import Gate, GatePolicy
@@ -91,7 +91,7 @@ class Rig:
             }
         )
         vendor: Any = self.vendor
-        self.tools = PollTools(
+        self.tools = PollerContext(
             spec=spec,
             poller=vendor,
             client=vendor,
@@ -102,7 +102,7 @@ class Rig:
             failed=lambda error: pytest.fail(str(error)),
             monotonic=lambda: self.now[0],
             wall_ms=lambda: NOW_MS + round(self.now[0] * 1000),
-            chance=lambda: 0.5,
+            jitter=lambda: 0.5,
             slots=asyncio.Semaphore(spec.max_in_flight),
             stats=PollStats(),
         )

@@ -14,7 +14,7 @@ from workers.app.poll.sweeps import SlowTiers
 from workers.core.poll.change import Seen, Stage, digest
 from workers.core.poll.cursor import Cursor
 from workers.core.poll.shard_state import ShardState, Step
-from workers.core.poll.time_range import Span
+from workers.core.poll.time_range import TimeRange
 from workers.vendors.contract import Flow, Reading
 
 NOW = 1_790_000_000_000
@@ -30,7 +30,7 @@ class FakeVendor:
     fields: tuple[str, ...] = ("stage",)
     asked: list[Any] = field(default_factory=list)
 
-    def window(self, shard: int, asked: Span, sure_until_ms: int) -> Flow[Reading]:
+    def window(self, shard: int, asked: TimeRange, sure_until_ms: int) -> Flow[Reading]:
         del shard
         self.asked.append(asked)
         assert sure_until_ms == asked.end_ms, "all of a look back is past"
@@ -112,7 +112,7 @@ async def test_a_look_back_reads_hours_again_and_counts_what_was_missed() -> Non
     missed, known = seen("A", 20, NOW - 3 * HOUR), seen("B", 10, NOW - 2 * HOUR)
     made = rig(cursor, [seen("A", 10, NOW - 5 * HOUR), known], [missed, known])
     await made.run()
-    assert made.vendor.asked[0] == Span(NOW - 6 * HOUR, NOW - HOUR)
+    assert made.vendor.asked[0] == TimeRange(NOW - 6 * HOUR, NOW - HOUR)
     assert [change.seen.order_number for step in made.written for change in step.changes] == ["A"]
     assert made.stats.late_found == 1
     assert made.state.cursor is not None

@@ -14,9 +14,9 @@ from tests.support.sink_rig import STATUS, Rig, make_rig, settled
 from workers.app.sink import commits as commits_module
 from workers.app.sink import write_queue as parking_module
 from workers.app.sink.commits import Commits
-from workers.app.sink.write_queue import ParkQueue
-from workers.core.consume.commit_metadata import Finished
-from workers.core.consume.start_position import Stop, stop_told
+from workers.app.sink.write_queue import WriteQueue
+from workers.core.consume.commit_metadata import FinishedOffsets
+from workers.core.consume.start_position import NeedsOperator, stop_told
 from workers.core.parked.fence import ParkReason
 from workers.core.parked.headers import Parking
 from workers.core.record import Partition
@@ -78,7 +78,7 @@ class Kafka:
 @dataclass
 class Stand:
     rig: Rig
-    queue: ParkQueue
+    queue: WriteQueue
     commits: Commits
     kafka: Kafka
 
@@ -92,7 +92,7 @@ def stand(monkeypatch: pytest.MonkeyPatch) -> Stand:
     monkeypatch.setattr(commits_module, "COMMIT_EVERY", 0.02)
     rig, kafka = make_rig(), Kafka()
     kafka.gate.set()
-    queue = ParkQueue(rig.state)
+    queue = WriteQueue(rig.state)
     commits = Commits(rig.state, queue, cast("Any", kafka))
     commits.source = cast("Any", kafka)
     return Stand(rig, queue, commits, kafka)
@@ -124,7 +124,7 @@ async def test_what_has_finished_is_committed_with_what_lies_beyond_in_the_metad
         await until(lambda: stand.kafka.plain)
     offset, text = stand.kafka.plain[0][AT]
     assert offset == 1
-    assert 2 in (Finished.parse(offset, text) or ())
+    assert 2 in (FinishedOffsets.parse(offset, text) or ())
 
 
 async def test_what_the_broker_knows_is_not_told_again(stand: Stand) -> None:
@@ -163,7 +163,7 @@ async def test_a_fence_alone_is_written_with_offsets_too(stand: Stand) -> None:
 
 
 async def test_a_stopped_partitions_commit_is_left_as_a_person_sets_it(stand: Stand) -> None:
-    stand.rig.state.shards[0].stopped[AT] = Stop("expired")
+    stand.rig.state.shards[0].stopped[AT] = NeedsOperator("expired")
     async with running(stand):
         stand.park("A")
         await until(lambda: stand.kafka.written and stand.kafka.plain)
@@ -174,7 +174,7 @@ async def test_a_stopped_partitions_commit_is_left_as_a_person_sets_it(stand: St
 async def test_what_was_read_before_a_damaged_record_is_committed_and_then_why_it_stopped(stand: Stand) -> None:
     """`relay offsets` reads it there; while something before it is unfinished, nobody may pass over it yet."""
     shard, entry = stand.rig.state.shards[0], stand.rig.entry("A")
-    shard.stopped[AT] = Stop("damaged", damaged=True)
+    shard.stopped[AT] = NeedsOperator("damaged", damaged=True)
     assert shard.committable()[AT] == shard.ledgers[AT].metadata()
     assert stop_told(shard.committable()[AT][1]) is None
     async with running(stand):
@@ -303,7 +303,7 @@ async def test_what_finishes_in_a_pause_is_committed_without_waiting_for_its_end
     async with running(stand):
         await until(lambda: stand.kafka.plain)
     offset, text = stand.kafka.plain[0][AT]
-    assert 1 in (Finished.parse(offset, text) or ())
+    assert 1 in (FinishedOffsets.parse(offset, text) or ())
     assert not stand.kafka.written
 
 

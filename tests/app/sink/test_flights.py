@@ -160,7 +160,9 @@ async def test_a_probe_takes_a_record_that_waits_when_there_is_no_other(rig: Rig
 
 async def test_what_something_newer_has_overtaken_is_not_delivered_by_a_replay(rig: Rig, flights: Flights) -> None:
     """The newer one may be a cancellation: a courier would be sent for an order that is off."""
-    rig.state.shards[0].fences["A"] = Fence(ParkReason.REJECTED, "too late", 0, 2, 5, 6, passes=True, overtaken=1)
+    rig.state.shards[0].fences["A"] = Fence(
+        ParkReason.REJECTED, "too late", 0, 2, 5, 6, non_blocking=True, superseded=1
+    )
     (old,) = rig.add("A:1")
     old.replay, old.ledger = True, rig.state.shards[0].replays
     await pumped(flights)
@@ -169,7 +171,7 @@ async def test_what_something_newer_has_overtaken_is_not_delivered_by_a_replay(r
     assert entry is old
     assert parking.reason is ParkReason.REJECTED
     assert "--first-only" in parking.detail
-    rig.state.shards[0].fences["A"] = rig.state.shards[0].fences["A"].onward(6)
+    rig.state.shards[0].fences["A"] = rig.state.shards[0].fences["A"].without_first(6)
     (next_one,) = rig.add("A:2")
     next_one.replay, next_one.ledger = True, rig.state.shards[0].replays
     await pumped(flights)

@@ -8,9 +8,9 @@ import pytest
 
 from tests.support.sink_rig import CREATED, STATUS, TOPICS, Rig, make_rig, settled
 from workers.app.sink.intake import Intake, cost
-from workers.core.consume.commit_metadata import Finished
+from workers.core.consume.commit_metadata import FinishedOffsets
 from workers.core.consume.lanes import Entry
-from workers.core.consume.start_position import Start, Stop
+from workers.core.consume.start_position import NeedsOperator, StartAt
 from workers.core.record import Partition, Record
 from workers.edges.kafka.owner import Assignment, Batch, Fetched
 
@@ -32,9 +32,9 @@ class Stand:
         )
         self.intake.assigned(Assignment(1, frozenset([C, S]), "generation 1"))
 
-    def begin(self, *, finished: Finished | None = None, start: int = 0, loaded: bool = True) -> None:
+    def begin(self, *, finished: FinishedOffsets | None = None, start: int = 0, loaded: bool = True) -> None:
         for at in (C, S):
-            self.intake.begun(1, at, Start(start, finished))
+            self.intake.begun(1, at, StartAt(start, finished))
         if loaded:
             self.load()
 
@@ -101,9 +101,9 @@ def test_what_is_no_record_on_the_other_topic_is_waited_for_by_position(stand: S
 
 def test_a_side_that_cannot_be_fetched_is_passed_after_its_wait_and_counted() -> None:
     stand = Stand(merge_wait="10s")
-    stand.intake.begun(1, S, Start(0))
+    stand.intake.begun(1, S, StartAt(0))
     stand.load()
-    stand.intake.stopped(1, C, Stop("expired"))
+    stand.intake.stopped(1, C, NeedsOperator("expired"))
     stand.fetch(stand.rig.record("A"), ends={S: 1})
     stand.intake.fill()
     assert stand.taken() == []
@@ -114,14 +114,14 @@ def test_a_side_that_cannot_be_fetched_is_passed_after_its_wait_and_counted() ->
 
 
 def test_a_stopped_partition_is_said_with_what_to_do(stand: Stand) -> None:
-    stand.intake.begun(1, C, Stop("records 2 to 4 expired before they were read"))
+    stand.intake.begun(1, C, NeedsOperator("records 2 to 4 expired before they were read"))
     said = stand.rig.state.stats.last_error or ""
     assert "order-created/0 stopped: records 2 to 4 expired" in said
     assert "relay offsets ecdp-sink --to" in said
 
 
 def test_what_finished_under_the_former_owner_is_not_sent_again_and_what_may_be_is_counted(stand: Stand) -> None:
-    finished = Finished(0, 3, (0, 2), (1, 3))  # 1 is done, 0 and 2 are not
+    finished = FinishedOffsets(0, 3, (0, 2), (1, 3))  # 1 is done, 0 and 2 are not
     stand.begin(finished=finished)
     stand.fetch(*(stand.rig.record(order) for order in "ABCD"))
     assert stand.taken() == [(STATUS, b"A"), (STATUS, b"C"), (STATUS, b"D")]
@@ -167,7 +167,7 @@ def test_an_order_in_two_partitions_is_counted(stand: Stand) -> None:
     everything = frozenset(Partition(topic, number) for topic in TOPICS for number in (0, 1))
     stand.intake.assigned(Assignment(1, everything, "g"))
     for partition in everything:
-        stand.intake.begun(1, partition, Start(0))
+        stand.intake.begun(1, partition, StartAt(0))
     stand.load()
     stand.fetch(rig.record("A"))
     record = rig.record("A", number=1)
@@ -179,8 +179,8 @@ def test_an_order_in_two_partitions_is_counted(stand: Stand) -> None:
 def test_news_of_an_earlier_assignment_is_ignored(stand: Stand) -> None:
     stand.begin()
     stand.fetch(stand.rig.record("A"), epoch=0)
-    stand.intake.begun(0, C, Start(99))
-    stand.intake.stopped(0, C, Stop("old"))
+    stand.intake.begun(0, C, StartAt(99))
+    stand.intake.stopped(0, C, NeedsOperator("old"))
     stand.intake.lost(0)
     assert stand.taken() == []
     assert stand.rig.state.shards[0].stopped == {}

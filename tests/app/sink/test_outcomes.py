@@ -143,10 +143,10 @@ def test_a_status_waits_for_its_create_which_overtakes_it(rig: Rig) -> None:
     rig.add("A", topic=CREATED)
     taken = rig.state.lanes.take()
     assert taken is lane
-    assert lane.queue[0].opens
+    assert lane.queue[0].creates_order
     rig.outcomes.settle([(lane, Delivered())])
     assert rig.state.lanes.take() is lane
-    assert not lane.queue[0].opens
+    assert not lane.queue[0].creates_order
 
 
 def test_a_status_whose_create_never_comes_is_parked_after_its_wait() -> None:
@@ -217,13 +217,13 @@ def test_results_of_partitions_that_were_given_away_finish_nothing(rig: Rig) -> 
 
 def test_a_record_that_is_refused_for_itself_alone_is_parked_as_such(rig: Rig) -> None:
     for name, fences in (("A", True), ("B", False)):
-        rig.outcomes.settle([(rig.fly(name, CREATED), Rejected("no", 409, fences=fences))])
-    assert [parking.fences for _, parking in rig.parked] == [True, False]
+        rig.outcomes.settle([(rig.fly(name, CREATED), Rejected("no", 409, blocks_following=fences))])
+    assert [parking.blocks_following for _, parking in rig.parked] == [True, False]
 
 
 def test_a_skip_that_leaves_the_vendor_as_this_record_wants_it_is_told_like_a_delivery(rig: Rig) -> None:
     """What is parked of the order from before must not be delivered any more."""
-    for name, overtakes in (("A", True), ("B", False)):
-        rig.outcomes.settle([(rig.fly(name, CREATED), Skipped("delivery unchanged", overtakes=overtakes))])
+    for name, supersedes in (("A", True), ("B", False)):
+        rig.outcomes.settle([(rig.fly(name, CREATED), Skipped("delivery unchanged", supersedes=supersedes))])
     assert [entry.order_id for entry in rig.delivered] == ["A"]
     assert rig.state.stats.skipped == {"delivery unchanged": 2}

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.support.sink_rig import STATUS, Rig, make_rig
 from workers.app.runtime.metrics import COUNTERS, GAUGES, metrics_text
 from workers.app.sink.status import sink_status
-from workers.core.consume.start_position import Stop
+from workers.core.consume.start_position import NeedsOperator
 from workers.core.delivery.outcome import Denied
 from workers.core.parked.fence import Fence, ParkReason
 from workers.core.record import Partition
@@ -65,8 +65,8 @@ def test_the_state_follows_the_assignment_and_the_drain(rig: Rig) -> None:
 
 
 def test_a_stopped_partition_says_why_even_before_it_began(rig: Rig) -> None:
-    rig.state.shards[0].stopped[Partition(STATUS, 0)] = Stop("expired")
-    rig.state.shards[0].stopped[Partition("other", 0)] = Stop("cut")
+    rig.state.shards[0].stopped[Partition(STATUS, 0)] = NeedsOperator("expired")
+    rig.state.shards[0].stopped[Partition("other", 0)] = NeedsOperator("cut")
     rows = {row["topic"]: row["stopped"] for row in sink_status(rig.state)["partitions"]}
     assert (rows[STATUS], rows["other"]) == ("expired", "cut")
 

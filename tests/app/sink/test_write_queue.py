@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.support.sink_rig import CREATED, Rig, make_rig
-from workers.app.sink.write_queue import ParkQueue, with_places
+from workers.app.sink.write_queue import WriteQueue, with_places
 from workers.core.parked.fence import Fence, ParkReason
 from workers.core.parked.headers import Parking
 from workers.core.record import Partition
@@ -22,40 +22,42 @@ def rig() -> Rig:
 
 
 @pytest.fixture
-def queue(rig: Rig) -> ParkQueue:
-    return ParkQueue(rig.state)
+def queue(rig: Rig) -> WriteQueue:
+    return WriteQueue(rig.state)
 
 
-def test_a_parked_record_fences_its_order_at_once(rig: Rig, queue: ParkQueue) -> None:
+def test_a_parked_record_fences_its_order_at_once(rig: Rig, queue: WriteQueue) -> None:
     queue.park(rig.entry("A"), REJECTED)
     fence = rig.state.shards[0].fences["A"]
     assert (fence.reason, fence.records, fence.first) == (ParkReason.REJECTED, 1, None)
     assert rig.committable() == 0, "it is not safe yet"
 
 
-def test_records_behind_keep_the_first_reason_and_are_counted(rig: Rig, queue: ParkQueue) -> None:
+def test_records_behind_keep_the_first_reason_and_are_counted(rig: Rig, queue: WriteQueue) -> None:
     queue.park(rig.entry("A"), REJECTED)
     queue.park(rig.entry("A", CREATED), BEHIND)
     fence = rig.state.shards[0].fences["A"]
-    assert (fence.reason, fence.records, fence.opens) == (ParkReason.REJECTED, 2, True)
+    assert (fence.reason, fence.records, fence.creates_order) == (ParkReason.REJECTED, 2, True)
 
 
-def test_a_record_that_was_refused_for_itself_alone_is_listed_and_holds_nothing(rig: Rig, queue: ParkQueue) -> None:
-    queue.park(rig.entry("A", CREATED), Parking(ParkReason.REJECTED, "Order Unable to Modify", 409, 1, fences=False))
+def test_a_record_that_was_refused_for_itself_alone_is_listed_and_holds_nothing(rig: Rig, queue: WriteQueue) -> None:
+    queue.park(
+        rig.entry("A", CREATED), Parking(ParkReason.REJECTED, "Order Unable to Modify", 409, 1, blocks_following=False)
+    )
     fence = rig.state.shards[0].fences["A"]
-    assert (fence.reason, fence.records, fence.holds(opens=False)) == (ParkReason.REJECTED, 1, False)
+    assert (fence.reason, fence.records, fence.holds(creates_order=False)) == (ParkReason.REJECTED, 1, False)
     queue.park(rig.entry("A"), REJECTED)
-    assert rig.state.shards[0].fences["A"].holds(opens=False)
+    assert rig.state.shards[0].fences["A"].holds(creates_order=False)
 
 
-def test_a_record_without_an_order_fences_nothing(rig: Rig, queue: ParkQueue) -> None:
+def test_a_record_without_an_order_fences_nothing(rig: Rig, queue: WriteQueue) -> None:
     queue.park(rig.entry("", key=None), Parking(ParkReason.UNDECODABLE, "begins wrong"))
     assert all(order.startswith("\0") for order in rig.state.shards[0].fences), "no order's id has a control character"
     draft = queue.draft(queue.take([0]))
     assert len(draft.records()) == 1
 
 
-def test_a_record_of_a_partition_that_was_given_away_is_not_parked(rig: Rig, queue: ParkQueue) -> None:
+def test_a_record_of_a_partition_that_was_given_away_is_not_parked(rig: Rig, queue: WriteQueue) -> None:
     entry = rig.entry("A")
     rig.assign(0, epoch=2)
     queue.park(entry, REJECTED)
@@ -63,7 +65,7 @@ def test_a_record_of_a_partition_that_was_given_away_is_not_parked(rig: Rig, que
     assert rig.state.shards[0].fences == {}
 
 
-def test_parked_records_are_the_original_bytes_with_the_reason_in_headers(rig: Rig, queue: ParkQueue) -> None:
+def test_parked_records_are_the_original_bytes_with_the_reason_in_headers(rig: Rig, queue: WriteQueue) -> None:
     own = (("traceparent", b"00-a"), ("empty", None), ("relay-reason", b"of a former parking"))
     queue.park(rig.entry("A:canary", key=b"\xff", headers=own, ms=5), REJECTED)
     (record,) = queue.draft(queue.take([0])).records()
@@ -79,7 +81,7 @@ def test_parked_records_are_the_original_bytes_with_the_reason_in_headers(rig: R
     assert [name for name, _ in record.headers].count("relay-reason") == 1
 
 
-def test_a_draft_says_where_each_orders_records_lie(rig: Rig, queue: ParkQueue) -> None:
+def test_a_draft_says_where_each_orders_records_lie(rig: Rig, queue: WriteQueue) -> None:
     for order in ("A", "B", "A"):
         queue.park(rig.entry(order), REJECTED)
     draft = queue.draft(queue.take([0]))
@@ -89,13 +91,13 @@ def test_a_draft_says_where_each_orders_records_lie(rig: Rig, queue: ParkQueue) 
     assert {row.at for row in draft.rows([1, 2, 3])} == {Partition("ecdp-parked-state", 0)}
 
 
-def test_the_end_of_a_fence_is_a_tombstone(rig: Rig, queue: ParkQueue) -> None:
+def test_the_end_of_a_fence_is_a_tombstone(rig: Rig, queue: WriteQueue) -> None:
     queue.fence_changed(0, "A")
     (row,) = queue.draft(queue.take([0])).rows([])
     assert (row.key, row.value) == (b"A", None)
 
 
-def test_what_is_taken_stays_queued_until_it_is_written_and_in_order(rig: Rig, queue: ParkQueue) -> None:
+def test_what_is_taken_stays_queued_until_it_is_written_and_in_order(rig: Rig, queue: WriteQueue) -> None:
     for order in ("A", "B"):
         queue.park(rig.entry(order), REJECTED)
     first = queue.take([0])
@@ -106,7 +108,7 @@ def test_what_is_taken_stays_queued_until_it_is_written_and_in_order(rig: Rig, q
     assert not queue.holds(0, "A")
 
 
-def test_numbers_of_partitions_wait_apart(rig: Rig, queue: ParkQueue) -> None:
+def test_numbers_of_partitions_wait_apart(rig: Rig, queue: WriteQueue) -> None:
     rig.assign(0, 1)
     queue.park(rig.entry("A", number=0), REJECTED)
     queue.park(rig.entry("B", number=1), REJECTED)
@@ -115,7 +117,7 @@ def test_numbers_of_partitions_wait_apart(rig: Rig, queue: ParkQueue) -> None:
     assert not queue.holds(1, "A"), "its records in one partition do not hold up those in another"
 
 
-def test_what_was_not_written_when_the_partitions_go_is_forgotten(rig: Rig, queue: ParkQueue) -> None:
+def test_what_was_not_written_when_the_partitions_go_is_forgotten(rig: Rig, queue: WriteQueue) -> None:
     queue.park(rig.entry("A"), REJECTED)
     writes = queue.take([0])
     queue.forget()
@@ -131,7 +133,7 @@ def test_places_never_move_a_fence_back() -> None:
 
 
 def test_what_is_written_together_is_bounded_in_bytes(
-    rig: Rig, queue: ParkQueue, monkeypatch: pytest.MonkeyPatch
+    rig: Rig, queue: WriteQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workers.app.sink.write_queue.MOST_BYTES", 20)
     for number in range(6):

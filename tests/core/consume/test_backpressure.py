@@ -5,30 +5,30 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.core.consume.backpressure import Held, Window
+from workers.core.consume.backpressure import FetchBudget, Held
 from workers.core.record import Partition
 
 PLACES = [Partition(topic, number) for topic in ("created", "status") for number in range(4)]
 HELD = st.dictionaries(st.sampled_from(PLACES), st.builds(Held, st.integers(0, 500), st.integers(0, 5_000)))
 SOME = st.frozensets(st.sampled_from(PLACES))
-WINDOWS = st.builds(Window, st.integers(1, 1_000), st.integers(1, 10_000))
+WINDOWS = st.builds(FetchBudget, st.integers(1, 1_000), st.integers(1, 10_000))
 
 
-def load(window: Window, held: list[Held]) -> float:
+def load(window: FetchBudget, held: list[Held]) -> float:
     records, size = sum(one.records for one in held), sum(one.bytes for one in held)
     return max(records / window.max_records, size / window.max_bytes)
 
 
 @given(window=WINDOWS, held=HELD, paused=SOME, awaited=SOME)
 def test_what_a_merge_waits_for_is_never_paused(
-    window: Window, held: dict[Partition, Held], paused: frozenset[Partition], awaited: frozenset[Partition]
+    window: FetchBudget, held: dict[Partition, Held], paused: frozenset[Partition], awaited: frozenset[Partition]
 ) -> None:
     assert not window.to_pause(held, paused, awaited) & awaited
 
 
 @given(window=WINDOWS, held=HELD, paused=SOME, awaited=SOME)
 def test_over_the_bound_something_pauses_the_fullest_first_and_nothing_resumes(
-    window: Window, held: dict[Partition, Held], paused: frozenset[Partition], awaited: frozenset[Partition]
+    window: FetchBudget, held: dict[Partition, Held], paused: frozenset[Partition], awaited: frozenset[Partition]
 ) -> None:
     wanted = window.to_pause(held, paused, awaited)
     free = set(held) - awaited
@@ -43,7 +43,7 @@ def test_over_the_bound_something_pauses_the_fullest_first_and_nothing_resumes(
 
 @given(window=WINDOWS, held=HELD, paused=SOME, awaited=SOME)
 def test_below_the_low_mark_all_is_fetched_and_between_nothing_changes(
-    window: Window, held: dict[Partition, Held], paused: frozenset[Partition], awaited: frozenset[Partition]
+    window: FetchBudget, held: dict[Partition, Held], paused: frozenset[Partition], awaited: frozenset[Partition]
 ) -> None:
     """Two marks: with one, every record would pause or resume something."""
     wanted = window.to_pause(held, paused, awaited)
@@ -60,7 +60,7 @@ def test_below_the_low_mark_all_is_fetched_and_between_nothing_changes(
     first=st.integers(0, 3_000),
 )
 def test_with_nothing_finishing_at_all_memory_comes_to_an_end(
-    window: Window, fetches: list[tuple[Partition, int]], first: int
+    window: FetchBudget, fetches: list[tuple[Partition, int]], first: int
 ) -> None:
     """A vendor is down and one partition fills the window: the others take their even share of it, and no more."""
     held = dict.fromkeys(PLACES, Held()) | {PLACES[0]: Held(min(first, window.max_records), 0)}
@@ -73,16 +73,16 @@ def test_with_nothing_finishing_at_all_memory_comes_to_an_end(
 
 
 def test_bytes_bound_as_records_do() -> None:
-    window = Window(max_records=1_000, max_bytes=100)
+    window = FetchBudget(max_records=1_000, max_bytes=100)
     held = {PLACES[0]: Held(1, 99), PLACES[1]: Held(900, 1)}
     assert window.to_pause(held, (), ()) == {PLACES[0], PLACES[1]}
 
 
 def test_a_full_partition_that_is_awaited_makes_the_next_fullest_pause() -> None:
-    window = Window(max_records=100, max_bytes=1_000)
+    window = FetchBudget(max_records=100, max_bytes=1_000)
     held = {PLACES[0]: Held(99, 0), PLACES[1]: Held(4, 0), PLACES[2]: Held(1, 0)}
     assert window.to_pause(held, (), {PLACES[0]}) == {PLACES[1]}
 
 
 def test_nothing_held_pauses_nothing() -> None:
-    assert Window(10, 10).to_pause({}, {PLACES[0]}, ()) == set()
+    assert FetchBudget(10, 10).to_pause({}, {PLACES[0]}, ()) == set()

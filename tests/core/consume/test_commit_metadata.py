@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from workers.core.consume.commit_metadata import METADATA_LIMIT, Finished, can_tell, encode
+from workers.core.consume.commit_metadata import METADATA_LIMIT, FinishedOffsets, can_tell, encode
 
 BASES = st.integers(0, 2**50)
 RUNS = st.lists(st.tuples(st.integers(1, 300), st.integers(1, 3_000)), max_size=12)
@@ -36,7 +36,7 @@ def test_what_was_encoded_is_told_exactly(base: int, runs: list[tuple[int, int]]
     unfinished, end = unfinished_of(base, runs)
     unfinished += range(end, end + tail)
     text = encode(base, end + tail, unfinished)
-    told = Finished.parse(base, text) or Finished(base, base, (), ())
+    told = FinishedOffsets.parse(base, text) or FinishedOffsets(base, base, (), ())
     assert can_tell(base, end + tail, unfinished)
     waiting = set(unfinished)
     for offset in edges(unfinished, base, end + tail):
@@ -51,7 +51,7 @@ def test_what_does_not_fit_is_cut_at_the_end(base: int, runs: list[tuple[int, in
     unfinished, end = unfinished_of(base, runs)
     text = encode(base, end, unfinished)
     assert len(text) <= METADATA_LIMIT
-    told = Finished.parse(base, text) or Finished(base, base, (), ())
+    told = FinishedOffsets.parse(base, text) or FinishedOffsets(base, base, (), ())
     assert can_tell(base, end, unfinished) == (told.end == end)
     waiting = set(unfinished)
     for offset in edges(unfinished, base, end):
@@ -62,7 +62,7 @@ def test_what_does_not_fit_is_cut_at_the_end(base: int, runs: list[tuple[int, in
 def test_however_many_alternate_the_text_stays_within_the_brokers_limit(count: int) -> None:
     """Up to 24,528 offsets all is told; beyond, as much as the bitmap holds and not what a few runs hold."""
     text = encode(0, count, range(0, count, 2))
-    told = Finished.parse(0, text)
+    told = FinishedOffsets.parse(0, text)
     assert len(text) <= METADATA_LIMIT
     assert told is not None
     assert told.end >= min(count, 24_528) - 1
@@ -78,7 +78,7 @@ def test_it_is_cut_within_the_limit_wherever_the_border_falls(size: int, first: 
     end = starts[-1] + 1 + done
     text = encode(0, end, starts)
     assert len(text) <= METADATA_LIMIT
-    told = Finished.parse(0, text)
+    told = FinishedOffsets.parse(0, text)
     assert told is not None
     assert len(told.starts) > 2_900 // (size + 1) or told.end >= 24_500
     assert all(start not in told and start + done in told for start in told.starts[1:])
@@ -95,12 +95,12 @@ def test_what_a_former_owner_had_finished_further_on_is_kept(
 ) -> None:
     """Below the position the present owner knows; beyond it what was carried still holds."""
     theirs, end = unfinished_of(0, more)
-    carried = Finished.parse(0, encode(0, end, theirs)) or Finished(0, 0, (), ())
+    carried = FinishedOffsets.parse(0, encode(0, end, theirs)) or FinishedOffsets(0, 0, (), ())
     ours, position = unfinished_of(0, runs)
     position = min(position, cut)
     ours = [offset for offset in ours if offset < position]
     waiting = set(ours)
-    told = Finished.parse(0, encode(0, position, ours, carried)) or Finished(0, 0, (), ())
+    told = FinishedOffsets.parse(0, encode(0, position, ours, carried)) or FinishedOffsets(0, 0, (), ())
     for offset in edges(ours + theirs, 0, max(position, end) + 2) | {position - 1, position}:
         expected = offset >= 0 and offset not in waiting if offset < position else offset in carried
         assert (offset in told) == expected
@@ -115,7 +115,7 @@ def test_what_a_former_owner_had_finished_further_on_is_kept(
 @example('{"checksum": "or1r:AAA="}')
 def test_any_other_text_is_ignored(text: str | None) -> None:
     """Nothing finished is read out of what another program left there."""
-    told = Finished.parse(7, text)
+    told = FinishedOffsets.parse(7, text)
     assert told is None or told.starts == tuple(range(7, told.end)), "at most: nothing has finished"
 
 
@@ -123,28 +123,28 @@ def test_any_other_text_is_ignored(text: str | None) -> None:
 def test_any_bytes_under_our_prefix_neither_crash_nor_run_away(prefix: str, payload: bytes, base: int) -> None:
     """A base beyond Kafka's offsets is not ours; what follows from the rest stays small and quick."""
     text = prefix + base64.b64encode(payload).decode()
-    told = Finished.parse(base, text)
+    told = FinishedOffsets.parse(base, text)
     if told is None:
         return
     assert base <= told.end < 2**63
     again = encode(base, base, [], told)
     assert len(again) <= METADATA_LIMIT
-    repeated = Finished.parse(base, again) or Finished(base, base, (), ())
+    repeated = FinishedOffsets.parse(base, again) or FinishedOffsets(base, base, (), ())
     for offset in (*told.starts, *told.stops, *(stop - 1 for stop in told.stops)):
         assert offset not in repeated or offset in told
 
 
 def test_a_number_beyond_every_offset_is_not_ours() -> None:
     text = "or1r:" + base64.b64encode(b"\x01" + b"\xff" * 9 + b"\x01").decode()
-    assert Finished.parse(0, text) is None
+    assert FinishedOffsets.parse(0, text) is None
 
 
 def test_a_text_longer_than_kafka_keeps_is_not_ours() -> None:
-    assert Finished.parse(0, "or1r:" + "AAAA" * 1_100) is None
+    assert FinishedOffsets.parse(0, "or1r:" + "AAAA" * 1_100) is None
 
 
 def test_what_was_fetched_and_is_unfinished_is_told_as_such() -> None:
-    told = Finished.parse(5, encode(5, 9, [5, 6, 7, 8]))
+    told = FinishedOffsets.parse(5, encode(5, 9, [5, 6, 7, 8]))
     assert told is not None
     assert told.end == 9
     assert not any(offset in told for offset in range(4, 11))
@@ -152,4 +152,4 @@ def test_what_was_fetched_and_is_unfinished_is_told_as_such() -> None:
 
 def test_nothing_finished_beyond_the_commit_needs_no_text() -> None:
     assert encode(5, 5, []) == ""
-    assert Finished.parse(5, "") is None
+    assert FinishedOffsets.parse(5, "") is None

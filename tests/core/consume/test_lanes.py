@@ -17,9 +17,9 @@ ADDS = st.lists(st.tuples(ORDERS, st.booleans(), st.integers(0, 1)), min_size=1,
 LANDINGS = st.lists(st.sampled_from(["finish", "again", "wait", "unknown", "unknown"]), min_size=1, max_size=3)
 
 
-def entry(order: str, offset: int = 0, *, opens: bool = False, ledger: Ledger | None = None) -> Entry:
+def entry(order: str, offset: int = 0, *, creates_order: bool = False, ledger: Ledger | None = None) -> Entry:
     record = Record("t", 0, offset, 0, order.encode(), None)
-    return Entry(record, order, opens, ledger or Ledger(0), size=1)
+    return Entry(record, order, creates_order, ledger or Ledger(0), size=1)
 
 
 class LanesMachine(RuleBasedStateMachine):
@@ -43,9 +43,9 @@ class LanesMachine(RuleBasedStateMachine):
 
     @rule(adds=ADDS)
     def add(self, adds: list[tuple[str, bool, int]]) -> None:
-        for order, opens, ledger in adds:
+        for order, creates_order, ledger in adds:
             self.count += 1
-            one = entry(order, self.count, opens=opens, ledger=self.ledgers[ledger])
+            one = entry(order, self.count, creates_order=creates_order, ledger=self.ledgers[ledger])
             self.lanes.add(one)
             self.model.setdefault(order, []).append(one)
             self.overtake(order)
@@ -53,7 +53,7 @@ class LanesMachine(RuleBasedStateMachine):
     def overtake(self, order: str) -> None:
         """A create passes statuses that wait for it: only while they wait, and only those."""
         queue = self.model[order]
-        create = next((one for one in queue if one.opens), None)
+        create = next((one for one in queue if one.creates_order), None)
         if order in self.waits and create is not None and queue[0].unknown_order_since is not None:
             queue.remove(create)
             queue.insert(0, create)
@@ -99,7 +99,7 @@ class LanesMachine(RuleBasedStateMachine):
 
     def wait(self, lane: Lane, seconds: int, *, unknown: bool) -> None:
         head = lane.queue[0]
-        if unknown and not head.opens:
+        if unknown and not head.creates_order:
             head.unknown_order_since = self.now
         elif head.first_failed_at is None:
             head.first_failed_at = self.now
@@ -206,7 +206,7 @@ def waiting_for_its_create(lanes: Lanes) -> Entry:
 def test_a_create_overtakes_the_statuses_that_wait_for_it() -> None:
     lanes = Lanes()
     status = waiting_for_its_create(lanes)
-    later, create = entry("a", 2), entry("a", 3, opens=True)
+    later, create = entry("a", 2), entry("a", 3, creates_order=True)
     lanes.add(later)
     lanes.add(create)
     assert [lanes.finish(taken(lanes)) for _ in range(3)] == [create, status, later]
@@ -214,7 +214,7 @@ def test_a_create_overtakes_the_statuses_that_wait_for_it() -> None:
 
 def test_a_create_that_came_while_the_status_was_in_flight_overtakes_it_as_soon_as_it_waits() -> None:
     lanes = Lanes()
-    status, create = entry("a", 1), entry("a", 2, opens=True)
+    status, create = entry("a", 1), entry("a", 2, creates_order=True)
     lanes.add(status)
     lane = taken(lanes)
     lanes.add(create)
@@ -225,7 +225,7 @@ def test_a_create_that_came_while_the_status_was_in_flight_overtakes_it_as_soon_
 
 def test_a_create_does_not_overtake_a_status_that_only_failed() -> None:
     lanes = Lanes()
-    status, create = entry("a", 1), entry("a", 2, opens=True)
+    status, create = entry("a", 1), entry("a", 2, creates_order=True)
     lanes.add(status)
     lanes.wait(taken(lanes), 60.0)
     lanes.add(create)
@@ -238,7 +238,7 @@ def test_a_create_does_not_overtake_a_status_that_only_failed() -> None:
 def test_an_old_wait_does_not_wake_a_lane_that_waits_anew(due: float) -> None:
     lanes = Lanes()
     waiting_for_its_create(lanes)
-    lanes.add(entry("a", 2, opens=True))
+    lanes.add(entry("a", 2, creates_order=True))
     lanes.wait(taken(lanes), 100.0)
     lanes.wake(due)
     assert lanes.ready == 0

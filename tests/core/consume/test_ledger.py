@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from workers.core.consume.commit_metadata import METADATA_LIMIT, Finished
+from workers.core.consume.commit_metadata import METADATA_LIMIT, FinishedOffsets
 from workers.core.consume.ledger import Ledger
 
 
@@ -26,7 +26,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def own(self) -> None:
         """An owner starts from what was committed, and from nothing else."""
-        finished = Finished.parse(self.committed, self.text)
+        finished = FinishedOffsets.parse(self.committed, self.text)
         self.ledger = Ledger(self.committed, finished)
         self.told = {one for one in self.records if finished is not None and one in finished}
         self.known = set(self.told)  # finished, as far as this owner can know
@@ -80,7 +80,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert offset >= self.committed, "a commit never moves back"
         self.committed, self.text = offset, text
         assert self.ledger.fits
-        told = Finished.parse(offset, text)
+        told = FinishedOffsets.parse(offset, text)
         assert {one for one in self.records if told and one in told} == {one for one in self.known if one >= offset}
 
     @rule()
@@ -111,10 +111,10 @@ def ledger_of(offsets: range, unfinished: set[int]) -> Ledger:
     return ledger
 
 
-def told_by(ledger: Ledger) -> Finished:
+def told_by(ledger: Ledger) -> FinishedOffsets:
     offset, text = ledger.metadata()
     assert len(text) <= METADATA_LIMIT
-    return Finished.parse(offset, text) or Finished(offset, offset, (), ())
+    return FinishedOffsets.parse(offset, text) or FinishedOffsets(offset, offset, (), ())
 
 
 @pytest.mark.parametrize("newest", [1, 600, 5_000])
@@ -179,7 +179,7 @@ def test_what_no_longer_fits_fits_again_when_the_first_ones_finish() -> None:
 def test_what_is_carried_counts_too_while_it_is_not_met() -> None:
     """Else a second crash would repeat what the first owner had finished."""
     starts = [0, *range(5_201, 206_201, 201)]  # 5,000 unfinished, then 1 in 201
-    carried = Finished(0, 206_201, tuple(starts), tuple([5_000] + [start + 1 for start in starts[1:]]))
+    carried = FinishedOffsets(0, 206_201, tuple(starts), tuple([5_000] + [start + 1 for start in starts[1:]]))
     ledger = Ledger(0, carried)
     for offset in range(5_000):
         assert ledger.open(offset)
@@ -197,9 +197,9 @@ def test_what_is_carried_counts_too_while_it_is_not_met() -> None:
 
 def test_two_crashes_in_a_row_keep_what_the_first_owner_finished() -> None:
     first = ledger_of(range(100), {3, 50, 51, 99})
-    second = Ledger(3, Finished.parse(*first.metadata()))
+    second = Ledger(3, FinishedOffsets.parse(*first.metadata()))
     assert second.open(3)
-    third = Ledger(3, Finished.parse(*second.metadata()))
+    third = Ledger(3, FinishedOffsets.parse(*second.metadata()))
     assert [offset for offset in range(3, 100) if third.open(offset)] == [3, 50, 51, 99]
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from workers.core.consume.merge import Merge, Stamps
+from workers.core.consume.merge import EndOffsets, Merge
 from workers.core.record import Record
 
 TOPICS = ["created", "status", "third"]
@@ -34,7 +34,7 @@ class MergeMachine(RuleBasedStateMachine):
         self.merge = Merge(dict.fromkeys(self.logs, 0), WAIT)
         self.now = 0.0
         self.place: dict[tuple[str, int], int] = {}  # (topic, offset) -> its place in the sequence of all appends
-        self.batches: dict[str, list[tuple[int, Stamps]]] = {topic: [] for topic in self.logs}
+        self.batches: dict[str, list[tuple[int, EndOffsets]]] = {topic: [] for topic in self.logs}
         self.popped: list[Record] = []
         self.passed: set[tuple[str, int]] = set()  # went on without a side that could not be fetched
 
@@ -70,7 +70,7 @@ class MergeMachine(RuleBasedStateMachine):
         batch = log.records[log.fetched : log.fetched + most]
         log.fetched += len(batch)
         self.append(late)
-        ends: Stamps = {
+        ends: EndOffsets = {
             other: len(self.logs[other].records) if asked else None for other in self.logs if other != topic
         }
         records = [record for record in batch if record is not None]

@@ -1,42 +1,42 @@
 """The watchdog of partitions that silently stop delivering."""
 
-from workers.core.consume.stall_watchdog import Verdict, Watchdog
+from workers.core.consume.stall_watchdog import StallAction, Watchdog
 from workers.core.record import Partition
 
 AT = Partition("order-created", 3)
 
 
-def look(watchdog: Watchdog, now: float, *, position: int = 5, end: int = 9, paused: bool = False) -> Verdict:
+def look(watchdog: Watchdog, now: float, *, position: int = 5, end: int = 9, paused: bool = False) -> StallAction:
     return watchdog.look(AT, position=position, end=end, paused=paused, now=now)
 
 
 def test_a_partition_that_moves_is_well() -> None:
     watchdog = Watchdog(stalled_after=10.0)
-    assert [look(watchdog, now=float(10 * n), position=n) for n in range(5)] == [Verdict.WELL] * 5
+    assert [look(watchdog, now=float(10 * n), position=n) for n in range(5)] == [StallAction.NONE] * 5
 
 
 def test_a_standstill_before_the_end_is_sought_anew_once_and_is_then_stuck() -> None:
     watchdog = Watchdog(stalled_after=10.0)
     verdicts = [look(watchdog, now=now) for now in (0.0, 9.0, 10.0, 19.0, 20.0)]
-    assert verdicts == [Verdict.WELL, Verdict.WELL, Verdict.SEEK, Verdict.WELL, Verdict.STUCK]
+    assert verdicts == [StallAction.NONE, StallAction.NONE, StallAction.RESEEK, StallAction.NONE, StallAction.RESTART]
 
 
 def test_progress_after_a_seek_is_well_again() -> None:
     watchdog = Watchdog(stalled_after=10.0)
-    assert look(watchdog, now=0.0) is Verdict.WELL
-    assert look(watchdog, now=10.0) is Verdict.SEEK
-    assert look(watchdog, now=30.0, position=6) is Verdict.WELL
-    assert look(watchdog, now=40.0, position=6) is Verdict.SEEK
+    assert look(watchdog, now=0.0) is StallAction.NONE
+    assert look(watchdog, now=10.0) is StallAction.RESEEK
+    assert look(watchdog, now=30.0, position=6) is StallAction.NONE
+    assert look(watchdog, now=40.0, position=6) is StallAction.RESEEK
 
 
 def test_a_partition_that_is_paused_or_at_its_end_may_stand_still() -> None:
     watchdog = Watchdog(stalled_after=10.0)
-    assert {look(watchdog, now=now, paused=True) for now in (0.0, 50.0, 100.0)} == {Verdict.WELL}
-    assert {look(watchdog, now=now, position=9) for now in (200.0, 250.0, 300.0)} == {Verdict.WELL}
+    assert {look(watchdog, now=now, paused=True) for now in (0.0, 50.0, 100.0)} == {StallAction.NONE}
+    assert {look(watchdog, now=now, position=9) for now in (200.0, 250.0, 300.0)} == {StallAction.NONE}
 
 
 def test_a_new_assignment_starts_anew() -> None:
     watchdog = Watchdog(stalled_after=10.0)
     look(watchdog, now=0.0)
     watchdog.forget()
-    assert look(watchdog, now=100.0) is Verdict.WELL
+    assert look(watchdog, now=100.0) is StallAction.NONE

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.core.consume.commit_metadata import METADATA_LIMIT, Finished, encode
-from workers.core.consume.start_position import Start, Stop, beginning, stop_told
+from workers.core.consume.commit_metadata import METADATA_LIMIT, FinishedOffsets, encode
+from workers.core.consume.start_position import NeedsOperator, StartAt, decide_start, stop_told
 
 TOLD = encode(50, 60, [50, 55])
 
@@ -15,41 +15,55 @@ TOLD = encode(50, 60, [50, 55])
 @pytest.mark.parametrize(
     ("committed", "metadata", "earliest", "end", "expected"),
     [
-        (None, None, 0, 0, Start(0)),
-        (None, None, 40, 90, Start(40)),
-        (None, TOLD, 40, 90, Start(40)),
-        (50, None, 50, 50, Start(50)),
-        (50, "", 40, 90, Start(50)),
-        (50, "someone else's", 40, 90, Start(50)),
-        (50, TOLD, 40, 60, Start(50, Finished.parse(50, TOLD))),
-        (0, None, 0, 90, Start(0)),
-        (39, None, 40, 90, Stop("records 39 to 39 expired before they were read")),
-        (0, TOLD, 40, 90, Stop("records 0 to 39 expired before they were read")),
-        (91, None, 40, 90, Stop("the commit 91 lies beyond the log's end 90: the topic was created anew or cut")),
-        (5, None, 0, 0, Stop("the commit 5 lies beyond the log's end 0: the topic was created anew or cut")),
-        (50, TOLD, 0, 59, Stop("record 59 had finished, beyond the log's end 59: the topic was created anew or cut")),
+        (None, None, 0, 0, StartAt(0)),
+        (None, None, 40, 90, StartAt(40)),
+        (None, TOLD, 40, 90, StartAt(40)),
+        (50, None, 50, 50, StartAt(50)),
+        (50, "", 40, 90, StartAt(50)),
+        (50, "someone else's", 40, 90, StartAt(50)),
+        (50, TOLD, 40, 60, StartAt(50, FinishedOffsets.parse(50, TOLD))),
+        (0, None, 0, 90, StartAt(0)),
+        (39, None, 40, 90, NeedsOperator("records 39 to 39 expired before they were read")),
+        (0, TOLD, 40, 90, NeedsOperator("records 0 to 39 expired before they were read")),
+        (
+            91,
+            None,
+            40,
+            90,
+            NeedsOperator("the commit 91 lies beyond the log's end 90: the topic was created anew or cut"),
+        ),
+        (5, None, 0, 0, NeedsOperator("the commit 5 lies beyond the log's end 0: the topic was created anew or cut")),
+        (
+            50,
+            TOLD,
+            0,
+            59,
+            NeedsOperator("record 59 had finished, beyond the log's end 59: the topic was created anew or cut"),
+        ),
     ],
 )
 def test_the_table(committed: int | None, metadata: str | None, earliest: int, end: int, expected: object) -> None:
-    assert beginning(committed=committed, metadata=metadata, earliest=earliest, end=end) == expected
+    assert decide_start(committed=committed, metadata=metadata, earliest=earliest, end=end) == expected
 
 
 def test_a_commit_that_was_there_and_is_gone_starts_nothing_by_itself() -> None:
     """A broker forgets the commits of a topic that is deleted: what has its name now is another topic."""
-    begins = beginning(committed=None, metadata=None, earliest=0, end=0, known=True)
-    assert isinstance(begins, Stop)
+    begins = decide_start(committed=None, metadata=None, earliest=0, end=0, known=True)
+    assert isinstance(begins, NeedsOperator)
     assert "its commit is gone: the topic was created anew, or the commit expired" in begins.reason
-    assert beginning(committed=0, metadata=None, earliest=0, end=0, known=True) == Start(0)
+    assert decide_start(committed=0, metadata=None, earliest=0, end=0, known=True) == StartAt(0)
 
 
 @given(reason=st.text(max_size=9000), finished=st.sampled_from(["", TOLD]))
 def test_a_stop_at_a_damaged_record_is_told_by_its_commit_when_nothing_else_is(reason: str, finished: str) -> None:
     """Metadata that Kafka takes; whoever begins there reads on, and what has finished further on is told first."""
-    told = Stop(reason, damaged=True).told(finished)
+    told = NeedsOperator(reason, damaged=True).told(finished)
     assert len(told) <= METADATA_LIMIT
     assert (stop_told(told) is None) == bool(finished)
     assert reason.startswith(stop_told(told) or "")
-    assert beginning(committed=50, metadata=told, earliest=0, end=90) == Start(50, Finished.parse(50, finished))
+    assert decide_start(committed=50, metadata=told, earliest=0, end=90) == StartAt(
+        50, FinishedOffsets.parse(50, finished)
+    )
 
 
 @given(
@@ -62,10 +76,10 @@ def test_a_start_never_moves_a_commit_nor_leaves_the_log(
 ) -> None:
     """Whatever the metadata says, the offset is the commit's; only without one it is the earliest."""
     earliest, end = sorted(bounds)
-    begins = beginning(committed=committed, metadata=metadata, earliest=earliest, end=end)
+    begins = decide_start(committed=committed, metadata=metadata, earliest=earliest, end=end)
     if committed is None:
-        assert begins == Start(earliest)
-    elif isinstance(begins, Start):
+        assert begins == StartAt(earliest)
+    elif isinstance(begins, StartAt):
         assert begins.offset == committed
         assert earliest <= committed <= end
         assert begins.finished is None or begins.finished.end <= end

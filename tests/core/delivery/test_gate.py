@@ -73,11 +73,11 @@ class GateMachine(RuleBasedStateMachine):
             assert not admitted or self.under_way == 1, "one probe at a time"
 
     @precondition(lambda self: self.under_way)
-    @rule(outcome=OUTCOMES, chance=CHANCE)
-    def answer(self, outcome: Outcome, chance: float) -> None:
+    @rule(outcome=OUTCOMES, jitter=CHANCE)
+    def answer(self, outcome: Outcome, jitter: float) -> None:
         before, until = self.gate.state, self.gate.until
         self.under_way -= 1
-        self.gate.report(outcome, self.now, chance)
+        self.gate.report(outcome, self.now, jitter)
         self.refused = 0 if isinstance(outcome, Delivered) else self.refused + isinstance(outcome, Rejected)
         if isinstance(outcome, Throttled) and outcome.after is not None and outcome.after > 0:
             self.quiet_until = max(self.quiet_until, self.now + min(outcome.after, 300.0))
@@ -123,19 +123,19 @@ def shut_by(*outcomes: Outcome, at: float = 0.0) -> Gate:
     return gate
 
 
-def probe(gate: Gate, outcome: Outcome, chance: float = 0.5) -> float:
+def probe(gate: Gate, outcome: Outcome, jitter: float = 0.5) -> float:
     """Send the next probe as early as allowed, answer it, and return how long the pause had been from then."""
     now = gate.until
     assert gate.admits(now, 0) == 1
-    gate.report(outcome, now, chance)
+    gate.report(outcome, now, jitter)
     return gate.until - now
 
 
-@given(after=AFTER, chance=CHANCE)
-def test_a_throttle_holds_as_long_as_asked_and_at_most_five_minutes(after: float | None, chance: float) -> None:
+@given(after=AFTER, jitter=CHANCE)
+def test_a_throttle_holds_as_long_as_asked_and_at_most_five_minutes(after: float | None, jitter: float) -> None:
     """Zero, a date gone by and what is no number say nothing: the gate's own pause then."""
     gate = Gate(POLICY)
-    gate.report(Throttled(after), 100.0, chance)
+    gate.report(Throttled(after), 100.0, jitter)
     if after is not None and after > 0:
         assert gate.until == 100.0 + min(after, 300.0)
     else:
@@ -198,7 +198,7 @@ def test_the_gravest_of_late_answers_is_the_reason_shown() -> None:
 def test_many_late_answers_count_as_one_pause() -> None:
     """Sixty requests under way that fail together must not drive the next pause to its longest."""
     gate = shut_by(*(one for _ in range(30) for one in (Throttled(1), Denied("key"))))
-    assert probe(gate, Unavailable("x"), chance=0.99) <= 1.0
+    assert probe(gate, Unavailable("x"), jitter=0.99) <= 1.0
 
 
 @pytest.mark.parametrize(("outcome", "first", "longest"), [(Unavailable("x"), 0.5, 30.0), (Denied("x"), 5.0, 60.0)])

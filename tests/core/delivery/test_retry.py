@@ -12,16 +12,16 @@ POLICIES = st.builds(RetryPolicy, first=SECONDS, max=SECONDS, give_up_after=SECO
 CHANCE = st.floats(0, 1, exclude_max=True)
 
 
-@given(policy=POLICIES, attempt=st.integers(1, 10**9), chance=CHANCE)
-def test_a_delay_lies_below_its_ceiling_and_never_below_zero(policy: RetryPolicy, attempt: int, chance: float) -> None:
+@given(policy=POLICIES, attempt=st.integers(1, 10**9), jitter=CHANCE)
+def test_a_delay_lies_below_its_ceiling_and_never_below_zero(policy: RetryPolicy, attempt: int, jitter: float) -> None:
     ceiling = min(policy.max, policy.first * 2.0 ** min(attempt - 1, 100))
-    assert 0.0 <= policy.delay(attempt, chance) < ceiling
+    assert 0.0 <= policy.delay(attempt, jitter) < ceiling
     assert policy.delay(attempt, 0.0) == 0.0
 
 
-@given(policy=POLICIES, attempt=st.integers(1, 200), chance=CHANCE)
-def test_later_attempts_never_wait_less_for_the_same_chance(policy: RetryPolicy, attempt: int, chance: float) -> None:
-    assert policy.delay(attempt + 1, chance) >= policy.delay(attempt, chance)
+@given(policy=POLICIES, attempt=st.integers(1, 200), jitter=CHANCE)
+def test_later_attempts_never_wait_less_for_the_same_chance(policy: RetryPolicy, attempt: int, jitter: float) -> None:
+    assert policy.delay(attempt + 1, jitter) >= policy.delay(attempt, jitter)
 
 
 @given(policy=POLICIES, age=st.floats(0, 1e7), others=st.booleans())

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from workers.core.parked.fence import Fence, ParkReason
-from workers.core.parked.headers import Parking, is_original, parked_headers, source_record, stories
+from workers.core.parked.headers import Parking, is_original, parked_headers, parked_records, source_record
 from workers.core.parked.rows import fence_row, read_row
 from workers.core.record import Record
 
@@ -70,7 +70,7 @@ class OneOrder(RuleBasedStateMachine):
         record = Record("s", 0, self.next, 0, b"A", str(self.next).encode())
         self.next += 1
         if self.fence is not None:
-            self.fence = self.fence.behind()
+            self.fence = self.fence.with_one_more()
             self._park(record, Parking(ParkReason.BEHIND, "behind"))
         elif refused:
             self.fence = Fence(ParkReason.REJECTED, "no", self.next, 1)
@@ -126,7 +126,7 @@ class OneOrder(RuleBasedStateMachine):
             self.queue.append(Queued(ends=True))
             return
         found = [one for one in self.kafka.log[max(first, self.read_to + 1) : last + 1] if is_original(one)]
-        self.run = deque((story.original.offset, source_record(story.original)) for story in stories(found))
+        self.run = deque((story.original.offset, source_record(story.original)) for story in parked_records(found))
         self.read_to = last
 
     @precondition(lambda self: self.run)
@@ -147,7 +147,7 @@ class OneOrder(RuleBasedStateMachine):
             self.fence = self.run = None
             self.queue.append(Queued(ends=True))
             return
-        self.fence = self.fence.onward(self.run[0][0] if self.run else self.read_to + 1)
+        self.fence = self.fence.without_first(self.run[0][0] if self.run else self.read_to + 1)
         self.queue.append(Queued())
 
     @precondition(lambda self: self.queue)

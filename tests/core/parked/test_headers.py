@@ -24,15 +24,15 @@ FENCES = st.builds(
     OFFSETS,
     st.integers(1, 2**62),
     st.none() | OFFSETS,
-    passes=st.booleans(),
-    overtaken=st.integers(0, 9),
+    non_blocking=st.booleans(),
+    superseded=st.integers(0, 9),
 )
 PARKINGS = st.builds(Parking, st.sampled_from(ParkReason), TEXT, st.none() | st.integers(100, 599), st.integers(0))
 
 
-@given(fence=FENCES, last=st.none() | OFFSETS, opens=st.booleans())
-def test_a_fence_is_read_back_as_it_was_written(fence: Fence, last: int | None, opens: bool) -> None:
-    whole = fence.behind(opens=opens, fences=False)
+@given(fence=FENCES, last=st.none() | OFFSETS, creates_order=st.booleans())
+def test_a_fence_is_read_back_as_it_was_written(fence: Fence, last: int | None, creates_order: bool) -> None:
+    whole = fence.with_one_more(creates_order=creates_order, blocks_following=False)
     whole = whole if last is None else whole.at(last)
     assert read_row(fence_row(whole)) == whole
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.core.poll.compacted_rows import REPEATS, SETTLES, Standing, take
+from workers.core.poll.compacted_rows import REPEATS, SETTLES, CompactedRows, take
 from workers.core.record import Headers, Record
 
 
@@ -11,8 +11,8 @@ def record(offset: int, value: bytes | None, **headers: int) -> Record:
     return Record("t", 0, offset, offset, b"A", value, names)
 
 
-def read(*records: Record) -> Standing[bytes]:
-    rows = Standing[bytes]()
+def read(*records: Record) -> CompactedRows[bytes]:
+    rows = CompactedRows[bytes]()
     for one in records:
         take(rows, one)
     return rows

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workers.core.poll.cursor import Cursor, PollStart, first_cursor, moved, reset, unpack_cursor, window
-from workers.core.poll.time_range import Span, Stride, span
+from workers.core.poll.time_range import AdaptiveWidth, TimeRange, span
 
 NOW = 1_790_000_000_000
 SETTLE = 300_000
@@ -17,7 +17,7 @@ times = st.integers(0, 2 * NOW)
 @given(done=times, ours=times, vendors=times)
 def test_the_cursor_never_passes_the_polls_start_less_the_settle_lag(done: int, ours: int, vendors: int) -> None:
     """By the earlier of the two clocks, whatever was found."""
-    cursor = moved(Cursor(0, 0, 0, 0), Span(0, done), PollStart(ours, vendors), SETTLE, NOW)
+    cursor = moved(Cursor(0, 0, 0, 0), TimeRange(0, done), PollStart(ours, vendors), SETTLE, NOW)
     assert cursor.at_ms <= min(ours, vendors) - SETTLE
     assert cursor.at_ms <= done
 
@@ -62,7 +62,7 @@ def test_spans_follow_each_other_without_a_gap(start: int, width: int, widths: l
 
 
 def test_a_stride_grows_again_after_a_crowded_hour() -> None:
-    stride, whole = Stride(), Span(0, 1_000_000)
+    stride, whole = AdaptiveWidth(), TimeRange(0, 1_000_000)
     assert stride.ask(whole) == whole
-    stride.read(Span(0, 4_000))
-    assert stride.ask(whole) == Span(0, 8_000)
+    stride.read(TimeRange(0, 4_000))
+    assert stride.ask(whole) == TimeRange(0, 8_000)

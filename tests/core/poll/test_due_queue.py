@@ -5,16 +5,16 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.core.poll.due_queue import Agenda, Oldest
-from workers.core.poll.schedule import Pace, Slower
+from workers.core.poll.due_queue import DueQueue, OldestLook
+from workers.core.poll.schedule import LookSchedule, ScheduleRule
 
 MINUTE, DAY = 60_000, 86_400_000
-PACE = Pace(
+PACE = LookSchedule(
     30_000,
     (
-        Slower(10 * MINUTE, MINUTE),
-        Slower(10 * MINUTE, 2 * MINUTE, "A"),
-        Slower(2 * DAY, 15 * MINUTE),
+        ScheduleRule(10 * MINUTE, MINUTE),
+        ScheduleRule(10 * MINUTE, 2 * MINUTE, "A"),
+        ScheduleRule(2 * DAY, 15 * MINUTE),
     ),
     grace_ms=DAY,
     give_up_ms=60 * DAY,
@@ -37,7 +37,7 @@ def test_an_order_at_its_end_is_over_after_the_grace_and_any_other_when_it_is_gi
 
 
 def test_fresh_orders_pass_quiet_ones_and_a_quiet_one_is_not_passed_for_ever() -> None:
-    agenda = Agenda()
+    agenda = DueQueue()
     agenda.plan("quiet", 0, 15 * MINUTE)
     for at in range(0, 16 * MINUTE, 10_000):
         agenda.plan("fresh", at, 30_000)
@@ -47,7 +47,7 @@ def test_fresh_orders_pass_quiet_ones_and_a_quiet_one_is_not_passed_for_ever() -
 
 
 def test_nothing_is_due_before_its_time_and_a_plan_replaces_the_earlier_one() -> None:
-    agenda = Agenda()
+    agenda = DueQueue()
     agenda.plan("a", 100, 10)
     agenda.plan("a", 200, 10)
     assert (agenda.take(199), agenda.take(200), agenda.take(10_000)) == (None, "a", None)
@@ -57,7 +57,7 @@ def test_nothing_is_due_before_its_time_and_a_plan_replaces_the_earlier_one() ->
 
 
 def test_what_is_past_its_deadline_is_counted_as_late() -> None:
-    agenda = Agenda()
+    agenda = DueQueue()
     agenda.plan("a", 100, 50)
     agenda.plan("b", 100, 500)
     assert (agenda.due_count(151), agenda.late_count(151), agenda.next_ms()) == (2, 1, 100)
@@ -70,7 +70,7 @@ PLANS = st.lists(st.tuples(st.sampled_from("abcde"), st.integers(0, 50), st.inte
 def test_every_planned_order_comes_once_when_it_is_due_by_its_deadline(
     plans: list[tuple[str, int, int]], times: list[int]
 ) -> None:
-    agenda, planned = Agenda(), dict[str, tuple[int, int]]()
+    agenda, planned = DueQueue(), dict[str, tuple[int, int]]()
     for number, due, interval in plans:
         agenda.plan(number, due, interval)
         planned[number] = (due, due + interval)
@@ -86,7 +86,7 @@ def test_every_planned_order_comes_once_when_it_is_due_by_its_deadline(
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.one_of(st.none(), st.integers(0, 9))), max_size=40))
 def test_the_oldest_look_is_the_oldest(acts: list[tuple[str, int | None]]) -> None:
     """None drops the order; a number is how much later than before it is looked at."""
-    oldest, last = Oldest(), dict[str, int]()
+    oldest, last = OldestLook(), dict[str, int]()
     for number, later in acts:
         if later is None:
             oldest.drop(number)

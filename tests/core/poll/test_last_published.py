@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from workers.core.poll.change import DIGEST_BYTES, Seen, Stage, digest, event_id, stage_event
 from workers.core.poll.cursor import Cursor, first_cursor
-from workers.core.poll.last_published import Shadow, change_of, field_prints, unpack
+from workers.core.poll.last_published import LastPublished, change_of, field_prints, unpack
 from workers.core.poll.progress import PROGRESS
 from workers.core.poll.shard_state import ShardState
 
@@ -40,13 +40,13 @@ def seen(stage: int = 10, **fields: Any) -> Seen:
     prints=st.binary(max_size=40),
 )
 def test_a_shadow_survives_its_bytes(stage: Stage, sequence: int, changed: int, mark: bytes, prints: bytes) -> None:
-    shadow = Shadow(sequence, changed, stage, mark, prints)
+    shadow = LastPublished(sequence, changed, stage, mark, prints)
     assert unpack(shadow.pack()) == shadow
 
 
 def test_a_long_text_is_cut_between_two_characters() -> None:
     stage = Stage("é" * 300, None, "語" * 300, "unknown")
-    found = unpack(Shadow(1, 0, stage, b"x" * DIGEST_BYTES, b"1234").pack())
+    found = unpack(LastPublished(1, 0, stage, b"x" * DIGEST_BYTES, b"1234").pack())
     assert (found.stage.name, found.stage.description, found.prints) == ("é" * 127, "語" * 85, b"1234")
 
 
@@ -74,7 +74,7 @@ def test_a_change_names_what_differs_since_the_event_before() -> None:
 
 
 def test_a_field_that_the_vendor_has_added_since_is_not_named() -> None:
-    before = Shadow(1, NOW, seen(10).stage, digest(10), field_prints({"stage": 10}, ("stage",)))
+    before = LastPublished(1, NOW, seen(10).stage, digest(10), field_prints({"stage": 10}, ("stage",)))
     found = change_of(before, seen(20, note="x"), fields=FIELDS, new="created", now_ms=NOW)
     assert found is not None
     assert found[0].changed == ("stage",)

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 from workers.core.delivery.tracked_order import Tracked
 from workers.core.poll.change import Change, Seen, Stage, digest
-from workers.core.poll.compacted_rows import REPEATS, SETTLES, Standing, take
+from workers.core.poll.compacted_rows import REPEATS, SETTLES, CompactedRows, take
 from workers.core.poll.cursor import Cursor
 from workers.core.poll.order_book import OrderBook
 from workers.core.poll.order_look import Looked
 from workers.core.poll.progress import Progress
-from workers.core.poll.schedule import Pace
+from workers.core.poll.schedule import LookSchedule
 from workers.core.poll.shard_state import ShardState, Step
-from workers.core.poll.vendor_event import Happening, Look
+from workers.core.poll.vendor_event import Look, VendorEvent
 from workers.core.record import Record
 
 EVERY, GRACE, GIVE_UP, FORGET = 10, 1_000, 5_000, 20_000
@@ -26,7 +26,7 @@ class Life:
 
     now: int = 100_000
     state: ShardState = field(default_factory=ShardState)
-    rows: Standing[bytes] = field(default_factory=Standing)
+    rows: CompactedRows[bytes] = field(default_factory=CompactedRows)
     steps: list[Step] = field(default_factory=list)
     since: int = 100_000
     offset: int = 0
@@ -37,7 +37,7 @@ class Life:
 
     def begin(self) -> None:
         """As a new owner does."""
-        self.book = OrderBook(self.state, self.rows, Pace(EVERY, (), GRACE, GIVE_UP), FORGET, ("OrderStatus",))
+        self.book = OrderBook(self.state, self.rows, LookSchedule(EVERY, (), GRACE, GIVE_UP), FORGET, ("OrderStatus",))
         self.book.begin(self.now, self.now)
 
     def record(self, value: bytes | None, *headers: tuple[str, bytes]) -> None:
@@ -49,7 +49,7 @@ class Life:
     def save(self) -> None:
         self.record(b"row")
 
-    def look(self, status: str | None, *happened: Happening, saved_meanwhile: bool = False) -> Step | None:
+    def look(self, status: str | None, *happened: VendorEvent, saved_meanwhile: bool = False) -> Step | None:
         """Look when it is due; None: it is not looked at."""
         row = self.book.take(self.now)
         if row is None:
@@ -81,8 +81,8 @@ def seen_as(status: str) -> Seen:
     return Seen("OR-1", Stage(status, None, "", MEANT[status]), digest([status]), {"OrderStatus": status})
 
 
-def happening(name: str, *, ends: bool = False) -> Happening:
-    return Happening(name, digest(name), None, {}, ends)
+def happening(name: str, *, ends: bool = False) -> VendorEvent:
+    return VendorEvent(name, digest(name), None, {}, ends)
 
 
 def test_a_change_of_status_is_told_with_what_was_before_and_no_other_look_is() -> None:

@@ -7,39 +7,50 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workers.core.poll.change import digest
-from workers.core.poll.vendor_event import Happened, Happening, Known, happening_event, unpack_known
+from workers.core.poll.vendor_event import ObservedEvent, PublishedEventIds, VendorEvent, happening_event, unpack_known
 
 
-def happening(name: str, at_ms: int | None = 0) -> Happening:
-    return Happening(name, digest(name), at_ms, {"note": name})
+def happening(name: str, at_ms: int | None = 0) -> VendorEvent:
+    return VendorEvent(name, digest(name), at_ms, {"note": name})
 
 
 @given(st.lists(st.lists(st.text(max_size=3), max_size=6), max_size=5))
 def test_each_id_is_new_once_however_often_and_in_whatever_order_it_shows(looks: list[list[str]]) -> None:
-    known, told = Known(0), list[str]()
+    known, told = PublishedEventIds(0), list[str]()
     for look in looks:
         new = known.new_of([happening(name) for name in look])
         told += [one.id for one in new]
-        known = unpack_known(Known(1, known.and_these(new)).pack())
+        known = unpack_known(PublishedEventIds(1, known.and_these(new)).pack())
     assert sorted(told) == sorted({name for look in looks for name in look})
 
 
 def test_one_looks_happenings_are_told_by_time_then_id_and_those_without_a_time_last() -> None:
     found = [happening("x", None), happening("10", 5), happening("9", 5), happening("b", 1)]
-    assert [one.id for one in Known(0).new_of(found)] == ["b", "9", "10", "x"]
+    assert [one.id for one in PublishedEventIds(0).new_of(found)] == ["b", "9", "10", "x"]
 
 
 @given(
     st.builds(
-        Known, st.integers(0, 2**60), st.binary(max_size=5).map(lambda b: b * 8), st.booleans(), st.integers(0, 9)
+        PublishedEventIds,
+        st.integers(0, 2**60),
+        st.binary(max_size=5).map(lambda b: b * 8),
+        st.booleans(),
+        st.integers(0, 9),
     )
 )
-def test_a_row_is_read_back_as_it_was_written(known: Known) -> None:
+def test_a_row_is_read_back_as_it_was_written(known: PublishedEventIds) -> None:
     assert unpack_known(known.pack()) == known
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"\x01", Known(1).pack()[:-1], Known(1).pack() + b"123", b"\x02" + Known(1).pack()[1:]]
+    "body",
+    [
+        b"",
+        b"\x01",
+        PublishedEventIds(1).pack()[:-1],
+        PublishedEventIds(1).pack() + b"123",
+        b"\x02" + PublishedEventIds(1).pack()[1:],
+    ],
 )
 def test_what_is_no_row_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match="known events"):
@@ -48,7 +59,7 @@ def test_what_is_no_row_is_refused(body: bytes) -> None:
 
 def test_an_events_id_holds_the_orders_number_its_own_and_its_content() -> None:
     one = happening("7", 1_000)
-    event = happening_event("ecourier", Happened(one, "OR-1", "1", "A", 2_000))
+    event = happening_event("ecourier", ObservedEvent(one, "OR-1", "1", "A", 2_000))
     assert event["event_id"] == f"ecourier:OR-1:7:{digest('7').hex()}"
     assert (event["courier_event_id"], event["occurred_at"], event["observed_at"]) == ("7", 1_000, 2_000)
     assert (event["order_id"], event["order_status"], event["note"]) == ("1", "A", "7")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from workers.core.consume.commit_metadata import encode
-from workers.core.consume.start_position import Start, Stop
+from workers.core.consume.start_position import NeedsOperator, StartAt
 from workers.core.record import Partition
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed
 from workers.edges.kafka.log_ends import open_ends
@@ -30,7 +30,7 @@ async def test_a_new_group_starts_at_the_earliest_record_and_hands_over_in_fetch
     side.delete_before(Partition(topic, 0), 100)
     _, witness = join(topic, [topic])
     await witness.until(lambda: len(witness.records) == 400)
-    assert witness.begun_at == {Partition(topic, 0): Start(100)}
+    assert witness.begun_at == {Partition(topic, 0): StartAt(100)}
     assert [record.offset for record in witness.records] == list(range(100, 500))
 
 
@@ -66,7 +66,7 @@ async def test_the_next_owner_starts_where_the_last_committed_with_what_had_fini
     _, second = join(topic, [topic])
     await second.until(lambda: len(second.records) == 6)
     start = second.begun_at[at]
-    assert isinstance(start, Start)
+    assert isinstance(start, StartAt)
     assert start.offset == 4
     assert [offset for offset in range(4, 10) if offset in (start.finished or ())] == [5, 6, 8, 9]
 
@@ -86,7 +86,7 @@ async def test_a_commit_outside_the_log_stops_its_partition_and_no_other(
     _, witness = join(topic, [topic])
     await witness.until(lambda: len(witness.records) == 2)
     stop = witness.begun_at[bad]
-    assert isinstance(stop, Stop)
+    assert isinstance(stop, NeedsOperator)
     assert why in stop.reason
     assert {record.at for record in witness.records} == {good}
 
@@ -97,7 +97,7 @@ async def test_a_stopped_partition_goes_on_where_a_person_decided(side: Side, to
     side.produce(topic, [b"%d" % n for n in range(10)])
     side.commit(topic, {at: 99})
     source, witness = join(topic, [topic])
-    await witness.until(lambda: isinstance(witness.begun_at.get(at), Stop))
+    await witness.until(lambda: isinstance(witness.begun_at.get(at), NeedsOperator))
     source.restart_at(witness.epoch, at, 7)
     source.fetch_only(witness.epoch, frozenset(), frozenset())
     await witness.until(lambda: len(witness.records) == 3)

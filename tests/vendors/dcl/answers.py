@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import orjson
 
-from workers.core.poll.time_range import Span
+from workers.core.poll.time_range import TimeRange
 
 FIRST = 1_417_000_000_000  # 2014-11-26T11:06:40Z
-HOUR = Span(FIRST, FIRST + 3_600_000)
+HOUR = TimeRange(FIRST, FIRST + 3_600_000)
 NOW = HOUR.end_ms
 ROW: dict[str, Any] = {
     "order_status": 1,

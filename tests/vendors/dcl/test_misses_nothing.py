@@ -23,7 +23,7 @@ from tests.vendors.dcl.vendor_model import (
 )
 from workers.core.poll.change import Seen, event_id
 from workers.core.poll.cursor import Cursor, PollStart
-from workers.core.poll.time_range import Span
+from workers.core.poll.time_range import TimeRange
 from workers.devkit.simulators.faults import Faults, Sort
 from workers.vendors.contract import Flow, Reading
 from workers.vendors.dcl.outcome import rows_of
@@ -76,7 +76,7 @@ def test_nothing_is_missed_and_nothing_repeated(  # noqa: PLR0917 - Hypothesis g
     vendor = SimulatedVendor(
         Faults(sort=sort, changes=0, changes_per_page=per_page, visible_after=lag_s, naive_times=naive)
     )
-    vendor.ledger.orders_by_number.chance.seed(seed)
+    vendor.ledger.orders_by_number.rng.seed(seed)
     log, strategy = Log(), relay(SETTLE_MS)
     for changes, pause_ms, killed_after in rounds:
         vendor.ledger.happen(changes, vendor.faults)
@@ -110,8 +110,8 @@ def killer(after: int) -> Callable[[], None]:
 
 
 def all_pages(
-    vendor: SimulatedVendor, poller: DclPoller, span: Span, sure_until_ms: int, before: Callable[[], None]
-) -> Iterator[tuple[Span, Reading]]:
+    vendor: SimulatedVendor, poller: DclPoller, span: TimeRange, sure_until_ms: int, before: Callable[[], None]
+) -> Iterator[tuple[TimeRange, Reading]]:
     """Page after page until one is short, the window as wide as it is."""
     del sure_until_ms
     page, orders = 1, list[Seen]()
@@ -124,7 +124,7 @@ def all_pages(
     yield span, Reading(tuple(orders), span)
 
 
-def one_page(poller: DclPoller, span: Span, page: int) -> Flow[Reading]:
+def one_page(poller: DclPoller, span: TimeRange, page: int) -> Flow[Reading]:
     dcl = wire(poller.credentials, poller.options.page_size)
     rows = rows_of((yield dcl.window(span, page, None)))
     assert isinstance(rows, Sequence)
@@ -133,8 +133,8 @@ def one_page(poller: DclPoller, span: Span, page: int) -> Flow[Reading]:
     return reading
 
 
-def largest_seen(overlap_ms: int) -> Callable[[Cursor, Span, PollStart, Reading], Cursor]:
-    def move(cursor: Cursor, done: Span, start: PollStart, reading: Reading) -> Cursor:
+def largest_seen(overlap_ms: int) -> Callable[[Cursor, TimeRange, PollStart, Reading], Cursor]:
+    def move(cursor: Cursor, done: TimeRange, start: PollStart, reading: Reading) -> Cursor:
         del done, start
         stamps = [order.modified_ms for order in reading.orders if order.modified_ms is not None]
         return replace(cursor, at_ms=max([cursor.at_ms, *(stamp - overlap_ms for stamp in stamps)]))
@@ -142,15 +142,15 @@ def largest_seen(overlap_ms: int) -> Callable[[Cursor, Span, PollStart, Reading]
     return move
 
 
-def poll_start(cursor: Cursor, done: Span, start: PollStart, reading: Reading) -> Cursor:
+def poll_start(cursor: Cursor, done: TimeRange, start: PollStart, reading: Reading) -> Cursor:
     del done, reading
     return replace(cursor, at_ms=start.our_ms)
 
 
 def open_ended(
-    vendor: SimulatedVendor, poller: DclPoller, span: Span, sure_until_ms: int, before: Callable[[], None]
-) -> Iterator[tuple[Span, Reading]]:
-    return all_pages(vendor, poller, Span(span.start_ms, span.end_ms + 10**9), sure_until_ms, before)
+    vendor: SimulatedVendor, poller: DclPoller, span: TimeRange, sure_until_ms: int, before: Callable[[], None]
+) -> Iterator[tuple[TimeRange, Reading]]:
+    return all_pages(vendor, poller, TimeRange(span.start_ms, span.end_ms + 10**9), sure_until_ms, before)
 
 
 NAIVE = {
@@ -170,7 +170,7 @@ def test_a_way_that_people_write_loses_changes_here(name: str) -> None:
     for seed in range(4):
         for sort in SORTS:
             vendor = SimulatedVendor(Faults(sort=sort, changes=0, changes_per_page=1, visible_after=LAG_S))
-            vendor.ledger.orders_by_number.chance.seed(seed)
+            vendor.ledger.orders_by_number.rng.seed(seed)
             log = Log()
             for _ in range(6):
                 vendor.ledger.happen(9, vendor.faults)
@@ -185,7 +185,7 @@ def test_the_relays_way_loses_nothing_where_the_others_do() -> None:
     for seed in range(2):
         for sort in SORTS:
             vendor = SimulatedVendor(Faults(sort=sort, changes=0, changes_per_page=1, visible_after=LAG_S))
-            vendor.ledger.orders_by_number.chance.seed(seed)
+            vendor.ledger.orders_by_number.rng.seed(seed)
             log = Log()
             for _ in range(6):
                 vendor.ledger.happen(9, vendor.faults)

@@ -14,7 +14,7 @@ import pytest
 from tests.vendors.dcl.answers import FIRST, HOUR, NOW, ROW, answer
 from tests.vendors.dcl.vendor_model import ACCOUNT, SimulatedVendor, dcl, respond
 from workers.core.delivery.outcome import Delivered, Denied, Throttled, Unavailable
-from workers.core.poll.time_range import Span
+from workers.core.poll.time_range import TimeRange
 from workers.devkit.simulators.faults import Faults
 from workers.vendors.contract import MaybeSent, NotSent, Reading, TooLong
 from workers.vendors.dcl.mapping import seen
@@ -132,7 +132,7 @@ def test_a_full_page_halves_the_window_until_one_page_holds_it() -> None:
     assert asked(flow.send(answer(ROW)))["modified_to"] == "2014-11-26T11:21:40Z"
     with pytest.raises(StopIteration) as end:
         flow.send(answer())
-    assert end.value.value == Reading((), Span(FIRST, FIRST + 900_000))
+    assert end.value.value == Reading((), TimeRange(FIRST, FIRST + 900_000))
 
 
 def test_an_answer_too_long_to_be_read_halves_the_window_too() -> None:
@@ -144,11 +144,11 @@ def test_an_answer_too_long_to_be_read_halves_the_window_too() -> None:
     )
     with pytest.raises(StopIteration) as end:
         flow.send(answer(ROW))
-    assert end.value.value.span == Span(FIRST, FIRST + 1_800_000)
+    assert end.value.value.span == TimeRange(FIRST, FIRST + 1_800_000)
 
 
 def test_a_second_too_long_to_be_read_is_said() -> None:
-    flow = dcl(9).window(0, Span(FIRST, FIRST + 1000), NOW)
+    flow = dcl(9).window(0, TimeRange(FIRST, FIRST + 1000), NOW)
     next(flow)
     flow.throw(TooLong("the answer is longer than 67108864 bytes"))
     with pytest.raises(StopIteration) as end:
@@ -161,7 +161,7 @@ def test_a_full_second_is_walked_until_two_walks_agree_and_is_counted() -> None:
     for number in range(7):
         vendor.ledger.put(f"O{number}", 10)
     start = vendor.clock() // 1000 * 1000
-    reading = vendor.run(dcl(3).window(0, Span(start, start + 1000), start + 1000))
+    reading = vendor.run(dcl(3).window(0, TimeRange(start, start + 1000), start + 1000))
     assert isinstance(reading, Reading)
     assert len(reading.orders) == 7
     assert reading.notes == {FULL_SECOND: 1}
@@ -174,7 +174,7 @@ def test_a_full_second_that_is_not_over_is_walked_once() -> None:
     for number in range(7):
         vendor.ledger.put(f"O{number}", 10)
     start = vendor.clock() // 1000 * 1000
-    reading = vendor.run(dcl(3).window(0, Span(start, start + 1000), start))
+    reading = vendor.run(dcl(3).window(0, TimeRange(start, start + 1000), start))
     assert isinstance(reading, Reading)
     assert len(reading.orders) == 7
     assert vendor.requests == 1 + 3
@@ -203,7 +203,7 @@ def test_a_naive_stamp_of_the_hour_that_comes_twice_is_taken_in_either_window() 
     """01:30 on 2026-11-01 is 08:30 or 09:30 UTC; DCL knows which, and shows it in the right window."""
     second = 1_793_525_400_000  # 2026-11-01T09:30:00Z
     reading = respond(
-        dcl(9).window(0, Span(second - 60_000, second + 60_000), second),
+        dcl(9).window(0, TimeRange(second - 60_000, second + 60_000), second),
         answer(ROW | {"modified_at": "2026-11-01T01:30:00"}),
     )
     assert isinstance(reading, Reading)
@@ -213,7 +213,7 @@ def test_a_naive_stamp_of_the_hour_that_comes_twice_is_taken_in_either_window() 
 def test_a_summer_stamp_without_an_offset_may_be_of_clocks_that_are_never_put_forward() -> None:
     """ "Local PST" as UTC-8 all year is an hour later than Pacific summer time: the row is in the window."""
     noon = 1_782_936_000_000  # 2026-07-01T20:00:00Z
-    span = Span(noon - 60_000, noon + 60_000)
+    span = TimeRange(noon - 60_000, noon + 60_000)
     reading = respond(dcl(9).window(0, span, noon), answer(ROW | {"modified_at": "2026-07-01T12:00:00"}))
     assert isinstance(reading, Reading)
     assert [order.order_number for order in reading.orders] == ["TEST02"]
@@ -305,7 +305,7 @@ def test_a_full_second_without_any_sorting_ends_while_orders_leave_it() -> None:
     vendor.clock.now_ms += 2_000
     there = {number for number, version in vendor.ledger.orders_by_number.shown() if version.modified_ms == start}
     vendor.faults = vendor.faults.changed({"changes_per_page": 1})
-    reading = vendor.run(dcl(25).window(0, Span(start, start + 1000), start + 1000))
+    reading = vendor.run(dcl(25).window(0, TimeRange(start, start + 1000), start + 1000))
     assert isinstance(reading, Reading)
     left = {number for number in there if vendor.ledger.orders_by_number.latest(number).modified_ms != start}
     assert there - left <= {order.order_number for order in reading.orders}

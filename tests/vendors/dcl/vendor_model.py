@@ -13,7 +13,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from workers.core.poll.change import Change
 from workers.core.poll.cursor import Cursor, PollStart, first_cursor, moved, unpack_cursor, window
 from workers.core.poll.shard_state import ShardState, Step
-from workers.core.poll.time_range import Span, Stride
+from workers.core.poll.time_range import AdaptiveWidth, TimeRange
 from workers.devkit.simulators.dcl import PATH, DclLedger
 from workers.devkit.simulators.dcl_orders import DclOrders
 from workers.devkit.simulators.faults import Faults
@@ -104,8 +104,8 @@ class Log:
         return state
 
 
-Asking = Callable[[SimulatedVendor, DclPoller, Span, int, Callable[[], None]], Iterator[tuple[Span, Reading]]]
-Moving = Callable[[Cursor, Span, PollStart, Reading], Cursor]
+Asking = Callable[[SimulatedVendor, DclPoller, TimeRange, int, Callable[[], None]], Iterator[tuple[TimeRange, Reading]]]
+Moving = Callable[[Cursor, TimeRange, PollStart, Reading], Cursor]
 
 
 @dataclass
@@ -118,10 +118,10 @@ class Strategy:
 
 
 def one_page_windows(
-    vendor: SimulatedVendor, poller: DclPoller, span: Span, sure_until_ms: int, before: Callable[[], None]
-) -> Iterator[tuple[Span, Reading]]:
+    vendor: SimulatedVendor, poller: DclPoller, span: TimeRange, sure_until_ms: int, before: Callable[[], None]
+) -> Iterator[tuple[TimeRange, Reading]]:
     """The relay's own."""
-    stride = Stride()
+    stride = AdaptiveWidth()
     while not span.is_empty:
         reading = vendor.run(poller.window(0, stride.ask(span), sure_until_ms), before)
         assert isinstance(reading, Reading), reading

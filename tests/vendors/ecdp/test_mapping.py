@@ -82,5 +82,5 @@ def test_a_status_is_checked_too(sink: Any, status: Any) -> None:
 
 def test_creates_share_requests_and_statuses_go_alone(sink: Any, created: Any, status: Any) -> None:
     create, change = sink().prepare(created()), sink().prepare(status())
-    assert (create.opens, create.group, create.size) == (True, "orders", len(create.payload.json) + 1)
-    assert (change.opens, change.group, change.size) == (False, None, len(change.payload.json))
+    assert (create.creates_order, create.group, create.size) == (True, "orders", len(create.payload.json) + 1)
+    assert (change.creates_order, change.group, change.size) == (False, None, len(change.payload.json))

@@ -13,14 +13,14 @@ import httpx
 
 from workers.core.delivery.tracked_order import Tracked
 from workers.core.poll.change import Change, event_id
-from workers.core.poll.compacted_rows import REPEATS, SETTLES, Row, Standing, take
+from workers.core.poll.compacted_rows import REPEATS, SETTLES, CompactedRows, Row, take
 from workers.core.poll.cursor import Cursor
-from workers.core.poll.due_queue import Agenda
+from workers.core.poll.due_queue import DueQueue
 from workers.core.poll.order_book import OrderBook
 from workers.core.poll.order_look import Looked
-from workers.core.poll.schedule import Pace, Slower
+from workers.core.poll.schedule import LookSchedule, ScheduleRule
 from workers.core.poll.shard_state import ShardState, Step
-from workers.core.poll.vendor_event import Happened, Happening, Look, happening_id
+from workers.core.poll.vendor_event import Look, ObservedEvent, VendorEvent, happening_id
 from workers.core.record import Record
 from workers.vendors.ecourier.options import EcourierPollerOptions
 from workers.vendors.ecourier.poller import EcourierPoller
@@ -28,7 +28,7 @@ from workers.vendors.ecourier.times import written
 
 NUMBERS = ("OR-a", "OR-b", "OR-c")
 EVERY_MS, GRACE_MS, FORGET_MS = 10_000, 60_000, 10**9
-PACE = Pace(EVERY_MS, (Slower(20_000, 20_000), Slower(20_000, 30_000, "A")), GRACE_MS, 400_000)
+PACE = LookSchedule(EVERY_MS, (ScheduleRule(20_000, 20_000), ScheduleRule(20_000, 30_000, "A")), GRACE_MS, 400_000)
 ACCOUNT = {
     "BASE_URL": "https://post.example.e-courier.com/example/software/xml/ecJsonPost.asmx",
     "PASSWORD": "",
@@ -50,7 +50,7 @@ class FencedError(Exception):
 class Strategy:
     """How to go about it; each of the defaults is the relay's."""
 
-    pick: Callable[[Sequence[Happened], Sequence[Happening]], Sequence[Happening]] | None = None
+    pick: Callable[[Sequence[ObservedEvent], Sequence[VendorEvent]], Sequence[VendorEvent]] | None = None
     settles: bool = True  # tombstones say which row they settle
     keeps_known: bool = True  # what is published stays known when an order is done
 
@@ -89,7 +89,7 @@ class World:
     settled: dict[str, int] = field(default_factory=dict)  # the newest that is settled
     state: ShardState = field(default_factory=ShardState)  # as the state topic has it
     changes: list[Change] = field(default_factory=list)
-    happened: list[Happened] = field(default_factory=list)
+    happened: list[ObservedEvent] = field(default_factory=list)
     epoch: int = 0
     clean_to: int = 0  # below it nothing waits to be put back: compaction gets there later than a poller
     problems: list[str] = field(default_factory=list)
@@ -233,7 +233,9 @@ class Poller:
     epoch: int = 0
     position: int = 0
     read_ms: int = 0
-    book: OrderBook = field(default_factory=lambda: OrderBook(ShardState(), Standing(), PACE, FORGET_MS, POLLER.fields))
+    book: OrderBook = field(
+        default_factory=lambda: OrderBook(ShardState(), CompactedRows(), PACE, FORGET_MS, POLLER.fields)
+    )
 
     def open(self) -> None:
         self.world.epoch += 1
@@ -241,7 +243,7 @@ class Poller:
         kept = self.world.state
         state = ShardState(dict(kept.shadows), kept.cursor, dict(kept.known))
         rows = self.book.rows
-        self.book = OrderBook(state, rows, PACE, FORGET_MS, POLLER.fields, agenda=Agenda())
+        self.book = OrderBook(state, rows, PACE, FORGET_MS, POLLER.fields, agenda=DueQueue())
         self.read(1_000)
         self.book.begin(self.world.now_ms, self.world.now_ms)
         if state.cursor is None:

@@ -46,6 +46,8 @@ def test_an_answer_has_its_meaning(case: dict[str, Any]) -> None:
     assert type(outcome).__name__ == case["outcome"]
     assert case.get("says", "") in str(getattr(outcome, "detail", "")) + str(getattr(outcome, "reason", ""))
     assert getattr(outcome, "after", None) == case.get("after")
-    assert getattr(outcome, "fences", None) == case.get("fences", getattr(outcome, "fences", None))
+    assert getattr(outcome, "blocks_following", None) == case.get(
+        "blocks_following", getattr(outcome, "blocks_following", None)
+    )
     assert "guid-canary" not in repr(outcome)
     assert outcome.status == answer["status"]  # type: ignore[union-attr]

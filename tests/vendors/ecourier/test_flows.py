@@ -81,7 +81,7 @@ class TestSave:
             asked, [outcome] = talk(sink().deliver([tried]), there(mine, **change))
             assert endpoints(asked) == ["GetJsonOrder"]
             assert isinstance(outcome, Rejected)
-            assert outcome.fences
+            assert outcome.blocks_following
             assert "not ours" in outcome.detail
 
     def test_a_customer_code_that_is_not_told_is_taken_for_ours(self, sink: Any, attempt: Any, talk: Any) -> None:
@@ -136,18 +136,18 @@ class TestSave:
         update = attempt(known=known_of())
         asked, [outcome] = talk(sink().deliver([update]), LOCKED)
         assert endpoints(asked) == ["SaveOrder"]
-        assert outcome == Rejected("HTTP 409, status -4: Order Unable to Modify", 409, fences=False)
+        assert outcome == Rejected("HTTP 409, status -4: Order Unable to Modify", 409, blocks_following=False)
 
     def test_where_nothing_is_saved_a_cancellation_waits_behind(self, sink: Any, attempt: Any, talk: Any) -> None:
         """It would find nothing to cancel; and what is saved by a replay would stay."""
         _, [outcome] = talk(sink().deliver([attempt()]), ABSENT, LOCKED)
-        assert outcome == Rejected("HTTP 409, status -4: Order Unable to Modify", 409, fences=True)
+        assert outcome == Rejected("HTTP 409, status -4: Order Unable to Modify", 409, blocks_following=True)
 
 
 class TestWhatIsKnown:
     def test_an_unchanged_delivery_is_skipped(self, sink: Any, created: Any, attempt: Any) -> None:
         same = attempt().call.payload.hash
-        assert sink().prepare(created(), known_of(same)) == Skipped("delivery unchanged", overtakes=True)
+        assert sink().prepare(created(), known_of(same)) == Skipped("delivery unchanged", supersedes=True)
         assert isinstance(sink().prepare(created(notes="new"), known_of(same)), Call)
 
     def test_a_change_is_saved_without_a_look(self, sink: Any, created: Any, attempt: Any, talk: Any) -> None:
@@ -209,7 +209,7 @@ class TestCancel:
 
     def test_what_was_never_saved_is_skipped(self, sink: Any, status: Any, attempt: Any, talk: Any) -> None:
         assert talk(sink().deliver([attempt(status())]), ABSENT)[1] == [
-            Skipped("canceled, and never saved", overtakes=True)
+            Skipped("canceled, and never saved", supersedes=True)
         ]
 
     def test_what_is_deleted_already_is_delivered(self, sink: Any, status: Any, attempt: Any, talk: Any) -> None:
@@ -226,10 +226,10 @@ class TestCancel:
     def test_a_refusal_is_an_ordinary_one(self, sink: Any, status: Any, attempt: Any, talk: Any) -> None:
         no = httpx.Response(409, json={"status": "-4", "statusdescription": "Order Unable to Cancel"})
         [outcome] = talk(sink().deliver([attempt(status())]), there(attempt()), no)[1]
-        assert outcome == Rejected("HTTP 409, status -4: Order Unable to Cancel", 409, fences=True)
+        assert outcome == Rejected("HTTP 409, status -4: Order Unable to Cancel", 409, blocks_following=True)
 
     def test_a_second_cancellation_and_other_statuses_are_skipped(self, sink: Any, status: Any) -> None:
-        assert sink().prepare(status(), known_of(canceled=True)) == Skipped("already canceled", overtakes=True)
+        assert sink().prepare(status(), known_of(canceled=True)) == Skipped("already canceled", supersedes=True)
         for other in ("placed", "paid", "completed"):
             assert sink().prepare(status(status=other)) == Skipped("status of no concern to e-Courier")
 
@@ -237,7 +237,7 @@ class TestCancel:
         self, sink: Any, created: Any, talk: Any, attempt: Any
     ) -> None:
         cancel = attempt(created(state="canceled"))
-        assert cancel.call.opens
+        assert cancel.call.creates_order
         assert isinstance(talk(sink().deliver([cancel]), ABSENT)[1][0], Skipped)
 
 

@@ -95,4 +95,4 @@ def test_what_is_no_time_is_none(text: str) -> None:
 
 def test_an_order_opens_and_goes_alone(sink: Any, created: Any, status: Any) -> None:
     save, cancel = sink().prepare(created()), sink().prepare(status())
-    assert (save.opens, save.group, cancel.opens, cancel.group) == (True, None, False, None)
+    assert (save.creates_order, save.group, cancel.creates_order, cancel.group) == (True, None, False, None)

@@ -20,7 +20,7 @@ from tests.vendors.ecourier.follow_model import (
     Strategy,
     World,
 )
-from workers.core.poll.vendor_event import Happened, Happening, Known
+from workers.core.poll.vendor_event import ObservedEvent, PublishedEventIds, VendorEvent
 
 Act: TypeAlias = tuple[int, int, int]
 """(what, to which order, how)"""
@@ -172,16 +172,16 @@ def test_nothing_is_missed_repeated_or_let_go_too_early(acts: list[Act], first: 
 # The ways that people write, each of which must fail here: else this test would show nothing.
 
 
-def by_index(told: Sequence[Happened], happenings: Sequence[Happening]) -> Sequence[Happening]:
+def by_index(told: Sequence[ObservedEvent], happenings: Sequence[VendorEvent]) -> Sequence[VendorEvent]:
     return happenings[len(told) :]
 
 
-def by_greatest_id(told: Sequence[Happened], happenings: Sequence[Happening]) -> Sequence[Happening]:
+def by_greatest_id(told: Sequence[ObservedEvent], happenings: Sequence[VendorEvent]) -> Sequence[VendorEvent]:
     greatest = max((int(one.happening.id) for one in told if one.happening.id.isdecimal()), default=0)
     return [one for one in happenings if one.id.isdecimal() and int(one.id) > greatest]
 
 
-def by_greatest_time(told: Sequence[Happened], happenings: Sequence[Happening]) -> Sequence[Happening]:
+def by_greatest_time(told: Sequence[ObservedEvent], happenings: Sequence[VendorEvent]) -> Sequence[VendorEvent]:
     greatest = max((one.happening.occurred_ms or 0 for one in told), default=0)
     return [one for one in happenings if (one.occurred_ms or 0) > greatest]
 
@@ -196,9 +196,9 @@ NAIVE = {
 
 
 def script(seed: int) -> list[Act]:
-    chance = Random(seed)
+    jitter = Random(seed)
     return LEAD_INS[seed % 3] + [
-        (chance.randrange(len(WHAT)), chance.randrange(3), chance.randrange(16)) for _ in range(40)
+        (jitter.randrange(len(WHAT)), jitter.randrange(3), jitter.randrange(16)) for _ in range(40)
     ]
 
 
@@ -206,7 +206,7 @@ def script(seed: int) -> list[Act]:
 def test_a_way_that_people_write_fails_here(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same vendor, the same checks: each of these must be caught."""
     if NAIVE[name].pick is not None:
-        monkeypatch.setattr(Known, "new_of", lambda _, happenings: list(happenings))
+        monkeypatch.setattr(PublishedEventIds, "new_of", lambda _, happenings: list(happenings))
     assert any(problems(script(seed), NAIVE[name]) for seed in range(60))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.vendors.ecourier.conftest import ACCOUNT, talk_of
 from workers.core.delivery.outcome import Delivered, Denied, Throttled, Unavailable
-from workers.core.poll.vendor_event import Happening, Look
+from workers.core.poll.vendor_event import Look, VendorEvent
 from workers.vendors.contract import MaybeSent, NotSent
 from workers.vendors.ecourier.options import EcourierPollerOptions
 from workers.vendors.ecourier.poller import EcourierPoller
@@ -37,7 +37,7 @@ def look_at(response: httpx.Response, **options: Any) -> Look:
     return found
 
 
-def happenings(*events: Any, **options: Any) -> list[Happening]:
+def happenings(*events: Any, **options: Any) -> list[VendorEvent]:
     return list(look_at(answer(*events), **options).happenings)
 
 

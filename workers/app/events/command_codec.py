@@ -11,7 +11,7 @@ from typing import Any
 
 from workers.app.config.configuration import Configuration
 from workers.app.config.errors import ConfigError, Fault, did_you_mean
-from workers.app.topics.facts import open_registry, read_schemas
+from workers.app.events.schemas import open_registry, read_schemas
 from workers.edges.avro.codec import Codec, UnknownSchema
 
 

@@ -9,9 +9,9 @@ from typing import Any, assert_never
 
 from workers.app.config.configuration import Configuration
 from workers.app.config.topology import PollerSpec, SinkSpec
+from workers.app.events.schemas import open_registry
 from workers.app.runtime.build import build_client
 from workers.app.topics.apply import plan_topics
-from workers.app.topics.facts import open_registry
 from workers.core.delivery.outcome import (
     Delivered,
     Denied,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from time import monotonic, sleep
 
 from workers.app.config.topology import SinkSpec
-from workers.core.consume.start_position import Stop, beginning, stop_told
+from workers.core.consume.start_position import NeedsOperator, decide_start, stop_told
 from workers.core.parked.commands import BeginAt, command_key, command_row
 from workers.core.record import Partition
 from workers.edges.kafka.admin import Committed, KafkaAdmin, When
@@ -123,8 +123,8 @@ def _standing(at: Partition, committed: Mapping[Partition, Committed], start: in
     commit = committed.get(at)
     if commit is None:
         return PartitionStanding(at, None, start, end, "new")
-    begin = beginning(committed=commit.offset, metadata=commit.metadata, earliest=start, end=end)
-    state = begin.reason if isinstance(begin, Stop) else stop_told(commit.metadata) or "ok"
+    begin = decide_start(committed=commit.offset, metadata=commit.metadata, earliest=start, end=end)
+    state = begin.reason if isinstance(begin, NeedsOperator) else stop_told(commit.metadata) or "ok"
     return PartitionStanding(at, commit.offset, start, end, state)
 
 

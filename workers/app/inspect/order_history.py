@@ -11,7 +11,7 @@ from workers.app.config.topology import SinkSpec, Topology
 from workers.app.inspect.order_timeline import Timeline
 from workers.app.inspect.order_vendor_events import read_changes, read_tracked
 from workers.app.inspect.parked_orders import fence_of
-from workers.core.consume.commit_metadata import Finished
+from workers.core.consume.commit_metadata import FinishedOffsets
 from workers.core.parked.fence import Fence
 from workers.core.parked.headers import (
     DETAIL,
@@ -93,7 +93,8 @@ def _add_end(timeline: Timeline, sink: SinkSpec, record: Record, ends: Ends, com
     end = ends.get((record.topic, record.offset))
     if end is None:
         finished = commit is not None and (
-            record.offset < commit.offset or record.offset in (Finished.parse(commit.offset, commit.metadata) or ())
+            record.offset < commit.offset
+            or record.offset in (FinishedOffsets.parse(commit.offset, commit.metadata) or ())
         )
         end = "delivered, or nothing to send" if finished else "waits"
     timeline.add(record, record.timestamp_ms, end, sink.name, rank=1)

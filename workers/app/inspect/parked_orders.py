@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from workers.app.config.topology import SinkSpec
 from workers.core.parked.fence import NO_KEY, Fence
-from workers.core.parked.headers import Story, stories
+from workers.core.parked.headers import ParkedRecord, parked_records
 from workers.core.parked.rows import read_row
 from workers.core.record import Partition, Record
 from workers.edges.kafka.parked_reader import one_pass
@@ -85,7 +85,7 @@ def _take(found: dict[str, ParkedOrder], record: Record) -> None:
 
 def parked_stories(
     reader: PartitionReader, sink: SinkSpec, orders: Collection[ParkedOrder]
-) -> Iterator[tuple[ParkedOrder, list[Story]]]:
+) -> Iterator[tuple[ParkedOrder, list[ParkedRecord]]]:
     """Read what is parked of these orders, many in one pass, in the sequence in which it is to be delivered."""
     for number in sorted({order.number for order in orders}):
         ours = [order for order in orders if order.number == number and order.fence.last is not None]
@@ -95,7 +95,7 @@ def parked_stories(
 
 def _together(
     reader: PartitionReader, at: Partition, orders: list[ParkedOrder]
-) -> Iterator[tuple[ParkedOrder, list[Story]]]:
+) -> Iterator[tuple[ParkedOrder, list[ParkedRecord]]]:
     spans = {order.order_id: (order.fence.first or 0, order.fence.last or 0) for order in orders}
     found: dict[str, list[Record]] = {order_id: [] for order_id in spans}
     last = max(end for _, end in spans.values())
@@ -107,4 +107,4 @@ def _together(
             found[order_id] += records
         reached = max(wave.reached, reached + 1)
     for order in orders:
-        yield order, stories(found[order.order_id])
+        yield order, parked_records(found[order.order_id])

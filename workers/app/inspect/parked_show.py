@@ -14,8 +14,8 @@ from workers.app.events.command_codec import OpenCodec
 from workers.app.events.record_json import record_json
 from workers.core.delivery.outcome import Rejected, Skipped
 from workers.core.events import Event
-from workers.core.parked.fence import OVERTAKEN
-from workers.core.parked.headers import REPLAYS, Story, header_text, source_record
+from workers.core.parked.fence import SUPERSEDED
+from workers.core.parked.headers import REPLAYS, ParkedRecord, header_text, source_record
 from workers.core.record import Record
 from workers.edges.avro.reader import Undecodable
 from workers.edges.telemetry import traceparent_of
@@ -55,7 +55,7 @@ class Shown:
     value: bytes
 
 
-def shown(codec: OpenCodec, sink: Sink, story: Story, *, overtaken: bool = False) -> Shown:
+def shown(codec: OpenCodec, sink: Sink, story: ParkedRecord, *, superseded: bool = False) -> Shown:
     """Decode a parked record and prepare its request, if it may still go out; raises `RegistryUnavailable`."""
     original, latest = story.original, story.latest
     record = source_record(original)
@@ -68,8 +68,8 @@ def shown(codec: OpenCodec, sink: Sink, story: Story, *, overtaken: bool = False
         "traceparent": traceparent_of(record),
         **_content(codec, sink, record),
     }
-    if overtaken:
-        facts |= {"request": None, "not_sent": OVERTAKEN}
+    if superseded:
+        facts |= {"request": None, "not_sent": SUPERSEDED}
     return Shown(facts, record.value or b"")
 
 

@@ -8,13 +8,13 @@ from typing import Any
 from workers.app.config.configuration import Configuration
 from workers.app.config.topology import PollerSpec
 from workers.app.inspect.poll_preview_orders import look_at_orders
-from workers.app.poll.context import PollTools
+from workers.app.poll.context import PollerContext
 from workers.app.poll.rows import load_state, step_events
 from workers.app.poll.vendor_reads import PollFailed, words
 from workers.app.runtime.build import build_poll_tools
 from workers.core.poll.cursor import Cursor
 from workers.core.poll.shard_state import Step
-from workers.core.poll.time_range import Span, Stride
+from workers.core.poll.time_range import AdaptiveWidth, TimeRange
 from workers.core.record import Partition
 from workers.edges.avro.codec import Codec
 from workers.edges.avro.event_json import to_json
@@ -22,7 +22,7 @@ from workers.vendors.contract import Reading
 
 
 async def preview(
-    configuration: Configuration, spec: PollerSpec, codec: Codec, span: Span
+    configuration: Configuration, spec: PollerSpec, codec: Codec, span: TimeRange
 ) -> AsyncIterator[dict[str, Any]]:
     """Each change that the span holds beyond what the poller has published, as the event's JSON.
 
@@ -40,11 +40,11 @@ async def preview(
         await tools.client.close()
 
 
-async def _changes(tools: PollTools, number: int, left: Span) -> AsyncIterator[Step]:
+async def _changes(tools: PollerContext, number: int, left: TimeRange) -> AsyncIterator[Step]:
     state = await load_state(tools.codec, tools.connection, Partition(tools.spec.state, number))
     now = tools.wall_ms()
     cursor = state.cursor or Cursor(now, snapshot_until_ms=now, looked_ms=now, swept_ms=now)
-    stride = Stride()
+    stride = AdaptiveWidth()
     while not left.is_empty:
         reading = await tools.client.run(tools.windows.window(number, stride.ask(left), now))
         if not isinstance(reading, Reading):

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from workers.app.events.tracked_rows import decode_tracked
-from workers.app.poll.context import PollTools
+from workers.app.poll.context import PollerContext
 from workers.app.poll.per_order import book_of
 from workers.app.poll.rows import load_state
 from workers.app.poll.vendor_reads import PollFailed, words
 from workers.core.delivery.tracked_order import Tracked
-from workers.core.poll.compacted_rows import Standing, take
+from workers.core.poll.compacted_rows import CompactedRows, take
 from workers.core.poll.cursor import Cursor
 from workers.core.poll.order_look import Looked
 from workers.core.poll.shard_state import Step
-from workers.core.poll.time_range import Span
+from workers.core.poll.time_range import TimeRange
 from workers.core.poll.vendor_event import Look
 from workers.core.record import Partition, Record
 from workers.edges.avro.reader import Undecodable
@@ -24,7 +24,7 @@ from workers.edges.kafka.table import read_all
 from workers.vendors.contract import LoginFailed
 
 
-async def look_at_orders(tools: PollTools, number: int, span: Span) -> AsyncIterator[Step]:
+async def look_at_orders(tools: PollerContext, number: int, span: TimeRange) -> AsyncIterator[Step]:
     """A step for each order that was first tracked in the span; raises `PollFailed` and `KafkaFailed`."""
     spec, now_ms = tools.spec, tools.wall_ms()
     assert spec.follows is not None, "its orders are those of a topic"
@@ -40,8 +40,8 @@ async def look_at_orders(tools: PollTools, number: int, span: Span) -> AsyncIter
             yield book.step([looked], state.cursor, tools.wall_ms())
 
 
-async def _rows(tools: PollTools, at: Partition) -> Standing[bytes]:
-    rows = Standing[bytes]()
+async def _rows(tools: PollerContext, at: Partition) -> CompactedRows[bytes]:
+    rows = CompactedRows[bytes]()
 
     def take_in(records: list[Record]) -> None:
         for record in records:
@@ -51,7 +51,7 @@ async def _rows(tools: PollTools, at: Partition) -> Standing[bytes]:
     return rows
 
 
-async def _tracked(tools: PollTools, topic: str, value: bytes) -> Tracked | None:
+async def _tracked(tools: PollerContext, topic: str, value: bytes) -> Tracked | None:
     try:
         return await decode_tracked(tools.codec, topic, value)
     except Undecodable:
@@ -60,7 +60,7 @@ async def _tracked(tools: PollTools, topic: str, value: bytes) -> Tracked | None
         raise KafkaFailed(f"{topic}: {error}") from error
 
 
-async def _look(tools: PollTools, number: str) -> Look:
+async def _look(tools: PollerContext, number: str) -> Look:
     try:
         found = await tools.client.run(tools.orders.look(number))
     except LoginFailed as failed:

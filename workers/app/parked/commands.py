@@ -9,7 +9,7 @@ from workers.app.parked.discard import Discards
 from workers.app.parked.replay import Redelivery
 from workers.app.sink.shard import Shard
 from workers.app.sink.state import SinkState
-from workers.app.sink.write_queue import ParkQueue
+from workers.app.sink.write_queue import WriteQueue
 from workers.core.parked.commands import Discard, Replay, command_row
 from workers.core.record import Partition
 from workers.edges.kafka.transactions import Outgoing
@@ -22,7 +22,7 @@ class ParkedCommands:
     def __init__(
         self,
         state: SinkState,
-        queue: ParkQueue,
+        queue: WriteQueue,
         redelivery: Redelivery,
         discards: Discards,
         *,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from workers.app.sink.shard import Shard
 from workers.app.sink.state import SinkState
-from workers.app.sink.write_queue import ParkQueue
+from workers.app.sink.write_queue import WriteQueue
 from workers.core.parked.commands import Discard
 from workers.core.parked.fence import NO_KEY, Fence, ParkReason
 from workers.core.parked.headers import DETAIL, REASON, discard_headers, is_original, source_record
@@ -37,7 +37,7 @@ class Discards:
     def __init__(
         self,
         state: SinkState,
-        queue: ParkQueue,
+        queue: WriteQueue,
         connection: KafkaConnection,
         *,
         busy: Callable[[int, str], bool],
@@ -137,4 +137,4 @@ def _led_by(record: Record, fence: Fence) -> Fence:
     """The fence once this is the first of its records."""
     reason = ParkReason((record.header(REASON) or b"").decode())
     detail = (record.header(DETAIL) or b"").decode("utf-8", "replace")
-    return replace(fence.onward(record.offset), reason=reason, detail=detail, mended=False, replays=0)
+    return replace(fence.without_first(record.offset), reason=reason, detail=detail, create_delivered=False, replays=0)

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from workers.app.parked.replay_run import Run
+from workers.app.parked.replay_run import ReplayRun
 from workers.app.sink.intake import cost
 from workers.app.sink.shard import Shard
 from workers.app.sink.state import SinkState
-from workers.app.sink.write_queue import ParkQueue
+from workers.app.sink.write_queue import WriteQueue
 from workers.core.consume.lanes import Entry
 from workers.core.parked.fence import Fence, ParkReason
-from workers.core.parked.headers import Original, Parking, read_original
+from workers.core.parked.headers import ParkedOriginal, Parking, read_original
 from workers.core.record import Partition, Record
 from workers.edges.avro.codec import Codec, UnknownSchema
 from workers.edges.avro.reader import Undecodable
@@ -41,7 +41,7 @@ class Redelivery:
     def __init__(
         self,
         state: SinkState,
-        queue: ParkQueue,
+        queue: WriteQueue,
         connection: KafkaConnection,
         codec: Codec,
         *,
@@ -57,8 +57,8 @@ class Redelivery:
         self._pump = pump
         self._wake = wake
         self._ended = ended
-        self._runs: dict[tuple[int, str], Run] = {}  # by `Run.place`
-        self._unread: defaultdict[int, deque[Run]] = defaultdict(deque)  # by partition number, what is to be read
+        self._runs: dict[tuple[int, str], ReplayRun] = {}  # by `ReplayRun.place`
+        self._unread: defaultdict[int, deque[ReplayRun]] = defaultdict(deque)  # by partition number, what is to be read
         self._flying = 0  # runs with entries
         self._bytes = 0  # that their entries keep in memory
         self._wanted = asyncio.Event()
@@ -91,7 +91,7 @@ class Redelivery:
         if run is not None:
             run.command = command
             return
-        self._start(Run(shard, order_id, command, resumed))
+        self._start(ReplayRun(shard, order_id, command, resumed))
 
     def delivered(self, entry: Entry, *, marked: bool = False) -> bool:
         """A record has been delivered: it may be one of a run, or the create that mends its order's fence.
@@ -107,21 +107,21 @@ class Redelivery:
             self._next(entry)
             return False
         fence = shard.fences.get(entry.order_id)
-        if fence is not None and fence.passes:
+        if fence is not None and fence.non_blocking:
             return self._overtaken(shard, entry, fence, None if marked else entry)
-        if fence is None or not entry.opens or self._run_of(entry) is not None:
+        if fence is None or not entry.creates_order or self._run_of(entry) is not None:
             return False
-        shard.fences[entry.order_id] = replace(fence, mended=True)
+        shard.fences[entry.order_id] = replace(fence, create_delivered=True)
         self._queue.fence_changed(shard.number, entry.order_id, None if marked else entry)
         self._wake()
-        self._start(Run(shard, entry.order_id))
+        self._start(ReplayRun(shard, entry.order_id))
         return True
 
     def _overtaken(self, shard: Shard, entry: Entry, fence: Fence, finishing: Entry | None) -> bool:
         """What is parked was refused for itself, and is older: delivered from now on it would undo this record."""
-        if fence.overtaken == fence.records:
+        if fence.superseded == fence.records:
             return False
-        shard.fences[entry.order_id] = replace(fence, overtaken=fence.records)
+        shard.fences[entry.order_id] = replace(fence, superseded=fence.records)
         self._queue.fence_changed(shard.number, entry.order_id, finishing)
         self._wake()
         return True
@@ -129,8 +129,8 @@ class Redelivery:
     def loaded(self, shard: Shard) -> None:
         """Go on with what a former owner did not end."""
         for order_id, fence in shard.fences.items():
-            if fence.mended and not self.has(shard.number, order_id):
-                self._start(Run(shard, order_id, resumed=True))
+            if fence.create_delivered and not self.has(shard.number, order_id):
+                self._start(ReplayRun(shard, order_id, resumed=True))
 
     def parked_again(self, entry: Entry, parking: Parking) -> None:
         """A record of a run was refused: it and what follows stay parked, with the new reason."""
@@ -156,14 +156,14 @@ class Redelivery:
         self._unread.clear()
         self._flying = self._bytes = 0
 
-    def _run_of(self, entry: Entry) -> Run | None:
+    def _run_of(self, entry: Entry) -> ReplayRun | None:
         return self._runs.get((entry.record.partition, entry.order_id))
 
-    def _start(self, run: Run) -> None:
+    def _start(self, run: ReplayRun) -> None:
         self._runs[run.place] = run
         self._await_reading(run)
 
-    def _await_reading(self, run: Run) -> None:
+    def _await_reading(self, run: ReplayRun) -> None:
         self._unread[run.shard.number].append(run)
         self._wanted.set()
 
@@ -180,12 +180,12 @@ class Redelivery:
     def _most_bytes(self) -> int:
         return int(self._state.spec.max_unfinished_bytes * _SHARE)
 
-    def _next_wave(self, number: int) -> list[Run]:
+    def _next_wave(self, number: int) -> list[ReplayRun]:
         """The next runs of one partition to be read together; those that have nothing more parked end here."""
         unread, room = self._unread.get(number), self._room()
         if not unread or not room:
             return []
-        wave: list[Run] = []
+        wave: list[ReplayRun] = []
         for _ in range(len(unread)):
             run = unread.popleft()
             fence = run.shard.fences[run.order_id]
@@ -201,7 +201,7 @@ class Redelivery:
             del self._unread[number]
         return wave
 
-    async def _read(self, wave: list[Run]) -> None:
+    async def _read(self, wave: list[ReplayRun]) -> None:
         """Read what is parked of these orders beyond what has been read, and send it on its way."""
         at = Partition(self._state.spec.parks, wave[0].shard.number)
         spans = {run.order_id: run.span() for run in wave}
@@ -224,7 +224,7 @@ class Redelivery:
             self._send_on(run)
         asyncio.get_running_loop().call_soon(self._pump)  # while the next wave is read
 
-    def _originals(self, records: Sequence[Record]) -> list[Original]:
+    def _originals(self, records: Sequence[Record]) -> list[ParkedOriginal]:
         """Those that are to be delivered, each as its source had it."""
         found = []
         for parked in records:
@@ -238,7 +238,7 @@ class Redelivery:
                 found.append(original)
         return found
 
-    async def _learn(self, originals: Iterable[Original]) -> None:
+    async def _learn(self, originals: Iterable[ParkedOriginal]) -> None:
         """Lanes take only what can be decoded at once; raises `RegistryUnavailable`."""
         heads = {(one.source.topic, (one.source.value or b"")[:_HEAD]): one.source for one in originals}
         for source in heads.values():
@@ -249,12 +249,12 @@ class Redelivery:
             except (Undecodable, ValueError, KeyError):
                 continue  # its lane parks it again, and says why
 
-    def _entry(self, run: Run, original: Original) -> Entry:
+    def _entry(self, run: ReplayRun, original: ParkedOriginal) -> Entry:
         first = not run.seen
         entry = Entry(
             record=original.source,
             order_id=run.order_id,
-            opens=original.source.topic in self._state.opening,
+            creates_order=original.source.topic in self._state.opening,
             ledger=run.shard.replays,
             size=cost(original.source),
             unknown=(run.resumed and first) or original.reason == ParkReason.GAVE_UP.value,
@@ -264,7 +264,7 @@ class Redelivery:
             entry.unknown_order_since = self._state.monotonic() - self._state.spec.unknown_order_wait
         return entry
 
-    def _send_on(self, run: Run) -> None:
+    def _send_on(self, run: ReplayRun) -> None:
         if not run.entries:
             self._await_reading(run)
             return
@@ -290,19 +290,19 @@ class Redelivery:
             self._await_reading(run)
         self._look_for_room()
 
-    def _onward(self, run: Run, fence: Fence, place: int) -> None:
-        run.shard.fences[run.order_id] = fence.onward(place)
+    def _onward(self, run: ReplayRun, fence: Fence, place: int) -> None:
+        run.shard.fences[run.order_id] = fence.without_first(place)
         self._queue.fence_changed(run.shard.number, run.order_id)
         self._wake()
 
-    def _finish(self, run: Run) -> None:
+    def _finish(self, run: ReplayRun) -> None:
         """Nothing of the order is parked any more: its fence ends."""
         del run.shard.fences[run.order_id]
         self._queue.fence_changed(run.shard.number, run.order_id)
         self._close(run)
         log.debug("order_released", worker=self._state.spec.name, order_id=run.order_id)
 
-    def _gone(self, run: Run) -> None:
+    def _gone(self, run: ReplayRun) -> None:
         """Not even the record was there at which the fence ends: somebody has deleted it.
 
         Were the fence ended, what is lost would be called delivered.
@@ -314,7 +314,7 @@ class Redelivery:
         log.error("parked_records_gone", worker=spec.name, order_id=run.order_id, records=fence.records)
         self._close(run)
 
-    def _close(self, run: Run) -> None:
+    def _close(self, run: ReplayRun) -> None:
         del self._runs[run.place]
         self._wake()
         self._ended(run.shard, run.order_id)

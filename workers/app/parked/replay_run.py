@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 from workers.app.sink.shard import Shard
 from workers.core.consume.lanes import Entry
-from workers.core.parked.headers import Original
+from workers.core.parked.headers import ParkedOriginal
 
 
 @dataclass(slots=True, eq=False)
-class Run:
+class ReplayRun:
     """One order's redelivery. Many wait to be read: they hold no more than their names."""
 
     shard: Shard
@@ -32,7 +32,7 @@ class Run:
         fence = self.shard.fences[self.order_id]
         return max(fence.first or 0, self.read_to + 1), fence.last or 0
 
-    def take(self, original: Original, entry: Entry) -> int:
+    def take(self, original: ParkedOriginal, entry: Entry) -> int:
         """Queue a parked record; returns by how many bytes the run has grown."""
         place = original.source.topic, original.source.offset
         grown = entry.size
@@ -45,7 +45,7 @@ class Run:
         self.entries.append((original.place, entry))
         return grown
 
-    def _take_away(self, original: Original) -> int | None:
+    def _take_away(self, original: ParkedOriginal) -> int | None:
         """Remove an earlier copy: a transaction whose end was lost ran twice, and two records of one source are one.
 
         The later copy counts: a new owner that begins behind the earlier one must not meet it after what followed.

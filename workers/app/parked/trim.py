@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Iterable, Mapping
 
 from workers.app.sink.state import SinkState
-from workers.app.sink.write_queue import ParkQueue
+from workers.app.sink.write_queue import WriteQueue
 from workers.core.parked.fence import Fence
 from workers.core.record import Partition
-from workers.edges.aio import in_thread
+from workers.edges.aio import run_in_daemon_thread
 from workers.edges.kafka.admin import open_admin
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed
 from workers.edges.log import log
@@ -22,7 +22,7 @@ _WITHIN = 60.0
 class ParkedTrim:
     """Looks now and then. The topic itself never expires: only its owner knows what is still open."""
 
-    def __init__(self, state: SinkState, queue: ParkQueue, connection: KafkaConnection) -> None:
+    def __init__(self, state: SinkState, queue: WriteQueue, connection: KafkaConnection) -> None:
         self._state = state
         self._queue = queue
         self._connection = connection
@@ -44,7 +44,7 @@ class ParkedTrim:
         if not places:
             return
         before_ms = state.wall_ms() - int(state.spec.parked_history * 1000)
-        starts, ends, aged = await in_thread(lambda: self._ask(list(places), before_ms), _WITHIN)
+        starts, ends, aged = await run_in_daemon_thread(lambda: self._ask(list(places), before_ms), _WITHIN)
         # A record that is parked from now on lies at or beyond its end; one whose place we are not told yet is queued.
         floors = {
             at: floor(min(ends[at], aged[at]), shard.fences.values())
@@ -52,7 +52,7 @@ class ParkedTrim:
             if state.shards.get(at.number) is shard and at.number not in self._queue.numbers
         }
         if useless := {at: offset for at, offset in floors.items() if offset > starts[at]}:
-            await in_thread(lambda: self._delete(useless), _WITHIN)
+            await run_in_daemon_thread(lambda: self._delete(useless), _WITHIN)
             log.info("parked_trimmed", worker=state.spec.name, partitions=len(useless))
 
     def _ask(self, places: list[Partition], before_ms: int) -> tuple[dict[Partition, int], ...]:

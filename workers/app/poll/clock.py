@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import httpx
 
-from workers.app.poll.context import PollTools
+from workers.app.poll.context import PollerContext
 from workers.core.poll.cursor import PollStart
 from workers.edges.http.session import Send
 from workers.edges.log import log
 from workers.vendors._shared.answers import http_date
 
 NOTABLE_MS = 2_000  # a clock so far off is said once
-NOBODYS_MS = 366 * 86_400_000  # one so far off is no clock: to follow it would tell all orders of the years between
+MAX_PLAUSIBLE_SKEW_MS = (
+    366 * 86_400_000
+)  # one so far off is no clock: to follow it would tell all orders of the years between
 UNLIKELY_DATE = "unlikely_date"  # a note, counted in /status
 
 
 class PollClock:
     """Watches a poll's requests; the vendor's ``Date`` tells its clock."""
 
-    def __init__(self, tools: PollTools) -> None:
+    def __init__(self, tools: PollerContext) -> None:
         self._tools = tools
         self.began_ms = tools.wall_ms()
         self._began = tools.monotonic()
@@ -41,7 +43,7 @@ class PollClock:
 
     def _dated(self, date_ms: int, sent: float) -> None:
         now = self._tools.monotonic()
-        if abs(date_ms - self._tools.wall_ms()) > NOBODYS_MS:
+        if abs(date_ms - self._tools.wall_ms()) > MAX_PLAUSIBLE_SKEW_MS:
             self._unlikely()
             return
         if self._vendor_ms is None:

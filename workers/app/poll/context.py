@@ -22,7 +22,7 @@ WriteStep: TypeAlias = Callable[[Step], Awaitable[None]]
 
 
 @dataclass(slots=True, eq=False)
-class PollTools:
+class PollerContext:
     """The vendor's poller, the edges around it, and the vendor's one gate."""
 
     spec: PollerSpec
@@ -35,7 +35,7 @@ class PollTools:
     failed: Callable[[Exception], None]  # told of what the worker cannot go on after; the process then ends
     monotonic: Callable[[], float]  # seconds
     wall_ms: Callable[[], int]  # milliseconds since 1970
-    chance: Callable[[], float]  # in [0, 1)
+    jitter: Callable[[], float]  # in [0, 1)
     slots: asyncio.Semaphore  # of looks at single orders: each shard waits its turn
     stats: PollStats = field(default_factory=PollStats)
     in_flight: int = 0

@@ -10,15 +10,15 @@ from typing import Final
 
 from workers.app.events.tracked_rows import decode_tracked
 from workers.app.poll.clock import PollClock
-from workers.app.poll.context import PollTools, WriteStep
+from workers.app.poll.context import PollerContext, WriteStep
 from workers.app.poll.vendor_reads import PollReads
 from workers.core.delivery.tracked_order import Tracked
-from workers.core.poll.compacted_rows import Row, Standing, take
+from workers.core.poll.compacted_rows import CompactedRows, Row, take
 from workers.core.poll.cursor import Cursor
 from workers.core.poll.order_book import OrderBook
 from workers.core.poll.order_look import Looked
 from workers.core.poll.read_until import ReadUntil
-from workers.core.poll.schedule import Pace, Slower
+from workers.core.poll.schedule import LookSchedule, ScheduleRule
 from workers.core.poll.shard_state import ShardState
 from workers.core.poll.vendor_event import Look
 from workers.core.record import Record
@@ -34,11 +34,11 @@ SHORTEST_BEAT_MS: Final = 1_000
 class OrderRounds:
     """The rows that it follows stay from assignment to revocation; all else begins anew with each load of the state."""
 
-    def __init__(self, tools: PollTools) -> None:
+    def __init__(self, tools: PollerContext) -> None:
         self._tools = tools
         self._reads = PollReads(tools)
         self._assigned_ms = tools.wall_ms()
-        self._rows = Standing[bytes]()
+        self._rows = CompactedRows[bytes]()
         self._read = ReadUntil(self._assigned_ms)
         self._book: OrderBook | None = None
         self._wake = asyncio.Event()  # rows or an answer have come
@@ -196,11 +196,11 @@ class OrderRounds:
         return min(LONGEST_BEAT_MS, max(SHORTEST_BEAT_MS, round(self._tools.spec.every * 1000)))
 
 
-def book_of(tools: PollTools, state: ShardState, rows: Standing[bytes]) -> OrderBook:
+def book_of(tools: PollerContext, state: ShardState, rows: CompactedRows[bytes]) -> OrderBook:
     """A shard's orders, looked at as often as the worker's table says."""
     spec = tools.spec
-    lines = [Slower(_ms(line.quiet_for), _ms(line.every), line.status) for line in spec.slower]
-    pace = Pace(_ms(spec.every), lines, _ms(spec.grace), _ms(spec.give_up_after))
+    lines = [ScheduleRule(_ms(line.quiet_for), _ms(line.every), line.status) for line in spec.slower]
+    pace = LookSchedule(_ms(spec.every), lines, _ms(spec.grace), _ms(spec.give_up_after))
     return OrderBook(state, rows, pace, _ms(spec.forget_after), tools.orders.fields)
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from workers.app.events.kinds import event_key
-from workers.app.poll.context import PollTools
+from workers.app.poll.context import PollerContext
 from workers.core.poll import cursor as cursors
 from workers.core.poll.change import STAGE_EVENT, stage_event
 from workers.core.poll.compacted_rows import REPEATS, SETTLES
@@ -34,7 +34,7 @@ class StateUnreadableError(Exception):
     """A row that this release cannot read: to go on without it would publish its order anew."""
 
 
-def step_records(tools: PollTools, number: int, step: Step) -> list[Outgoing]:
+def step_records(tools: PollerContext, number: int, step: Step) -> list[Outgoing]:
     """All that goes out in the step's transaction: events, then the rows behind them, then the cursor."""
     rows = _rows(tools.codec, Partition(tools.spec.state, number), step)
     events = (_event(tools, topic, data, step.traces) for topic, data in step_events(tools, step))
@@ -100,7 +100,7 @@ def _order(row: Mapping[str, Any]) -> bytes:
     return body
 
 
-def step_events(tools: PollTools, step: Step) -> Iterator[tuple[str, dict[str, Any]]]:
+def step_events(tools: PollerContext, step: Step) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each kind for the topics whose schema is its own; a look's change of stage before what has happened."""
     vendor = tools.spec.vendor
     for topic in tools.spec.publishes:
@@ -110,14 +110,14 @@ def step_events(tools: PollTools, step: Step) -> Iterator[tuple[str, dict[str, A
             yield from ((topic, happening_event(vendor, happened)) for happened in step.happened)
 
 
-def _event(tools: PollTools, topic: str, data: dict[str, Any], traces: Mapping[str, str]) -> Outgoing:
+def _event(tools: PollerContext, topic: str, data: dict[str, Any], traces: Mapping[str, str]) -> Outgoing:
     schema, now = tools.codec.schemas[topic].today, datetime.fromtimestamp(data["observed_at"] / 1000, UTC)
     key = event_key(schema.name, data)
     headers = event_headers(schema.tree.name, data, key, now, traces.get(data["order_number"], ""))
     return Outgoing(Partition(topic, BY_KEY), key.encode(), tools.codec.encode(topic, data), headers)
 
 
-def _followed(tools: PollTools, number: int, step: Step) -> Iterator[Outgoing]:
+def _followed(tools: PollerContext, number: int, step: Step) -> Iterator[Outgoing]:
     """Rows of the orders that it looks at: ended, or put back below a tombstone that was not theirs (`Standing`)."""
     topic = tools.spec.follows
     if topic is None:

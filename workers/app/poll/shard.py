@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from workers.app.poll.context import PollTools
+from workers.app.poll.context import PollerContext
 from workers.app.poll.per_order import OrderRounds
 from workers.app.poll.rows import StateUnreadableError, load_state, step_records
 from workers.app.poll.time_windows import WindowRounds
@@ -27,7 +27,7 @@ class PollShard:
     wakes up, or one that lost an answer, can then neither write nor go on from what it remembers.
     """
 
-    def __init__(self, number: int, tools: PollTools) -> None:
+    def __init__(self, number: int, tools: PollerContext) -> None:
         self.number = number
         self.loaded = False
         self.state = ShardState()
@@ -53,7 +53,7 @@ class PollShard:
             finally:
                 self.loaded = False
                 await transactions.close()
-            await asyncio.sleep(_BEGIN_AGAIN * (0.5 + self._tools.chance() / 2))
+            await asyncio.sleep(_BEGIN_AGAIN * (0.5 + self._tools.jitter() / 2))
 
     async def _load(self) -> None:
         at = Partition(self._tools.spec.state, self.number)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from workers.app.poll.context import PollTools
+from workers.app.events.gate_status import gate_status
+from workers.app.poll.context import PollerContext
 from workers.app.poll.shard import PollShard
-from workers.app.sink.status import gate_status
 from workers.edges.avro.json_text import time_text
 
 
-def poll_status(tools: PollTools, shards: Collection[PollShard], state: str) -> dict[str, Any]:
+def poll_status(tools: PollerContext, shards: Collection[PollShard], state: str) -> dict[str, Any]:
     """All that an operator may want to know, as of now."""
     stats, now_ms = tools.stats, tools.wall_ms()
     looked = [shard.orders for shard in shards if shard.orders is not None]

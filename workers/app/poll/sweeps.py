@@ -7,13 +7,13 @@ from dataclasses import replace
 from functools import partial
 
 from workers.app.poll.clock import PollClock
-from workers.app.poll.context import PollTools, WriteStep
+from workers.app.poll.context import PollerContext, WriteStep
 from workers.app.poll.vendor_reads import PollReads
 from workers.core.poll.change import Seen
 from workers.core.poll.cursor import Cursor
-from workers.core.poll.last_published import Shadow
+from workers.core.poll.last_published import LastPublished
 from workers.core.poll.shard_state import ShardState, Step
-from workers.core.poll.time_range import Span, Stride, span
+from workers.core.poll.time_range import AdaptiveWidth, TimeRange, span
 
 _TIDY_AT_ONCE = 500  # rows in one transaction
 
@@ -21,14 +21,16 @@ _TIDY_AT_ONCE = 500  # rows in one transaction
 class SlowTiers:
     """A look back over hours, and a sweep of all open orders, each when it is due."""
 
-    def __init__(self, number: int, tools: PollTools, reads: PollReads, state: ShardState, write: WriteStep) -> None:
+    def __init__(
+        self, number: int, tools: PollerContext, reads: PollReads, state: ShardState, write: WriteStep
+    ) -> None:
         self._number = number
         self._tools = tools
         self._reads = reads
         self._state = state
         self._write = write
-        self._stride = Stride()
-        self._back: Span | None = None  # what is left of a look back
+        self._stride = AdaptiveWidth()
+        self._back: TimeRange | None = None  # what is left of a look back
         self._named: list[str] | None = None  # what is left of a sweep
         self._tidy: list[str] = []
 
@@ -59,7 +61,7 @@ class SlowTiers:
             return True
         return False
 
-    async def _look_back(self, cursor: Cursor, left: Span) -> None:
+    async def _look_back(self, cursor: Cursor, left: TimeRange) -> None:
         if not left.is_empty:
             asked = self._stride.ask(left)
             poller, number = self._tools.windows, self._number
@@ -108,5 +110,5 @@ def _looked(cursor: Cursor, now_ms: int) -> Cursor:
     return replace(cursor, looked_ms=now_ms)
 
 
-def _is_awaited(shadow: Shadow, now_ms: int, rest_ms: int) -> bool:
+def _is_awaited(shadow: LastPublished, now_ms: int, rest_ms: int) -> bool:
     return shadow.is_open and not shadow.may_rest(now_ms, rest_ms)

@@ -6,22 +6,22 @@ import asyncio
 from functools import partial
 
 from workers.app.poll.clock import PollClock
-from workers.app.poll.context import PollTools, WriteStep
+from workers.app.poll.context import PollerContext, WriteStep
 from workers.app.poll.sweeps import SlowTiers
 from workers.app.poll.vendor_reads import PollReads
 from workers.core.poll.cursor import first_cursor, moved, window
 from workers.core.poll.shard_state import ShardState
-from workers.core.poll.time_range import Stride
+from workers.core.poll.time_range import AdaptiveWidth
 
 
 class WindowRounds:
     """Runs from a load of the state to the next failed write."""
 
-    def __init__(self, number: int, tools: PollTools) -> None:
+    def __init__(self, number: int, tools: PollerContext) -> None:
         self._number = number
         self._tools = tools
         self._reads = PollReads(tools)
-        self._stride = Stride()
+        self._stride = AdaptiveWidth()
         self._due = 0.0  # monotonic: the next poll
 
     async def run(self, state: ShardState, write: WriteStep) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar, assert_never
 
 from workers.app.poll.clock import PollClock
-from workers.app.poll.context import PollTools
+from workers.app.poll.context import PollerContext
 from workers.core.delivery.outcome import Delivered, Denied, Throttled, Unavailable
 from workers.core.delivery.retry import RetryPolicy
 from workers.core.poll.vendor_event import Look
@@ -27,7 +27,7 @@ class PollFailed(Exception):  # noqa: N818 - the vendor's answer, in one line
 class PollReads:
     """Runs a shard's flows, through the one gate that all shards of the vendor share."""
 
-    def __init__(self, tools: PollTools) -> None:
+    def __init__(self, tools: PollerContext) -> None:
         self._tools = tools
         retry = tools.spec.retry
         self._retry = RetryPolicy(retry.first, retry.max)
@@ -62,7 +62,7 @@ class PollReads:
 
     def delay(self, failures: int) -> float:
         """Seconds to wait after so many failures."""
-        return self._retry.delay(failures, 0.5 + self._tools.chance() / 2)
+        return self._retry.delay(failures, 0.5 + self._tools.jitter() / 2)
 
     def _note(self, notes: Counter[str]) -> None:
         """Count what was peculiar; say each kind once."""
@@ -104,7 +104,7 @@ class PollReads:
 
     def _report(self, outcome: Delivered | PollFault) -> None:
         tools = self._tools
-        tools.gate.report(outcome, tools.monotonic(), tools.chance(), beside=tools.in_flight)
+        tools.gate.report(outcome, tools.monotonic(), tools.jitter(), beside=tools.in_flight)
 
 
 def words(fault: PollFault) -> str:

@@ -14,12 +14,12 @@ from workers.app.config.configuration import Configuration
 from workers.app.config.credentials import VendorCredentials
 from workers.app.config.settings import Settings
 from workers.app.config.topology import MIB, PollerSpec, SinkSpec
-from workers.app.poll.context import PollTools
+from workers.app.poll.context import PollerContext
 from workers.app.runtime.poll_worker import PollWorker
 from workers.app.runtime.sink_worker import SinkWorker
-from workers.app.sink.context import Tools
+from workers.app.sink.context import SinkContext
 from workers.app.sink.state import SinkState
-from workers.core.consume.backpressure import Window
+from workers.core.consume.backpressure import FetchBudget
 from workers.core.consume.lanes import Lanes
 from workers.core.delivery.gate import Gate, GatePolicy
 from workers.edges.avro.codec import Codec
@@ -47,7 +47,7 @@ def build_sink_worker(spec: SinkSpec, configuration: Configuration, shared: Shar
     vendor = load(spec.vendor)
     assert vendor.sink is not None, f"{spec.vendor} takes no orders: topics.yaml was checked for that"
     credentials = configuration.credentials[spec.name]
-    tools = Tools(
+    tools = SinkContext(
         sink=vendor.sink(spec.options, credentials),
         client=build_client(spec, vendor, credentials),
         credentials=credentials,
@@ -76,12 +76,12 @@ def build_poll_worker(spec: PollerSpec, configuration: Configuration, shared: Sh
 
 def build_poll_tools(
     spec: PollerSpec, configuration: Configuration, codec: Codec, failed: Callable[[Exception], None]
-) -> PollTools:
+) -> PollerContext:
     """What a poller works with; to be called in the running loop."""
     vendor = load(spec.vendor)
     assert vendor.poller is not None, f"{spec.vendor} tells no news: topics.yaml was checked for that"
     credentials = configuration.credentials[spec.name]
-    return PollTools(
+    return PollerContext(
         spec=spec,
         poller=vendor.poller(spec.options, credentials),
         client=build_client(spec, vendor, credentials, LARGEST_NEWS),
@@ -92,7 +92,7 @@ def build_poll_tools(
         failed=failed,
         monotonic=time.monotonic,
         wall_ms=lambda: time.time_ns() // 1_000_000,
-        chance=random.random,
+        jitter=random.random,
         slots=asyncio.Semaphore(spec.max_in_flight),
     )
 
@@ -125,9 +125,9 @@ def sink_state(spec: SinkSpec, schemas: Schemas) -> SinkState:
         spec=spec,
         lanes=Lanes(),
         gate=Gate(GatePolicy(suspect_after=spec.suspect_after)),
-        window=Window(spec.max_unfinished, spec.max_unfinished_bytes),
+        window=FetchBudget(spec.max_unfinished, spec.max_unfinished_bytes),
         opening=opening,
         monotonic=time.monotonic,
         wall_ms=lambda: time.time_ns() // 1_000_000,
-        chance=random.random,
+        jitter=random.random,
     )

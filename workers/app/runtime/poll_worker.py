@@ -8,12 +8,12 @@ from math import inf
 from typing import Any
 
 from workers.app.events.schema_waits import learn_to_write
-from workers.app.poll.context import PollTools
+from workers.app.poll.context import PollerContext
 from workers.app.poll.shard import PollShard
 from workers.app.poll.status import poll_status
-from workers.core.consume.start_position import Beginning, Stop
+from workers.core.consume.start_position import NeedsOperator, StartDecision
 from workers.core.record import Partition
-from workers.edges.ended import fault_of
+from workers.edges.ended import task_error
 from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.owner import Assignment, Fetched, Member
 from workers.edges.kafka.rebalance import Release
@@ -30,7 +30,7 @@ class PollWorker:
     a former owner out, and nothing is ever committed for them.
     """
 
-    def __init__(self, tools: PollTools, member: Member) -> None:
+    def __init__(self, tools: PollerContext, member: Member) -> None:
         """Wire the parts; nothing runs before `start`. To be called in the running loop."""
         self.tools = tools
         self.source = KafkaSource(member, tools.spec.topics, self, asyncio.get_running_loop())
@@ -75,10 +75,10 @@ class PollWorker:
         self._assignment = assignment
         self.tools.stats.rebalances += 1
 
-    def former_owner_ended(self, epoch: int) -> None:
+    def previous_owner_fenced(self, epoch: int) -> None:
         """Nothing: each shard shuts its former owner out itself, by the transactional id."""
 
-    def begun(self, epoch: int, at: Partition, start: Beginning) -> None:
+    def begun(self, epoch: int, at: Partition, start: StartDecision) -> None:
         """The partition is ours: its shard begins. ``start`` says nothing, for nothing is committed."""
         del start
         if self._assignment is None or self._assignment.epoch != epoch or self._draining:
@@ -101,7 +101,7 @@ class PollWorker:
             if batch.at.topic == self.tools.spec.follows and shard is not None and shard.orders is not None:
                 shard.orders.took(batch.records, batch.position, fetched.ends.get(batch.at))
 
-    def stopped(self, epoch: int, at: Partition, stop: Stop) -> None:
+    def stopped(self, epoch: int, at: Partition, stop: NeedsOperator) -> None:
         """The state's partition is not fetched here. The orders' is: what we know of its rows is no longer true."""
         log.info("partition_not_followed", epoch=epoch, partition=str(at), reason=stop.reason)
         if at.topic == self.tools.spec.follows:
@@ -152,5 +152,5 @@ class PollWorker:
                 await self.tools.client.session.keep_alive()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        if (fault := fault_of(task)) is not None:
+        if (fault := task_error(task)) is not None:
             self.tools.failed(fault)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from workers.app.config.configuration import Configuration
 from workers.app.config.settings import HttpAddress, Settings
+from workers.app.events.schemas import open_registry, read_schemas
 from workers.app.runtime.build import Shared, build_worker
-from workers.app.topics.facts import open_registry, read_schemas
-from workers.edges.aio import in_thread
+from workers.edges.aio import run_in_daemon_thread
 from workers.edges.avro.codec import Codec
 from workers.edges.log import log, set_up
 from workers.edges.telemetry import Tracing, open_tracing
@@ -79,7 +79,7 @@ async def _run(names: Sequence[str], configuration: Configuration, environ: Mapp
 async def _end(tracing: Tracing) -> None:
     """Send the last spans; a collector that does not answer must not hold up the end, nor a second signal."""
     try:
-        await in_thread(tracing.close, _TRACES_WITHIN)
+        await run_in_daemon_thread(tracing.close, _TRACES_WITHIN)
     except TimeoutError:
         log.warning("spans_lost", detail="the collector does not take them; is OTEL_EXPORTER_OTLP_ENDPOINT right?")
 

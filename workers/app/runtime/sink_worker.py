@@ -13,7 +13,7 @@ from workers.app.parked.replay import Redelivery
 from workers.app.parked.table import ParkedState
 from workers.app.parked.trim import ParkedTrim
 from workers.app.sink.commits import Commits
-from workers.app.sink.context import Tools
+from workers.app.sink.context import SinkContext
 from workers.app.sink.flights import Flights
 from workers.app.sink.intake import Intake
 from workers.app.sink.outcomes import Outcomes
@@ -21,16 +21,16 @@ from workers.app.sink.shard import Shard
 from workers.app.sink.state import SinkState
 from workers.app.sink.status import sink_status
 from workers.app.sink.tracked_orders import Marks
-from workers.app.sink.write_queue import ParkQueue
+from workers.app.sink.write_queue import WriteQueue
 from workers.core.consume.lanes import Entry, Lane
-from workers.core.consume.start_position import Beginning, Start, Stop
+from workers.core.consume.start_position import NeedsOperator, StartAt, StartDecision
 from workers.core.delivery.outcome import Outcome
 from workers.core.delivery.tracked_order import Mark
 from workers.core.parked.commands import BeginAt, Command
 from workers.core.parked.fence import ParkReason
 from workers.core.parked.headers import Parking
 from workers.core.record import Partition
-from workers.edges.ended import fault_of
+from workers.edges.ended import task_error
 from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.owner import Assignment, Fetched, Member
 from workers.edges.kafka.rebalance import Release
@@ -46,13 +46,13 @@ _STEER_AFTER = 0.02  # seconds: what to fetch changes with batches, not with eve
 class SinkWorker:
     """Wires the parts of one sink; implements the Kafka thread's `Owner` and the parked state's `Reader`."""
 
-    def __init__(self, state: SinkState, tools: Tools, member: Member) -> None:
+    def __init__(self, state: SinkState, tools: SinkContext, member: Member) -> None:
         """Wire the parts; nothing runs before `start`. To be called in the running loop."""
         self.state = state
         self._tools = tools
         self._key_version = tools.credentials.version
         self._transactions = Transactions(member.connection, f"{state.spec.group}.{member.instance}")
-        self._queue = ParkQueue(state)
+        self._queue = WriteQueue(state)
         self.commits = Commits(state, self._queue, self._transactions)
         wake = self.commits.wake
         self.redelivery = Redelivery(
@@ -144,14 +144,14 @@ class SinkWorker:
         self._told = None
         self.intake.assigned(assignment)
 
-    def former_owner_ended(self, epoch: int) -> None:
+    def previous_owner_fenced(self, epoch: int) -> None:
         """What it parked can be read now, and nothing is added to it."""
         if self.state.is_current(epoch):
             shards = self.state.shards
             self._table.follow(frozenset(shards), ParkedState(dict(shards), self._fences_loaded, self._commanded))
             self._marks.follow(dict(shards), self._marks_loaded)
 
-    def begun(self, epoch: int, at: Partition, start: Beginning) -> None:
+    def begun(self, epoch: int, at: Partition, start: StartDecision) -> None:
         self.intake.begun(epoch, at, start)
         self._steer(force=True)
 
@@ -159,7 +159,7 @@ class SinkWorker:
         self.intake.fetched(fetched)
         self._steer()
 
-    def stopped(self, epoch: int, at: Partition, stop: Stop) -> None:
+    def stopped(self, epoch: int, at: Partition, stop: NeedsOperator) -> None:
         self.intake.stopped(epoch, at, stop)
 
     def lost(self, epoch: int) -> None:
@@ -236,7 +236,7 @@ class SinkWorker:
     def _begin_at(self, shard: Shard, command: BeginAt) -> None:
         at = Partition(command.topic, shard.number)
         if self.state.wall_ms() < command.expires_ms and at in shard.stopped:
-            shard.begin(at, Start(command.offset))
+            shard.begin(at, StartAt(command.offset))
             self.source.restart_at(self.state.epoch, at, command.offset)
             self._steer(force=True)
             log.info("partition_restarted", worker=self.state.spec.name, partition=str(at), offset=command.offset)
@@ -306,5 +306,5 @@ class SinkWorker:
             self._steer()
 
     def _loop_ended(self, task: asyncio.Task[None]) -> None:
-        if (fault := fault_of(task)) is not None:
+        if (fault := task_error(task)) is not None:
             self._tools.failed(fault)

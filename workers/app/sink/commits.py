@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import islice
 
 from workers.app.sink.state import SinkState
-from workers.app.sink.write_queue import Draft, ParkQueue, Write, with_places
+from workers.app.sink.write_queue import TransactionDraft, Write, WriteQueue, with_places
 from workers.core.record import Partition
 from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.source import KafkaSource
@@ -26,7 +26,7 @@ class Commits:
     overtake a newer, and the group's offset would move back.
     """
 
-    def __init__(self, state: SinkState, queue: ParkQueue, transactions: Transactions) -> None:
+    def __init__(self, state: SinkState, queue: WriteQueue, transactions: Transactions) -> None:
         self._state = state
         self._queue = queue
         self._transactions = transactions
@@ -184,7 +184,7 @@ class Commits:
         return {at: offset for shard in shards for at, offset in shard.committable(parked).items()}
 
     def _parked(
-        self, draft: Draft, placed: Sequence[int], epoch: int, offsets: dict[Partition, tuple[int, str]]
+        self, draft: TransactionDraft, placed: Sequence[int], epoch: int, offsets: dict[Partition, tuple[int, str]]
     ) -> None:
         for (number, order_id), fence in draft.placed(placed).items():
             present = self._state.shards[number].fences.get(order_id)

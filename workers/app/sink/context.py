@@ -13,7 +13,7 @@ from workers.vendors.contract import Sink
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class SinkContext:
     """The vendor's sink and the edges around it."""
 
     sink: Sink

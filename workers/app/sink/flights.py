@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import assert_never
 
-from workers.app.sink.context import Tools
+from workers.app.sink.context import SinkContext
 from workers.app.sink.state import SinkState
 from workers.core.consume.lanes import Entry, Lane
 from workers.core.delivery.outcome import Outcome, Rejected, Skipped, Unavailable, Unknown
 from workers.core.delivery.tracked_order import Tracked
 from workers.core.events import Event
-from workers.core.parked.fence import OVERTAKEN, Fence, ParkReason
+from workers.core.parked.fence import SUPERSEDED, Fence, ParkReason
 from workers.core.parked.headers import Parking
 from workers.edges.avro.codec import UnknownSchema
 from workers.edges.avro.reader import Undecodable
-from workers.edges.ended import fault_of
+from workers.edges.ended import task_error
 from workers.edges.log import log
 from workers.edges.telemetry import Trace
 from workers.vendors.contract import Attempt, Call, LoginFailed, MaybeSent, NotSent
@@ -30,7 +30,7 @@ Park = Callable[[Entry, Parking], None]
 
 
 @dataclass(slots=True, eq=False)
-class Company:
+class PendingBatch:
     """Calls that are to share a request, until they are many enough or have waited long enough."""
 
     group: str
@@ -43,13 +43,13 @@ class Company:
 class Flights:
     """Sends the heads of ready lanes. A flight is one conversation with the vendor: one request at a time."""
 
-    def __init__(self, state: SinkState, tools: Tools, *, settle: Settle, park: Park) -> None:
+    def __init__(self, state: SinkState, tools: SinkContext, *, settle: Settle, park: Park) -> None:
         self._state = state
         self._tools = tools
         self._settle = settle
         self._park = park
         self._flying: set[asyncio.Task[None]] = set()
-        self._company: Company | None = None
+        self._company: PendingBatch | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
 
@@ -164,7 +164,7 @@ class Flights:
             self._depart()
             company = None
         if company is None:
-            company = self._company = Company(call.group or "", now)
+            company = self._company = PendingBatch(call.group or "", now)
         company.lanes.append(lane)
         company.attempts.append(attempt)
         company.size += call.size
@@ -197,8 +197,8 @@ class Flights:
         self._state.in_flight = len(self._flying)
         if flight.cancelled():  # perhaps before it began: only here is it seen for sure
             for lane in lanes:
-                self._state.held_up(lane)
-        elif (fault := fault_of(flight)) is not None:
+                self._state.abandon_in_flight(lane)
+        elif (fault := task_error(flight)) is not None:
             # A lane whose flight broke off here would stay closed for good: the process starts anew instead.
             self._tools.failed(fault)
         self.pump()
@@ -250,6 +250,6 @@ def _held(entry: Entry, fence: Fence | None) -> Parking | None:
     if fence is None:
         return None
     if entry.replay:
-        return Parking(ParkReason.REJECTED, OVERTAKEN) if fence.overtaken else None
-    holds = fence.holds(opens=entry.opens)
+        return Parking(ParkReason.REJECTED, SUPERSEDED) if fence.superseded else None
+    holds = fence.holds(creates_order=entry.creates_order)
     return Parking(ParkReason.BEHIND, f"behind a parked record ({fence.reason.value})") if holds else None

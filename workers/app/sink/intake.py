@@ -8,7 +8,7 @@ from workers.app.events.schema_waits import SchemaWaits
 from workers.app.sink.shard import Shard, open_shard
 from workers.app.sink.state import SinkState
 from workers.core.consume.lanes import Entry
-from workers.core.consume.start_position import Beginning, Stop
+from workers.core.consume.start_position import NeedsOperator, StartDecision
 from workers.core.record import Partition, Record
 from workers.edges.avro.codec import Codec, UnknownSchema
 from workers.edges.avro.reader import Undecodable
@@ -54,17 +54,17 @@ class Intake:
         }
         log.info("assigned", worker=spec.name, partitions=len(assignment.partitions))
 
-    def begun(self, epoch: int, at: Partition, start: Beginning) -> None:
+    def begun(self, epoch: int, at: Partition, start: StartDecision) -> None:
         if not self._state.is_current(epoch):
             return
-        if isinstance(start, Stop):
+        if isinstance(start, NeedsOperator):
             self.stopped(epoch, at, start)
             return
         shard = self._state.shards[at.number]
         shard.begin(at, start)
         shard.repeatable[at] = max(start.offset, start.finished.end if start.finished else 0)
 
-    def stopped(self, epoch: int, at: Partition, stop: Stop) -> None:
+    def stopped(self, epoch: int, at: Partition, stop: NeedsOperator) -> None:
         """Say it once, loudly: nothing of this partition is read until a person decides."""
         if not self._state.is_current(epoch):
             return
@@ -199,7 +199,7 @@ class Intake:
         return Entry(
             record=record,
             order_id=order_id,
-            opens=record.topic in self._state.opening,
+            creates_order=record.topic in self._state.opening,
             ledger=shard.ledgers[at],
             size=cost(record),
         )

@@ -23,7 +23,7 @@ from workers.core.delivery.retry import RetryPolicy
 from workers.core.delivery.tracked_order import Mark
 from workers.core.parked.fence import ParkReason
 from workers.core.parked.headers import Parking
-from workers.core.redaction import mask
+from workers.core.redaction import redact
 from workers.edges.avro.codec import Codec
 from workers.edges.avro.reader import Undecodable
 from workers.edges.log import log
@@ -71,7 +71,7 @@ class Outcomes:
         gate = self._state.gate
         was = gate.state, gate.reason
         beside = self._state.in_flight - 1
-        gate.report(outcome, self._state.monotonic(), self._state.chance(), beside=beside)
+        gate.report(outcome, self._state.monotonic(), self._state.jitter(), beside=beside)
         if (gate.state, gate.reason) != was:
             self._say_gate(was[0])
 
@@ -90,9 +90,9 @@ class Outcomes:
         match outcome:
             case Delivered():
                 self._deliver(lane, entry, outcome)
-            case Skipped(reason=reason, overtakes=overtakes):
+            case Skipped(reason=reason, supersedes=supersedes):
                 self._state.stats.skipped[reason] += 1
-                self._skip(lane, entry, overtakes=overtakes)
+                self._skip(lane, entry, supersedes=supersedes)
             case Throttled() | Denied():
                 self._state.lanes.again(lane)  # the vendor's fault: no attempt is spent
             case Unavailable() | Unknown():
@@ -114,9 +114,9 @@ class Outcomes:
         if not self._delivered(entry, outcome.mark):
             self._state.finish(entry)
 
-    def _skip(self, lane: Lane, entry: Entry, *, overtakes: bool) -> None:
+    def _skip(self, lane: Lane, entry: Entry, *, supersedes: bool) -> None:
         self._state.lanes.finish(lane)
-        if not ((entry.replay or overtakes) and self._delivered(entry, None)):  # a parked record is done with, too
+        if not ((entry.replay or supersedes) and self._delivered(entry, None)):  # a parked record is done with, too
             self._state.finish(entry)
 
     def _retry(self, lane: Lane, entry: Entry, outcome: Unavailable | Unknown) -> None:
@@ -137,7 +137,7 @@ class Outcomes:
         if self._policy.gives_up(age=age, others_succeed=self._others_succeed(entry)):
             self._give_up(lane, entry, outcome)
         else:
-            state.lanes.wait(lane, now + self._policy.delay(entry.attempts, state.chance()))
+            state.lanes.wait(lane, now + self._policy.delay(entry.attempts, state.jitter()))
 
     def _others_succeed(self, entry: Entry) -> bool:
         last, since = self._state.stats.delivered_at, entry.waiting_since
@@ -162,7 +162,7 @@ class Outcomes:
             detail = self._masked(entry, outcome.detail)
             self._park(entry, Parking(ParkReason.UNKNOWN_ORDER, detail, outcome.status, entry.attempts))
         else:
-            state.lanes.wait(lane, min(until, now + self._policy.delay(entry.attempts, state.chance())))
+            state.lanes.wait(lane, min(until, now + self._policy.delay(entry.attempts, state.jitter())))
 
     def _reject(self, lane: Lane, entry: Entry, outcome: Rejected) -> None:
         if self._state.gate.shut_by_suspicion and not entry.replay:
@@ -173,7 +173,9 @@ class Outcomes:
         entry.attempts += 1
         self._state.lanes.finish(lane)
         detail = self._masked(entry, outcome.detail)
-        parking = Parking(ParkReason.REJECTED, detail, outcome.status, entry.attempts, fences=outcome.fences)
+        parking = Parking(
+            ParkReason.REJECTED, detail, outcome.status, entry.attempts, blocks_following=outcome.blocks_following
+        )
         self._park(entry, parking)
 
     def _relieve(self) -> None:
@@ -192,7 +194,7 @@ class Outcomes:
         self._park(entry, Parking(reason, detail, None, entry.attempts))
 
     def _masked(self, entry: Entry, detail: str) -> str:
-        return mask(detail, self._content(entry))
+        return redact(detail, self._content(entry))
 
     def _content(self, entry: Entry) -> Any:
         try:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from workers.core.consume.backpressure import Held
 from workers.core.consume.ledger import Ledger
 from workers.core.consume.merge import Merge
-from workers.core.consume.start_position import Start, Stop
+from workers.core.consume.start_position import NeedsOperator, StartAt
 from workers.core.delivery.tracked_order import Tracked
 from workers.core.parked.fence import Fence
 from workers.core.record import Partition, Record
@@ -28,7 +28,7 @@ class Shard:
     number: int
     merge: Merge
     ledgers: dict[Partition, Ledger] = field(default_factory=dict)  # of those that have begun
-    stopped: dict[Partition, Stop] = field(default_factory=dict)  # until a person decides
+    stopped: dict[Partition, NeedsOperator] = field(default_factory=dict)  # until a person decides
     committed: dict[Partition, tuple[int, str]] = field(default_factory=dict)  # what the broker has been told
     repeatable: dict[Partition, int] = field(default_factory=dict)  # below it a former owner may have sent
     ends: dict[Partition, int] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class Shard:
         """What the former owner left behind is known: records may go."""
         return self.fences_loaded and self.tracked_loaded
 
-    def begin(self, at: Partition, start: Start) -> None:
+    def begin(self, at: Partition, start: StartAt) -> None:
         """The partition is fetched from there."""
         self.ledgers[at] = Ledger(start.offset, start.finished)
         self.records[at] = self.bytes[at] = 0

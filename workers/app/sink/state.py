@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from workers.app.config.topology import SinkSpec
 from workers.app.sink.shard import Shard
 from workers.app.sink.stats import Stats
-from workers.core.consume.backpressure import Window
+from workers.core.consume.backpressure import FetchBudget
 from workers.core.consume.lanes import Entry, Lane, Lanes
 from workers.core.delivery.gate import Gate
 from workers.core.record import Partition
@@ -22,11 +22,11 @@ class SinkState:
     spec: SinkSpec
     lanes: Lanes
     gate: Gate
-    window: Window
+    window: FetchBudget
     opening: frozenset[str]  # topics whose records create or replace an order
     monotonic: Callable[[], float]  # seconds
     wall_ms: Callable[[], int]  # milliseconds since 1970
-    chance: Callable[[], float]  # in [0, 1)
+    jitter: Callable[[], float]  # in [0, 1)
     stats: Stats = field(default_factory=Stats)
     shards: dict[int, Shard] = field(default_factory=dict)
     assignment: Assignment | None = None
@@ -45,7 +45,7 @@ class SinkState:
         ours = shard.replays if entry.replay else shard.ledgers.get(entry.record.at)
         return shard if ours is entry.ledger else None
 
-    def held_up(self, lane: Lane) -> None:
+    def abandon_in_flight(self, lane: Lane) -> None:
         """The lane's flight was cut off: whether its head was applied is unknown, and it stays uncommitted."""
         self.stats.unknown += 1
         self.lanes.finish(lane)

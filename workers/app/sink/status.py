@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from workers.app.events.gate_status import gate_status
 from workers.app.sink.state import SinkState
-from workers.core.delivery.gate import Gate
 
 
 def sink_status(state: SinkState) -> dict[str, Any]:
@@ -84,18 +83,3 @@ def _oldest(state: SinkState) -> float:
     """Age of the oldest record that is in a lane, by its own timestamp; 0 when nothing is unfinished."""
     stamps = [lane.queue[0].record.timestamp_ms for lane in state.lanes if lane.queue]
     return max(0.0, (state.wall_ms() - min(stamps)) / 1000) if stamps else 0.0
-
-
-def gate_status(gate: Gate, now: float, wall_ms: int) -> dict[str, Any]:
-    """How the vendor as a whole stands; ``now`` is on the gate's clock."""
-    until = None
-    if not gate.is_open:
-        left = max(0.0, gate.until - now)
-        when = datetime.fromtimestamp(wall_ms / 1000, UTC) + timedelta(seconds=left)
-        until = when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {
-        "state": gate.state.value,
-        "reason": None if gate.reason is None else gate.reason.value,
-        "detail": gate.detail or None,
-        "until": until,
-    }

@@ -10,15 +10,15 @@ from workers.app.events.schema_waits import ASK_AGAIN, learn_to_write
 from workers.app.events.tracked_rows import decode_tracked, tracked_row
 from workers.app.sink.shard import Shard
 from workers.app.sink.state import SinkState
-from workers.app.sink.write_queue import ParkQueue
+from workers.app.sink.write_queue import WriteQueue
 from workers.core.consume.lanes import Entry
 from workers.core.delivery.tracked_order import Mark, Tracked
-from workers.core.poll.compacted_rows import Standing
+from workers.core.poll.compacted_rows import CompactedRows
 from workers.core.record import Partition, Record
 from workers.edges.avro.codec import Codec
 from workers.edges.avro.reader import Undecodable
 from workers.edges.avro.registry import RegistryUnavailable
-from workers.edges.ended import fault_of
+from workers.edges.ended import task_error
 from workers.edges.kafka.table import KafkaTable
 from workers.edges.kafka.transactions import Outgoing
 from workers.edges.log import log
@@ -56,7 +56,7 @@ class Marks:
         self,
         state: SinkState,
         codec: Codec,
-        queue: ParkQueue,
+        queue: WriteQueue,
         table: KafkaTable | None,
         failed: Callable[[Exception], None],
     ) -> None:
@@ -107,7 +107,7 @@ class Marks:
 class TrackedRows:
     """Reads the rows of one assignment into its shards; implements the table's `Reader`.
 
-    The poller ends orders here while we save them: it settles the row that it knows of, and no newer one (`Standing`).
+    The poller ends orders here while we save them: it settles the row that it knows, no newer one (`CompactedRows`).
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class TrackedRows:
         self._shards = shards
         self._loaded = loaded
         # By order number: a tombstone has only that.
-        self._standing = {number: Standing[Tracked]() for number in shards}
+        self._standing = {number: CompactedRows[Tracked]() for number in shards}
         self._waiting: asyncio.Queue[Callable[[], None] | tuple[Shard, Record]] = asyncio.Queue()
         self._reading = asyncio.get_running_loop().create_task(self._read())
         self._reading.add_done_callback(self._ended)
@@ -138,7 +138,7 @@ class TrackedRows:
         self._reading.cancel()
 
     def _ended(self, reading: asyncio.Task[None]) -> None:
-        if (fault := fault_of(reading)) is not None:
+        if (fault := task_error(reading)) is not None:
             self._failed(fault)
 
     async def _read(self) -> None:

@@ -40,7 +40,7 @@ class Write(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class TransactionDraft:
     """One transaction's parked records and fences."""
 
     writes: tuple[Write, ...]
@@ -84,7 +84,7 @@ class Draft:
         return fences
 
 
-class ParkQueue:
+class WriteQueue:
     """The writes that wait for their transaction, by partition number, each queue in order.
 
     A fence holds in memory from the moment its record is queued, so that nothing of the order can pass it; the
@@ -104,7 +104,9 @@ class ParkQueue:
         order_id = entry.order_id or NO_KEY
         fence = shard.fences.get(order_id)
         shard.fences[order_id] = (
-            self._first(entry, parking) if fence is None else fence.behind(opens=entry.opens, fences=parking.fences)
+            self._first(entry, parking)
+            if fence is None
+            else fence.with_one_more(creates_order=entry.creates_order, blocks_following=parking.blocks_following)
         )
         self._add(Write(shard.number, order_id, entry, parking))
         if shard.fences[order_id].records == self._state.spec.max_parked_per_order:
@@ -117,7 +119,14 @@ class ParkQueue:
 
     def _first(self, entry: Entry, parking: Parking) -> Fence:
         now_ms = self._state.wall_ms()
-        return Fence(parking.reason, parking.detail, now_ms, 1, opens=entry.opens, passes=not parking.fences)
+        return Fence(
+            parking.reason,
+            parking.detail,
+            now_ms,
+            1,
+            creates_order=entry.creates_order,
+            non_blocking=not parking.blocks_following,
+        )
 
     def park_again(self, number: int, order_id: str, entry: Entry, parking: Parking) -> None:
         """Queue a copy of a parked record that was refused again, with the new reason; its fence knows already."""
@@ -167,7 +176,7 @@ class ParkQueue:
         """Whether something of this order waits to be written to this partition number."""
         return (number, order_id) in self._orders
 
-    def draft(self, writes: Sequence[Write]) -> Draft:
+    def draft(self, writes: Sequence[Write]) -> TransactionDraft:
         """What a transaction is to write; a copy, since the transaction has a thread of its own."""
         spec, now_ms = self._state.spec, self._state.wall_ms()
         fences = {
@@ -175,7 +184,7 @@ class ParkQueue:
             for write in writes
             if write.order_id is not None
         }
-        return Draft(tuple(writes), fences, spec.name, spec.parks, spec.parked_state, now_ms)
+        return TransactionDraft(tuple(writes), fences, spec.name, spec.parks, spec.parked_state, now_ms)
 
     def _add(self, write: Write) -> None:
         self._queues.setdefault(write.number, deque()).append(write)

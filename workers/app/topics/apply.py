@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from workers.app.config.configuration import Configuration
 from workers.app.config.topology import Topology
-from workers.app.topics.facts import find_facts, make, open_registry, read_schemas
+from workers.app.events.schemas import open_registry, read_schemas
+from workers.app.topics.facts import find_facts, make
 from workers.app.topics.plan import TOPIC, Change, Verdict, plan
 from workers.edges.avro.registry import Registry, RegistryRefused, RegistryUnavailable
 from workers.edges.avro.schema_files import Schemas

@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
-from workers.app.config.settings import RegistrySettings
 from workers.app.config.topology import SinkSpec, Topology
 from workers.app.topics.plan import Change, Facts, wanted
 from workers.core.record import Partition
-from workers.edges.avro import registry as registries
 from workers.edges.avro.compatibility import Break, check
 from workers.edges.avro.registry import Registry
-from workers.edges.avro.schema_files import Schemas, load_topic
+from workers.edges.avro.schema_files import Schemas
 from workers.edges.kafka.admin import KafkaAdmin
-
-
-def read_schemas(topology: Topology) -> Schemas:
-    """Load the schema of each topic that has one; raises `SchemaError` that names the file."""
-    files: dict[str, Path] = {
-        topic.name: topic.schema_file for topic in topology.topics.values() if topic.schema_file is not None
-    }
-    return {name: load_topic(name, file) for name, file in files.items()}
-
-
-def open_registry(settings: RegistrySettings | None) -> Registry | None:
-    """Make a client of the configured registry, if there is one; nothing is sent yet."""
-    if settings is None:
-        return None
-    return registries.connect(settings.url, settings.username or "", settings.password or "")
 
 
 async def find_facts(admin: KafkaAdmin, registry: Registry | None, topology: Topology, schemas: Schemas) -> Facts:

@@ -19,7 +19,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class FetchBudget:
     """Bounds for all partitions of a worker together."""
 
     max_records: int

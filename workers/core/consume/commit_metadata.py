@@ -24,7 +24,7 @@ _LAST_OFFSET = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class FinishedOffsets:
     """The finished offsets of ``[base, end)``: all but the unfinished ones."""
 
     base: int
@@ -39,7 +39,7 @@ class Finished:
         return run < 0 or offset >= self.stops[run]
 
     @classmethod
-    def parse(cls, base: int, text: str | None) -> Finished | None:
+    def parse(cls, base: int, text: str | None) -> FinishedOffsets | None:
         """Read a commit's metadata; None when it is empty or not ours."""
         if not text or len(text) > METADATA_LIMIT or text[: len(_RUNS)] not in (_RUNS, _BITS):
             return None
@@ -53,7 +53,7 @@ class Finished:
         return _from_lengths(base, lengths)
 
 
-def encode(base: int, position: int, unfinished: Iterable[int], carried: Finished | None = None) -> str:
+def encode(base: int, position: int, unfinished: Iterable[int], carried: FinishedOffsets | None = None) -> str:
     """Metadata for a commit at ``base``: ``unfinished`` ascending, all else below ``position`` finished.
 
     ``carried``: what a former owner had finished further on, still to be met.
@@ -67,7 +67,7 @@ def encode(base: int, position: int, unfinished: Iterable[int], carried: Finishe
     return _BITS + base64.b64encode(_bitmap(lengths)).decode()
 
 
-def can_tell(base: int, position: int, unfinished: Iterable[int], carried: Finished | None = None) -> bool:
+def can_tell(base: int, position: int, unfinished: Iterable[int], carried: FinishedOffsets | None = None) -> bool:
     """Whether `encode` of the same leaves nothing out."""
     if max(position, carried.end if carried else 0) - base <= _BITS_LIMIT:
         return True  # a bit for each offset fits, however they lie
@@ -75,7 +75,7 @@ def can_tell(base: int, position: int, unfinished: Iterable[int], carried: Finis
     return sum(lengths) <= _BITS_LIMIT or len(_cut(lengths)) == len(lengths)
 
 
-def _told(base: int, position: int, unfinished: Iterable[int], carried: Finished | None) -> list[int]:
+def _told(base: int, position: int, unfinished: Iterable[int], carried: FinishedOffsets | None) -> list[int]:
     """Run lengths from ``base``: unfinished, finished, unfinished, ... up to the last offset fetched."""
     runs: Iterable[tuple[int, int]] = ((offset, offset + 1) for offset in unfinished)
     end = position
@@ -156,7 +156,7 @@ def _bit_runs(payload: bytes) -> Iterator[int]:
         at, finished = stop, not finished
 
 
-def _from_lengths(base: int, lengths: list[int]) -> Finished:
+def _from_lengths(base: int, lengths: list[int]) -> FinishedOffsets:
     starts, stops = [], []
     at = base
     for index, length in enumerate(lengths):
@@ -164,4 +164,4 @@ def _from_lengths(base: int, lengths: list[int]) -> Finished:
             starts.append(at)
             stops.append(at + length)
         at += length
-    return Finished(base, at, tuple(starts), tuple(stops))
+    return FinishedOffsets(base, at, tuple(starts), tuple(stops))

@@ -18,7 +18,7 @@ class Entry:
 
     record: Record
     order_id: str
-    opens: bool  # creates or replaces its order; such a record may overtake statuses that wait for it
+    creates_order: bool  # creates or replaces its order; such a record may overtake statuses that wait for it
     ledger: Ledger  # of the assignment that fetched it: a late result can finish nothing elsewhere
     size: int  # bytes it keeps in memory
     attempts: int = 0
@@ -75,7 +75,7 @@ class Lanes:
         lane.queue.append(entry)
         if lane.state is LaneState.WAITING:
             self.waiting_records += 1
-            if entry.opens and lane.queue[0].unknown_order_since is not None:
+            if entry.creates_order and lane.queue[0].unknown_order_since is not None:
                 self._overtake(lane)
 
     def take(self) -> Lane | None:
@@ -182,7 +182,7 @@ class Lanes:
 
     def _overtake(self, lane: Lane) -> None:
         """Bring a create that is queued behind waiting statuses to the front, if there is one."""
-        create = next((entry for entry in lane.queue if entry.opens), None)
+        create = next((entry for entry in lane.queue if entry.creates_order), None)
         if create is None or lane.state is not LaneState.WAITING:
             return
         lane.queue.remove(create)

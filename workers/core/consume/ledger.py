@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from itertools import islice
 
-from workers.core.consume.commit_metadata import Finished, can_tell, encode
+from workers.core.consume.commit_metadata import FinishedOffsets, can_tell, encode
 
 
 class Ledger:
@@ -20,7 +20,7 @@ class Ledger:
     nothing for the next owner.
     """
 
-    def __init__(self, start: int, finished: Finished | None = None) -> None:
+    def __init__(self, start: int, finished: FinishedOffsets | None = None) -> None:
         self._start = start
         self._position = start
         self._finished_before = finished
@@ -78,7 +78,7 @@ class Ledger:
         carried = self._still_to_meet()
         return base, encode(base, self._position, unfinished, carried)
 
-    def _still_to_meet(self) -> Finished | None:
+    def _still_to_meet(self) -> FinishedOffsets | None:
         """What finished under the former owner beyond our position: not met yet, and still true."""
         before = self._finished_before
         return before if before is not None and before.end > self._position else None

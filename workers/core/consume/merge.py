@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from workers.core.record import Record
 
-Stamps = dict[str, int | None]  # topic -> its end offset after the fetch; None: could not be asked yet
+EndOffsets = dict[str, int | None]  # topic -> its end offset after the fetch; None: could not be asked yet
 
 
 class Side:
@@ -22,7 +22,7 @@ class Side:
 
     def __init__(self, topic: str, position: int) -> None:
         self.topic = topic
-        self.queue: deque[tuple[Record, Stamps]] = deque()
+        self.queue: deque[tuple[Record, EndOffsets]] = deque()
         self.position = position
         self.unreachable_since: float | None = None  # it cannot be fetched at present
 
@@ -36,7 +36,7 @@ class Merge:
         self._merge_wait = merge_wait
         self.passed_unreachable = 0  # records that went on without a side that could not be fetched
 
-    def push(self, topic: str, records: Sequence[Record], stamps: Stamps, position: int) -> None:
+    def push(self, topic: str, records: Sequence[Record], stamps: EndOffsets, position: int) -> None:
         """Add a batch in fetch order; ``position`` is the topic's next fetch offset."""
         side = self._sides[topic]
         self._stamp_earlier(side, stamps)
@@ -122,9 +122,9 @@ class Merge:
         return end is not None and side.queue[0][0].offset >= end
 
     @staticmethod
-    def _stamp_earlier(side: Side, stamps: Stamps) -> None:
+    def _stamp_earlier(side: Side, stamps: EndOffsets) -> None:
         """What is queued was fetched before this batch: where it has no stamp yet, this batch's holds for it too."""
-        filled: Stamps | None = None
+        filled: EndOffsets | None = None
         for _, earlier in reversed(side.queue):
             if earlier is filled:
                 continue  # one batch's records share their stamps
@@ -135,7 +135,7 @@ class Merge:
             filled = earlier
 
     @staticmethod
-    def _read_up_to(side: Side, stamps: Stamps) -> bool:
+    def _read_up_to(side: Side, stamps: EndOffsets) -> bool:
         end = stamps.get(side.topic)
         return end is not None and side.position >= end
 

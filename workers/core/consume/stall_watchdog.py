@@ -14,12 +14,12 @@ from workers.core.record import Partition
 STALLED_AFTER = 120.0  # seconds without progress though there is something to fetch
 
 
-class Verdict(Enum):
+class StallAction(Enum):
     """What to do with a partition."""
 
-    WELL = "well"
-    SEEK = "seek"  # set its fetch position anew
-    STUCK = "stuck"  # that did not help
+    NONE = "well"
+    RESEEK = "seek"  # set its fetch position anew
+    RESTART = "stuck"  # that did not help
 
 
 @dataclass(slots=True)
@@ -36,18 +36,18 @@ class Watchdog:
     stalled_after: float = STALLED_AFTER
     _seen: dict[Partition, _Progress] = field(default_factory=dict)
 
-    def look(self, at: Partition, *, position: int, end: int, paused: bool, now: float) -> Verdict:
+    def look(self, at: Partition, *, position: int, end: int, paused: bool, now: float) -> StallAction:
         """Judge a partition at ``position`` whose log ends at ``end``."""
         seen = self._seen.get(at)
         if seen is None or seen.position != position or position >= end or paused:
             self._seen[at] = _Progress(position, now)
-            return Verdict.WELL
+            return StallAction.NONE
         if now - seen.since < self.stalled_after:
-            return Verdict.WELL
+            return StallAction.NONE
         if seen.seeks:
-            return Verdict.STUCK
+            return StallAction.RESTART
         seen.seeks, seen.since = 1, now
-        return Verdict.SEEK
+        return StallAction.RESEEK
 
     def forget(self) -> None:
         """The partitions have been given away."""

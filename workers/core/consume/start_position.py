@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from workers.core.consume.commit_metadata import METADATA_LIMIT, Finished
+from workers.core.consume.commit_metadata import METADATA_LIMIT, FinishedOffsets
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StartAt:
     """Fetch from here."""
 
     offset: int
-    finished: Finished | None = None  # beyond the offset, by the former owner
+    finished: FinishedOffsets | None = None  # beyond the offset, by the former owner
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class NeedsOperator:
     """A person decides (``relay offsets NAME --to ...``): the commit cannot be trusted, or a record cannot be read."""
 
     reason: str
@@ -28,9 +28,9 @@ class Stop:
         return metadata or f"{_STOPPED}{self.reason}"[:METADATA_LIMIT]
 
 
-Beginning: TypeAlias = Start | Stop
+StartDecision: TypeAlias = StartAt | NeedsOperator
 
-_STOPPED: Final = "or1s:"  # no form of `Finished`: whoever begins here tries to read on
+_STOPPED: Final = "or1s:"  # no form of `FinishedOffsets`: whoever begins here tries to read on
 
 
 def stop_told(metadata: str | None) -> str | None:
@@ -38,9 +38,9 @@ def stop_told(metadata: str | None) -> str | None:
     return metadata[len(_STOPPED) :] if metadata and metadata.startswith(_STOPPED) else None
 
 
-def beginning(
+def decide_start(
     *, committed: int | None, metadata: str | None, earliest: int, end: int, known: bool = False
-) -> Beginning:
+) -> StartDecision:
     """Decide from the group's commit and the log's bounds.
 
     Without a commit, from the earliest record; but not when one is ``known`` to
@@ -50,14 +50,20 @@ def beginning(
     finished records beyond the end, and skipping those offsets would lose what lies there now.
     """
     if committed is None:
-        gone = Stop("its commit is gone: the topic was created anew, or the commit expired; name it by --partition")
-        return gone if known else Start(earliest)
+        gone = NeedsOperator(
+            "its commit is gone: the topic was created anew, or the commit expired; name it by --partition"
+        )
+        return gone if known else StartAt(earliest)
     if committed < earliest:
-        return Stop(f"records {committed} to {earliest - 1} expired before they were read")
+        return NeedsOperator(f"records {committed} to {earliest - 1} expired before they were read")
     if committed > end:
-        return Stop(f"the commit {committed} lies beyond the log's end {end}: the topic was created anew or cut")
-    finished = Finished.parse(committed, metadata)
+        return NeedsOperator(
+            f"the commit {committed} lies beyond the log's end {end}: the topic was created anew or cut"
+        )
+    finished = FinishedOffsets.parse(committed, metadata)
     if finished is not None and finished.end > end:
         last = finished.end - 1
-        return Stop(f"record {last} had finished, beyond the log's end {end}: the topic was created anew or cut")
-    return Start(committed, finished)
+        return NeedsOperator(
+            f"record {last} had finished, beyond the log's end {end}: the topic was created anew or cut"
+        )
+    return StartAt(committed, finished)

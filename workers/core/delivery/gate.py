@@ -91,7 +91,7 @@ class Gate:
             return 1
         return 0
 
-    def report(self, outcome: Outcome, now: float, chance: float, *, beside: int = 0) -> None:
+    def report(self, outcome: Outcome, now: float, jitter: float, *, beside: int = 0) -> None:
         """Take note of one record's outcome; ``beside``: requests still under way beside it."""
         match outcome:
             case Delivered():
@@ -101,17 +101,17 @@ class Gate:
                 pass
             case UnknownOrder():
                 self._failures = 0
-                self._refuse_or_answer(self.detail, now, chance)
+                self._refuse_or_answer(self.detail, now, jitter)
             case Rejected(detail=detail):
                 self._failures = 0
                 self._refused += 1  # only a delivery starts it anew
-                self._refuse_or_answer(detail, now, chance)
+                self._refuse_or_answer(detail, now, jitter)
             case Throttled(after=after):
-                self._throttle(after, now, chance)
+                self._throttle(after, now, jitter)
             case Unavailable(reason=reason) | Unknown(reason=reason):
-                self._fail(reason, now, chance, beside)
+                self._fail(reason, now, jitter, beside)
             case Denied(reason=reason):
-                self._shut(Reason.DENIED, reason, now, self._pause(chance, denied=True))
+                self._shut(Reason.DENIED, reason, now, self._pause(jitter, denied=True))
             case _:
                 assert_never(outcome)
 
@@ -127,28 +127,28 @@ class Gate:
             self.state, self.reason, self.detail = GateState.OPEN, None, ""
             self._pauses = self._failures = 0
 
-    def _refuse_or_answer(self, detail: str, now: float, chance: float) -> None:
+    def _refuse_or_answer(self, detail: str, now: float, jitter: float) -> None:
         """It works, and refuses this one record; or it refuses all, which only a delivery disproves."""
         if self.shut_by_suspicion:
-            self._shut(Reason.SUSPECT, detail, now, self._pause(chance))
+            self._shut(Reason.SUSPECT, detail, now, self._pause(jitter))
         else:
             self._answered()
 
-    def _throttle(self, after: float | None, now: float, chance: float) -> None:
+    def _throttle(self, after: float | None, now: float, jitter: float) -> None:
         # Zero, a date gone by and NaN say nothing.
-        pause = min(after, self._policy.throttle_cap) if after is not None and after > 0.0 else self._pause(chance)
+        pause = min(after, self._policy.throttle_cap) if after is not None and after > 0.0 else self._pause(jitter)
         self._shut(Reason.THROTTLED, "the vendor asks to be left alone", now, pause)
         self._throttled_until = max(self._throttled_until, now + pause)
         self.until = max(self.until, self._throttled_until)
 
-    def _fail(self, reason: str, now: float, chance: float, beside: int) -> None:
+    def _fail(self, reason: str, now: float, jitter: float, beside: int) -> None:
         self._failures += 1
         if self._failures == 1:
             # Failures come back sooner than deliveries. Were those under way not waited for, a vendor that loses one
             # answer in five would be shut out at each burst.
             self._row = max(self._policy.unavailable_in_a_row, beside + 1)
         if self.state is GateState.PROBING or (self.state is GateState.OPEN and self._failures >= self._row):
-            self._shut(Reason.UNAVAILABLE, reason, now, self._pause(chance))
+            self._shut(Reason.UNAVAILABLE, reason, now, self._pause(jitter))
 
     def _shut(self, reason: Reason, detail: str, now: float, pause: float) -> None:
         if self.state is GateState.SHUT:
@@ -160,12 +160,12 @@ class Gate:
         self.state, self.reason, self.detail = GateState.SHUT, reason, detail
         self.until = max(self.until, now + pause)
 
-    def _pause(self, chance: float, *, denied: bool = False) -> float:
+    def _pause(self, jitter: float, *, denied: bool = False) -> float:
         policy = self._policy
         first = policy.denied_first_pause if denied else policy.first_pause
         longest = policy.denied_longest_pause if denied else policy.longest_pause
         ceiling = min(longest, first * 2.0 ** min(self._pauses, 30))
-        return ceiling * (0.5 + chance / 2)
+        return ceiling * (0.5 + jitter / 2)
 
     def __repr__(self) -> str:
         return f"<Gate {self.state.value} reason={self.reason and self.reason.value} until={self.until:.3f}>"

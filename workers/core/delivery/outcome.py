@@ -26,7 +26,7 @@ class Skipped:
     """Nothing to send for this event; finished as a recorded skip."""
 
     reason: str
-    overtakes: bool = False  # the vendor is as this event wants it: an older one, delivered later, would undo it
+    supersedes: bool = False  # the vendor is as this event wants it: an older one, delivered later, would undo it
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Rejected:
 
     detail: str  # the vendor's words, or the field's path and the limit it breaks; may hold the record's strings
     status: int | None = None
-    fences: bool = True  # later records of the order are parked behind it
+    blocks_following: bool = True  # later records of the order are parked behind it
 
 
 @dataclass(frozen=True, slots=True)

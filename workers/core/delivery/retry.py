@@ -13,10 +13,10 @@ class RetryPolicy:
     max: float = 30.0
     give_up_after: float = 900.0
 
-    def delay(self, attempt: int, chance: float) -> float:
+    def delay(self, attempt: int, jitter: float) -> float:
         """Seconds before the attempt after ``attempt`` (1, 2, ...); ``chance`` in [0, 1)."""
         ceiling = min(self.max, self.first * 2.0 ** min(attempt - 1, 60))
-        return ceiling * chance
+        return ceiling * jitter
 
     def gives_up(self, *, age: float, others_succeed: bool) -> bool:
         """Whether a record that has failed for ``age`` seconds is parked.

@@ -9,7 +9,7 @@ from typing import Final
 NO_KEY: Final = "\0no-key"
 """Stands for the order of parked records that have no key. No order id has a control character: it fences nothing."""
 
-OVERTAKEN: Final = "a newer event of the order went through since, and this would undo it: discard it (--first-only)"
+SUPERSEDED: Final = "a newer event of the order went through since, and this would undo it: discard it (--first-only)"
 
 
 class ParkReason(Enum):
@@ -33,12 +33,12 @@ class Fence:
     records: int
     first: int | None = None  # lowest offset of its records in the parked topic; None until acknowledged
     last: int | None = None
-    opens: bool = False  # a create is among its records
-    mended: bool = False  # its order has been created since: what is parked is to be delivered again
+    creates_order: bool = False  # a create is among its records
+    create_delivered: bool = False  # its order has been created since: what is parked is to be delivered again
     replays: int = 0  # how often its first record was delivered again and refused again
     command: str | None = None  # the last command that was carried out on it: none is carried out twice
-    passes: bool = False  # only records that were refused for themselves alone are parked: what follows goes on
-    overtaken: int = 0  # so many of the first records are older than what went on: delivered, they would undo it
+    non_blocking: bool = False  # only records that were refused for themselves alone are parked: what follows goes on
+    superseded: int = 0  # so many of the first records are older than what went on: delivered, they would undo it
 
     @property
     def holds_creates(self) -> bool:
@@ -47,18 +47,23 @@ class Fence:
         A create that is parked itself holds the next one: it would overtake it. So does a create that has passed:
         what was parked before the next one is being delivered again, and would be delivered over it.
         """
-        return self.opens or self.mended or self.reason is not ParkReason.UNKNOWN_ORDER
+        return self.creates_order or self.create_delivered or self.reason is not ParkReason.UNKNOWN_ORDER
 
-    def holds(self, *, opens: bool) -> bool:
+    def holds(self, *, creates_order: bool) -> bool:
         """Whether a record of this order is parked behind."""
-        return not self.passes and (self.holds_creates or not opens)
+        return not self.non_blocking and (self.holds_creates or not creates_order)
 
-    def behind(self, *, opens: bool = False, fences: bool = True) -> Fence:
+    def with_one_more(self, *, creates_order: bool = False, blocks_following: bool = True) -> Fence:
         """One more record parked; ``opens``: it is a create.
 
-        ``fences``: from now on, if not before, what follows is parked behind.
+        ``blocks_following``: from now on, if not before, what follows is parked behind.
         """
-        return replace(self, records=self.records + 1, opens=self.opens or opens, passes=self.passes and not fences)
+        return replace(
+            self,
+            records=self.records + 1,
+            creates_order=self.creates_order or creates_order,
+            non_blocking=self.non_blocking and not blocks_following,
+        )
 
     def at(self, offset: int) -> Fence:
         """A record's place in the parked topic has been acknowledged."""
@@ -66,12 +71,12 @@ class Fence:
         last = offset if self.last is None else max(self.last, offset)
         return replace(self, first=first, last=last)
 
-    def onward(self, place: int) -> Fence:
+    def without_first(self, place: int) -> Fence:
         """Its first record needs nothing more; the next one is not before ``place``.
 
         What lies before is never delivered again, not even by another owner.
         """
-        return replace(self, first=place, records=max(1, self.records - 1), overtaken=max(0, self.overtaken - 1))
+        return replace(self, first=place, records=max(1, self.records - 1), superseded=max(0, self.superseded - 1))
 
     def refused(self, reason: ParkReason, detail: str, place: int, command: str | None) -> Fence:
         """Its first record, at ``place``, was delivered again and refused again: all stay parked, for a new reason."""
@@ -80,7 +85,7 @@ class Fence:
             reason=reason,
             detail=detail,
             first=place,
-            mended=False,
+            create_delivered=False,
             replays=self.replays + 1,
             command=command or self.command,
         )

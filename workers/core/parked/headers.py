@@ -37,7 +37,7 @@ class Parking:
     status: int | None = None  # HTTP
     attempts: int = 0
     replays: int = 0  # how often it has been delivered again and refused again; above 0 this is a copy
-    fences: bool = True  # later records of the order are parked behind it
+    blocks_following: bool = True  # later records of the order are parked behind it
 
 
 def parked_headers(record: Record, sink: str, parking: Parking, now_ms: int, order_id: str | None = None) -> Headers:
@@ -88,7 +88,7 @@ def discard_headers(sink: str, command: Discard, records: int, places: tuple[int
     return tuple((name, text.encode("utf-8", "replace")) for name, text in ours.items())
 
 
-class Original(NamedTuple):
+class ParkedOriginal(NamedTuple):
     """A parked record that is to be delivered, read from its headers in one go: a replay reads many of them."""
 
     place: int  # its offset in the parked topic
@@ -96,12 +96,12 @@ class Original(NamedTuple):
     source: Record  # as its source had it
 
 
-def read_original(parked: Record) -> Original | None:
+def read_original(parked: Record) -> ParkedOriginal | None:
     """None for what is no original (`is_original`); raises `ValueError`."""
     told = dict(parked.headers)
     if not _is_original(told):
         return None
-    return Original(parked.offset, (told.get(REASON) or b"").decode("utf-8", "replace"), _source(parked, told))
+    return ParkedOriginal(parked.offset, (told.get(REASON) or b"").decode("utf-8", "replace"), _source(parked, told))
 
 
 def source_record(parked: Record) -> Record:
@@ -143,14 +143,14 @@ def _is_original(told: Mapping[str, bytes | None]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class ParkedRecord:
     """A parked record and the last that was said of it."""
 
     original: Record
     latest: Record  # the original, or its last copy with a newer reason
 
 
-def stories(parked: Iterable[Record]) -> list[Story]:
+def parked_records(parked: Iterable[Record]) -> list[ParkedRecord]:
     """Parked records of one order in their sequence, each once; traces of discards left out.
 
     Records with the same source coordinates are one: its place is that of the last original, its words are the last.
@@ -165,7 +165,7 @@ def stories(parked: Iterable[Record]) -> list[Story]:
         if is_original(record):
             originals.pop(coordinates, None)
             originals[coordinates] = record
-    return [Story(record, latest[coordinates]) for coordinates, record in originals.items()]
+    return [ParkedRecord(record, latest[coordinates]) for coordinates, record in originals.items()]
 
 
 def header_text(record: Record, name: str) -> str | None:

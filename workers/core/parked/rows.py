@@ -24,12 +24,12 @@ def fence_row(fence: Fence) -> bytes:
         "records": fence.records,
         "first": fence.first,
         "last": fence.last,
-        "opens": fence.opens,
-        "mended": fence.mended,
+        "opens": fence.creates_order,
+        "mended": fence.create_delivered,
         "replays": fence.replays,
         "command": fence.command,
-        "passes": fence.passes,
-        "overtaken": fence.overtaken,
+        "passes": fence.non_blocking,
+        "overtaken": fence.superseded,
     }
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
@@ -53,10 +53,10 @@ def _fence(row: Mapping[str, Any]) -> Fence:
         records=int(row["records"]),
         first=row["first"],
         last=row["last"],
-        opens=bool(row["opens"]),
-        mended=bool(row["mended"]),
+        creates_order=bool(row["opens"]),
+        create_delivered=bool(row["mended"]),
         replays=int(row["replays"]),
         command=row["command"],
-        passes=bool(row["passes"]),
-        overtaken=int(row.get("overtaken", 0)),
+        non_blocking=bool(row["passes"]),
+        superseded=int(row.get("overtaken", 0)),
     )

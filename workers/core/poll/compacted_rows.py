@@ -30,7 +30,7 @@ class Row(Generic[T]):
     covered: bool = False  # a tombstone or an older row lies above it: put it back
 
 
-class Standing(Generic[T]):
+class CompactedRows(Generic[T]):
     """The rows of one partition, taken in the order of their offsets."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class Standing(Generic[T]):
         return self.rows.pop(key, None) is not None
 
 
-def take(rows: Standing[bytes], record: Record) -> str | None:
+def take(rows: CompactedRows[bytes], record: Record) -> str | None:
     """Take in a row as it came, or a tombstone; returns its key if that says something new."""
     key = (record.key or b"").decode("utf-8", "replace")
     news = rows.end(record, key) if record.value is None else rows.put(record, key, record.value)

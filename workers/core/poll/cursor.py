@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
-from workers.core.poll.time_range import Span, span
+from workers.core.poll.time_range import TimeRange, span
 
 KEY: Final = "cursor"
 _AHEAD_MS: Final = 2_000  # a window ends so far behind the vendor's clock: no change is missed for a rounding
@@ -62,7 +62,7 @@ def reset(cursor: Cursor, to_ms: int) -> Cursor:
     return replace(cursor, at_ms=to_ms, snapshot_until_ms=max(cursor.snapshot_until_ms, cursor.at_ms))
 
 
-def window(cursor: Cursor, now_ms: int, skew_ms: int, settle_ms: int) -> Span:
+def window(cursor: Cursor, now_ms: int, skew_ms: int, settle_ms: int) -> TimeRange:
     """All that may have changed since the cursor; ``skew_ms``: how far the vendor's clock is ahead of ours.
 
     It begins no later than a settle lag ago, should a clock have been put back since.
@@ -71,7 +71,7 @@ def window(cursor: Cursor, now_ms: int, skew_ms: int, settle_ms: int) -> Span:
     return span(min(cursor.at_ms, now_ms + min(0, skew_ms) - settle_ms), end_ms)
 
 
-def moved(cursor: Cursor, done: Span, start: PollStart, settle_ms: int, beat_ms: int) -> Cursor:
+def moved(cursor: Cursor, done: TimeRange, start: PollStart, settle_ms: int, beat_ms: int) -> Cursor:
     """The cursor after ``done`` was read completely, in a poll that began at ``start``.
 
     Never beyond the poll's start less the settle lag, whatever was found: a change made while pages were

@@ -5,7 +5,7 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush, heapreplace
 
 
-class Agenda:
+class DueQueue:
     """Of what is due the most urgent goes first: the one whose deadline is next.
 
     A deadline lies one interval of its own behind the time at which the order is due. So fresh orders, with
@@ -58,7 +58,7 @@ class Agenda:
         return self._planned.get(due[2]) != (due[1], due[0])
 
 
-class Oldest:
+class OldestLook:
     """The oldest of all orders' last looks: everything that happened before it has been seen."""
 
     def __init__(self) -> None:

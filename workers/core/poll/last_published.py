@@ -24,7 +24,7 @@ _PRINT_BYTES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Shadow:
+class LastPublished:
     """The last published state of one order."""
 
     sequence: int
@@ -47,7 +47,7 @@ class Shadow:
         """Whether it has shrunk already."""
         return not self.prints and not self.stage.description
 
-    def stub(self) -> Shadow:
+    def stub(self) -> LastPublished:
         """What must stay: without the sequence its numbers would start again, without the hash its last event would."""
         return replace(self, prints=b"", stage=replace(self.stage, description=""))
 
@@ -66,7 +66,7 @@ class Shadow:
         return head + name + description + self.prints
 
 
-def unpack(body: bytes) -> Shadow:
+def unpack(body: bytes) -> LastPublished:
     """Read a packed shadow; raises `ValueError` for bytes that are none."""
     if len(body) < _HEAD.size:
         raise ValueError("a shadow is cut short")
@@ -80,12 +80,12 @@ def unpack(body: bytes) -> Shadow:
         body[at : at + description].decode("utf-8", "replace"),
         PROGRESS[place],
     )
-    return Shadow(sequence, changed_ms, stage, digest, body[at + description :])
+    return LastPublished(sequence, changed_ms, stage, digest, body[at + description :])
 
 
 def change_of(
-    before: Shadow | None, seen: Seen, *, fields: Sequence[str], new: ChangeOp, now_ms: int
-) -> tuple[Change, Shadow] | None:
+    before: LastPublished | None, seen: Seen, *, fields: Sequence[str], new: ChangeOp, now_ms: int
+) -> tuple[Change, LastPublished] | None:
     """What to publish, and the shadow after it; None when nothing that matters has changed.
 
     ``fields``: names of the vendor's top-level fields; ``new``: what the first look at an order is called.
@@ -98,7 +98,7 @@ def change_of(
     else:
         changed = _differing(before.prints, prints, fields)
         change = Change("updated", before.sequence + 1, seen, before.stage, changed, now_ms)
-    return change, Shadow(change.sequence, now_ms, seen.stage, seen.digest, prints)
+    return change, LastPublished(change.sequence, now_ms, seen.stage, seen.digest, prints)
 
 
 def field_prints(fields: Mapping[str, Any], names: Sequence[str]) -> bytes:

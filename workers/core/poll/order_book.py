@@ -9,11 +9,11 @@ from itertools import islice
 from typing import Final
 
 from workers.core.poll.change import shadow_key
-from workers.core.poll.compacted_rows import Row, Standing
+from workers.core.poll.compacted_rows import CompactedRows, Row
 from workers.core.poll.cursor import Cursor
-from workers.core.poll.due_queue import Agenda, Oldest
+from workers.core.poll.due_queue import DueQueue, OldestLook
 from workers.core.poll.order_look import GONE, Before, Looked, Verdict, judge
-from workers.core.poll.schedule import Pace
+from workers.core.poll.schedule import LookSchedule
 from workers.core.poll.shard_state import ShardState, Step
 from workers.core.poll.vendor_event import unpack_known
 
@@ -30,12 +30,12 @@ class OrderBook:
     """
 
     state: ShardState
-    rows: Standing[bytes]
-    pace: Pace
+    rows: CompactedRows[bytes]
+    pace: LookSchedule
     forget_ms: int
     fields: Sequence[str]  # names of the vendor's top-level fields
-    agenda: Agenda = field(default_factory=Agenda)
-    oldest: Oldest = field(default_factory=Oldest)
+    agenda: DueQueue = field(default_factory=DueQueue)
+    oldest: OldestLook = field(default_factory=OldestLook)
     _looking: set[str] = field(default_factory=set)  # orders whose look is under way: none is looked at twice at once
     _missing: dict[str, int] = field(default_factory=dict)  # since when an order that was seen is not found
     _done: deque[tuple[int, str]] = field(default_factory=deque)  # since when, which; the oldest first

@@ -8,9 +8,9 @@ from typing import Final
 
 from workers.core.delivery.tracked_order import Tracked
 from workers.core.poll.change import Change, ChangeOp, Seen, Stage, digest
-from workers.core.poll.last_published import Shadow, change_of
-from workers.core.poll.schedule import Pace
-from workers.core.poll.vendor_event import Happened, Happening, Known, Look
+from workers.core.poll.last_published import LastPublished, change_of
+from workers.core.poll.schedule import LookSchedule
+from workers.core.poll.vendor_event import Look, ObservedEvent, PublishedEventIds, VendorEvent
 
 GONE: Final = digest(["the vendor has it no more"])
 
@@ -40,8 +40,8 @@ class Looked:
 class Before:
     """What was known when the look was made."""
 
-    shadow: Shadow | None
-    known: Known | None
+    shadow: LastPublished | None
+    known: PublishedEventIds | None
     fields: Sequence[str]  # names of the vendor's top-level fields
     gone: bool = False  # an earlier look, long enough ago, did not find it either
     snapshot_until_ms: int = 0  # an order tracked before it was there before this poller
@@ -52,22 +52,22 @@ class Verdict:
     """What is to be published, and what is to be remembered; None: as it was."""
 
     change: Change | None = None
-    happened: Sequence[Happened] = ()
-    shadow: Shadow | None = None
-    known: Known | None = None
+    happened: Sequence[ObservedEvent] = ()
+    shadow: LastPublished | None = None
+    known: PublishedEventIds | None = None
     done: bool = False
 
 
-def judge(before: Before, looked: Looked, pace: Pace, now_ms: int) -> Verdict:
+def judge(before: Before, looked: Looked, pace: LookSchedule, now_ms: int) -> Verdict:
     """Compare a look with what is known. An order is done by a look that shows nothing new, and by no other."""
-    known = before.known or Known(looked.saved_ms)
+    known = before.known or PublishedEventIds(looked.saved_ms)
     found = _change(before, looked, now_ms)
     new = known.new_of(looked.look.happenings)
     ended = known.ended or any(one.ends for one in looked.look.happenings)
     if found is not None or new:
         change, shadow = found or (None, None)
         happened = [_happened(looked, one, now_ms) for one in new]
-        return Verdict(change, happened, shadow, Known(now_ms, known.and_these(new), ended))
+        return Verdict(change, happened, shadow, PublishedEventIds(now_ms, known.and_these(new), ended))
     quiet_ms = now_ms - max(known.news_ms, looked.saved_ms)
     at_end = ended or (before.shadow is not None and not before.shadow.is_open)
     if pace.is_over(quiet_ms, ended=at_end):
@@ -75,7 +75,7 @@ def judge(before: Before, looked: Looked, pace: Pace, now_ms: int) -> Verdict:
     return Verdict()
 
 
-def _change(before: Before, looked: Looked, now_ms: int) -> tuple[Change, Shadow] | None:
+def _change(before: Before, looked: Looked, now_ms: int) -> tuple[Change, LastPublished] | None:
     seen = looked.look.seen
     if seen is None:
         if before.shadow is None or not before.gone:
@@ -94,12 +94,12 @@ def _first_op(before: Before, looked: Looked) -> ChangeOp:
     return "snapshot" if since_ms < before.snapshot_until_ms else "created"
 
 
-def _gone(shadow: Shadow, looked: Looked) -> Seen:
+def _gone(shadow: LastPublished, looked: Looked) -> Seen:
     """It keeps the last status that it was seen in; that it is there no more is its progress."""
     stage = Stage(shadow.stage.name, None, shadow.stage.description, "cancelled")
     return Seen(looked.number, stage, GONE, {}, order_id=looked.order_id)
 
 
-def _happened(looked: Looked, happening: Happening, now_ms: int) -> Happened:
+def _happened(looked: Looked, happening: VendorEvent, now_ms: int) -> ObservedEvent:
     status = None if looked.look.seen is None else looked.look.seen.stage.name
-    return Happened(happening, looked.number, looked.order_id, status or None, now_ms)
+    return ObservedEvent(happening, looked.number, looked.order_id, status or None, now_ms)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Slower:
+class ScheduleRule:
     """A line of the table: what holds for an order that has been quiet for so long, and stands so."""
 
     quiet_ms: int
@@ -16,11 +16,11 @@ class Slower:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class LookSchedule:
     """The table of intervals, and how long an order is looked at; all in milliseconds without news of it."""
 
     every_ms: int
-    slower: Sequence[Slower] = ()
+    slower: Sequence[ScheduleRule] = ()
     grace_ms: int = 86_400_000  # at its end an order is quiet for so long, then it is done
     give_up_ms: int = 60 * 86_400_000  # anywhere else for so long: done too
 

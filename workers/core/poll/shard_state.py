@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from workers.core.poll.change import Change, ChangeOp, Seen
 from workers.core.poll.cursor import Cursor
-from workers.core.poll.last_published import Shadow, change_of, unpack
+from workers.core.poll.last_published import LastPublished, change_of, unpack
 from workers.core.poll.time_range import SECOND_MS
-from workers.core.poll.vendor_event import Happened, Known, unpack_known
+from workers.core.poll.vendor_event import ObservedEvent, PublishedEventIds, unpack_known
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Step:
     changes: Sequence[Change] = ()
     rows: Mapping[str, bytes | None] = field(default_factory=dict)  # by shadow key; None: forgotten
     # What follows is of pollers that look at one order after the other; all by order number.
-    happened: Sequence[Happened] = ()
+    happened: Sequence[ObservedEvent] = ()
     known: Mapping[str, bytes | None] = field(default_factory=dict)  # None: forgotten
     traces: Mapping[str, str] = field(default_factory=dict)  # traceparent of what saved the order
     settled: Mapping[str, int] = field(default_factory=dict)  # tombstones: offset of the row that each settles
@@ -38,7 +38,7 @@ class ShardState:
 
     shadows: dict[str, bytes] = field(default_factory=dict)
     cursor: Cursor | None = None
-    known: dict[str, bytes] = field(default_factory=dict)  # packed `Known`, by order number
+    known: dict[str, bytes] = field(default_factory=dict)  # packed `PublishedEventIds`, by order number
 
     def step(self, orders: Iterable[Seen], cursor: Cursor, *, fields: Sequence[str], now_ms: int) -> Step:
         """What these looks mean; ``fields`` as for `change_of`.
@@ -46,7 +46,7 @@ class ShardState:
         Nothing changes before `accept`: a step that is not written never was.
         """
         changes: list[Change] = []
-        fresh: dict[str, Shadow] = {}
+        fresh: dict[str, LastPublished] = {}
         for seen in orders:
             before = fresh.get(seen.key) or self.shadow(seen.key)
             found = change_of(before, seen, fields=fields, new=_first_op(seen, cursor), now_ms=now_ms)
@@ -71,23 +71,23 @@ class ShardState:
             self.shadows[key] = row
 
     def put_known(self, number: str, row: bytes | None) -> None:
-        """Take a packed `Known`; None: it is forgotten."""
+        """Take a packed `PublishedEventIds`; None: it is forgotten."""
         if row is None:
             self.known.pop(number, None)
         else:
             self.known[number] = row
 
-    def known_of(self, number: str) -> Known | None:
+    def known_of(self, number: str) -> PublishedEventIds | None:
         """What is known of an order beside its shadow; None: nothing."""
         body = self.known.get(number)
         return None if body is None else unpack_known(body)
 
-    def shadow(self, key: str) -> Shadow | None:
+    def shadow(self, key: str) -> LastPublished | None:
         """The last published state of an order; None: none was."""
         body = self.shadows.get(key)
         return None if body is None else unpack(body)
 
-    def keys(self, wanted: Callable[[Shadow], bool]) -> Iterator[str]:
+    def keys(self, wanted: Callable[[LastPublished], bool]) -> Iterator[str]:
         """The orders whose shadow is wanted, as they are now."""
         return iter([key for key, body in self.shadows.items() if wanted(unpack(body))])
 

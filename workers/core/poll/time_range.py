@@ -9,7 +9,7 @@ SECOND_MS: Final = 1000
 _ENDLESS: Final = 1 << 50
 
 
-class Span(NamedTuple):
+class TimeRange(NamedTuple):
     """From ``start_ms`` to ``end_ms``, both ends included; milliseconds since 1970, whole seconds."""
 
     start_ms: int
@@ -23,22 +23,22 @@ class Span(NamedTuple):
     def is_empty(self) -> bool:
         return self.end_ms <= self.start_ms
 
-    def first(self, width_ms: int) -> Span:
+    def first(self, width_ms: int) -> TimeRange:
         """The beginning of it, of at most that width and at least a second."""
-        return Span(self.start_ms, min(self.end_ms, self.start_ms + _ceiling(max(width_ms, SECOND_MS))))
+        return TimeRange(self.start_ms, min(self.end_ms, self.start_ms + _ceiling(max(width_ms, SECOND_MS))))
 
-    def half(self) -> Span | None:
+    def half(self) -> TimeRange | None:
         """Its first half; None when it is one second, and cannot be made smaller."""
         return None if self.width_ms <= SECOND_MS else self.first(self.width_ms // 2)
 
-    def rest(self, done: Span) -> Span:
+    def rest(self, done: TimeRange) -> TimeRange:
         """What is left when its beginning is done; the second between them belongs to both."""
-        return Span(done.end_ms, self.end_ms)
+        return TimeRange(done.end_ms, self.end_ms)
 
 
-def span(start_ms: int, end_ms: int) -> Span:
+def span(start_ms: int, end_ms: int) -> TimeRange:
     """The whole seconds that hold all between the two."""
-    return Span(start_ms // SECOND_MS * SECOND_MS, _ceiling(end_ms))
+    return TimeRange(start_ms // SECOND_MS * SECOND_MS, _ceiling(end_ms))
 
 
 def _ceiling(ms: int) -> int:
@@ -46,15 +46,15 @@ def _ceiling(ms: int) -> int:
 
 
 @dataclass(slots=True)
-class Stride:
+class AdaptiveWidth:
     """How much to ask for next: what was too much for one page a moment ago would be so again."""
 
     width_ms: int = _ENDLESS
 
-    def ask(self, left: Span) -> Span:
+    def ask(self, left: TimeRange) -> TimeRange:
         """The beginning of what is left."""
         return left.first(self.width_ms)
 
-    def read(self, done: Span) -> None:
+    def read(self, done: TimeRange) -> None:
         """So much came in one page: try twice as much next."""
         self.width_ms = min(_ENDLESS, done.width_ms * 2)

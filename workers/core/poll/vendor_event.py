@@ -19,7 +19,7 @@ _ENDED: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class VendorEvent:
     """Something that happened to an order. Its id is what it is known by; two of one id are one."""
 
     id: str
@@ -34,15 +34,15 @@ class Look:
     """One order as a single answer of the vendor shows it."""
 
     seen: Seen | None  # None: the vendor has no such order
-    happenings: Sequence[Happening] = ()
+    happenings: Sequence[VendorEvent] = ()
     notes: Counter[str] = field(default_factory=Counter)  # what was peculiar about the answer, to be counted
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
+class ObservedEvent:
     """A happening to be published, once."""
 
-    happening: Happening
+    happening: VendorEvent
     order_number: str
     order_id: str | None
     order_status: str | None  # the order's, when the happening was found
@@ -50,7 +50,7 @@ class Happened:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class PublishedEventIds:
     """What is known of an order beside its shadow.
 
     It outlives the end of the looks: an order that is saved anew would else tell all of its happenings again.
@@ -65,29 +65,29 @@ class Known:
         """The bytes of its row."""
         return _HEAD.pack(_VERSION, _ENDED * self.ended, self.news_ms, self.done_ms) + self.ids
 
-    def new_of(self, happenings: Iterable[Happening]) -> list[Happening]:
+    def new_of(self, happenings: Iterable[VendorEvent]) -> list[VendorEvent]:
         """What is not known yet: by its id, never by its place in the list, its time, or how large its id is."""
         known = {self.ids[at : at + HASH_BYTES] for at in range(0, len(self.ids), HASH_BYTES)}
-        new: dict[bytes, Happening] = {}
+        new: dict[bytes, VendorEvent] = {}
         for one in happenings:
             short = id_hash(one.id)
             if short not in known:
                 new.setdefault(short, one)
         return sorted(new.values(), key=_place)
 
-    def and_these(self, happenings: Iterable[Happening]) -> bytes:
+    def and_these(self, happenings: Iterable[VendorEvent]) -> bytes:
         """The ids, with those of happenings that are published now."""
         return self.ids + b"".join(id_hash(one.id) for one in happenings)
 
 
-def unpack_known(body: bytes) -> Known:
+def unpack_known(body: bytes) -> PublishedEventIds:
     """Read a packed row; raises `ValueError` for bytes that are none."""
     if len(body) < _HEAD.size or (len(body) - _HEAD.size) % HASH_BYTES:
         raise ValueError("a row of known events is cut short")
     version, flags, news_ms, done_ms = _HEAD.unpack_from(body)
     if version != _VERSION:
         raise ValueError("a row of known events of a later release")
-    return Known(news_ms, body[_HEAD.size :], bool(flags & _ENDED), done_ms)
+    return PublishedEventIds(news_ms, body[_HEAD.size :], bool(flags & _ENDED), done_ms)
 
 
 def id_hash(happening_id: str) -> bytes:
@@ -95,13 +95,13 @@ def id_hash(happening_id: str) -> bytes:
     return blake2b(happening_id.encode(errors="surrogatepass"), digest_size=HASH_BYTES).digest()
 
 
-def happening_id(vendor: str, happened: Happened) -> str:
+def happening_id(vendor: str, happened: ObservedEvent) -> str:
     """The event's id: the same for the same happening, however often it is found; another one for other content."""
     one = happened.happening
     return f"{vendor}:{happened.order_number}:{one.id}:{one.digest.hex()}"
 
 
-def happening_event(vendor: str, happened: Happened) -> dict[str, Any]:
+def happening_event(vendor: str, happened: ObservedEvent) -> dict[str, Any]:
     """The content of a `CourierOrderEvent` (``schemas/courier-order-event.avsc``)."""
     one = happened.happening
     return {
@@ -117,6 +117,6 @@ def happening_event(vendor: str, happened: Happened) -> dict[str, Any]:
     }
 
 
-def _place(one: Happening) -> tuple[bool, int, int, str]:
+def _place(one: VendorEvent) -> tuple[bool, int, int, str]:
     """By time, what has none last; then by id, numbers by their size."""
     return (one.occurred_ms is None, one.occurred_ms or 0, len(one.id) if one.id.isdecimal() else 0, one.id)

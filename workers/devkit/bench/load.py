@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any, Final
 
 from workers.app.config.configuration import Configuration
-from workers.app.topics.facts import read_schemas
+from workers.app.events.schemas import read_schemas
 from workers.edges.avro.codec import Codec
 from workers.edges.kafka.publisher import open_publisher
 

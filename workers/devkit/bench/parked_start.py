@@ -85,7 +85,7 @@ def _rows(sink: SinkSpec, partitions: int) -> Iterator[tuple[str, int, bytes, by
         record = Record(CREATED, number, place, now_ms, key, b"\xff" * 300)
         headers = parked_headers(record, sink.name, Parking(ParkReason.REJECTED, _DETAIL, 400, 1), now_ms)
         yield sink.parks, number, key, record.value or b"", headers
-        fence = Fence(ParkReason.REJECTED, _DETAIL, now_ms, 1, place, place, opens=True)
+        fence = Fence(ParkReason.REJECTED, _DETAIL, now_ms, 1, place, place, creates_order=True)
         yield sink.parked_state, number, key, fence_row(fence), ()
 
 

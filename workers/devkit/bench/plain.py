@@ -14,7 +14,7 @@ import httpx
 from kafka import KafkaConsumer
 
 from workers.app.config.configuration import load_configuration
-from workers.app.topics.facts import read_schemas
+from workers.app.events.schemas import read_schemas
 from workers.devkit.bench.load import STATUS
 from workers.edges.avro.codec import Codec
 

@@ -24,7 +24,7 @@ from workers.core.poll.change import Seen, shadow_key
 from workers.core.poll.cursor import first_cursor
 from workers.core.poll.last_published import change_of
 from workers.core.poll.shard_state import ShardState
-from workers.core.poll.time_range import Span
+from workers.core.poll.time_range import TimeRange
 from workers.core.record import Partition
 from workers.devkit.broker.broker import Broker
 from workers.devkit.simulators.dcl_orders import Version, row
@@ -132,7 +132,7 @@ def _orders(numbers: Sequence[int]) -> list[Seen]:
 
 
 def _answered(poller: DclPoller, body: bytes) -> Reading:
-    flow = poller.window(0, Span(NOW_MS - 86_400_000, NOW_MS), NOW_MS)
+    flow = poller.window(0, TimeRange(NOW_MS - 86_400_000, NOW_MS), NOW_MS)
     next(flow)
     try:
         flow.send(httpx.Response(200, content=body, headers={"Content-Type": "application/json"}))

@@ -73,10 +73,10 @@ def _money(amount: Decimal, shop: dict[str, Any]) -> str:
     return f"{amount:.{shop['places']}f}"
 
 
-def _line(shop: dict[str, Any], number: int, chance: random.Random) -> dict[str, Any]:
+def _line(shop: dict[str, Any], number: int, rng: random.Random) -> dict[str, Any]:
     name, price, category = shop["products"][number % len(shop["products"])]
     sku = f"{shop['code']}-{number:04d}"
-    line = {"product_id": sku, "name": name, "unit_price": price, "quantity": 1 + int(chance.random() ** 3 * 5)}
+    line = {"product_id": sku, "name": name, "unit_price": price, "quantity": 1 + int(rng.random() ** 3 * 5)}
     if number % 2:
         line |= {"url": f"https://{shop['domain']}/p/{sku}", "category": category}
     if number % 3 == 0:
@@ -114,9 +114,9 @@ def _lines_of(number: int) -> int:
     return {77: 150, 144: 60}.get(number, _SIZES[number % len(_SIZES)])
 
 
-def _order(shops: list[dict[str, Any]], number: int, at: datetime, chance: random.Random) -> dict[str, Any]:
-    shop = shops[int(chance.random() * len(shops))]
-    lines = [_line(shop, number + index, chance) for index in range(_lines_of(number))]
+def _order(shops: list[dict[str, Any]], number: int, at: datetime, rng: random.Random) -> dict[str, Any]:
+    shop = shops[int(rng.random() * len(shops))]
+    lines = [_line(shop, number + index, rng) for index in range(_lines_of(number))]
     total = sum((Decimal(line["unit_price"]) * line["quantity"] for line in lines), Decimal(0))
     order: dict[str, Any] = {
         "order_id": order_ids({number})[0],
@@ -148,12 +148,12 @@ def _statuses(order_id: str, number: int, at: datetime) -> Iterator[tuple[dateti
 def samples() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """All orders and all statuses, each in the sequence in which they happened."""
     shops = json.loads((HERE / "shops.json").read_text(encoding="utf-8"))
-    chance = random.Random(2026)  # noqa: S311 - the same samples every time
+    rng = random.Random(2026)  # noqa: S311 - the same samples every time
     orders: list[dict[str, Any]] = []
     statuses: list[tuple[datetime, dict[str, Any]]] = []
     for number in range(1, COUNT + 1):
         at = BEGIN + timedelta(minutes=3 * number)
-        order = _order(shops, number, at, chance)
+        order = _order(shops, number, at, rng)
         orders.append(_event("order", at, order=order))
         statuses += _statuses(order["order_id"], number, at)
     nobody = BEGIN + timedelta(hours=3)

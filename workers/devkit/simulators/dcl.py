@@ -158,7 +158,7 @@ class DclLedger:
             case "id":
                 return sorted(found)
             case "unstable":
-                self.orders_by_number.chance.shuffle(found)
+                self.orders_by_number.rng.shuffle(found)
                 return found
 
     @staticmethod

@@ -45,7 +45,7 @@ class DclOrders:
     """Every order with its versions, oldest first."""
 
     clock_ms: Callable[[], int]
-    chance: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - no secret
+    rng: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - no secret
     versions: dict[str, list[Version]] = field(default_factory=dict)
     made: int = 0
     prefix: str = "DEMO-"  # of the numbers of orders that come by themselves
@@ -55,7 +55,7 @@ class DclOrders:
     ) -> None:
         """Create an order or move it on; the change shows ``shows_after_ms`` and up to ``lag_ms`` later."""
         now = self.clock_ms()
-        shows = now + shows_after_ms + round(self.chance.random() * lag_ms)
+        shows = now + shows_after_ms + round(self.rng.random() * lag_ms)
         version = Version(now // 1000 * 1000, shows, stage, delivered, cancelled=stage == 2)  # noqa: PLR2004
         self.versions.setdefault(number, []).append(version)
 
@@ -84,14 +84,14 @@ class DclOrders:
 
     def _next(self) -> str:
         """One in three changes is a new order."""
-        if self.made == 0 or self.chance.random() < 1 / 3:
+        if self.made == 0 or self.rng.random() < 1 / 3:
             self.made += 1
             return f"{self.prefix}{self.made:06}"
-        return f"{self.prefix}{self.chance.randint(max(1, self.made - 300), self.made):06}"
+        return f"{self.prefix}{self.rng.randint(max(1, self.made - 300), self.made):06}"
 
     def _after(self, stage: int) -> int:
-        if stage in DETOURS and self.chance.random() < 0.15:  # noqa: PLR2004 - now and then
-            return self.chance.choice(DETOURS[stage])
+        if stage in DETOURS and self.rng.random() < 0.15:  # noqa: PLR2004 - now and then
+            return self.rng.choice(DETOURS[stage])
         later = [one for one in WAY if one > stage]
         return later[0] if later and stage != 2 else stage  # noqa: PLR2004
 

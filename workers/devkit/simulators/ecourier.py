@@ -131,7 +131,7 @@ class EcourierLedger:
         if not isinstance(number, str) or number not in self.kept.by_number or number in faults.hidden_ids:
             return self.trouble(-4, "Order Not Found")
         self.life.happen(faults.changes_per_page, faults)
-        events = visible(self.kept.by_number[number].events, self.kept.clock_ms(), faults.sort, self.life.chance)
+        events = visible(self.kept.by_number[number].events, self.kept.clock_ms(), faults.sort, self.life.rng)
         shown = self.kept.shown(number, events, single=faults.single_as_object)
         return Answer(200, orjson.dumps({"Order": {"@UserGUID": token, **shown}}))
 

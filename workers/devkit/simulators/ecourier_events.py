@@ -65,7 +65,7 @@ def wall(at_ms: int) -> str:
     return f"{moment.month}/{moment.day}/{moment.year} {moment.hour % 12 or 12}:{moment:%M:%S %p}"
 
 
-def visible(events: Iterable[KeptEvent], now_ms: int, sort: Sort, chance: Random) -> list[KeptEvent]:
+def visible(events: Iterable[KeptEvent], now_ms: int, sort: Sort, rng: Random) -> list[KeptEvent]:
     """What shows by now; how e-Courier sorts is not documented."""
     shown = [event for event in events if event.visible_ms <= now_ms]
     match sort:
@@ -74,7 +74,7 @@ def visible(events: Iterable[KeptEvent], now_ms: int, sort: Sort, chance: Random
         case "descending":
             shown.sort(key=lambda event: -event.at_ms)
         case "unstable":
-            chance.shuffle(shown)
+            rng.shuffle(shown)
         case "id":
             pass
     return shown

@@ -39,7 +39,7 @@ class Life:
     """Moves orders on by chance; nothing has to run between two requests."""
 
     orders: Orders
-    chance: Random = field(default_factory=lambda: Random(7))  # noqa: S311 - no secret
+    rng: Random = field(default_factory=lambda: Random(7))  # noqa: S311 - no secret
     lived_ms: int | None = None  # up to when orders have moved on by themselves
 
     def live(self, faults: Faults) -> None:
@@ -57,17 +57,17 @@ class Life:
         for _ in range(count):
             living = [kept for kept in self.orders.by_number.values() if _lives(kept)]
             if living:
-                self._move(self.chance.choice(living), faults)
+                self._move(self.rng.choice(living), faults)
 
     def _move(self, kept: Kept, faults: Faults) -> None:
         step = self._next(kept, faults)
         kept.order = kept.order | {"OrderStatus": step.status}
-        late = self.chance.random() < faults.late_events
-        nameless = self.chance.random() < faults.events_without_id
+        late = self.rng.random() < faults.late_events
+        nameless = self.rng.random() < faults.events_without_id
         now = self.orders.clock_ms()
         fields = {
             "EventType": step.event_type,
-            "UserName": self.chance.choice(DRIVERS),
+            "UserName": self.rng.choice(DRIVERS),
             "UserID": "7",
             "EventSource": "Mobile",
             "EventNote": f"scan {self.orders.event_ids}",
@@ -75,16 +75,16 @@ class Life:
         self.orders.enter(
             kept,
             fields | ({"OrderEventID": ""} if nameless else {}),
-            at_ms=now - (round(self.chance.random() * LATE_MS) if late else 0),
-            shows_after_ms=round(self.chance.random() * faults.visible_after * 1000),
+            at_ms=now - (round(self.rng.random() * LATE_MS) if late else 0),
+            shows_after_ms=round(self.rng.random() * faults.visible_after * 1000),
         )
 
     def _next(self, kept: Kept, faults: Faults) -> Step:
-        if self.chance.random() < faults.deleted:
+        if self.rng.random() < faults.deleted:
             return DELETE
         if kept.status == NEW:
             kept.steps = 0  # a driver must come first, again
-        elif kept.steps == 1 and self.chance.random() < SET_BACK:
+        elif kept.steps == 1 and self.rng.random() < SET_BACK:
             return UNASSIGN
         kept.steps += 1
         return WAY[kept.steps - 1]

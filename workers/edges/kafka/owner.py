@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from workers.core.consume.start_position import Beginning, Stop
+from workers.core.consume.start_position import NeedsOperator, StartDecision
 from workers.core.record import Partition, Record
 from workers.edges.kafka.client import SESSION, KafkaConnection, consumer_options
 from workers.edges.kafka.rebalance import Release
@@ -64,16 +64,16 @@ class Owner(Protocol):
     def assigned(self, assignment: Assignment) -> None:
         """These partitions are ours; none of them has begun."""
 
-    def former_owner_ended(self, epoch: int) -> None:
+    def previous_owner_fenced(self, epoch: int) -> None:
         """No transaction of a former owner is open any more: what it wrote can be read, and nothing is added to it."""
 
-    def begun(self, epoch: int, at: Partition, start: Beginning) -> None:
-        """The partition is fetched from there; a `Stop`: a person decides."""
+    def begun(self, epoch: int, at: Partition, start: StartDecision) -> None:
+        """The partition is fetched from there; a `NeedsOperator`: a person decides."""
 
     def fetched(self, fetched: Fetched) -> None:
         """Take a hand-over; the thread waits while two of them have not been taken."""
 
-    def stopped(self, epoch: int, at: Partition, stop: Stop) -> None:
+    def stopped(self, epoch: int, at: Partition, stop: NeedsOperator) -> None:
         """A partition that had begun cannot go on by itself: a person decides."""
 
     def release(self, release: Release) -> None:

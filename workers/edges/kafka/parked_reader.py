@@ -12,7 +12,7 @@ from kafka.errors import OffsetOutOfRangeError
 
 from workers.core.parked.headers import order_of
 from workers.core.record import Partition, Record
-from workers.edges.aio import in_thread
+from workers.edges.aio import run_in_daemon_thread
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed, kafka_errors
 from workers.edges.kafka.reader import PartitionReader, new_reader
 
@@ -61,7 +61,7 @@ class ParkedReader:
 
         with kafka_errors(self._connection):
             try:
-                wave, self._reader = await in_thread(read, _WITHIN)
+                wave, self._reader = await run_in_daemon_thread(read, _WITHIN)
             except TimeoutError as error:
                 raise KafkaFailed(f"{at} could not be read within {_WITHIN:g} s") from error
         return wave

@@ -20,8 +20,8 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
-from workers.core.consume.stall_watchdog import Verdict, Watchdog
-from workers.core.consume.start_position import Stop, beginning
+from workers.core.consume.stall_watchdog import StallAction, Watchdog
+from workers.core.consume.start_position import NeedsOperator, decide_start
 from workers.core.record import Partition
 from workers.edges.kafka.client import KafkaFailed, open_client
 from workers.edges.kafka.client_patches import DamagedError
@@ -206,7 +206,7 @@ class KafkaSource:
         except FATAL:
             raise
         except OffsetOutOfRangeError as error:
-            self._stop(consumer, error.args[0], Stop("the next record expired, or the topic was created anew"))
+            self._stop(consumer, error.args[0], NeedsOperator("the next record expired, or the topic was created anew"))
         except DamagedError as error:
             self._damaged(consumer, error)
         except KafkaError as error:
@@ -223,7 +223,7 @@ class KafkaSource:
         del self._damages[error.at, error.offset]
         cause = f"the record at offset {error.offset} cannot be read ({error.why})"
         why = f"{cause}; have it repaired, or pass it over"
-        self._stop(consumer, [TopicPartition(*error.at)], Stop(why, damaged=True))
+        self._stop(consumer, [TopicPartition(*error.at)], NeedsOperator(why, damaged=True))
 
     def _obey(self, consumer: KafkaConsumer) -> None:
         while True:
@@ -242,7 +242,7 @@ class KafkaSource:
             share.commits = {
                 at: consumer.committed(TopicPartition(*at), metadata=True, timeout_ms=5_000) for at in pending
             }
-            self._tell(self._owner.former_owner_ended, share.epoch)
+            self._tell(self._owner.previous_owner_fenced, share.epoch)
         bounds = self._ends.bounds(pending)
         for at in pending:
             if at not in bounds:
@@ -251,20 +251,20 @@ class KafkaSource:
             if committed is not None:
                 self._committed.add(at)
             earliest, end = bounds[at]
-            start = beginning(
+            start = decide_start(
                 committed=None if committed is None else committed.offset,
                 metadata=None if committed is None else committed.metadata,
                 earliest=earliest,
                 end=end,
                 known=at in self._committed,
             )
-            if not isinstance(start, Stop):
+            if not isinstance(start, NeedsOperator):
                 consumer.seek(TopicPartition(*at), start.offset)
                 self._share.started.add(at)
             self._share.pending.discard(at)
             self._tell(self._owner.begun, self._share.epoch, at, start)
 
-    def _stop(self, consumer: KafkaConsumer, partitions: Iterable[Any], stop: Stop) -> None:
+    def _stop(self, consumer: KafkaConsumer, partitions: Iterable[Any], stop: NeedsOperator) -> None:
         for found in partitions:
             at = Partition(found.topic, found.partition)
             consumer.pause(found)
@@ -312,10 +312,10 @@ class KafkaSource:
             verdict = self._watchdog.look(
                 at, position=batch.position, end=ends[at], paused=at in paused, now=monotonic()
             )
-            if verdict is Verdict.SEEK:
+            if verdict is StallAction.RESEEK:
                 log.warning("partition_stalled", partition=str(at), position=batch.position, end=ends[at])
                 consumer.seek(TopicPartition(*at), batch.position)
-            elif verdict is Verdict.STUCK:
+            elif verdict is StallAction.RESTART:
                 self.stuck = str(at)
 
     def _rivals(self, fetched: set[Partition]) -> set[Partition]:

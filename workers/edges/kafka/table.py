@@ -16,7 +16,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from workers.core.record import Partition, Record
-from workers.edges.aio import in_thread
+from workers.edges.aio import run_in_daemon_thread
 from workers.edges.kafka.client import KafkaConnection, consumer_options, kafka_errors, open_client
 from workers.edges.kafka.convert import describe, to_record
 from workers.edges.log import log
@@ -166,7 +166,7 @@ async def read_all(connection: KafkaConnection, at: Partition, take: Callable[[l
     stopping = threading.Event()
     with kafka_errors(connection):
         try:
-            await in_thread(lambda: _read_all(connection, at, take, stopping), READ_ALL_WITHIN)
+            await run_in_daemon_thread(lambda: _read_all(connection, at, take, stopping), READ_ALL_WITHIN)
         finally:
             stopping.set()
 

@@ -23,7 +23,7 @@ from kafka.errors import (
 )
 
 from workers.core.record import Headers, Partition
-from workers.edges.aio import in_thread
+from workers.edges.aio import run_in_daemon_thread
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed, open_client, producer_options
 from workers.edges.kafka.convert import describe, to_kafka
 
@@ -97,11 +97,11 @@ class Transactions:
     async def close(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            await in_thread(lambda: producer.close(timeout=2.0), 5.0)
+            await run_in_daemon_thread(lambda: producer.close(timeout=2.0), 5.0)
 
     async def _guarded(self, what: Callable[[], T]) -> T:
         try:
-            return await in_thread(what, _WITHIN)
+            return await run_in_daemon_thread(what, _WITHIN)
         except (KafkaError, TimeoutError, AssertionError, ValueError, TypeError) as error:
             self._give_up()  # what kafka-python refuses stops its partition's commits, not the worker
             raise KafkaFailed(advice(error)) from error
@@ -196,7 +196,7 @@ def _abort_quietly(producer: KafkaProducer) -> None:
 
 async def _close_quietly(producer: KafkaProducer) -> None:
     try:
-        await in_thread(lambda: producer.close(timeout=0), 5.0)
+        await run_in_daemon_thread(lambda: producer.close(timeout=0), 5.0)
     except (KafkaError, TimeoutError):
         return  # it was given up: nobody waits for it
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from workers.core.delivery.outcome import Delivered, Denied, Outcome, Unavailable
 from workers.core.poll.change import Seen
-from workers.core.poll.time_range import SECOND_MS, Span
+from workers.core.poll.time_range import SECOND_MS, TimeRange
 from workers.vendors._shared.local_time import moment
 from workers.vendors._shared.requests import SetUpError
 from workers.vendors._shared.size_limits import shallow
@@ -50,7 +50,7 @@ class DclPoller:
     def batch(self) -> int:
         return max(1, min(NAMED_AT_ONCE, self.options.page_size - 1))  # a full page is taken for a cut one
 
-    def window(self, shard: int, asked: Span, sure_until_ms: int) -> Flow[Reading | PollFault]:
+    def window(self, shard: int, asked: TimeRange, sure_until_ms: int) -> Flow[Reading | PollFault]:
         """Halve the span until one page holds it: only a single answer shows all orders as they are at one moment."""
         try:
             dcl = wire(self.credentials, self.options.page_size)
@@ -85,7 +85,7 @@ class DclPoller:
 
     def check(self) -> Flow[Outcome]:
         """Ask for what changed in the first second of 2000: nothing, where address and login are right."""
-        found = yield from self.window(0, Span(946_684_800_000, 946_684_801_000), 0)
+        found = yield from self.window(0, TimeRange(946_684_800_000, 946_684_801_000), 0)
         return Delivered(status=200) if isinstance(found, Reading) else found
 
     def _named(self, dcl: Wire, numbers: Sequence[str]) -> Flow[Rows | PollFault]:
@@ -105,7 +105,7 @@ class DclPoller:
             found += some
         return found
 
-    def _full_second(self, dcl: Wire, shard: int, asked: Span, *, passing: bool) -> Flow[Reading | PollFault]:
+    def _full_second(self, dcl: Wire, shard: int, asked: TimeRange, *, passing: bool) -> Flow[Reading | PollFault]:
         """Walk the pages of one second again and again, until no order can have been hidden.
 
         One that is still ``passing`` is walked once: it may go on to fill, and is read again by the next poll.
@@ -124,7 +124,7 @@ class DclPoller:
             reading.notes.update([UNSURE] if not (passing or walks.is_sure) else [])
         return reading
 
-    def _walk(self, dcl: Wire, shard: int, asked: Span) -> Flow[Rows | PollFault]:
+    def _walk(self, dcl: Wire, shard: int, asked: TimeRange) -> Flow[Rows | PollFault]:
         found: list[dict[str, Any]] = []
         for page in range(1, MOST_PAGES + 1):
             rows = yield from _ask(dcl.window(asked, page, self._account(shard)))
@@ -135,7 +135,7 @@ class DclPoller:
                 return found
         return Unavailable(f"{MOST_PAGES} pages do not hold the changes of one second; is 'page' ignored?")
 
-    def _reading(self, dcl: Wire, rows: Rows, asked: Span | None) -> Reading | PollFault:
+    def _reading(self, dcl: Wire, rows: Rows, asked: TimeRange | None) -> Reading | PollFault:
         notes: Counter[str] = Counter()
         try:
             return Reading(_one_each(self._within(dcl.zone, rows, asked, notes), notes), asked, +notes)
@@ -143,7 +143,7 @@ class DclPoller:
             place = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
             return Unavailable(f"HTTP 200 with an order that is none: {place}")
 
-    def _within(self, zone: ZoneInfo, rows: Rows, asked: Span | None, notes: Counter[str]) -> Iterator[Seen]:
+    def _within(self, zone: ZoneInfo, rows: Rows, asked: TimeRange | None, notes: Counter[str]) -> Iterator[Seen]:
         """The rows that lie in the span by either reading of their stamp; what has no readable stamp is taken as it is.
 
         DCL's word on the bounds is not trusted, nor is its stamp: its content is.

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import httpx
 
-from workers.core.poll.time_range import SECOND_MS, Span
+from workers.core.poll.time_range import SECOND_MS, TimeRange
 from workers.vendors._shared.local_time import utc_text
 from workers.vendors._shared.requests import HeaderPairs, SetUpError, base_address, below, built
 from workers.vendors.contract import Credentials
@@ -28,7 +28,7 @@ class Wire:
     page_size: int
     zone: ZoneInfo  # of times without an offset
 
-    def window(self, span: Span, page: int, account: str | None) -> httpx.Request:
+    def window(self, span: TimeRange, page: int, account: str | None) -> httpx.Request:
         """Ask for orders modified in the span. It begins a second early: nobody knows whether bounds are included.
 
         Times carry an offset always: without one DCL takes them for "local PST", winter's or summer's.

@@ -48,10 +48,12 @@ class EcdpSink:
                 case Created(order_id, created):
                     body = order_json(created["order"], self.options.time_zone)
                     note = UNMAPPED_ZONE if body.unmapped_zone else None
-                    return Call(order_id, opens=True, payload=body, size=len(body.json) + 1, group="orders", note=note)
+                    return Call(
+                        order_id, creates_order=True, payload=body, size=len(body.json) + 1, group="orders", note=note
+                    )
                 case Status(order_id, status):
                     body = status_json(status)
-                    return Call(order_id, opens=False, payload=body, size=len(body.json))
+                    return Call(order_id, creates_order=False, payload=body, size=len(body.json))
         except LimitError as error:
             return Rejected(str(error))
         assert_never(event)
@@ -62,7 +64,7 @@ class EcdpSink:
             ecdp = self._wire()
         except SetUpError as error:
             return [Denied(str(error))] * len(attempts)
-        if attempts[0].call.opens:
+        if attempts[0].call.creates_order:
             return (yield from create(ecdp, self.options.mode, attempts))
         assert len(attempts) == 1, "statuses have no group: each goes alone"
         return [(yield from set_status(ecdp, attempts[0].call))]
@@ -71,7 +73,7 @@ class EcdpSink:
         """Build the request that `deliver` would send first, the API key redacted."""
         ecdp = wire(self.credentials["BASE_URL"], REDACTED)
         body: Body = call.payload
-        return ecdp.post(self.options.mode, [body.json]) if call.opens else ecdp.put(body.json)
+        return ecdp.post(self.options.mode, [body.json]) if call.creates_order else ecdp.put(body.json)
 
     def check(self) -> Flow[Outcome]:
         """Ask for an order that hardly exists: where address and key are right ECDP says 404, or 200."""

@@ -109,14 +109,14 @@ def save(account: Account, order: Save, *, look_up: bool, unknown: bool) -> Flow
             return _still_unknown(found) if unknown else found
     outcome = yield from _post(account, order.json(reopens=reopens), Mark(order.number, order.hash))
     # Where nothing is saved a cancellation finds nothing: had it passed, a replay would save the order for good.
-    return outcome if is_there or not isinstance(outcome, Rejected) else replace(outcome, fences=True)
+    return outcome if is_there or not isinstance(outcome, Rejected) else replace(outcome, blocks_following=True)
 
 
 def cancel(account: Account, order: Cancel) -> Flow[Outcome]:
     """Set the order's status to X if it is there; a repeat finds it deleted."""
     found = yield from find(account, order.number)
     if isinstance(found, UnknownOrder):
-        return Skipped(NEVER_SAVED, overtakes=True)
+        return Skipped(NEVER_SAVED, supersedes=True)
     if not isinstance(found, FoundOrder):
         return found
     if not order.known and not has_code(found, order.customer_code):

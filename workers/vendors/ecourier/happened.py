@@ -8,7 +8,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from workers.core.poll.change import Seen, Stage, digest
-from workers.core.poll.vendor_event import Happening, Look
+from workers.core.poll.vendor_event import Look, VendorEvent
 from workers.vendors._shared.local_time import moment, on_the_wall
 from workers.vendors._shared.size_limits import cut, raw_json
 from workers.vendors.ecourier.api import OrderEvent, members
@@ -51,7 +51,7 @@ def _seen(found: FoundOrder, number: str, options: EcourierPollerOptions, notes:
 
 def _happenings(
     given: list[dict[str, Any]], zone: ZoneInfo, options: EcourierPollerOptions, notes: Counter[str]
-) -> Iterator[Happening]:
+) -> Iterator[VendorEvent]:
     final = {name.strip().casefold() for name in options.final_events}
     for fields in given:
         event = OrderEvent.model_validate(fields)
@@ -63,7 +63,7 @@ def _happenings(
         notes[WITHOUT_ID] += own in NO_ID
         occurred_ms = occurred(event.event_date_time, zone)
         notes[UNREADABLE_TIME] += occurred_ms is None
-        yield Happening(
+        yield VendorEvent(
             id=f"h-{of_content.hex()}" if own in NO_ID else own,
             digest=of_content,
             occurred_ms=occurred_ms,

@@ -132,7 +132,7 @@ def _not_there(response: httpx.Response, hide: Sequence[str]) -> Outcome:
 def _refused_by_rule(response: httpx.Response, hide: Sequence[str]) -> Outcome:
     """409. An order that can no longer be modified may still be canceled: nothing waits behind it."""
     line = words(response, hide)
-    return Rejected(line, response.status_code, fences=UNABLE_TO_MODIFY not in line.lower())
+    return Rejected(line, response.status_code, blocks_following=UNABLE_TO_MODIFY not in line.lower())
 
 
 def _token_refused(response: httpx.Response, hide: Sequence[str]) -> Outcome:

@@ -43,13 +43,13 @@ class EcourierSink:
         """Map and check an event; pure but for TIME_ZONE and CUSTOMER_CODE, and total. The payload is a `Payload`."""
         match event:
             case Created(order_id, content) if content["order"]["status"] == "canceled":
-                return self._cancel(order_id, known, opens=True)
+                return self._cancel(order_id, known, creates_order=True)
             case Created():
                 return self._save(event, known)
             case Status(order_id, content):
                 if content["status"] != "canceled":
                     return Skipped(OTHER_STATUS)
-                return self._cancel(order_id, known, opens=False)
+                return self._cancel(order_id, known, creates_order=False)
         assert_never(event)
 
     def deliver(self, attempts: Sequence[Attempt]) -> Flow[list[Outcome]]:
@@ -103,18 +103,18 @@ class EcourierSink:
         canceled = known is not None and known.canceled_at_ms is not None
         order = Save(number, fields, content_hash(fields), known=known is not None, reopens=canceled)
         if known is not None and not canceled and known.content_hash == order.hash:
-            return Skipped(UNCHANGED, overtakes=True)
+            return Skipped(UNCHANGED, supersedes=True)
         zones = [stop["time_zone"] for stop in delivery["stops"] if stop["time_zone"]]
         note = None if all(map(time_zone, zones)) else UNMAPPED_ZONE
-        return Call(event.order_id, opens=True, payload=order, size=size, note=note)
+        return Call(event.order_id, creates_order=True, payload=order, size=size, note=note)
 
-    def _cancel(self, order_id: str, known: Tracked | None, *, opens: bool) -> Call | Skipped:
+    def _cancel(self, order_id: str, known: Tracked | None, *, creates_order: bool) -> Call | Skipped:
         if known is not None and known.canceled_at_ms is not None:
-            return Skipped(ALREADY_CANCELED, overtakes=True)
+            return Skipped(ALREADY_CANCELED, supersedes=True)
         number = self._number(order_id, known)
         last = known.content_hash if known else ""
         order = Cancel(number, known is not None, last, self.credentials["CUSTOMER_CODE"] or None)
-        return Call(order_id, opens=opens, payload=order, size=len(order_json(cancel_fields(number))))
+        return Call(order_id, creates_order=creates_order, payload=order, size=len(order_json(cancel_fields(number))))
 
     def _number(self, order_id: str, known: Tracked | None) -> str:
         """An order keeps the number that it was saved with, even when the prefix is changed."""
