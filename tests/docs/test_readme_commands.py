@@ -1,0 +1,122 @@
+"""Each command of the README does what its comment says, as typed, against a real Kafka and simulated vendors.
+
+Only addresses are the test's own: `export` lines give way to its environment, and port 8080 or 8081 to a free one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.relay_rig import Relay, Vendor, launch, wait_for
+
+if TYPE_CHECKING:
+    from workers.devkit.broker.broker import Broker
+
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+COMMANDS = [line for block in BLOCKS for line in block.splitlines() if line and not line.startswith("export ")]
+INSTALL = "python3 -m venv "  # make's own set-up does the same in every test run
+ORDER = "A-1001"
+ENDLESS = "relay tail "  # follows the topic: Ctrl-C ends it
+
+
+class Terminal:
+    """A shell in which `relay` is this checkout's, with the variables that the README's `export` lines stand for."""
+
+    def __init__(self, folder: Path, broker: Broker, ecdp: Vendor, dcl: Vendor) -> None:
+        (folder / "bin").mkdir()
+        relay = folder / "bin/relay"
+        relay.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m workers "$@"\n')
+        relay.chmod(0o755)
+        self.folder = folder
+        self.ecdp = ecdp
+        self.workers: list[Relay] = []
+        self.environ = os.environ | {
+            "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+            "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
+            "RELAY_REPLICATION_FACTOR": "1",
+            "RELAY_HTTP_ADDR": "127.0.0.1:0",
+            **ecdp.variables,
+            "DCL_BASE_URL": dcl.url,
+            "DCL_USERNAME": "relay",
+            "DCL_PASSWORD": ecdp.variables["ECDP_API_KEY"],
+            "RELAY__DCL_POLLER__EVERY": "1s",
+            "RELAY__DCL_POLLER__SETTLE_LAG": "1s",
+            "no_proxy": "*",
+        }
+
+    def type(self, command: str) -> str:
+        """Run a command to its end; return its output. A worker goes on in the background."""
+        if found := re.search(r"relay run (\S+)", command):
+            worker = launch([found[1]], self.environ, self.folder / f"{found[1]}.log")
+            self.workers.append(worker)
+            worker.joined()
+            return worker.text
+        command = (
+            command.replace("localhost:8080", self.workers[0].url.removeprefix("http://")) if self.workers else command
+        )
+        if command.startswith(ENDLESS):
+            command = command.partition("#")[0] + " --max 1"
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", command],
+            cwd=ROOT, env=self.environ, capture_output=True, text=True, timeout=90, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+        return done.stdout
+
+    def park(self) -> None:
+        """Publish an order that ECDP refuses, and wait until it is parked."""
+        self.ecdp.faults(bad_ids=frozenset({ORDER}))
+        parked = self.workers[0].status()["parked_total"]
+        event = json.loads(self.type("relay sample order-created"))
+        event["order"]["order_id"] = ORDER
+        (self.folder / "order.json").write_text(json.dumps(event))
+        self.type(f"relay publish order-created {self.folder / 'order.json'}")
+        wait_for(lambda: self.workers[0].status()["parked_total"] > parked, "the order was not parked")
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, own_broker: Broker) -> Iterator[Terminal]:
+    with ExitStack() as stack:
+        ecdp, dcl = Vendor("ecdp"), Vendor("dcl")
+        stack.callback(ecdp.stop)
+        stack.callback(dcl.stop)
+        opened = Terminal(tmp_path, own_broker, ecdp, dcl)
+        yield opened
+        for worker in opened.workers:
+            assert worker.stop() == 0
+
+
+def test_every_command_of_the_readme_works_as_typed(terminal: Terminal) -> None:
+    typed = 0
+    for command in COMMANDS:
+        if command.startswith(INSTALL):
+            continue
+        if command.startswith(f"relay order {ORDER}"):
+            terminal.park()
+        if command.startswith("relay parked replay"):
+            terminal.ecdp.well()
+        if command.startswith("relay parked discard"):
+            terminal.park()
+        terminal.type(command)
+        typed += 1
+    assert typed == len(COMMANDS) - 1 >= 15
+
+
+def test_readme_exports_only_variables_that_the_configuration_knows() -> None:
+    names = set(re.findall(r"^export (\w+)=", README, re.MULTILINE)) - {"PATH"}
+    known = (ROOT / "docs/configuration.md").read_text()
+    assert {name for name in names if name.removesuffix("_FILE") not in known} == set()
+    assert names
