@@ -1,12 +1,11 @@
 FROM python:3.13-slim AS build
 WORKDIR /src
 RUN python -m venv /opt/relay
-COPY pyproject.toml requirements.lock README.md LICENSE ./
+COPY requirements.lock ./
+RUN /opt/relay/bin/pip install --no-cache-dir --require-hashes --requirement requirements.lock
+COPY pyproject.toml README.md LICENSE ./
 COPY workers workers
-# Every file is checked against the lock; of these, what the relay runs on is installed, not what it is developed with.
-RUN pip download --no-cache-dir --require-hashes --requirement requirements.lock --dest /wheels \
- && pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
- && /opt/relay/bin/pip install --no-index --find-links /wheels order-relay
+RUN /opt/relay/bin/pip install --no-cache-dir --no-deps .
 
 FROM python:3.13-slim
 RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin relay

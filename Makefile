@@ -2,9 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench
+.PHONY: help demo test lint bench lock
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -25,19 +26,24 @@ lint: $(READY) ## style, types, layers
 	@echo "layers"
 	@$(BIN)/lint-imports --no-cache >.venv/layers.txt || { cat .venv/layers.txt; exit 1; }
 
+lock: $(READY) ## pins and hashes of what pyproject.toml names (ARGS="--upgrade" takes the newest versions)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip compile $(LOCK) $(ARGS) --output-file requirements.lock pyproject.toml
+	@$(BIN)/uv pip compile $(LOCK) $(ARGS) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+
 bench: $(READY) ## records per second beside the transport's own ceiling; what pollers and parked orders cost
 	@$(BIN)/python -m workers.devkit.bench.run $(ARGS)
 	@$(BIN)/python -m workers.devkit.bench.poller
 	@$(BIN)/python -m workers.devkit.bench.parked
 	@$(BIN)/python -m workers.devkit.bench.parked_start
 
-# Made once, and again when what it is made of changes.
-$(READY): requirements.lock pyproject.toml
+# Production installs requirements.lock; the demo and the tests need what requirements-dev.lock adds.
+$(READY): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Order Relay needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=python3.13" >&2; exit 2; }
 	@echo "virtual environment in .venv"
 	@$(PYTHON) -m venv .venv
-	@echo "dependencies of requirements.lock"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@echo "dependencies of requirements-dev.lock"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@

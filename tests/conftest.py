@@ -29,29 +29,29 @@ def clean_environ(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
-    """One real Kafka for the whole run of a pytest process: start your own for faults of the broker."""
+    """One real Kafka for the whole run of a pytest process; tests of a failing broker take `own_broker`."""
     running = start_broker()
     yield running
     failed = request.session.testsfailed > 0
     running.stop(keep=failed)
     if failed:
-        tell(request.config, f"Kafka's log: {running.log}")
+        print_line(request.config, f"Kafka's log: {running.log}")
 
 
-def tell(config: pytest.Config, said: str) -> None:
-    """Say it on the terminal; one of several pytest processes leaves that to the first."""
+def print_line(config: pytest.Config, line: str) -> None:
+    """Print on the terminal; a pytest-xdist worker hands the line to the process that owns the terminal."""
     if hasattr(config, "workeroutput"):
-        config.workeroutput["said"] = said
+        config.workeroutput["line"] = line
     else:
-        config.get_terminal_writer().line(f"\n{said}")
+        config.get_terminal_writer().line(f"\n{line}")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """A pytest process beside this one has ended."""
-    said = getattr(node, "workeroutput", {}).get("said")
-    if said:
-        tell(node.config, said)
+    """Print what a pytest-xdist worker handed over at its end."""
+    line = getattr(node, "workeroutput", {}).get("line")
+    if line:
+        print_line(node.config, line)
 
 
 @pytest.fixture
@@ -75,12 +75,6 @@ def topics(broker: Broker) -> Topics:
 
 
 def start_broker() -> Broker:
-    """Without Java or Maven: skipped at home, a failure in CI."""
-    from workers.devkit.broker.broker import Broker, ToolMissingError  # noqa: PLC0415 - imports kafka: after pytest_configure
+    from workers.devkit.broker.broker import Broker  # noqa: PLC0415 - imports kafka: after pytest_configure
 
-    try:
-        return Broker.start()
-    except ToolMissingError as missing:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(missing))
+    return Broker.start()

@@ -12,7 +12,7 @@ import click
 EXAMPLE = """Starts a real Apache Kafka, simulated vendors and all workers, publishes sample orders, breaks things, and
 counts at the vendor whether everything arrived.
 
-Kafka runs on Java and is fetched by Maven, once. KAFKA_BOOTSTRAP_SERVERS, when set, is used instead.
+The first run fetches Kafka. With KAFKA_BOOTSTRAP_SERVERS set, the demo uses that Kafka instead.
 
 \b
 Example:

@@ -84,13 +84,13 @@ def test_a_client_that_is_open_goes_on_when_the_cluster_and_the_file_have_a_new_
 
     with closing(socket.create_server(("127.0.0.1", 0))) as held:
         port = held.getsockname()[1]
-    want_password(own_broker, port, "first-71c4", monkeypatch)
+    want_password(own_broker, port, "first-71c4")
     given = options(file, "PLAIN") | {"bootstrap_servers": [f"127.0.0.1:{port}"]}
     with closing(open_client(KafkaAdminClient, given)) as client:
         until_answered(client)
         file.with_suffix(".new").write_text("second\n")
         file.with_suffix(".new").rename(file)
-        want_password(own_broker, port, "second", monkeypatch)
+        want_password(own_broker, port, "second")
         until_answered(client)
 
 
@@ -109,11 +109,8 @@ def until_answered(client: Any) -> None:
             return
 
 
-def want_password(broker: Broker, port: int, password: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start it anew with a listener that asks for it; Kafka reads its properties top down, the last counts."""
-    from workers.devkit.broker import config as broker_config  # noqa: PLC0415 - imports kafka: after pytest_configure
-    from workers.devkit.broker import host as broker_host  # noqa: PLC0415
-
+def want_password(broker: Broker, port: int, password: str) -> None:
+    """Restart the broker with a listener that asks for a password."""
     protocols = "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT,ASKING:SASL_PLAINTEXT"
     own = {
         "listeners": f"BROKER://127.0.0.1:{broker.ports.broker},CONTROLLER://127.0.0.1:{broker.ports.controller},"
@@ -123,9 +120,4 @@ def want_password(broker: Broker, port: int, password: str, monkeypatch: pytest.
         "listener.name.asking.sasl.enabled.mechanisms": "PLAIN",
         "listener.name.asking.plain.sasl.jaas.config": f'{PLAIN_LOGIN} user_relay="{password}";',
     }
-
-    def with_it(*given: Any) -> str:
-        return broker_config.properties(*given) + "".join(f"{key}={value}\n" for key, value in own.items())
-
-    monkeypatch.setattr(broker_host, "properties", with_it)
-    broker.restart()
+    broker.restart(own)

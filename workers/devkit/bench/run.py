@@ -22,7 +22,7 @@ from rich.table import Table
 from workers.devkit.bench.load import CREATED, STATUS
 from workers.devkit.bench.measure import Row, Span
 from workers.devkit.bench.stage import Bench, set_up
-from workers.devkit.broker.install import BrokerError, ToolMissingError
+from workers.devkit.broker.errors import BrokerError
 from workers.devkit.demo.parts import DemoError
 from workers.edges.kafka.client import KafkaFailed
 
@@ -55,7 +55,7 @@ def main(*, quick: bool, as_json: bool) -> None:
     extent = QUICK if quick else FULL
     try:
         rows = _rows(extent, console)
-    except (DemoError, BrokerError, ToolMissingError, KafkaFailed) as error:
+    except (DemoError, BrokerError, KafkaFailed) as error:
         raise click.ClickException(str(error)) from error
     if as_json:
         click.echo(orjson.dumps([row.as_json() for row in rows]))

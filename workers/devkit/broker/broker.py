@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,17 +17,15 @@ from types import TracebackType
 from typing import Self
 
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaError
 
 from workers.devkit import child
 from workers.devkit.broker.config import Ports, free_ports
-from workers.devkit.broker.host import Host, find_host
-from workers.devkit.broker.install import BrokerError, ToolMissingError
+from workers.devkit.broker.errors import BrokerError, PortTakenError
+from workers.devkit.broker.install import installed
+from workers.devkit.broker.node import launch, log_of, wait_until_ready
 
-__all__ = ["Broker", "BrokerError", "ToolMissingError"]
+__all__ = ["Broker", "BrokerError"]
 
-_START_WITHIN = 60.0  # seconds; 3 on an idle machine
-_PORT_IS_TAKEN = ("BindException", "ddress already in use", "port is already allocated")
 _TRIES = 3  # a free port may be taken between our look and Kafka's
 
 
@@ -40,7 +36,7 @@ class Broker:
     folder: Path
     ports: Ports
     temporary: bool
-    host: Host
+    home: Path  # where Kafka is installed
     process: subprocess.Popen[bytes] = field(repr=False)
 
     @classmethod
@@ -50,24 +46,24 @@ class Broker:
         Data lives in ``folder`` and is kept there; without one, in a temporary
         folder that goes with the broker.
         """
-        host = find_host(tell)
         for _ in range(_TRIES - 1):
             try:
-                return cls._start(host, folder)
-            except _PortTakenError:
+                return cls._start(installed(tell), folder)
+            except PortTakenError:
                 continue
-        return cls._start(host, folder)
+        return cls._start(installed(tell), folder)
 
     @classmethod
-    def _start(cls, host: Host, folder: Path | None) -> Broker:
+    def _start(cls, home: Path, folder: Path | None) -> Broker:
         place = Path(folder or tempfile.mkdtemp(prefix="order-relay-kafka-")).resolve()
+        place.mkdir(parents=True, exist_ok=True)
         broker: Broker | None = None
         try:
             ports = free_ports()
-            place.mkdir(parents=True, exist_ok=True)
-            with child.undisturbed():  # one that runs and is not known would write on into a folder that is gone
-                broker = cls(place, ports, temporary=folder is None, host=host, process=host.launch(place, ports))
-            broker._wait_until_ready()
+            with child.undisturbed():  # a Kafka that we do not know of would write on into a deleted folder
+                process = launch(home, place, ports)
+                broker = cls(place, ports, temporary=folder is None, home=home, process=process)
+            wait_until_ready(process, place, ports)
         except BaseException as error:
             if broker is not None:
                 child.stop(broker.process)
@@ -83,34 +79,36 @@ class Broker:
 
     @property
     def log(self) -> Path:
-        """What Kafka says: warnings and errors."""
-        return self.folder / "kafka.log"
+        """Kafka's log: warnings and errors."""
+        return log_of(self.folder)
 
     def stop(self, *, keep: bool = False) -> None:
         """End it cleanly; ``keep`` leaves the log of a broker without a folder of its own."""
         child.stop(self.process)
-        self.host.remove(self.folder, data=self.temporary)
-        if self.temporary and not keep:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        if self.temporary:
+            shutil.rmtree(self.folder / "data" if keep else self.folder, ignore_errors=True)
 
     def kill(self) -> None:
         """SIGKILL: a crash. `restart` brings it back with its data."""
-        self.host.kill(self.process, self.folder)
+        self.process.kill()
         self.process.wait()
 
-    def restart(self) -> None:
-        """Stop it if it runs, and start it on the same ports with the same data; raises `BrokerError`."""
+    def restart(self, settings: Mapping[str, object] | None = None) -> None:
+        """Stop it if it runs, and start it on the same ports with the same data; raises `BrokerError`.
+
+        ``settings`` go on top of those in `config`, for this start.
+        """
         child.stop(self.process)
-        self.process = self.host.launch(self.folder, self.ports)
-        self._wait_until_ready()
+        self.process = launch(self.home, self.folder, self.ports, settings=settings)
+        wait_until_ready(self.process, self.folder, self.ports)
 
     def pause(self) -> None:
         """SIGSTOP: it hangs, its connections stay open."""
-        self.host.signal(self.process, self.folder, signal.SIGSTOP)
+        self.process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
         """SIGCONT: it goes on after `pause`."""
-        self.host.signal(self.process, self.folder, signal.SIGCONT)
+        self.process.send_signal(signal.SIGCONT)
 
     def create_topic(self, name: str, partitions: int = 1, config: Mapping[str, object] | None = None) -> None:
         """Create a topic and wait until each partition has its leader; raises kafka-python's errors."""
@@ -128,43 +126,3 @@ class Broker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-    def _wait_until_ready(self) -> None:
-        """Return once a real client is told of an unfenced broker; on failure the process is ended."""
-        deadline = time.monotonic() + _START_WITHIN
-        try:
-            while not _answers(self.ports.broker):
-                self._fail_if_over(deadline)
-                time.sleep(0.05)
-        except BaseException:
-            child.stop(self.process)
-            self.host.remove(self.folder, data=self.temporary)
-            raise
-
-    def _fail_if_over(self, deadline: float) -> None:
-        if self.process.poll() is not None or time.monotonic() > deadline:
-            raise self._failure()
-
-    def _failure(self) -> BrokerError:
-        said = self.log.read_text(errors="replace")
-        if any(words in said for words in _PORT_IS_TAKEN):
-            return _PortTakenError(f"port {self.ports.broker} or {self.ports.controller} is taken: start it again")
-        return BrokerError(f"Kafka did not start: {child.last_words(self.log)[:300]}; its log is {self.log}")
-
-
-class _PortTakenError(BrokerError):
-    """Another process was faster."""
-
-
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        admin = KafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}", bootstrap_timeout_ms=2000)
-    except (OSError, KafkaError):
-        return False
-    try:
-        return any(not node["is_fenced"] for node in admin.describe_cluster()["brokers"])
-    except KafkaError:
-        return False
-    finally:
-        admin.close()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from workers.devkit.broker.install import NODE_ID
-
-_FIXED = {
+NODE_ID: Final = 1
+_FIXED: Final = {
     "process.roles": "broker,controller",
     "node.id": NODE_ID,
     "listener.security.protocol.map": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
@@ -29,10 +28,10 @@ _FIXED = {
     # A group starts with its first member; tests may use sessions of a second.
     "group.initial.rebalance.delay.ms": 0,
     "group.min.session.timeout.ms": 1000,
-    # After a crash the node waits for its former self to be given up: three seconds, not nine.
+    # After a crash the controller gives up the former node after three seconds, not nine.
     "broker.session.timeout.ms": 3000,
     "broker.heartbeat.interval.ms": 500,
-    # A dead transaction ends within a second of its time-out, not ten.
+    # A transaction without a producer is aborted within a second of its time-out, not ten.
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
     # Compaction and retention can be seen at work.
     "log.cleaner.backoff.ms": 1000,
@@ -58,23 +57,12 @@ def free_ports() -> Ports:
         return Ports(*(one.getsockname()[1] for one in sockets))
 
 
-def properties(data: Path, ports: Ports) -> str:
-    """Return ``server.properties`` for a node on these ports with its log in ``data``."""
-    where = {
+def properties(data: Path, ports: Ports, further: Mapping[str, object]) -> str:
+    """Return ``server.properties`` for a node on these ports with its log in ``data``; ``further`` ones come on top."""
+    own = {
         "listeners": f"BROKER://127.0.0.1:{ports.broker},CONTROLLER://127.0.0.1:{ports.controller}",
-        "log.dirs": data,
-    }
-    return "".join(f"{key}={value}\n" for key, value in (_FIXED | _addresses(ports) | where).items())
-
-
-def container_settings(ports: Ports) -> Iterator[tuple[str, object]]:
-    """The same node in a container: it listens wherever its own network is, and is reached by our loopback."""
-    listeners = f"BROKER://0.0.0.0:{ports.broker},CONTROLLER://0.0.0.0:{ports.controller}"
-    yield from (_FIXED | _addresses(ports) | {"listeners": listeners, "log.dirs": "/var/lib/kafka/data"}).items()
-
-
-def _addresses(ports: Ports) -> dict[str, object]:
-    return {
         "advertised.listeners": f"BROKER://127.0.0.1:{ports.broker}",
         "controller.quorum.voters": f"{NODE_ID}@127.0.0.1:{ports.controller}",
+        "log.dirs": data,
     }
+    return "".join(f"{key}={value}\n" for key, value in (_FIXED | own | dict(further)).items())

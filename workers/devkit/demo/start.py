@@ -19,7 +19,7 @@ from workers.app.config.topology import PollerSpec, SinkSpec, Topology
 from workers.app.config.topology_overrides import variable_name
 from workers.app.config.urls import is_loopback
 from workers.devkit.broker.broker import Broker
-from workers.devkit.broker.install import KAFKA_VERSION
+from workers.devkit.broker.jars import KAFKA_VERSION
 from workers.devkit.demo.news import News, enliven, news_of, poller_variables
 from workers.devkit.demo.parts import (
     DemoError,
