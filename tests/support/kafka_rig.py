@@ -12,7 +12,7 @@ from typing import Any
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 from workers.core.consume.start_position import NeedsOperator, StartAt, StartDecision
-from workers.core.record import Partition, Record
+from workers.core.record import CommitPoint, Partition, Record
 from workers.edges.kafka.client import KafkaConnection, consumer_options, producer_options
 from workers.edges.kafka.owner import Assignment, Fetched, Member
 from workers.edges.kafka.rebalance import Release
@@ -55,10 +55,10 @@ class Side:
         with closing(KafkaAdminClient(bootstrap_servers=self.connection.bootstrap)) as admin:
             admin.delete_topics([name])
 
-    def committed(self, group: str) -> dict[Partition, tuple[int, str]]:
+    def committed(self, group: str) -> dict[Partition, CommitPoint]:
         with closing(KafkaAdminClient(bootstrap_servers=self.connection.bootstrap)) as admin:
             found = admin.list_group_offsets(group)[group]
-        return {Partition(at.topic, at.partition): (one.offset, one.metadata) for at, one in found.items()}
+        return {Partition(at.topic, at.partition): CommitPoint(one.offset, one.metadata) for at, one in found.items()}
 
     def commit(self, group: str, offsets: dict[Partition, int]) -> None:
         """As an owner that is gone had committed."""

@@ -1,4 +1,4 @@
-"""A Kafka message as fetched, and where it lies."""
+"""A Kafka message as fetched, its partition, and a committed position."""
 
 from __future__ import annotations
 
@@ -15,6 +15,13 @@ class Partition(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.topic}/{self.number}"
+
+
+class CommitPoint(NamedTuple):
+    """What a consumer group has committed, or is to commit, for one partition."""
+
+    offset: int  # the next offset to read: everything below it needs no more work
+    metadata: str  # which offsets at or above ``offset`` are finished too (`commit_metadata`); "" for none
 
 
 class Record(NamedTuple):

@@ -19,7 +19,7 @@ from workers.core.consume.commit_metadata import FinishedOffsets
 from workers.core.consume.start_position import NeedsOperator, stop_told
 from workers.core.parked.fence import ParkReason
 from workers.core.parked.headers import Parking
-from workers.core.record import Partition
+from workers.core.record import CommitPoint, Partition
 from workers.edges.kafka.client import KafkaFailed
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ AT = Partition(STATUS, 0)
 class Kafka:
     """Source and transactions in one: keeps what is asked, and answers when the test lets it."""
 
-    plain: list[Mapping[Partition, tuple[int, str]]] = field(default_factory=list)
+    plain: list[Mapping[Partition, CommitPoint]] = field(default_factory=list)
     written: list[tuple[list[bytes | None], list[bytes | None], Any]] = field(default_factory=list)
     refuse: Callable[[Sequence[Any]], bool] = lambda _: False
     failure: KafkaFailed | None = None
@@ -41,12 +41,12 @@ class Kafka:
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     next_place: int = 100
 
-    def commit(self, epoch: int, offsets: Mapping[Partition, tuple[int, str]]) -> asyncio.Future[None]:  # noqa: ARG002
+    def commit(self, epoch: int, offsets: Mapping[Partition, CommitPoint]) -> asyncio.Future[None]:  # noqa: ARG002
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().create_task(self._commit(offsets, done))
         return done
 
-    async def _commit(self, offsets: Mapping[Partition, tuple[int, str]], done: asyncio.Future[None]) -> None:
+    async def _commit(self, offsets: Mapping[Partition, CommitPoint], done: asyncio.Future[None]) -> None:
         await self._alone()
         if done.done():
             return

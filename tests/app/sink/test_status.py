@@ -11,7 +11,7 @@ from workers.app.sink.status import sink_status
 from workers.core.consume.start_position import NeedsOperator
 from workers.core.delivery.outcome import Denied
 from workers.core.parked.fence import Fence, ParkReason
-from workers.core.record import Partition
+from workers.core.record import CommitPoint, Partition
 
 CONTRACT = {
     "kind", "state", "partitions", "lag_records", "oldest_unfinished_seconds", "in_flight", "gate", "delivered_total",
@@ -26,7 +26,7 @@ def rig() -> Rig:
     made = make_rig()
     entries = made.add("canary-A", "canary-B")
     made.state.finish(entries[0])
-    made.state.shards[0].committed[Partition(STATUS, 0)] = (1, "")
+    made.state.shards[0].committed[Partition(STATUS, 0)] = CommitPoint(1, "")
     made.state.shards[0].ends[Partition(STATUS, 0)] = 5
     made.state.shards[0].fences["canary-C"] = Fence(ParkReason.REJECTED, "no", 0, 1)
     made.state.stats.delivered = 1

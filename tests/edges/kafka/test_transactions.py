@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from workers.core.record import Partition
+from workers.core.record import CommitPoint, Partition
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def outgoing(topic: str, value: bytes | None, key: bytes | None = b"A-1", number
     return Outgoing(Partition(topic, number), key, value, **given)
 
 
-def offsets(at: dict[Partition, tuple[int, str]], group: Any = None) -> Any:
+def offsets(at: dict[Partition, CommitPoint], group: Any = None) -> Any:
     from workers.edges.kafka.transactions import Offsets  # noqa: PLC0415 - as above
 
     return Offsets(at, group)
@@ -53,7 +53,7 @@ async def test_records_rows_and_offsets_are_written_together(
     placed = await transactions.write(
         [outgoing(parked, b"one", headers=(("relay-reason", b"rejected"), ("empty", None))), outgoing(parked, None)],
         lambda found: [outgoing(state, b"first at %d, last at %d" % (found[0], found[-1]))],
-        offsets({at: (0, "or1r:")}, witness.assignment.group),
+        offsets({at: CommitPoint(0, "or1r:")}, witness.assignment.group),
     )
     assert placed == [0, 1]
     records = side.read(parked)
@@ -119,7 +119,9 @@ async def test_a_former_owners_transaction_is_refused(
     _, second = join(source, [source], "second")
     await second.until(lambda: second.assignment)
     with pytest.raises(KafkaFailed, match=r"Generation|Fenced|Unknown|Commit"):
-        await transactions.write([outgoing(parked, b"late")], no_rows, offsets({Partition(source, 0): (9, "")}, old))
+        await transactions.write(
+            [outgoing(parked, b"late")], no_rows, offsets({Partition(source, 0): CommitPoint(9, "")}, old)
+        )
     assert side.read(parked) == []
     assert Partition(source, 0) not in side.committed(source)
 

@@ -9,8 +9,8 @@ from time import monotonic, sleep
 from workers.app.config.topology import SinkSpec
 from workers.core.consume.start_position import NeedsOperator, decide_start, stop_told
 from workers.core.parked.commands import BeginAt, command_key, command_row
-from workers.core.record import Partition
-from workers.edges.kafka.admin import Committed, KafkaAdmin, When
+from workers.core.record import CommitPoint, Partition
+from workers.edges.kafka.admin import KafkaAdmin, When
 from workers.edges.kafka.client import KafkaFailed
 
 Ask = Callable[[Mapping[Partition, int]], None]
@@ -104,8 +104,8 @@ def _stopped(sink: SinkSpec, now: GroupStanding, chosen: Collection[Partition]) 
 
 
 def _await_commits(
-    admin: KafkaAdmin, sink: SinkSpec, targets: Mapping[Partition, int], stood: Mapping[Partition, Committed]
-) -> dict[Partition, Committed]:
+    admin: KafkaAdmin, sink: SinkSpec, targets: Mapping[Partition, int], stood: Mapping[Partition, CommitPoint]
+) -> dict[Partition, CommitPoint]:
     """The group's commits once the worker has made new ones: a stopped partition's commit stands still."""
     deadline = monotonic() + ANSWER_WITHIN
     while monotonic() < deadline:
@@ -119,7 +119,7 @@ def _await_commits(
     )
 
 
-def _standing(at: Partition, committed: Mapping[Partition, Committed], start: int, end: int) -> PartitionStanding:
+def _standing(at: Partition, committed: Mapping[Partition, CommitPoint], start: int, end: int) -> PartitionStanding:
     commit = committed.get(at)
     if commit is None:
         return PartitionStanding(at, None, start, end, "new")

@@ -30,8 +30,7 @@ from workers.core.parked.headers import (
     is_original,
     order_of,
 )
-from workers.core.record import Partition, Record
-from workers.edges.kafka.admin import Committed
+from workers.core.record import CommitPoint, Partition, Record
 
 Ends: TypeAlias = dict[tuple[str, int], str]
 """What became of each source record that was ever parked, by its topic and offset."""
@@ -40,7 +39,7 @@ Ends: TypeAlias = dict[tuple[str, int], str]
 def read_timeline(
     timeline: Timeline,
     topology: Topology,
-    committed: Callable[[str], Mapping[Partition, Committed]],
+    committed: Callable[[str], Mapping[Partition, CommitPoint]],
     number: int | None = None,
 ) -> None:
     """Fill the timeline; ``number``: the order's partition, where it is not that of Kafka's own partitioner.
@@ -88,7 +87,7 @@ def _event_words(timeline: Timeline, record: Record) -> str:
     return f"status {content['status']} published" if "status" in content else "published, undecodable"
 
 
-def _add_end(timeline: Timeline, sink: SinkSpec, record: Record, ends: Ends, commit: Committed | None) -> None:
+def _add_end(timeline: Timeline, sink: SinkSpec, record: Record, ends: Ends, commit: CommitPoint | None) -> None:
     """Say what became of a source record; when it was delivered Kafka does not tell."""
     end = ends.get((record.topic, record.offset))
     if end is None:

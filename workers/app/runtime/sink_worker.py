@@ -29,7 +29,7 @@ from workers.core.delivery.tracked_order import Mark
 from workers.core.parked.commands import BeginAt, Command
 from workers.core.parked.fence import ParkReason
 from workers.core.parked.headers import Parking
-from workers.core.record import Partition
+from workers.core.record import CommitPoint, Partition
 from workers.edges.ended import task_error
 from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.owner import Assignment, Fetched, Member
@@ -201,7 +201,7 @@ class SinkWorker:
             release.offsets = self._committable()
             await asyncio.sleep(0.1)
 
-    def _committable(self) -> Mapping[Partition, tuple[int, str]]:
+    def _committable(self) -> Mapping[Partition, CommitPoint]:
         """Nothing of a shard that is parking: its transaction commits further, and this might come after it."""
         parking = self._queue.numbers
         return {

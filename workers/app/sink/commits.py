@@ -9,7 +9,7 @@ from itertools import islice
 
 from workers.app.sink.state import SinkState
 from workers.app.sink.write_queue import TransactionDraft, Write, WriteQueue, with_places
-from workers.core.record import Partition
+from workers.core.record import CommitPoint, Partition
 from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.source import KafkaSource
 from workers.edges.kafka.transactions import Offsets, Transactions
@@ -123,7 +123,7 @@ class Commits:
         else:
             self._told(epoch, offsets)
 
-    def _proof(self) -> dict[Partition, tuple[int, str]]:
+    def _proof(self) -> dict[Partition, CommitPoint]:
         """One old commit again, now and then: only a commit tells an idle member that another has taken its name
         (kafka-python 3.0.12), and it would deliver beside that one.
         """
@@ -133,7 +133,7 @@ class Commits:
         known = ((at, one) for shard in shards for at, one in shard.committed.items() if at not in shard.stopped)
         return dict(islice(known, 1))
 
-    def _told(self, epoch: int, offsets: dict[Partition, tuple[int, str]]) -> None:
+    def _told(self, epoch: int, offsets: dict[Partition, CommitPoint]) -> None:
         if not self._state.is_current(epoch):
             return
         for at, offset in offsets.items():
@@ -170,7 +170,7 @@ class Commits:
             self._parked(draft, placed, epoch, offsets)
         return True
 
-    def _offsets_with(self, writes: Sequence[Write]) -> dict[Partition, tuple[int, str]]:
+    def _offsets_with(self, writes: Sequence[Write]) -> dict[Partition, CommitPoint]:
         """The offsets of these partition numbers as they will be once these are written.
 
         Also where none of them moves: only a transaction that carries offsets is refused to a former owner, whose
@@ -184,7 +184,7 @@ class Commits:
         return {at: offset for shard in shards for at, offset in shard.committable(parked).items()}
 
     def _parked(
-        self, draft: TransactionDraft, placed: Sequence[int], epoch: int, offsets: dict[Partition, tuple[int, str]]
+        self, draft: TransactionDraft, placed: Sequence[int], epoch: int, offsets: dict[Partition, CommitPoint]
     ) -> None:
         for (number, order_id), fence in draft.placed(placed).items():
             present = self._state.shards[number].fences.get(order_id)

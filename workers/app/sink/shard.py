@@ -13,11 +13,9 @@ from workers.core.consume.merge import Merge
 from workers.core.consume.start_position import NeedsOperator, StartAt
 from workers.core.delivery.tracked_order import Tracked
 from workers.core.parked.fence import Fence
-from workers.core.record import Partition, Record
+from workers.core.record import CommitPoint, Partition, Record
 
-Offsets: TypeAlias = dict[Partition, tuple[int, str]]
-"""Partition -> (offset, metadata) of a commit."""
-
+Offsets: TypeAlias = dict[Partition, CommitPoint]
 _NOT_BEGUN = -1  # before any offset: a record that waits for this side waits until it has begun
 
 
@@ -29,7 +27,7 @@ class Shard:
     merge: Merge
     ledgers: dict[Partition, Ledger] = field(default_factory=dict)  # of those that have begun
     stopped: dict[Partition, NeedsOperator] = field(default_factory=dict)  # until a person decides
-    committed: dict[Partition, tuple[int, str]] = field(default_factory=dict)  # what the broker has been told
+    committed: dict[Partition, CommitPoint] = field(default_factory=dict)  # what the broker has been told
     repeatable: dict[Partition, int] = field(default_factory=dict)  # below it a former owner may have sent
     ends: dict[Partition, int] = field(default_factory=dict)
     fences: dict[str, Fence] = field(default_factory=dict)
@@ -81,8 +79,8 @@ class Shard:
         for at, ledger in self.ledgers.items():
             stop = self.stopped.get(at)
             if stop is None or stop.damaged:
-                offset, metadata = ledger.metadata(frozenset(parked.get(at, ())))
-                found[at] = offset, metadata if stop is None else stop.told(metadata)
+                point = ledger.metadata(frozenset(parked.get(at, ())))
+                found[at] = point if stop is None else point._replace(metadata=stop.told(point.metadata))
         return found
 
 

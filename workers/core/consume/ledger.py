@@ -6,6 +6,7 @@ from collections import OrderedDict
 from itertools import islice
 
 from workers.core.consume.commit_metadata import FinishedOffsets, can_tell, encode
+from workers.core.record import CommitPoint
 
 
 class Ledger:
@@ -67,8 +68,8 @@ class Ledger:
         """How many records are unfinished."""
         return len(self._unfinished)
 
-    def metadata(self, also_finished: frozenset[int] = frozenset()) -> tuple[int, str]:
-        """(offset, metadata) to commit, as if ``also_finished`` had finished too.
+    def metadata(self, also_finished: frozenset[int] = frozenset()) -> CommitPoint:
+        """What to commit, as if ``also_finished`` had finished too.
 
         The metadata tells what has finished at or beyond the offset, cut to
         what fits; a restart then repeats only what it does not tell.
@@ -76,7 +77,7 @@ class Ledger:
         unfinished = [offset for offset in self._unfinished if offset not in also_finished]
         base = unfinished[0] if unfinished else self._position
         carried = self._still_to_meet()
-        return base, encode(base, self._position, unfinished, carried)
+        return CommitPoint(base, encode(base, self._position, unfinished, carried))
 
     def _still_to_meet(self) -> FinishedOffsets | None:
         """What finished under the former owner beyond our position: not met yet, and still true."""

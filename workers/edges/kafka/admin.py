@@ -13,7 +13,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec, OffsetTi
 from kafka.errors import KafkaError, for_code
 from kafka.structs import OffsetAndMetadata
 
-from workers.core.record import Partition
+from workers.core.record import CommitPoint, Partition
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed, admin_options, kafka_errors, open_client
 
 T = TypeVar("T")
@@ -35,14 +35,6 @@ class TopicState:
     partitions: int
     replication_factor: int
     config: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """What a group has committed for one partition."""
-
-    offset: int
-    metadata: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +103,11 @@ class KafkaAdmin:
         members = (member.get("group_instance_id") or member["client_id"] for member in found["members"])
         return GroupState(found["group_state"], tuple(members))
 
-    def committed(self, group: str) -> dict[Partition, Committed]:
+    def committed(self, group: str) -> dict[Partition, CommitPoint]:
         """Read all offsets that a group has committed."""
         found = _patiently(lambda: self._client.list_group_offsets(group))[group]
         return {
-            Partition(at.topic, at.partition): Committed(commit.offset, commit.metadata or "")
+            Partition(at.topic, at.partition): CommitPoint(commit.offset, commit.metadata or "")
             for at, commit in found.items()
             if commit.offset >= 0
         }

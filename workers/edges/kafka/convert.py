@@ -9,7 +9,7 @@ from typing import Any
 from kafka import TopicPartition
 from kafka.structs import OffsetAndMetadata
 
-from workers.core.record import Partition, Record
+from workers.core.record import CommitPoint, Partition, Record
 
 
 def describe(error: Exception) -> str:
@@ -21,7 +21,7 @@ def describe(error: Exception) -> str:
     return f"{name}: {text}"[:300]
 
 
-def to_kafka(offsets: Mapping[Partition, tuple[int, str]]) -> dict[TopicPartition, OffsetAndMetadata]:
+def to_kafka(offsets: Mapping[Partition, CommitPoint]) -> dict[TopicPartition, OffsetAndMetadata]:
     """(offset, metadata) of each partition, as a commit takes it."""
     return {TopicPartition(*at): OffsetAndMetadata(offset, metadata, -1) for at, (offset, metadata) in offsets.items()}
 

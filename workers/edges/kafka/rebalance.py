@@ -15,7 +15,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
 from kafka.errors import KafkaError
 
-from workers.core.record import Partition
+from workers.core.record import CommitPoint, Partition
 from workers.edges.kafka.convert import to_kafka
 from workers.edges.log import log
 
@@ -33,7 +33,7 @@ class Release:
         self.partitions = partitions
         self.deadline = deadline  # monotonic; then what is in flight is given up, uncommitted
         self.epoch = 0
-        self.offsets: Mapping[Partition, tuple[int, str]] = {}  # committable now
+        self.offsets: Mapping[Partition, CommitPoint] = {}  # committable now
         self.done = False  # nothing of these partitions is in flight any more
 
 
@@ -79,7 +79,7 @@ class RebalanceListener(AsyncConsumerRebalanceListener):  # type: ignore[misc] #
     async def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:  # noqa: ARG002 - all of them, always
         self._on_lost()  # the broker has given them away: a commit now would be another owner's
 
-    async def _commit(self, offsets: Mapping[Partition, tuple[int, str]]) -> None:
+    async def _commit(self, offsets: Mapping[Partition, CommitPoint]) -> None:
         try:
             await self._consumer.commit_async(to_kafka(offsets))
         except KafkaError as error:

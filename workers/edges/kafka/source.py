@@ -22,7 +22,7 @@ from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from workers.core.consume.stall_watchdog import StallAction, Watchdog
 from workers.core.consume.start_position import NeedsOperator, decide_start
-from workers.core.record import Partition
+from workers.core.record import CommitPoint, Partition
 from workers.edges.kafka.client import KafkaFailed, open_client
 from workers.edges.kafka.client_patches import DamagedError
 from workers.edges.kafka.convert import describe, to_kafka, to_record
@@ -114,7 +114,7 @@ class KafkaSource:
 
         self._orders.put(obey)
 
-    def commit(self, epoch: int, offsets: Mapping[Partition, tuple[int, str]]) -> asyncio.Future[None]:
+    def commit(self, epoch: int, offsets: Mapping[Partition, CommitPoint]) -> asyncio.Future[None]:
         """Commit (offset, metadata) for each partition; the future fails with `KafkaFailed`."""
         done: asyncio.Future[None] = self._loop.create_future()
 

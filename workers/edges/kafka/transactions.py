@@ -22,7 +22,7 @@ from kafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from workers.core.record import Headers, Partition
+from workers.core.record import CommitPoint, Headers, Partition
 from workers.edges.aio import run_in_daemon_thread
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed, open_client, producer_options
 from workers.edges.kafka.convert import describe, to_kafka
@@ -50,7 +50,7 @@ class Outgoing(NamedTuple):
 class Offsets:
     """What a transaction commits for the group; ``group`` is the generation that owns the partitions."""
 
-    offsets: Mapping[Partition, tuple[int, str]]
+    offsets: Mapping[Partition, CommitPoint]
     group: Any
 
 
