@@ -16,7 +16,7 @@ def fence(reason: ParkReason) -> Fence:
 
 
 @pytest.mark.parametrize("reason", OTHERS)
-@pytest.mark.parametrize("opens", [True, False])
+@pytest.mark.parametrize("creates_order", [True, False])
 def test_a_parked_record_holds_every_later_one(reason: ParkReason, creates_order: bool) -> None:
     assert fence(reason).holds(creates_order=creates_order)
 
