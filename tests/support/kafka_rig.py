@@ -13,10 +13,10 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 from workers.core.consume.start_position import NeedsOperator, StartAt, StartDecision
 from workers.core.record import CommitPoint, Partition, Record
-from workers.edges.kafka.client import KafkaConnection, consumer_options, producer_options
-from workers.edges.kafka.owner import Assignment, Fetched, Member
-from workers.edges.kafka.rebalance import Release
+from workers.edges.kafka.client import SESSION_TIMEOUT_S, KafkaConnection, consumer_options, producer_options
+from workers.edges.kafka.owner import Assignment, Fetched, Member, Release
 from workers.edges.kafka.source import KafkaSource
+from workers.edges.kafka.starting import Connector
 
 WITHIN = 20.0  # seconds: what has not come by then will not come
 
@@ -109,8 +109,8 @@ class Witness:
     def previous_owner_fenced(self, epoch: int) -> None:  # noqa: ARG002
         self._news.set()
 
-    def begun(self, epoch: int, at: Partition, start: StartDecision) -> None:
-        self.begun_at[at] = start
+    def begun(self, epoch: int, partition: Partition, start: StartDecision) -> None:
+        self.begun_at[partition] = start
         if isinstance(start, StartAt):
             assert self.source is not None
             self.source.fetch_only(epoch, frozenset(), frozenset())
@@ -120,11 +120,11 @@ class Witness:
         self.batches.append(fetched)
         for batch in fetched.batches:
             self.records += batch.records
-            self.positions[batch.at] = batch.position
+            self.positions[batch.partition] = batch.position
         self._news.set()
 
-    def stopped(self, epoch: int, at: Partition, stop: NeedsOperator) -> None:  # noqa: ARG002
-        self.stops[at] = stop
+    def stopped(self, epoch: int, partition: Partition, stop: NeedsOperator) -> None:  # noqa: ARG002
+        self.stops[partition] = stop
         self._news.set()
 
     def release(self, release: Release) -> None:
@@ -163,10 +163,18 @@ class Witness:
         await self.until(lambda: len(self.begun_at) == count)
 
 
-def start_source(side: Side, group: str, topics: Sequence[str], instance: str = "one") -> tuple[KafkaSource, Witness]:
-    """A running member of the group, and who it tells."""
+def start_source(
+    side: Side,
+    group: str,
+    topics: Sequence[str],
+    instance: str = "one",
+    *,
+    session_timeout_s: float = SESSION_TIMEOUT_S,
+    connector: Connector | None = None,
+) -> tuple[KafkaSource, Witness]:
+    """A running member of the group, and its owner."""
     witness = Witness(tuple(topics))
-    member = Member(side.connection, group, instance)
-    witness.source = KafkaSource(member, tuple(topics), witness, asyncio.get_running_loop())
+    member = Member(side.connection, group, instance, session_timeout_s)
+    witness.source = KafkaSource(member, tuple(topics), witness, asyncio.get_running_loop(), connector=connector)
     witness.source.start()
     return witness.source, witness

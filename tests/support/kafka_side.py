@@ -17,8 +17,7 @@ from tests.support.topics import ROOT, Topic, create, read_whole, write_topology
 from workers.core.consume.commit_metadata import FinishedOffsets
 from workers.edges.avro.codec import Codec
 from workers.edges.avro.schema_files import load_topic
-from workers.edges.kafka.client_patches import mend
-from workers.edges.kafka.transactions import kafka_headers
+from workers.edges.kafka.client_patches import patch_client, producer_headers
 
 NOW = 1_750_000_000_000
 LIMIT = 1_048_588
@@ -167,7 +166,7 @@ class KafkaSide:
         return self.send(self.status, order_id, self.change(order_id, state), headers)
 
     def send(self, topic: str, key: str, value: bytes | None, headers: Headers = ()) -> Any:
-        return self.producer.send(topic, key=key.encode(), value=value, headers=kafka_headers(tuple(headers)))
+        return self.producer.send(topic, key=key.encode(), value=value, headers=producer_headers(tuple(headers)))
 
     def flush(self) -> None:
         self.producer.flush(timeout=30)
@@ -225,7 +224,7 @@ class KafkaSide:
         return read_whole(self._reader(), topic, range(self.partitions))
 
     def _reader(self) -> Any:
-        mend()  # what is read here may have header keys that are no UTF-8
+        patch_client()  # what is read here may have header keys that are no UTF-8
         return KafkaConsumer(
             bootstrap_servers=self.bootstrap,
             enable_auto_commit=False,

@@ -136,13 +136,12 @@ def ended(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def _send(kafka: KafkaSide, name: str, case: Case) -> Any:
-    from workers.edges.kafka.client_patches import HeaderKey  # noqa: PLC0415 - as above
-    from workers.edges.kafka.transactions import kafka_headers  # noqa: PLC0415 - as above
+    from workers.edges.kafka.client_patches import HeaderKey, producer_headers  # noqa: PLC0415 - as above
 
     headers = [(HeaderKey.of(b"\xff\xfe") if one == ODD else one, value) for one, value in case.headers]
     key = name.encode() if case.key == b"own" else case.key
     topic = kafka.created if case.topic == "created" else kafka.status
-    return kafka.producer.send(topic, key=key, value=case.value(kafka), headers=kafka_headers(tuple(headers)))
+    return kafka.producer.send(topic, key=key, value=case.value(kafka), headers=producer_headers(tuple(headers)))
 
 
 def _source(record: Any, header: Callable[[Any, str], str]) -> tuple[str, int, int]:

@@ -34,7 +34,7 @@ def tail(topic: str, from_beginning: bool, key: str | None, most: int | None, as
     from workers.app.config.configuration import load_configuration
     from workers.app.events.command_codec import open_codec
     from workers.app.events.record_json import record_json
-    from workers.edges.kafka.tail import tail as read
+    from workers.edges.kafka.reader import tail as read
 
     configuration = load_configuration(os.environ)
     indent = sys.stdout.isatty() and not as_json

@@ -338,7 +338,7 @@ async def test_what_cannot_be_parked_makes_the_others_no_hastier(stand: Stand, m
     monkeypatch.setattr(commits_module, "COMMIT_EVERY", 3_600.0)
     monkeypatch.setattr(parking_module, "MOST_TOGETHER", 2)
     stand.rig.assign(0, 1)
-    stand.kafka.refuse = lambda records: any(one.at.number == 0 for one in records)
+    stand.kafka.refuse = lambda records: any(one.partition.number == 0 for one in records)
     for order in "ABC":
         stand.park(order)
     stand.park("D", number=1)

@@ -51,7 +51,7 @@ class Stand:
             own = [record for record in records if record.at == at]
             if own:
                 batches.append(Batch(at, own, own[-1].offset + 1))
-        known = {C: 0, S: 0} | {batch.at: batch.position for batch in batches}
+        known = {C: 0, S: 0} | {batch.partition: batch.position for batch in batches}
         self.intake.fetched(Fetched(epoch, batches, ends or known, {}))
 
     def reach(self, at: Partition, position: int) -> None:

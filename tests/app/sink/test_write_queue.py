@@ -70,7 +70,7 @@ def test_parked_records_are_the_original_bytes_with_the_reason_in_headers(rig: R
     queue.park(rig.entry("A:canary", key=b"\xff", headers=own, ms=5), REJECTED)
     (record,) = queue.draft(queue.take([0])).records()
     headers = dict(record.headers)
-    assert (record.at, record.key, record.value) == (Partition("ecdp-parked", 0), b"\xff", b"A:canary")
+    assert (record.partition, record.key, record.value) == (Partition("ecdp-parked", 0), b"\xff", b"A:canary")
     assert record.headers[:2] == own[:2]
     assert headers["relay-reason"] == b"rejected"
     assert {name: headers[f"relay-source-{name}"] for name in ("topic", "partition", "offset", "timestamp")} == {
@@ -88,7 +88,7 @@ def test_a_draft_says_where_each_orders_records_lie(rig: Rig, queue: WriteQueue)
     rows = {row.key: json.loads(row.value or b"") for row in draft.rows([100, 101, 102])}
     assert (rows[b"A"]["first"], rows[b"A"]["last"], rows[b"A"]["records"]) == (100, 102, 2)
     assert (rows[b"B"]["first"], rows[b"B"]["last"]) == (101, 101)
-    assert {row.at for row in draft.rows([1, 2, 3])} == {Partition("ecdp-parked-state", 0)}
+    assert {row.partition for row in draft.rows([1, 2, 3])} == {Partition("ecdp-parked-state", 0)}
 
 
 def test_the_end_of_a_fence_is_a_tombstone(rig: Rig, queue: WriteQueue) -> None:

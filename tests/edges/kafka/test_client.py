@@ -6,20 +6,19 @@ import subprocess
 import sys
 from typing import Any
 
+import kafka
 import pytest
 
 from workers.edges.kafka.client import (
     KafkaConnection,
-    KafkaFailed,
     admin_options,
     consumer_options,
-    kafka_errors,
     producer_options,
 )
 
 NOWHERE = KafkaConnection(bootstrap=("127.0.0.1:9",), password="canary-77aa")
-# What kafka-python's own default is right for, or what has no meaning for us. A new option of a new release is in
-# neither list, and fails the test until somebody has decided on it.
+# Options whose default is right, or that have no meaning for us. An option of a new release is in neither list: the
+# test fails until a maintainer has decided on it.
 LEFT = {
     "api_version", "client_dns_lookup", "connections_max_idle_ms", "kafka_client", "metric_reporters",
     "metrics_num_samples", "metrics_sample_window_ms", "proxy_url", "receive_buffer_bytes",
@@ -42,37 +41,18 @@ LEFT = {
     ],
 )
 def test_every_option_of_the_client_is_set_or_left_on_purpose(client: str, options: dict[str, Any]) -> None:
-    import kafka  # noqa: PLC0415 - after the warnings of its import are filtered
-
     known = set(getattr(kafka, client).DEFAULT_CONFIG)
     assert set(options) <= known
     assert known - set(options) <= LEFT
 
 
-def test_nothing_is_committed_or_moved_unasked() -> None:
+def test_a_consumer_commits_and_moves_nothing_by_itself() -> None:
     options = consumer_options(NOWHERE)
     assert options["enable_auto_commit"] is False
     assert options["auto_offset_reset"] == "none"
     assert options["isolation_level"] == "read_committed"
     assert options["allow_auto_create_topics"] is False
     assert options["heartbeat_interval_ms"] * 3 <= options["session_timeout_ms"]
-
-
-def test_a_password_is_in_no_repr_and_no_message() -> None:
-    assert "canary" not in repr(NOWHERE)
-    from kafka.errors import SaslAuthenticationFailedError  # noqa: PLC0415 - as above
-
-    with pytest.raises(KafkaFailed, match="KAFKA_SASL_USERNAME") as caught, kafka_errors(NOWHERE):
-        raise SaslAuthenticationFailedError("canary-77aa")
-    assert "canary" not in str(caught.value)
-
-
-def test_a_reader_of_our_output_that_has_left_is_no_fault_of_kafka() -> None:
-    """`relay parked list | head` writes while it reads."""
-    with pytest.raises(BrokenPipeError), kafka_errors(NOWHERE):
-        raise BrokenPipeError
-    with pytest.raises(KafkaFailed), kafka_errors(NOWHERE):
-        raise OSError(24, "too many open files")
 
 
 @pytest.mark.parametrize("client", ["KafkaConsumer", "KafkaProducer", "KafkaAdminClient"])
@@ -86,6 +66,7 @@ def test_a_client_that_cannot_reach_the_cluster_leaves_no_thread(client: str) ->
     code = (
         "import threading, kafka\n"
         "from workers.edges.kafka.client import *\n"
+        "from workers.edges.kafka.errors import kafka_errors\n"
         "try:\n"
         f"    with kafka_errors(KafkaConnection(bootstrap=('127.0.0.1:9',))):\n"
         f"        open_client(kafka.{client}, {options | {'bootstrap_timeout_ms': 200}!r})\n"

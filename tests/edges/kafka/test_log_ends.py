@@ -1,14 +1,17 @@
-"""Log bounds: one leader that is silent costs the others nothing, and is asked again seldom."""
+"""Log bounds: one leader that does not answer costs the others nothing, and is asked once a second."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from kafka.errors import KafkaTimeoutError
 
 from workers.core.record import Partition
+from workers.edges.kafka.log_ends import Ends, open_ends
 
 if TYPE_CHECKING:
     from tests.support.kafka_rig import Side
@@ -24,8 +27,6 @@ class Consumer:
         self.asked: list[set[Partition]] = []
 
     def end_offsets(self, partitions: Sequence[Any], timeout_ms: int) -> dict[Any, int]:
-        from kafka.errors import KafkaTimeoutError  # noqa: PLC0415 - imports kafka: after pytest_configure
-
         self.asked.append({Partition(*at) for at in partitions})
         if self.silent & self.asked[-1]:
             raise KafkaTimeoutError(f"no answer in {timeout_ms} ms")
@@ -35,62 +36,53 @@ class Consumer:
         return dict.fromkeys(self.end_offsets(partitions, timeout_ms), 3)
 
 
-@pytest.fixture
-def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    clock = [100.0]
-    monkeypatch.setattr("workers.edges.kafka.log_ends.monotonic", lambda: clock[0])
-    return clock
+@dataclass
+class Clock:
+    now: float = 100.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
-def test_the_partitions_that_answer_are_answered_for(now: list[float]) -> None:
-    from workers.edges.kafka.log_ends import Ends  # noqa: PLC0415 - as above
-
-    consumer = Consumer()
-    ends = Ends(consumer)
+def test_one_silent_leader_hides_no_other_partitions_ends() -> None:
+    consumer, clock = Consumer(), Clock()
+    ends = Ends(consumer, clock)
     assert ends.after_fetch([GOOD, SILENT]) == {GOOD: 10}
     assert ends.unreachable == {SILENT: 100.0}
     assert ends.bounds([GOOD, SILENT]) == {GOOD: (3, 10)}
 
 
-def test_a_silent_partition_is_asked_alone_and_once_a_second(now: list[float]) -> None:
-    from workers.edges.kafka.log_ends import Ends  # noqa: PLC0415 - as above
-
-    consumer = Consumer()
-    ends = Ends(consumer)
+def test_a_silent_partition_is_asked_alone_and_once_a_second() -> None:
+    consumer, clock = Consumer(), Clock()
+    ends = Ends(consumer, clock)
     ends.after_fetch([GOOD, SILENT])
     consumer.asked.clear()
     ends.after_fetch([GOOD, SILENT])
     assert consumer.asked == [{GOOD}]
-    now[0] += 1.0
+    clock.now += 1.0
     ends.after_fetch([GOOD, SILENT])
     assert consumer.asked[1:] == [{GOOD}, {SILENT}]
-    assert ends.unreachable == {SILENT: 100.0}, "since when it is silent, not when it was last asked"
+    assert ends.unreachable == {SILENT: 100.0}, "since the first failure, not since the last try"
 
 
-def test_a_partition_that_answers_again_is_reachable(now: list[float]) -> None:
-    from workers.edges.kafka.log_ends import Ends  # noqa: PLC0415 - as above
-
-    consumer = Consumer()
-    ends = Ends(consumer)
+def test_a_partition_that_answers_again_is_reachable() -> None:
+    consumer, clock = Consumer(), Clock()
+    ends = Ends(consumer, clock)
     ends.after_fetch([GOOD, SILENT])
     consumer.silent.clear()
-    now[0] += 1.0
+    clock.now += 1.0
     assert ends.after_fetch([GOOD, SILENT]) == {GOOD: 10, SILENT: 10}
     assert ends.unreachable == {}
 
 
-def test_nothing_is_asked_for_nothing(now: list[float]) -> None:
-    from workers.edges.kafka.log_ends import Ends  # noqa: PLC0415 - as above
-
+def test_no_partition_means_no_request() -> None:
     consumer = Consumer()
     assert Ends(consumer).after_fetch([]) == {}
     assert consumer.asked == []
 
 
 @pytest.mark.broker
-def test_bounds_of_a_real_log_count_what_is_not_committed_yet(side: Side, topics: Any) -> None:
-    from workers.edges.kafka.log_ends import open_ends  # noqa: PLC0415 - as above
-
+def test_bounds_of_a_real_log_include_open_transactions(side: Side, topics: Any) -> None:
     topic = topics(partitions=2)
     side.produce(topic, [b"x"] * 5)
     side.delete_before(Partition(topic, 0), 2)

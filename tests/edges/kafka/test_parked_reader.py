@@ -8,21 +8,21 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kafka.errors import TopicAuthorizationFailedError
 
 from tests.support.kafka_rig import Side
 from workers.core.parked.fence import NO_KEY
 from workers.core.record import Partition
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed
+from workers.edges.kafka.parked_reader import Bound, ParkedReader, stretches
 
-SPANS = st.lists(st.tuples(st.integers(0, 9_000), st.integers(0, 900)), min_size=1)
+RANGES = st.lists(st.tuples(st.integers(0, 9_000), st.integers(0, 900)), min_size=1)
 
 
 @pytest.mark.broker
-async def test_a_wave_gives_the_records_of_its_orders_between_their_ends(
+async def test_a_wave_holds_the_committed_records_of_its_orders_in_their_offset_ranges(
     side: Side, topics: Any, connection: KafkaConnection
 ) -> None:
-    from workers.edges.kafka.parked_reader import ParkedReader  # noqa: PLC0415 - imports kafka: after pytest_configure
-
     topic = topics(partitions=1)
     at = Partition(topic, 0)
     side.in_transaction(topic, [b"0", b"1", b"2"])
@@ -39,11 +39,9 @@ async def test_a_wave_gives_the_records_of_its_orders_between_their_ends(
 
 
 @pytest.mark.broker
-async def test_a_pass_stops_when_it_has_read_enough_and_says_how_far_it_came(
+async def test_a_pass_ends_at_its_bound_and_says_how_far_it_came(
     side: Side, topics: Any, connection: KafkaConnection
 ) -> None:
-    from workers.edges.kafka.parked_reader import Bound, ParkedReader  # noqa: PLC0415 - as above
-
     topic = topics(partitions=1)
     side.produce(topic, [b"0", b"1"])
     reader = ParkedReader(connection)
@@ -54,11 +52,9 @@ async def test_a_pass_stops_when_it_has_read_enough_and_says_how_far_it_came(
 
 
 @pytest.mark.broker
-async def test_orders_whose_records_lie_beyond_the_end_of_a_topic_made_anew_hold_up_no_others(
+async def test_orders_beyond_the_end_of_a_recreated_topic_hold_up_no_others(
     side: Side, topics: Any, connection: KafkaConnection
 ) -> None:
-    from workers.edges.kafka.parked_reader import ParkedReader  # noqa: PLC0415 - as above
-
     topic = topics(partitions=1)
     side.produce(topic, [b"0", b"1"])
     reader = ParkedReader(connection)
@@ -68,24 +64,17 @@ async def test_orders_whose_records_lie_beyond_the_end_of_a_topic_made_anew_hold
     await reader.close()
 
 
-async def test_what_cannot_be_read_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    from workers.edges.kafka.parked_reader import ParkedReader  # noqa: PLC0415 - as above
-
-    def refuse(*_: Any) -> Any:
-        from kafka.errors import TopicAuthorizationFailedError  # noqa: PLC0415 - as above
-
+async def test_a_refused_read_says_so_in_one_line() -> None:
+    def refuse(_: KafkaConnection) -> Any:
         raise TopicAuthorizationFailedError({"t"})
 
-    monkeypatch.setattr("workers.edges.kafka.parked_reader.new_reader", refuse)
     with pytest.raises(KafkaFailed, match="lacks this right"):
-        await ParkedReader(KafkaConnection()).read(Partition("t", 0), {"o": (0, 1)})
+        await ParkedReader(KafkaConnection(), refuse).read(Partition("t", 0), {"o": (0, 1)})
 
 
-@given(spans=SPANS)
-def test_stretches_cover_every_span_in_order_and_never_overlap(spans: list[tuple[int, int]]) -> None:
-    from workers.edges.kafka.parked_reader import stretches  # noqa: PLC0415 - as above
-
-    wanted = [(first, first + length) for first, length in spans]
+@given(ranges=RANGES)
+def test_stretches_cover_every_range_in_order_and_never_overlap(ranges: list[tuple[int, int]]) -> None:
+    wanted = [(first, first + length) for first, length in ranges]
     found = list(stretches(wanted))
     assert all(any(begin <= first and last <= end for begin, end in found) for first, last in wanted)
     assert all(before[1] < after[0] for before, after in itertools.pairwise(found))

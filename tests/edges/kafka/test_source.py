@@ -1,4 +1,4 @@
-"""The group's Kafka thread on a real broker: where it starts, what it hands over, commits and gives away."""
+"""A group's consumer thread on a real broker: where it starts, what it hands over, commits and releases."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from kafka.errors import KafkaConnectionError
 
 from workers.core.consume.commit_metadata import encode
 from workers.core.consume.start_position import NeedsOperator, StartAt
-from workers.core.record import Partition
+from workers.core.record import CommitPoint, Partition
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed
-from workers.edges.kafka.log_ends import open_ends
 from workers.edges.kafka.owner import Member
+from workers.edges.kafka.starting import Connector
 
 if TYPE_CHECKING:
     from tests.support.kafka_rig import Side
@@ -35,14 +36,14 @@ async def test_a_new_group_starts_at_the_earliest_record_and_hands_over_in_fetch
 
 
 async def test_a_member_that_starts_alone_joins_once(topics: Any, join: Any) -> None:
-    """A second join would revoke at once what has just begun."""
+    """A second join would revoke what has just begun."""
     topic = topics(partitions=1)
     _, witness = join(topic, [topic])
-    await witness.until(lambda: sum(1 for fetched in witness.batches if fetched.ends) == 2)  # by survey, each second
+    await witness.until(lambda: sum(1 for fetched in witness.batches if fetched.ends) == 2)  # two surveys
     assert (witness.epoch, witness.released) == (1, [])
 
 
-async def test_a_record_comes_as_it_was_published(side: Side, topics: Any, join: Any) -> None:
+async def test_a_records_bytes_reach_the_owner_unchanged(side: Side, topics: Any, join: Any) -> None:
     topic = topics(partitions=1)
     side.produce(topic, [None], key=b"\xff\x00")
     _, witness = join(topic, [topic])
@@ -51,7 +52,7 @@ async def test_a_record_comes_as_it_was_published(side: Side, topics: Any, join:
     assert (record.key, record.value, record.headers, record.at) == (b"\xff\x00", None, (), Partition(topic, 0))
 
 
-async def test_the_next_owner_starts_where_the_last_committed_with_what_had_finished_beyond(
+async def test_the_next_owner_starts_at_the_commit_and_knows_what_had_finished_beyond_it(
     side: Side, topics: Any, join: Any
 ) -> None:
     topic = topics(partitions=1)
@@ -60,9 +61,9 @@ async def test_the_next_owner_starts_where_the_last_committed_with_what_had_fini
     source, witness = join(topic, [topic])
     await witness.until(lambda: len(witness.records) == 10)
     text = encode(4, 10, [4, 7])
-    await source.commit(witness.epoch, {at: (4, text)})
+    await source.commit(witness.epoch, {at: CommitPoint(4, text)})
     await source.stop(10.0)
-    assert side.committed(topic) == {at: (4, text)}
+    assert side.committed(topic) == {at: CommitPoint(4, text)}
     _, second = join(topic, [topic])
     await second.until(lambda: len(second.records) == 6)
     start = second.begun_at[at]
@@ -91,7 +92,7 @@ async def test_a_commit_outside_the_log_stops_its_partition_and_no_other(
     assert {record.at for record in witness.records} == {good}
 
 
-async def test_a_stopped_partition_goes_on_where_a_person_decided(side: Side, topics: Any, join: Any) -> None:
+async def test_a_stopped_partition_restarts_where_the_operator_decided(side: Side, topics: Any, join: Any) -> None:
     topic = topics(partitions=1)
     at = Partition(topic, 0)
     side.produce(topic, [b"%d" % n for n in range(10)])
@@ -111,7 +112,7 @@ async def test_records_that_expire_before_they_are_read_stop_the_partition(side:
     source, witness = join(topic, [topic])
     await witness.until(lambda: witness.records)
     source.fetch_only(witness.epoch, frozenset([at]), frozenset())
-    await source.commit(witness.epoch, {at: (1, "")})  # obeyed after the pause
+    await source.commit(witness.epoch, {at: CommitPoint(1, "")})  # executed after the pause
     side.produce(topic, [b"%d" % n for n in range(9)])
     side.delete_before(at, 10)
     source.restart_at(witness.epoch, at, 5)
@@ -126,7 +127,7 @@ async def test_paused_partitions_bring_nothing_until_they_are_resumed(side: Side
     await witness.until_begun(2)
     paused = Partition(topic, 0)
     source.fetch_only(witness.epoch, frozenset([paused]), frozenset())
-    await source.commit(witness.epoch, {paused: (0, "")})  # obeyed after the pause
+    await source.commit(witness.epoch, {paused: CommitPoint(0, "")})  # executed after the pause
     side.produce(topic, [b"held"], 0)
     side.produce(topic, [b"free"], 1)
     await witness.until(lambda: b"free" in witness.values)
@@ -135,7 +136,7 @@ async def test_paused_partitions_bring_nothing_until_they_are_resumed(side: Side
     await witness.until(lambda: b"held" in witness.values)
 
 
-async def test_ends_are_asked_after_the_fetch_of_every_topic_of_the_partition_number(
+async def test_a_hand_over_carries_the_ends_of_all_co_partitions_asked_after_the_fetch(
     side: Side, topics: Any, join: Any
 ) -> None:
     created, status = topics("created", partitions=2), topics("status", partitions=2)
@@ -150,10 +151,10 @@ async def test_ends_are_asked_after_the_fetch_of_every_topic_of_the_partition_nu
         assert fetched.ends[Partition(status, 1)] == 3
 
 
-async def test_an_end_holds_what_is_acknowledged_behind_another_publishers_open_transaction(
+async def test_an_end_counts_records_behind_another_publishers_open_transaction(
     side: Side, topics: Any, join: Any
 ) -> None:
-    """A create acknowledged before its status was sent lies below the status's stamp, whoever else is publishing."""
+    """So a create that was acknowledged before its status was sent lies below the status's stamp."""
     created, status = topics("created", partitions=1), topics("status", partitions=1)
     stranger = side.transaction()
     stranger.send(created, partition=0, value=b"open").get(timeout=10)
@@ -177,16 +178,16 @@ async def test_positions_move_past_transaction_markers_and_aborted_records(side:
     assert witness.values == [b"a", b"b"]
 
 
-async def test_nothing_is_committed_for_an_earlier_epoch(side: Side, topics: Any, join: Any) -> None:
+async def test_a_commit_of_an_earlier_epoch_is_refused(side: Side, topics: Any, join: Any) -> None:
     topic = topics(partitions=1)
     source, witness = join(topic, [topic])
     await witness.until_begun(1)
     with pytest.raises(KafkaFailed, match="given away"):
-        await source.commit(witness.epoch - 1, {Partition(topic, 0): (0, "")})
+        await source.commit(witness.epoch - 1, {Partition(topic, 0): CommitPoint(0, "")})
     assert side.committed(topic) == {}
 
 
-async def test_leaving_commits_what_the_owner_calls_committable(side: Side, topics: Any, join: Any) -> None:
+async def test_a_leaving_member_commits_what_its_owner_calls_committable(side: Side, topics: Any, join: Any) -> None:
     topic = topics(partitions=1)
     at = Partition(topic, 0)
     side.produce(topic, [b"a", b"b"])
@@ -194,7 +195,7 @@ async def test_leaving_commits_what_the_owner_calls_committable(side: Side, topi
     await witness.until(lambda: len(witness.records) == 2)
 
     def let_go(release: Any) -> None:
-        release.offsets = {at: (2, "")}
+        release.offsets = {at: CommitPoint(2, "")}
         release.done = True
 
     witness.on_release = let_go
@@ -202,18 +203,15 @@ async def test_leaving_commits_what_the_owner_calls_committable(side: Side, topi
     assert side.committed(topic) == {at: (2, "")}
 
 
-async def test_a_revocation_waits_for_the_owner_and_keeps_the_membership(
-    side: Side, topics: Any, join: Any, session: Any
-) -> None:
+async def test_a_revocation_waits_for_the_owner_and_keeps_the_membership(side: Side, topics: Any, join: Any) -> None:
     """A drain longer than the session: without heartbeats the next owner would begin beside us."""
-    session(1_500)
     topic = topics(partitions=2)
-    _, first = join(topic, [topic], "first")
+    _, first = join(topic, [topic], "first", session_timeout_s=1.5)
     await first.until_begun(2)
     drained: list[float] = []
 
     def drain(release: Any) -> None:
-        release.offsets = {Partition(topic, 0): (0, "kept")}
+        release.offsets = {Partition(topic, 0): CommitPoint(0, "kept")}
         asyncio.get_running_loop().call_later(2.5, end, release)
 
     def end(release: Any) -> None:
@@ -221,9 +219,9 @@ async def test_a_revocation_waits_for_the_owner_and_keeps_the_membership(
         release.done = True
 
     first.on_release = drain
-    _, second = join(topic, [topic], "second")
+    _, second = join(topic, [topic], "second", session_timeout_s=1.5)
     await second.until(lambda: second.assignment)
-    assert drained, "the second member got partitions while the first still worked on them"
+    assert drained, "the second member got partitions while the first was still draining them"
     await first.until(lambda: len(first.assignment.partitions) == 1)
     assert first.lost_epochs == []
     assert len(second.assignment.partitions) == 1
@@ -231,11 +229,10 @@ async def test_a_revocation_waits_for_the_owner_and_keeps_the_membership(
     first.on_release = None
 
 
-async def test_commits_asked_for_during_a_revocation_fail_at_once(topics: Any, join: Any, session: Any) -> None:
-    """The thread stands in the rebalance: an owner that waited for such a commit would hold up its own drain."""
-    session(2_000)
+async def test_commits_asked_for_during_a_revocation_fail_at_once(topics: Any, join: Any) -> None:
+    """The thread is blocked in the rebalance: an owner that waited for such a commit would hold up its own drain."""
     topic = topics(partitions=2)
-    source, first = join(topic, [topic], "first")
+    source, first = join(topic, [topic], "first", session_timeout_s=2.0)
     await first.until_begun(2)
     answers: list[BaseException | None] = []
 
@@ -245,32 +242,41 @@ async def test_commits_asked_for_during_a_revocation_fail_at_once(topics: Any, j
     async def commit_first(release: Any) -> None:
         try:
             async with asyncio.timeout(2.0):
-                await source.commit(release.epoch, {Partition(topic, 0): (0, "")})
+                await source.commit(release.epoch, {Partition(topic, 0): CommitPoint(0, "")})
         except (KafkaFailed, TimeoutError) as error:
             answers.append(error)
         release.done = True
 
     first.on_release = drain
-    _, second = join(topic, [topic], "second")
+    _, second = join(topic, [topic], "second", session_timeout_s=2.0)
     await second.until(lambda: second.assignment)
     assert [type(answer) for answer in answers] == [KafkaFailed]
     first.on_release = None
 
 
-async def test_a_member_that_was_thrown_out_is_told_that_its_partitions_are_lost(
-    side: Side, topics: Any, join: Any, session: Any
+class KeepsConsumer(Connector):
+    """Opens the real consumers, and lets a test reach the member's."""
+
+    member_consumer: Any = None
+
+    def consumer(self, member: Member) -> Any:
+        self.member_consumer = super().consumer(member)
+        return self.member_consumer
+
+
+async def test_a_member_that_was_thrown_out_hears_that_its_partitions_are_lost(
+    side: Side, topics: Any, join: Any
 ) -> None:
-    """Its loop hangs longer than its session; what it commits afterwards is refused."""
-    session(1_000)
-    topic = topics(partitions=1)
-    source, witness = join(topic, [topic])
+    """Its IO hangs longer than its session; what it commits afterwards is refused."""
+    topic, connector = topics(partitions=1), KeepsConsumer()
+    source, witness = join(topic, [topic], session_timeout_s=1.0, connector=connector)
     await witness.until_begun(1)
     epoch = witness.epoch
-    source._orders.put(lambda consumer: consumer._net.call_soon(_sleep))
+    connector.member_consumer._net.call_soon(_sleep)
     await witness.until(lambda: witness.lost_epochs)
     assert witness.lost_epochs == [epoch]
     with pytest.raises(KafkaFailed):
-        await source.commit(epoch, {Partition(topic, 0): (0, "")})
+        await source.commit(epoch, {Partition(topic, 0): CommitPoint(0, "")})
     await witness.until(lambda: witness.epoch > epoch)
 
 
@@ -286,33 +292,34 @@ async def test_a_second_process_of_the_same_name_ends_the_first(side: Side, topi
     _, second = join(topic, [topic], "same")
     await second.until_begun(1)
     with pytest.raises(KafkaFailed, match="Fenced"):
-        await source.commit(first.epoch, {Partition(topic, 0): (0, "")})
+        await source.commit(first.epoch, {Partition(topic, 0): CommitPoint(0, "")})
     await first.until(lambda: first.failure)
     assert "RELAY_INSTANCE_ID" in str(first.failure)
 
 
-async def test_a_cluster_that_is_down_is_waited_for_without_seeming_stuck(
-    side: Side, topics: Any, join: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from kafka.errors import KafkaConnectionError  # noqa: PLC0415 - imports kafka: after pytest_configure
+class DownAtFirst(Connector):
+    """A cluster that refuses two connections; notes when the source had last moved at each try."""
 
-    down = [KafkaConnectionError("refused"), KafkaConnectionError("refused")]
-    polled: list[float] = []
-    known = threading.Event()
+    def __init__(self) -> None:
+        self.source: Any = None
+        self.known = threading.Event()
+        self.moved_at: list[float] = []
 
-    def try_it(connection: KafkaConnection) -> Any:
-        known.wait(10)
-        polled.append(source.polled_at)
-        if down:
-            raise down.pop()
-        return open_ends(connection)
+    def ends(self, member: Member) -> Any:
+        self.known.wait(10)
+        self.moved_at.append(self.source.polled_at)
+        if len(self.moved_at) <= 2:
+            raise KafkaConnectionError("refused")
+        return super().ends(member)
 
-    monkeypatch.setattr("workers.edges.kafka.source.open_ends", try_it)
-    source, witness = join(topics(), [topics(partitions=1)])
-    known.set()
+
+async def test_a_cluster_that_is_down_is_waited_for_without_seeming_stuck(topics: Any, join: Any) -> None:
+    connector = DownAtFirst()
+    connector.source, witness = join(topics(), [topics(partitions=1)], connector=connector)
+    connector.known.set()
     await witness.until_begun(1)
-    assert polled == sorted(set(polled))
-    assert len(polled) == 3
+    assert connector.moved_at == sorted(set(connector.moved_at))
+    assert len(connector.moved_at) == 3
 
 
 @pytest.mark.parametrize("session", [1.0, 6.0, 45.0, 1800.0])
@@ -321,13 +328,12 @@ def test_a_drain_and_several_heartbeats_fit_a_session(connection: KafkaConnectio
     options = member.options()
     assert options["session_timeout_ms"] == session * 1000
     assert options["heartbeat_interval_ms"] * 3 <= options["session_timeout_ms"]
-    assert member.release_within < session / 2
+    assert member.release_within_s < session / 2
 
 
-async def test_a_session_that_the_cluster_does_not_take_ends_the_worker_with_its_bounds(
-    topics: Any, join: Any, session: Any
+async def test_a_session_timeout_that_the_cluster_refuses_ends_the_worker_with_the_bounds(
+    topics: Any, join: Any
 ) -> None:
-    session(500)
-    _, witness = join(topics(), [topics(partitions=1)])
+    _, witness = join(topics(), [topics(partitions=1)], session_timeout_s=0.5)
     await witness.until(lambda: witness.failure)
     assert "group.min.session.timeout.ms" in str(witness.failure)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import queue
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.waiting import until
 from workers.core.record import Partition, Record
 from workers.edges.kafka.client import KafkaConnection
+from workers.edges.kafka.table import KafkaTable
 
 if TYPE_CHECKING:
     from tests.support.kafka_rig import Side
@@ -45,6 +46,10 @@ class Table:
         self.seen_at_load.append(len(self.rows_seen))
         self._news.set()
 
+    def failed(self, error: Exception) -> None:
+        self.failures.append(error)
+        self._news.set()
+
     @property
     def content(self) -> dict[bytes | None, bytes | None]:
         return {one.key: one.value for one in self.rows_seen}
@@ -58,12 +63,10 @@ class Table:
 
 @pytest.fixture
 async def follow(connection: KafkaConnection) -> AsyncIterator[Callable[..., Any]]:
-    from workers.edges.kafka.table import KafkaTable  # noqa: PLC0415 - imports kafka: after pytest_configure
-
     made: list[KafkaTable] = []
 
-    def start(topic: str, numbers: set[int], reader: Table) -> KafkaTable:
-        table = KafkaTable(connection, topic, asyncio.get_running_loop(), reader.failures.append)
+    def start(topic: str, numbers: set[int], reader: Table, **options: Any) -> KafkaTable:
+        table = KafkaTable(connection, topic, asyncio.get_running_loop(), reader.failed, **options)
         made.append(table)
         table.start()
         table.follow(frozenset(numbers), reader)
@@ -81,7 +84,7 @@ async def test_an_empty_partition_is_loaded_at_once(topics: Any, follow: Any) ->
     assert reader.rows_seen == []
 
 
-async def test_rows_come_in_order_and_before_loaded_is_said(side: Side, topics: Any, follow: Any) -> None:
+async def test_rows_come_in_order_and_before_loaded(side: Side, topics: Any, follow: Any) -> None:
     topic = topics(partitions=1)
     side.produce(topic, [b"%d" % n for n in range(100)], key=b"A")
     reader = Table()
@@ -100,7 +103,7 @@ async def test_new_rows_and_tombstones_follow_after_the_load(side: Side, topics:
     side.produce(topic, [b"1"], key=b"B")
     side.produce(topic, [None], key=b"A")
     await reader.until(lambda: reader.content == {b"A": None, b"B": b"1"})
-    assert reader.done == [0], "loaded is said once"
+    assert reader.done == [0], "loaded is reported once"
 
 
 async def test_a_log_with_gaps_at_its_beginning_and_in_it_is_loaded(side: Side, topics: Any, follow: Any) -> None:
@@ -120,7 +123,7 @@ async def test_a_log_whose_last_rows_were_compacted_away_is_loaded(side: Side, t
     topic = topics(partitions=1, config=COMPACT)
     for _ in range(3):
         side.produce(topic, [b"%d" % n for n in range(20)], key=b"A")
-        await asyncio.sleep(0.15)  # a segment is closed by age when the next record comes: nothing tells of it
+        await asyncio.sleep(0.15)  # the broker closes a segment by age at the next record, and no event shows it
     reader = Table()
     follow(topic, {0}, reader)
     await reader.until(lambda: reader.done)
@@ -136,7 +139,7 @@ async def test_twenty_thousand_rows_are_loaded(side: Side, topics: Any, follow: 
     assert len(reader.rows_seen) == 20_000
 
 
-async def test_following_anew_begins_anew_for_the_new_reader_and_tells_the_old_one_nothing_more(
+async def test_a_new_reader_gets_all_rows_and_the_old_reader_none_any_more(
     side: Side, topics: Any, follow: Any
 ) -> None:
     topic = topics(partitions=2)
@@ -152,33 +155,31 @@ async def test_following_anew_begins_anew_for_the_new_reader_and_tells_the_old_o
     assert len(old.rows_seen) == 1
 
 
-async def test_following_nothing_is_quiet(topics: Any, follow: Any) -> None:
+async def test_following_no_partition_and_then_one_works(topics: Any, follow: Any) -> None:
     reader = Table()
     table = follow(topics(partitions=1), set(), reader)
     table.follow(frozenset({0}), reader)
     await reader.until(lambda: reader.done)
 
 
-async def test_a_topic_that_is_missing_is_said_and_read_when_it_is_made(
-    broker: Any, topics: Any, follow: Any, monkeypatch: pytest.MonkeyPatch
+async def test_a_missing_topic_is_logged_and_is_read_when_it_exists(
+    broker: Any, topics: Any, follow: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    said: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    monkeypatch.setattr("workers.edges.kafka.table._BOUNDS_MS", 500)
-    monkeypatch.setattr("workers.edges.kafka.table.log.warning", lambda _, **values: said.put(values))
     topic, reader = topics("state"), Table()
-    follow(topic, {0}, reader)
-    values = await asyncio.to_thread(said.get, timeout=20)
-    assert "relay topics apply" in values["advice"]
+    follow(topic, {0}, reader, bounds_timeout_ms=500)
+    await until(lambda: caplog.records, "the missing topic is logged")
+    assert "relay topics apply" in caplog.records[0].__dict__["values"]["advice"]
     broker.create_topic(topic)
     await reader.until(lambda: reader.done)
 
 
-async def test_what_ends_the_thread_is_told(side: Side, topics: Any, follow: Any, monkeypatch: Any) -> None:
-    """A worker whose parked state is read by nobody would hold every record for ever, and look well."""
-    monkeypatch.setattr("workers.edges.kafka.table.to_record", lambda _: 1 / 0)
-    topic, reader = topics(partitions=1), Table()
-    side.produce(topic, [b"1"])
-    table = follow(topic, {0}, reader)
-    await asyncio.to_thread(table._thread.join, 20)
-    await asyncio.sleep(0)
+async def test_an_error_that_ends_the_thread_is_reported(topics: Any, follow: Any) -> None:
+    """A worker whose parked state is read by no thread would hold every record for ever, and seem healthy."""
+
+    def broken(_: KafkaConnection) -> Any:
+        raise ZeroDivisionError
+
+    reader = Table()
+    follow(topics("state"), {0}, reader, open_consumer=broken)
+    await reader.until(lambda: reader.failures)
     assert [type(error) for error in reader.failures] == [ZeroDivisionError]

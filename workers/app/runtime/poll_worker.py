@@ -15,8 +15,7 @@ from workers.core.consume.start_position import NeedsOperator, StartDecision
 from workers.core.record import Partition
 from workers.edges.ended import task_error
 from workers.edges.kafka.client import KafkaFailed
-from workers.edges.kafka.owner import Assignment, Fetched, Member
-from workers.edges.kafka.rebalance import Release
+from workers.edges.kafka.owner import Assignment, Fetched, Member, Release
 from workers.edges.kafka.source import KafkaSource
 from workers.edges.log import log
 
@@ -78,34 +77,34 @@ class PollWorker:
     def previous_owner_fenced(self, epoch: int) -> None:
         """Nothing: each shard shuts its former owner out itself, by the transactional id."""
 
-    def begun(self, epoch: int, at: Partition, start: StartDecision) -> None:
+    def begun(self, epoch: int, partition: Partition, start: StartDecision) -> None:
         """The partition is ours: its shard begins. ``start`` says nothing, for nothing is committed."""
         del start
         if self._assignment is None or self._assignment.epoch != epoch or self._draining:
             return
         unread = (one for one in self._assignment.partitions if one.topic == self.tools.spec.state)
         self.source.fetch_only(epoch, frozenset(unread), frozenset())
-        if at.number in self._shards:
+        if partition.number in self._shards:
             return  # by the other of its topics
-        shard = self._shards[at.number] = PollShard(at.number, self.tools)
+        shard = self._shards[partition.number] = PollShard(partition.number, self.tools)
         task = asyncio.get_running_loop().create_task(shard.run())
         task.add_done_callback(self._ended)
-        self._running[at.number] = task
+        self._running[partition.number] = task
 
     def fetched(self, fetched: Fetched) -> None:
         """Rows of the orders to look at. Of the state nothing: the shard reads it itself, once it is the one writer."""
         if self._assignment is None or self._assignment.epoch != fetched.epoch:
             return
         for batch in fetched.batches:
-            shard = self._shards.get(batch.at.number)
-            if batch.at.topic == self.tools.spec.follows and shard is not None and shard.orders is not None:
-                shard.orders.took(batch.records, batch.position, fetched.ends.get(batch.at))
+            shard = self._shards.get(batch.partition.number)
+            if batch.partition.topic == self.tools.spec.follows and shard is not None and shard.orders is not None:
+                shard.orders.took(batch.records, batch.position, fetched.ends.get(batch.partition))
 
-    def stopped(self, epoch: int, at: Partition, stop: NeedsOperator) -> None:
+    def stopped(self, epoch: int, partition: Partition, stop: NeedsOperator) -> None:
         """The state's partition is not fetched here. The orders' is: what we know of its rows is no longer true."""
-        log.info("partition_not_followed", epoch=epoch, partition=str(at), reason=stop.reason)
-        if at.topic == self.tools.spec.follows:
-            self.tools.failed(KafkaFailed(f"{at}: {stop.reason}; all of it is to be read again"))
+        log.info("partition_not_followed", epoch=epoch, partition=str(partition), reason=stop.reason)
+        if partition.topic == self.tools.spec.follows:
+            self.tools.failed(KafkaFailed(f"{partition}: {stop.reason}; all of it is to be read again"))
 
     def release(self, release: Release) -> None:
         asyncio.get_running_loop().create_task(self._release(release)).add_done_callback(self._ended)

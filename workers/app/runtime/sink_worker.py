@@ -32,8 +32,7 @@ from workers.core.parked.headers import Parking
 from workers.core.record import CommitPoint, Partition
 from workers.edges.ended import task_error
 from workers.edges.kafka.client import KafkaFailed
-from workers.edges.kafka.owner import Assignment, Fetched, Member
-from workers.edges.kafka.rebalance import Release
+from workers.edges.kafka.owner import Assignment, Fetched, Member, Release
 from workers.edges.kafka.source import KafkaSource
 from workers.edges.kafka.table import KafkaTable
 from workers.edges.kafka.transactions import Transactions
@@ -75,8 +74,8 @@ class SinkWorker:
         tracks = state.spec.tracks
         marks_table = None if tracks is None else KafkaTable(member.connection, tracks, loop, self.failed)
         self._marks = Marks(state, tools.codec, self._queue, marks_table, self.failed)
-        beside = (state.spec.parks, state.spec.parked_state, *([tracks] if tracks else ()))
-        self.source = KafkaSource(member, state.spec.consumes, self, loop, beside=beside)
+        written = (state.spec.parks, state.spec.parked_state, *([tracks] if tracks else ()))
+        self.source = KafkaSource(member, state.spec.consumes, self, loop, written_topics=written)
         self.commits.source = self.source
         self._told: tuple[frozenset[Partition], frozenset[Partition]] | None = None
         self._loops: list[asyncio.Task[None]] = []
@@ -151,16 +150,16 @@ class SinkWorker:
             self._table.follow(frozenset(shards), ParkedState(dict(shards), self._fences_loaded, self._commanded))
             self._marks.follow(dict(shards), self._marks_loaded)
 
-    def begun(self, epoch: int, at: Partition, start: StartDecision) -> None:
-        self.intake.begun(epoch, at, start)
+    def begun(self, epoch: int, partition: Partition, start: StartDecision) -> None:
+        self.intake.begun(epoch, partition, start)
         self._steer(force=True)
 
     def fetched(self, fetched: Fetched) -> None:
         self.intake.fetched(fetched)
         self._steer()
 
-    def stopped(self, epoch: int, at: Partition, stop: NeedsOperator) -> None:
-        self.intake.stopped(epoch, at, stop)
+    def stopped(self, epoch: int, partition: Partition, stop: NeedsOperator) -> None:
+        self.intake.stopped(epoch, partition, stop)
 
     def lost(self, epoch: int) -> None:
         self.intake.lost(epoch)

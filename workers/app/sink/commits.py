@@ -12,7 +12,7 @@ from workers.app.sink.write_queue import TransactionDraft, Write, WriteQueue, wi
 from workers.core.record import CommitPoint, Partition
 from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.source import KafkaSource
-from workers.edges.kafka.transactions import Offsets, Transactions
+from workers.edges.kafka.transactions import GroupCommit, Transactions
 from workers.edges.log import log
 
 COMMIT_EVERY = 1.0  # seconds: after SIGKILL at most so much of finished work is repeated
@@ -161,7 +161,7 @@ class Commits:
         offsets = self._offsets_with(writes)
         try:
             placed = await self._transactions.write(
-                draft.records(), draft.rows, Offsets(offsets, state.assignment.group)
+                draft.records(), draft.rows, GroupCommit(offsets, state.assignment.group)
             )
         except KafkaFailed as error:
             self._cannot_park(numbers, error)

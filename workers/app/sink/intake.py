@@ -106,7 +106,7 @@ class Intake:
         if self._first_records:
             self._commit_soon()  # what may be sent now must be told first, for a successor to count it
             self._first_records = False
-        for number in {batch.at.number for batch in fetched.batches}:
+        for number in {batch.partition.number for batch in fetched.batches}:
             self._fill(self._state.shards[number])
         self._pump()
 
@@ -116,21 +116,21 @@ class Intake:
             self._fill(shard)
 
     def _take(self, batch: Batch, fetched: Fetched) -> None:
-        shard = self._state.shards[batch.at.number]
-        ledger = shard.ledgers.get(batch.at)
-        if ledger is None or batch.at in shard.stopped:
+        shard = self._state.shards[batch.partition.number]
+        ledger = shard.ledgers.get(batch.partition)
+        if ledger is None or batch.partition in shard.stopped:
             return
         self._first_records = self._first_records or (bool(batch.records) and ledger.position == ledger.start)
         fresh = [record for record in batch.records if ledger.open(record.offset)]
         for record in fresh:
-            shard.took(batch.at, cost(record))
+            shard.took(batch.partition, cost(record))
         ledger.reached(batch.position)
         stamps = {
             topic: fetched.ends.get(Partition(topic, shard.number))
             for topic in self._state.spec.consumes
-            if topic != batch.at.topic
+            if topic != batch.partition.topic
         }
-        shard.merge.push(batch.at.topic, fresh, stamps, batch.position)
+        shard.merge.push(batch.partition.topic, fresh, stamps, batch.position)
 
     def _note_end(self, at: Partition, end: int) -> None:
         shard = self._state.shards[at.number]

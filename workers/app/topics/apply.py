@@ -15,7 +15,8 @@ from workers.app.topics.plan import TOPIC, Change, Verdict, plan
 from workers.edges.avro.registry import Registry, RegistryRefused, RegistryUnavailable
 from workers.edges.avro.schema_files import Schemas
 from workers.edges.kafka.admin import KafkaAdmin, open_admin
-from workers.edges.kafka.client import KafkaConnection, KafkaFailed, kafka_errors
+from workers.edges.kafka.client import KafkaConnection, KafkaFailed
+from workers.edges.kafka.errors import kafka_errors
 
 PROVE_TRIES, NAP = 50, 0.2  # ten seconds in all: a change reaches every broker's view soon, not at once
 

@@ -1,4 +1,4 @@
-"""What the cluster has and what can be changed there: topics, their configuration, groups' offsets."""
+"""Reads and changes what the cluster has: topics, their configuration, groups' offsets."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from kafka.errors import KafkaError, for_code
 from kafka.structs import OffsetAndMetadata
 
 from workers.core.record import CommitPoint, Partition
-from workers.edges.kafka.client import KafkaConnection, KafkaFailed, admin_options, kafka_errors, open_client
+from workers.edges.kafka.client import KafkaConnection, KafkaFailed, admin_options, open_client
+from workers.edges.kafka.convert import to_partition, topic_partitions
+from workers.edges.kafka.errors import kafka_errors
 
 T = TypeVar("T")
 
-NAP = 0.2  # seconds between two tries
-READY_MS = 30_000  # how long a new topic may take until each partition has a leader
+RETRY_AFTER_S = 0.2
+READY_TIMEOUT_MS = 30_000  # how long a new topic may take until each partition has a leader
 UNKNOWN_TOPIC = 3  # Kafka's error code
 READ_COMMITTED = "READ_COMMITTED"
 
@@ -29,7 +31,7 @@ When: TypeAlias = Literal["earliest", "latest"] | int
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicState:
-    """A topic on the cluster, or as it is to be there."""
+    """A topic: as it is on the cluster, or as it should be."""
 
     name: str
     partitions: int
@@ -57,13 +59,13 @@ def open_admin(connection: KafkaConnection) -> Iterator[KafkaAdmin]:
 
 
 class KafkaAdmin:
-    """Blocking calls on one connection."""
+    """Blocking calls on one connection; they raise `KafkaFailed` and kafka-python's errors: see `open_admin`."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
 
     def topics(self, names: Iterable[str]) -> dict[str, TopicState]:
-        """Describe those of ``names`` that exist."""
+        """Describe the topics of ``names`` that exist."""
         found = {topic["name"]: topic for topic in self._client.describe_topics(list(names))}
         there = {name: topic for name, topic in found.items() if topic["error_code"] != UNKNOWN_TOPIC}
         for topic in there.values():
@@ -78,61 +80,61 @@ class KafkaAdmin:
             "replication_factor": topic.replication_factor,
             "configs": dict(topic.config),
         }
-        self._client.create_topics({topic.name: options}, timeout_ms=READY_MS)
+        self._client.create_topics({topic.name: options}, timeout_ms=READY_TIMEOUT_MS)
 
     def wait_for_leaders(self, names: Sequence[str]) -> None:
         """Return when every partition of these topics has a leader, so that the next command can use them."""
         if names:
-            self._client.wait_for_topics(list(names), timeout_ms=READY_MS)
+            self._client.wait_for_topics(list(names), timeout_ms=READY_TIMEOUT_MS)
 
     def alter_config(self, name: str, values: Mapping[str, str]) -> None:
-        """Set these of a topic's configuration values; the others stay."""
+        """Set these configuration values of a topic and keep the others. Raises `KafkaFailed`."""
         resource = ConfigResource(ConfigResourceType.TOPIC, name, dict(values))
         answer = self._client.alter_configs([resource], raise_on_unknown=False)["topic"][name]
-        if answer != "OK":  # kafka-python tells of a refusal, it does not raise it
+        if answer != "OK":  # kafka-python returns a refusal, it does not raise it
             raise KafkaFailed(f"Kafka refuses it: {' '.join(answer.split())[:300]}")
 
     def add_partitions(self, name: str, count: int) -> None:
         """Raise a topic to ``count`` partitions and wait for their leaders."""
-        self._client.create_partitions({name: count}, timeout_ms=READY_MS)
-        self._client.wait_for_topics([name], timeout_ms=READY_MS)
+        self._client.create_partitions({name: count}, timeout_ms=READY_TIMEOUT_MS)
+        self._client.wait_for_topics([name], timeout_ms=READY_TIMEOUT_MS)
 
     def group(self, name: str) -> GroupState:
-        """Describe a consumer group; one that never was is ``Dead`` and has no members."""
-        found = _patiently(lambda: self._client.describe_groups([name]))[name]
+        """Describe a consumer group; one that does not exist is ``Dead`` and has no members."""
+        found = _when_ready(lambda: self._client.describe_groups([name]))[name]
         members = (member.get("group_instance_id") or member["client_id"] for member in found["members"])
         return GroupState(found["group_state"], tuple(members))
 
     def committed(self, group: str) -> dict[Partition, CommitPoint]:
         """Read all offsets that a group has committed."""
-        found = _patiently(lambda: self._client.list_group_offsets(group))[group]
+        found = _when_ready(lambda: self._client.list_group_offsets(group))[group]
         return {
-            Partition(at.topic, at.partition): CommitPoint(commit.offset, commit.metadata or "")
-            for at, commit in found.items()
+            to_partition(one): CommitPoint(commit.offset, commit.metadata or "")
+            for one, commit in found.items()
             if commit.offset >= 0
         }
 
     def offsets(self, partitions: Iterable[Partition], when: When) -> dict[Partition, int]:
-        """Look up offsets; past the last record, a time gives the end. The end is that of committed transactions."""
-        asked = {TopicPartition(*at): _spec(when) for at in partitions}
+        """Look up offsets. A time after the last record gives the end; ends are those of committed transactions."""
+        asked = {one: _spec(when) for one in topic_partitions(partitions)}
         if not asked:
             return {}
         found = self._client.list_partition_offsets(asked, isolation_level=READ_COMMITTED)
-        offsets = {Partition(at.topic, at.partition): found[at].offset for at in asked}
-        late = [at for at, offset in offsets.items() if offset < 0]
+        offsets = {to_partition(one): found[one].offset for one in asked}
+        late = [partition for partition, offset in offsets.items() if offset < 0]
         return offsets | (self.offsets(late, "latest") if late else {})
 
     def delete_before(self, offsets: Mapping[Partition, int]) -> None:
         """Remove the records below these offsets for good."""
-        self._client.delete_records({TopicPartition(*at): offset for at, offset in offsets.items()})
+        self._client.delete_records({TopicPartition(*one): offset for one, offset in offsets.items()})
 
     def commit(self, group: str, offsets: Mapping[Partition, int]) -> None:
-        """Move an empty group's offsets; metadata is dropped, for it speaks of the former position."""
-        moved = {TopicPartition(*at): OffsetAndMetadata(offset, "", None) for at, offset in offsets.items()}
-        for at, error in _patiently(lambda: self._client.alter_group_offsets(group, moved)).items():
+        """Move an empty group's offsets; metadata is dropped, it describes the old position. Raises `KafkaFailed`."""
+        moved = {TopicPartition(*one): OffsetAndMetadata(offset, "", None) for one, offset in offsets.items()}
+        for one, error in _when_ready(lambda: self._client.alter_group_offsets(group, moved)).items():
             if error.errno:
                 raise KafkaFailed(
-                    f"the offset of {at.topic}/{at.partition} was refused: {error.__name__}; is {group} in use?"
+                    f"the offset of {to_partition(one)} was refused: {error.__name__}; is {group} in use?"
                 )
 
     def _configs(self, names: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -143,16 +145,16 @@ class KafkaAdmin:
         return {name: {key: str(entry["value"]) for key, entry in entries.items()} for name, entries in found.items()}
 
 
-def _patiently(call: Callable[[], T]) -> T:
-    """Try again while the cluster says "not yet": a new cluster's first group has no coordinator for a second."""
-    until = monotonic() + READY_MS / 1000
+def _when_ready(call: Callable[[], T]) -> T:
+    """Retry while the cluster answers "not yet": a new cluster's first group has no coordinator for a second."""
+    until = monotonic() + READY_TIMEOUT_MS / 1000
     while True:
         try:
             return call()
         except KafkaError as error:
             if not error.retriable or monotonic() > until:
                 raise
-            sleep(NAP)
+            sleep(RETRY_AFTER_S)
 
 
 def _state(name: str, topic: Mapping[str, Any], config: Mapping[str, str]) -> TopicState:

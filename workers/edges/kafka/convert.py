@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kafka import TopicPartition
@@ -11,19 +10,23 @@ from kafka.structs import OffsetAndMetadata
 
 from workers.core.record import CommitPoint, Partition, Record
 
-
-def describe(error: Exception) -> str:
-    """One line for people."""
-    name, text = type(error).__name__, " ".join(str(error).split())
-    text = re.sub(r"^\[Error \d+\] ", "", text).removesuffix(": None")
-    if not text or text.startswith(name):  # kafka-python's errors begin with their numbers and names
-        return text[:300] or name
-    return f"{name}: {text}"[:300]
+_NO_LEADER_EPOCH = -1
 
 
 def to_kafka(offsets: Mapping[Partition, CommitPoint]) -> dict[TopicPartition, OffsetAndMetadata]:
-    """(offset, metadata) of each partition, as a commit takes it."""
-    return {TopicPartition(*at): OffsetAndMetadata(offset, metadata, -1) for at, (offset, metadata) in offsets.items()}
+    """Commit points as kafka-python's commits take them."""
+    return {
+        TopicPartition(*partition): OffsetAndMetadata(point.offset, point.metadata, _NO_LEADER_EPOCH)
+        for partition, point in offsets.items()
+    }
+
+
+def topic_partitions(partitions: Iterable[Partition]) -> list[TopicPartition]:
+    return [TopicPartition(*partition) for partition in partitions]
+
+
+def to_partition(found: TopicPartition) -> Partition:
+    return Partition(found.topic, found.partition)
 
 
 def to_record(one: Any) -> Record:

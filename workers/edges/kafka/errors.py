@@ -1,15 +1,26 @@
-"""What ends a member of a group, and what is said of it."""
+"""What Kafka's errors say to people: one line each, with what to do. Every such line is made here."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
 
 from kafka.errors import (
     FencedInstanceIdError,
     GroupAuthorizationFailedError,
     InvalidSessionTimeoutError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    ProducerFencedError,
+    RecordListTooLargeError,
     TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
 )
 
-from workers.edges.kafka.client import KafkaFailed
+from workers.edges.kafka.client import KafkaConnection, KafkaFailed
 from workers.edges.kafka.owner import Member
 
 FATAL = (
@@ -18,11 +29,64 @@ FATAL = (
     InvalidSessionTimeoutError,
     TopicAuthorizationFailedError,
 )
-"""A member cannot go on after these, nor would a later try succeed."""
+"""After these a member cannot go on, and no later try succeeds."""
+
+_LONGEST = 300  # characters of an error's own text
 
 
-def in_words(error: Exception, member: Member) -> Exception:
-    """The error as one line that says what to do, where we know it."""
+class NotAcknowledgedError(TimeoutError):
+    """A record was sent again and again without an acknowledgement: kafka-python does not give the broker's reason."""
+
+    def __init__(self, waited_s: float) -> None:
+        super().__init__(f"not acknowledged by all in-sync replicas within {waited_s:g} s")
+
+
+def describe(error: Exception) -> str:
+    """The error's kind and text in one line."""
+    name, text = type(error).__name__, " ".join(str(error).split())
+    text = re.sub(r"^\[Error \d+\] ", "", text).removesuffix(": None")
+    if not text or text.startswith(name):  # kafka-python's errors begin with their numbers and names
+        return text[:_LONGEST] or name
+    return f"{name}: {text}"[:_LONGEST]
+
+
+@contextmanager
+def kafka_errors(connection: KafkaConnection) -> Iterator[None]:
+    """Turn what kafka-python raises into `KafkaFailed`."""
+    try:
+        yield
+    except KafkaError as error:
+        raise KafkaFailed(_refusal(error, connection)) from error
+    except BrokenPipeError:
+        raise  # the reader of our output, such as `head`, has left; kafka-python raises none for its own sockets
+    except OSError as error:  # a certificate file that TLS cannot use, a socket that cannot be opened
+        reason = error.strerror or type(error).__name__
+        raise KafkaFailed(
+            f"cannot open a connection to Kafka: {reason}; check KAFKA_SSL_CAFILE, _CERTFILE and _KEYFILE"
+        ) from error
+
+
+def _refusal(error: Exception, connection: KafkaConnection) -> str:
+    name = type(error).__name__
+    servers = ",".join(connection.bootstrap)
+    if "Authorization" in name:
+        return f"Kafka refuses it: {name}; the user {connection.username or '(none)'} lacks this right: ask for an ACL"
+    if "Authentication" in name or "Sasl" in name:
+        return f"Kafka at {servers} refuses our user ({name}); check KAFKA_SASL_USERNAME, _PASSWORD and _MECHANISM"
+    if name in {"KafkaTimeoutError", "KafkaConnectionError", "NodeNotReadyError"}:
+        return f"cannot reach Kafka at {servers}; check that it runs, {_SETTINGS}"
+    return f"Kafka at {servers} refuses it: {_brokers_sentence(error)}"
+
+
+def _brokers_sentence(error: Exception) -> str:
+    """The broker's own sentence, without the request and response that kafka-python wraps around it."""
+    found = re.search(r"""error_message=(["'])(?P<sentence>.+?)\1[,)]""", str(error))
+    text = found["sentence"] if found else str(error).partition("Request '")[0]
+    return " ".join(text.split())[:_LONGEST] or type(error).__name__
+
+
+def membership_error(error: Exception, member: Member) -> Exception:
+    """What ended a member of a group, as one line that says what to do; an error that is not Kafka's as it is."""
     match error:
         case FencedInstanceIdError():
             return KafkaFailed(
@@ -30,8 +94,37 @@ def in_words(error: Exception, member: Member) -> Exception:
             )
         case InvalidSessionTimeoutError():
             return KafkaFailed(
-                f"Kafka takes no session of {member.session:g} s for {member.group}; set the worker's 'session' "
-                "between the brokers' group.min.session.timeout.ms (6 s) and group.max.session.timeout.ms (30 m)"
+                f"Kafka takes no session of {member.session_timeout_s:g} s for {member.group}; set the worker's "
+                "'session' between the brokers' group.min.session.timeout.ms (6 s) and group.max.session.timeout.ms "
+                "(30 m)"
             )
+        case KafkaError():
+            return KafkaFailed(_refusal(error, member.connection))
         case _:
             return error
+
+
+def write_error(error: Exception) -> KafkaFailed:
+    """Why a transaction failed, and what to do where that is known."""
+    for kinds, text, todo in _AFTER_FAILED_WRITE:
+        if isinstance(error, kinds) and text in str(error):
+            return KafkaFailed(f"{describe(error)}: {todo}")
+    return KafkaFailed(describe(error))
+
+
+_SETTINGS = "KAFKA_BOOTSTRAP_SERVERS and KAFKA_SECURITY_PROTOCOL"
+_AFTER_FAILED_WRITE: Final[Sequence[tuple[type[Exception] | tuple[type[Exception], ...], str, str]]] = (
+    (UnknownTopicOrPartitionError, "", "a topic is missing; run 'relay topics apply'"),
+    (KafkaTimeoutError, "bootstrap", f"check that Kafka runs, {_SETTINGS}"),
+    (KafkaTimeoutError, "metadata", "Kafka is out of reach, or a topic is missing; run 'relay topics apply'"),
+    (ValueError, "partition", "give it as many partitions as the sink's topics have, see 'relay topics plan'"),
+    (
+        (MessageSizeTooLargeError, RecordListTooLargeError),
+        "",
+        "a record is too large for its topic: raise that topic's max.message.bytes, then 'relay topics apply'",
+    ),
+    (ProducerFencedError, "", "another process has taken over, or a command has written in its place"),
+    (NotAcknowledgedError, "", "is the topic there, and are as many replicas alive as its min.insync.replicas wants?"),
+    (TimeoutError, "", "Kafka answers too slowly, or not at all"),
+)
+"""(kinds of error, a part of its text, what to do); the first that fits."""

@@ -4,29 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 
 from workers.core.record import Partition
 from workers.edges.kafka.client import KafkaConnection, consumer_options, open_client
+from workers.edges.kafka.convert import to_partition, topic_partitions
 
-_TOGETHER_MS = 1_000
-_ALONE_MS = 300
-_ASK_AGAIN = 1.0  # seconds between tries at a partition whose leader does not answer
+ALL_TIMEOUT_MS = 1_000
+ONE_TIMEOUT_MS = 300
+ASK_AGAIN_AFTER_S = 1.0  # a partition whose leader does not answer
+
+
+class Bounds(NamedTuple):
+    """The oldest offset of a partition, and the one after its last record."""
+
+    earliest: int
+    end: int
 
 
 class Ends:
-    """Asks for log bounds. One leader that does not answer fails a request for all partitions
-    (kafka-python 3.0.12), so then each is asked alone, and the silent ones are left out of the joint request.
+    """Asks for log bounds, of all records, committed or not. For the consumer thread only.
 
-    An end is that of all records, committed or not: somebody's open transaction holds back the end of the
-    committed ones, and what others have appended behind it, and been told so, would seem not to be there.
+    One leader that does not answer fails a request for all partitions (kafka-python 3.0.12): then each partition is
+    asked alone, and those that do not answer are left out of the joint request.
+
+    The end of the committed records would not do: an open transaction of any publisher holds it back, so a record
+    that another publisher appended behind it, and had acknowledged, would seem not to be there.
     """
 
-    def __init__(self, consumer: KafkaConsumer) -> None:
+    def __init__(self, consumer: KafkaConsumer, clock: Callable[[], float] = monotonic) -> None:
         self._consumer = consumer
+        self._clock = clock
         self._asked_alone: dict[Partition, float] = {}
         self.unreachable: dict[Partition, float] = {}  # since when, monotonic seconds
 
@@ -34,47 +45,49 @@ class Ends:
         self._consumer.close(autocommit=False, timeout_ms=2_000)
 
     def after_fetch(self, partitions: Collection[Partition]) -> dict[Partition, int]:
-        """The end of each partition that answers, asked now: nothing appended later lies below it."""
+        """The end of each partition that answers, asked now: no record appended later lies below it."""
         return self._ask(self._consumer.end_offsets, partitions)
 
-    def bounds(self, partitions: Collection[Partition]) -> dict[Partition, tuple[int, int]]:
-        """(earliest, end) of each partition that answers."""
+    def bounds(self, partitions: Collection[Partition]) -> dict[Partition, Bounds]:
+        """The bounds of each partition that answers."""
         ends = self._ask(self._consumer.end_offsets, partitions)
         earliest = self._ask(self._consumer.beginning_offsets, ends)
-        return {at: (earliest[at], ends[at]) for at in earliest}
+        return {partition: Bounds(offset, ends[partition]) for partition, offset in earliest.items()}
 
     def _ask(self, question: Callable[..., Any], partitions: Collection[Partition]) -> dict[Partition, int]:
-        reachable = [at for at in partitions if at not in self.unreachable]
+        reachable = [one for one in partitions if one not in self.unreachable]
         try:
-            answer = self._question(question, reachable, _TOGETHER_MS)
+            answer = self._question(question, reachable, ALL_TIMEOUT_MS)
         except KafkaError:
             answer = self._one_by_one(question, reachable)
-        silent = [at for at in partitions if at in self.unreachable and self._may_ask(at)]
+        silent = [one for one in partitions if one in self.unreachable and self._may_ask(one)]
         return answer | self._one_by_one(question, silent)
 
     def _one_by_one(self, question: Callable[..., Any], partitions: Collection[Partition]) -> dict[Partition, int]:
         answer: dict[Partition, int] = {}
-        for at in partitions:
+        for partition in partitions:
             try:
-                answer |= self._question(question, [at], _ALONE_MS)
+                answer |= self._question(question, [partition], ONE_TIMEOUT_MS)
             except KafkaError:
-                self.unreachable.setdefault(at, monotonic())
-                self._asked_alone[at] = monotonic()
+                self.unreachable.setdefault(partition, self._clock())
+                self._asked_alone[partition] = self._clock()
             else:
-                self.unreachable.pop(at, None)
+                self.unreachable.pop(partition, None)
         return answer
 
-    def _may_ask(self, at: Partition) -> bool:
-        return monotonic() - self._asked_alone.get(at, 0.0) >= _ASK_AGAIN
+    def _may_ask(self, partition: Partition) -> bool:
+        return self._clock() - self._asked_alone.get(partition, 0.0) >= ASK_AGAIN_AFTER_S
 
     @staticmethod
-    def _question(question: Callable[..., Any], partitions: Collection[Partition], ms: int) -> dict[Partition, int]:
+    def _question(
+        question: Callable[..., Any], partitions: Collection[Partition], timeout_ms: int
+    ) -> dict[Partition, int]:
         if not partitions:
             return {}
-        found = question([TopicPartition(*at) for at in partitions], timeout_ms=ms)
-        return {Partition(at.topic, at.partition): offset for at, offset in found.items()}
+        found = question(topic_partitions(partitions), timeout_ms=timeout_ms)
+        return {to_partition(one): offset for one, offset in found.items()}
 
 
 def open_ends(connection: KafkaConnection) -> Ends:
-    """A consumer of its own that only asks, of all records; raises kafka-python's errors."""
+    """Open a consumer that only asks, and for all records; raises kafka-python's errors."""
     return Ends(open_client(KafkaConsumer, consumer_options(connection) | {"isolation_level": "read_uncommitted"}))

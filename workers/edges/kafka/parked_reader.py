@@ -13,12 +13,13 @@ from kafka.errors import OffsetOutOfRangeError
 from workers.core.parked.headers import order_of
 from workers.core.record import Partition, Record
 from workers.edges.aio import run_in_daemon_thread
-from workers.edges.kafka.client import KafkaConnection, KafkaFailed, kafka_errors
+from workers.edges.kafka.client import KafkaConnection, KafkaFailed
+from workers.edges.kafka.errors import kafka_errors
 from workers.edges.kafka.reader import PartitionReader, new_reader
 
-MOST_BYTES = 16 * 1024 * 1024
+MAX_PASS_BYTES = 16 * 1024 * 1024
+PASS_WITHIN_S = 120.0
 _GAP = 1_000  # offsets: a seek costs more than reading over a smaller gap
-_WITHIN = 120.0
 
 
 def value_size(record: Record) -> int:
@@ -30,8 +31,8 @@ def value_size(record: Record) -> int:
 class Bound:
     """Where a pass ends early, so that memory stays bounded whatever the records' size."""
 
-    most: int = MOST_BYTES
-    cost: Callable[[Record], int] = value_size  # what a record counts
+    most: int = MAX_PASS_BYTES
+    cost: Callable[[Record], int] = value_size  # how much of ``most`` a record takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Wave:
     """What one pass found, and how far it came."""
 
     orders: dict[str, list[Record]]  # by order id
-    reached: int  # everything wanted up to this offset has been found
+    reached: int  # all wanted records up to this offset have been found
 
 
 _BOUND = Bound()
@@ -48,22 +49,26 @@ _BOUND = Bound()
 class ParkedReader:
     """One consumer, kept open from wave to wave: to open one for each order would be the slowest part of a replay."""
 
-    def __init__(self, connection: KafkaConnection) -> None:
+    def __init__(
+        self, connection: KafkaConnection, open_reader: Callable[[KafkaConnection], PartitionReader] = new_reader
+    ) -> None:
         self._connection = connection
+        self._open_reader = open_reader
         self._reader: PartitionReader | None = None
 
-    async def read(self, at: Partition, wanted: Mapping[str, tuple[int, int]], bound: Bound = _BOUND) -> Wave:
+    async def read(self, partition: Partition, wanted: Mapping[str, tuple[int, int]], bound: Bound = _BOUND) -> Wave:
         """Read the committed records of these orders between their (first, last) offsets; raises `KafkaFailed`."""
-        reader, self._reader = self._reader, None  # a read that fails or hangs keeps it, and the next opens its own
+        # A read that fails or hangs keeps the reader that it has taken, and the next read opens another.
+        reader, self._reader = self._reader, None
 
         def read() -> tuple[Wave, PartitionReader]:
-            return _read(reader or new_reader(self._connection), at, wanted, bound)
+            return _read(reader or self._open_reader(self._connection), partition, wanted, bound)
 
         with kafka_errors(self._connection):
             try:
-                wave, self._reader = await run_in_daemon_thread(read, _WITHIN)
+                wave, self._reader = await run_in_daemon_thread(read, PASS_WITHIN_S)
             except TimeoutError as error:
-                raise KafkaFailed(f"{at} could not be read within {_WITHIN:g} s") from error
+                raise KafkaFailed(f"{partition} could not be read within {PASS_WITHIN_S:g} s") from error
         return wave
 
     async def close(self) -> None:
@@ -73,25 +78,25 @@ class ParkedReader:
 
 
 def _read(
-    reader: PartitionReader, at: Partition, wanted: Mapping[str, tuple[int, int]], bound: Bound
+    reader: PartitionReader, partition: Partition, wanted: Mapping[str, tuple[int, int]], bound: Bound
 ) -> tuple[Wave, PartitionReader]:
     try:
-        return one_pass(reader, at, wanted, bound), reader
+        return one_pass(reader, partition, wanted, bound), reader
     except BaseException:
         reader.close()
         raise
 
 
 def one_pass(
-    reader: PartitionReader, at: Partition, wanted: Mapping[str, tuple[int, int]], bound: Bound = _BOUND
+    reader: PartitionReader, partition: Partition, wanted: Mapping[str, tuple[int, int]], bound: Bound = _BOUND
 ) -> Wave:
     """Read once over what these orders have parked; blocking, and raises kafka-python's errors."""
-    oldest = reader.oldest(at)
-    until = monotonic() + _WITHIN / 2  # an open transaction may hold the reading up
+    oldest = reader.oldest(partition)
+    until = monotonic() + PASS_WITHIN_S / 2  # an open transaction may hold the reading up
     found: defaultdict[str, list[Record]] = defaultdict(list)
     size, reached = 0, -1
     for first, last in stretches(wanted.values()):
-        for records in _stretch(reader, at, max(first, oldest), last + 1):
+        for records in _stretch(reader, partition, max(first, oldest), last + 1):
             for record in records:
                 if _is_wanted(record, wanted.get(order_id := order_of(record))):
                     found[order_id].append(record)
@@ -102,22 +107,22 @@ def one_pass(
     return Wave(found, max(last for _, last in wanted.values()))
 
 
-def _stretch(reader: PartitionReader, at: Partition, first: int, end: int) -> Iterator[list[Record]]:
-    """A stretch of the partition; nothing where it begins beyond the end, for then the topic has been made anew."""
+def _stretch(reader: PartitionReader, partition: Partition, first: int, end: int) -> Iterator[list[Record]]:
+    """A range of the partition; nothing where it begins beyond the end: the topic was deleted and created again."""
     try:
-        yield from reader.stretch(at, first, end)
+        yield from reader.stretch(partition, first, end)
     except OffsetOutOfRangeError:
-        if first < reader.bounds([at])[at][1]:
-            raise  # it has expired since the oldest offset was asked for: whoever asks again asks for that, too
+        if first < reader.bounds([partition])[partition].end:
+            raise  # records have expired since the oldest offset was asked for: the caller's next try asks for it again
 
 
-def _is_wanted(record: Record, span: tuple[int, int] | None) -> bool:
-    return span is not None and span[0] <= record.offset <= span[1]
+def _is_wanted(record: Record, offsets: tuple[int, int] | None) -> bool:
+    return offsets is not None and offsets[0] <= record.offset <= offsets[1]
 
 
-def stretches(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The spans in order, those that overlap or nearly touch as one."""
-    ordered = sorted(spans)
+def stretches(ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The (first, last) ranges in order; those that overlap or nearly touch become one."""
+    ordered = sorted(ranges)
     first, last = ordered[0]
     for begin, end in ordered[1:]:
         if begin > last + _GAP:

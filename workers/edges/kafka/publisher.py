@@ -1,4 +1,4 @@
-"""Publishes events and counts what all in-sync replicas have acknowledged."""
+"""Publishes events and counts those that all in-sync replicas have acknowledged."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from typing import Any
 from kafka import KafkaProducer
 
 from workers.core.record import Headers
-from workers.edges.kafka.client import KafkaConnection, kafka_errors, open_client, producer_options
+from workers.edges.kafka.client import KafkaConnection, open_client, producer_options
+from workers.edges.kafka.errors import kafka_errors
 
-IN_FLIGHT = 5_000  # events sent and not yet acknowledged: bounds memory whatever the file's length
-ACK_WITHIN = 130.0  # seconds: a little more than the producer's own delivery time-out
+MAX_IN_FLIGHT = 5_000  # events sent and not yet acknowledged: bounds memory whatever the file's length
+ACK_TIMEOUT_S = 130.0  # a little more than the producer's own delivery time-out
 
 
 @dataclass(slots=True)
 class Publisher:
-    """Sends in order; an event that is refused ends it, with `acknowledged` telling how far it came."""
+    """Sends events in order. A refused event ends it; ``acknowledged`` then says how many came before.
+
+    Blocking; raises kafka-python's errors: see `kafka_errors`.
+    """
 
     producer: Any
     acknowledged: int = 0
@@ -27,7 +31,7 @@ class Publisher:
 
     def send(self, topic: str, key: bytes, value: bytes, headers: Headers, *, partition: int | None = None) -> None:
         """Send one event to ``partition``, or to that of its key (murmur2, as Java's client does)."""
-        while len(self._waiting) >= IN_FLIGHT:
+        while len(self._waiting) >= MAX_IN_FLIGHT:
             self._wait()
         self._waiting.append(
             self.producer.send(topic, partition=partition, key=key, value=value, headers=list(headers))
@@ -35,13 +39,13 @@ class Publisher:
 
     def finish(self) -> int:
         """Wait for every acknowledgement and return their number."""
-        self.producer.flush(timeout=ACK_WITHIN)
+        self.producer.flush(timeout=ACK_TIMEOUT_S)
         while self._waiting:
             self._wait()
         return self.acknowledged
 
     def _wait(self) -> None:
-        self._waiting.popleft().get(timeout=ACK_WITHIN)
+        self._waiting.popleft().get(timeout=ACK_TIMEOUT_S)
         self.acknowledged += 1
 
 

@@ -1,4 +1,4 @@
-"""Reads stretches of partitions, in no group: one consumer for many of them, one after another."""
+"""Reads partitions in no group, committing nothing: ranges of offsets, or from an offset on without end."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.partitioner import murmur2
 
 from workers.core.record import Partition, Record
-from workers.edges.kafka.client import KafkaConnection, KafkaFailed, consumer_options, kafka_errors, open_client
-from workers.edges.kafka.convert import to_record
+from workers.edges.kafka.client import KafkaConnection, KafkaFailed, consumer_options, open_client
+from workers.edges.kafka.convert import to_partition, to_record, topic_partitions
+from workers.edges.kafka.errors import kafka_errors
+from workers.edges.kafka.log_ends import Bounds
 
-_POLL_MS = 500
-_FETCH_WAIT_MS = 20
-_FOLLOW_MS = 100
 FOLLOW_WAIT_MS = 500
+"""How long a broker may wait for new records of one who follows: half a second spares it fifty answers a second."""
+READ_WAIT_MS = 20
+_POLL_MS = 500
+_FOLLOW_POLL_MS = 100
+_BOUNDS_TIMEOUT_MS = 10_000
 _FETCH_BYTES = 1024 * 1024  # of the one partition that is read at a time: with less it is many round trips
 _POSITIVE = 0x7FFFFFFF
 
@@ -29,56 +33,57 @@ class PartitionReader:
         self._oldest: dict[Partition, int] = {}
 
     def partitions(self, topic: str) -> list[Partition]:
-        """All partitions of a topic; none when it is not there."""
+        """All partitions of a topic; none when it does not exist."""
         return [Partition(topic, number) for number in sorted(self._consumer.partitions_for_topic(topic) or ())]
 
-    def bounds(self, partitions: Iterable[Partition]) -> dict[Partition, tuple[int, int]]:
-        """(oldest offset, end of what is committed) of each."""
-        asked = [TopicPartition(*at) for at in partitions]
+    def bounds(self, partitions: Iterable[Partition]) -> dict[Partition, Bounds]:
+        """The oldest offset of each, and the end of its committed records."""
+        asked = topic_partitions(partitions)
         if not asked:
             return {}
-        starts = self._consumer.beginning_offsets(asked, timeout_ms=10_000)
-        ends = self._consumer.end_offsets(asked, timeout_ms=10_000)
-        return {Partition(at.topic, at.partition): (starts[at], ends[at]) for at in asked}
+        starts = self._consumer.beginning_offsets(asked, timeout_ms=_BOUNDS_TIMEOUT_MS)
+        ends = self._consumer.end_offsets(asked, timeout_ms=_BOUNDS_TIMEOUT_MS)
+        return {to_partition(one): Bounds(starts[one], ends[one]) for one in asked}
 
-    def oldest(self, at: Partition) -> int:
-        """The oldest offset that was there when it was first asked: a read below what expired since then fails."""
-        if at not in self._oldest:
-            self._oldest[at] = self.bounds([at])[at][0]
-        return self._oldest[at]
+    def oldest(self, partition: Partition) -> int:
+        """The oldest offset at the time of the first question: a read below what has expired since then fails."""
+        if partition not in self._oldest:
+            self._oldest[partition] = self.bounds([partition])[partition].earliest
+        return self._oldest[partition]
 
-    def stretch(self, at: Partition, first: int, end: int) -> Iterator[list[Record]]:
+    def stretch(self, partition: Partition, first: int, end: int) -> Iterator[list[Record]]:
         """Yield the records from ``first`` to before ``end``, in batches; ``first`` must not be expired.
 
         A batch may be empty: transaction markers and compacted offsets are passed over.
         """
-        partition = TopicPartition(*at)
-        self._consumer.assign([partition])
-        self._consumer.seek(partition, first)
+        assigned = TopicPartition(*partition)
+        self._consumer.assign([assigned])
+        self._consumer.seek(assigned, first)
         position = first
         while position < end:
-            records = self._consumer.poll(timeout_ms=_POLL_MS).get(partition, ())
-            position = self._consumer.position(partition, timeout_ms=1_000) or position
+            records = self._consumer.poll(timeout_ms=_POLL_MS).get(assigned, ())
+            position = self._consumer.position(assigned, timeout_ms=1_000) or position
             yield [to_record(one) for one in records if one.offset < end]
 
     def follow(self, starts: Mapping[Partition, int]) -> Iterator[Sequence[Record]]:
-        """Yield what comes in these partitions from these offsets on, without end; now and then, and first, nothing."""
-        self._consumer.assign([TopicPartition(*at) for at in starts])
-        for at, offset in starts.items():
-            self._consumer.seek(TopicPartition(*at), offset)
+        """Yield what comes in these partitions from these offsets on, without end; first, and now and then, nothing."""
+        self._consumer.assign(topic_partitions(starts))
+        for partition, offset in starts.items():
+            self._consumer.seek(TopicPartition(*partition), offset)
         yield ()
         while True:
-            polled = self._consumer.poll(timeout_ms=_FOLLOW_MS)
+            polled = self._consumer.poll(timeout_ms=_FOLLOW_POLL_MS)
             yield [to_record(one) for records in polled.values() for one in records]
 
     def close(self) -> None:
         self._consumer.close(autocommit=False, timeout_ms=2_000)
 
 
-def new_reader(connection: KafkaConnection, fetch_wait_ms: int = _FETCH_WAIT_MS) -> PartitionReader:
+def new_reader(connection: KafkaConnection, fetch_wait_ms: int = READ_WAIT_MS) -> PartitionReader:
     """Connect; raises kafka-python's errors.
 
-    A fetch that waits at the end of one partition holds up the next one: half a second for each with the default.
+    ``fetch_wait_ms``: how long a broker may wait for new records. A fetch that waits at the end of one partition
+    holds up the next one: with kafka-python's default, half a second for each.
     """
     options = consumer_options(connection) | {
         "fetch_max_wait_ms": fetch_wait_ms,
@@ -89,11 +94,8 @@ def new_reader(connection: KafkaConnection, fetch_wait_ms: int = _FETCH_WAIT_MS)
 
 
 @contextmanager
-def open_reader(connection: KafkaConnection, fetch_wait_ms: int = _FETCH_WAIT_MS) -> Iterator[PartitionReader]:
-    """Connect for the length of a ``with`` block; raises `KafkaFailed` for whatever goes wrong in it.
-
-    ``fetch_wait_ms``: so long a broker may wait for news; more, to follow, spares it fifty answers a second.
-    """
+def open_reader(connection: KafkaConnection, fetch_wait_ms: int = READ_WAIT_MS) -> Iterator[PartitionReader]:
+    """Connect for the length of a ``with`` block; raises `KafkaFailed` for whatever goes wrong in it."""
     with kafka_errors(connection):
         reader = new_reader(connection, fetch_wait_ms)
         try:
@@ -102,13 +104,25 @@ def open_reader(connection: KafkaConnection, fetch_wait_ms: int = _FETCH_WAIT_MS
             reader.close()
 
 
+def tail(connection: KafkaConnection, topic: str, *, from_beginning: bool = False) -> Iterator[Record]:
+    """Yield the committed records of a topic and then those to come, without end.
+
+    Raises `KafkaFailed` when the topic does not exist or the cluster cannot be reached.
+    """
+    with open_reader(connection, FOLLOW_WAIT_MS) as reader:
+        bounds = reader.bounds(all_partitions(reader, topic))
+        starts = {partition: found.earliest if from_beginning else found.end for partition, found in bounds.items()}
+        for records in reader.follow(starts):
+            yield from records
+
+
 def partition_of(key: bytes, count: int) -> int:
-    """Where Kafka's own default partitioner puts a key (murmur2)."""
+    """Where Kafka's default partitioner puts a key (murmur2)."""
     return int((murmur2(key) & _POSITIVE) % count)
 
 
 def all_partitions(reader: PartitionReader, topic: str) -> list[Partition]:
-    """All partitions of a topic; raises `KafkaFailed` when it is not there."""
+    """All partitions of a topic; raises `KafkaFailed` when it does not exist."""
     found = reader.partitions(topic)
     if not found:
         raise KafkaFailed(f"no topic '{topic}' on the cluster; `relay topics apply` creates those of topics.yaml")

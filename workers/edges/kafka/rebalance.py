@@ -1,13 +1,14 @@
-"""Gives partitions away without losing the membership.
+"""What a rebalance gives and takes: the share of the present generation, and its release without losing the membership.
 
-Rebalance listeners run on the client's own IO thread. One that blocks stops the heartbeats; one that awaits
-keeps them going. So the wait for the loop's drain is a row of awaited commits of what is committable, which
-is also the last thing that a leaving owner has to do.
+Rebalance listeners run on kafka-python's own IO thread. One that blocks stops the heartbeats; one that awaits keeps
+them going. So the listener waits for the owner's drain by a row of awaited commits of what is committable, which is
+also the last duty of a leaving owner.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from time import monotonic, sleep
 from typing import Any
 
@@ -15,69 +16,89 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
 from kafka.errors import KafkaError
 
+from workers.core.consume.stall_watchdog import Watchdog
 from workers.core.record import CommitPoint, Partition
-from workers.edges.kafka.convert import to_kafka
+from workers.edges.kafka.client_patches import keep_join_requested
+from workers.edges.kafka.convert import to_kafka, to_partition
+from workers.edges.kafka.owner import Assignment, OwnedThread, Owner, Release
 from workers.edges.log import log
 
-_NAP = 0.005
-_LOOP_IS_DEAD = 5.0  # the loop ends a release at its deadline; one that does not will not any more
+RELEASE_POLL_S = 0.005
+LOOP_IS_DEAD_AFTER_S = 5.0  # the owner ends a release at its deadline; one that is so late will not end it at all
 
 
-class Release:
-    """A revocation under way, shared by two threads: the loop publishes, the listener reads.
+@dataclass(slots=True, eq=False)
+class Share:
+    """What one generation of the group has given us; dropped as a whole with it."""
 
-    ``offsets`` and ``done`` are only ever replaced as a whole.
+    epoch: int = 0
+    pending: set[Partition] = field(default_factory=set)  # assigned, but their start is not decided yet
+    started: set[Partition] = field(default_factory=set)
+    awaited: frozenset[Partition] = frozenset()  # the owner's merge waits for their position
+    commits: dict[Partition, Any] | None = None  # the group's, as the previous owner left them
+    watchdog: Watchdog = field(default_factory=Watchdog)
+    blocked: dict[Partition, float] = field(default_factory=dict)  # by an open transaction: since when, monotonic
+
+
+class Shares:
+    """The present `Share`. The IO thread replaces it, while the consumer thread waits in ``poll`` or at its close.
+
+    What the consumer thread does between two polls therefore belongs to one generation: a command of an older
+    epoch is dropped, and commits nothing for partitions that have been given away.
     """
 
-    def __init__(self, partitions: frozenset[Partition], deadline: float) -> None:
-        self.partitions = partitions
-        self.deadline = deadline  # monotonic; then what is in flight is given up, uncommitted
-        self.epoch = 0
-        self.offsets: Mapping[Partition, CommitPoint] = {}  # committable now
-        self.done = False  # nothing of these partitions is in flight any more
+    def __init__(self, owner: Owner, thread: OwnedThread) -> None:
+        self._owner = owner
+        self._thread = thread
+        self.current = Share()
+
+    def assigned(self, partitions: frozenset[Partition], group: Any) -> None:
+        self.current = Share(self.current.epoch + 1, pending=set(partitions))
+        self._thread.call(self._owner.assigned, Assignment(self.current.epoch, partitions, group))
+
+    def release(self, release: Release) -> None:
+        release.epoch = self._end_current()
+        self._thread.call(self._owner.release, release)
+
+    def lost(self) -> None:
+        self._thread.call(self._owner.lost, self._end_current())
+
+    def _end_current(self) -> int:
+        """End the present epoch: a commit still in the queue would move the offsets of the release back."""
+        epoch = self.current.epoch
+        self.current = Share(epoch + 1)
+        return epoch
 
 
 class RebalanceListener(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-python has no types
-    """What happens on the IO thread when the group's assignment changes."""
+    """Called on the IO thread when the group's assignment changes."""
 
-    def __init__(
-        self,
-        *,
-        consumer: KafkaConsumer,
-        on_assigned: Callable[[frozenset[Partition], Any], None],
-        on_release: Callable[[Release], None],
-        on_lost: Callable[[], None],
-        within: float,
-    ) -> None:
+    def __init__(self, consumer: KafkaConsumer, shares: Shares, release_within_s: float) -> None:
         self._consumer = consumer
-        self._on_assigned = on_assigned
-        self._on_release = on_release
-        self._on_lost = on_lost
-        self._within = within
+        self._shares = shares
+        self._release_within_s = release_within_s
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        for at in assigned:
-            # Nothing may be fetched before its start is decided; offset 0 only keeps poll() from looking for one.
-            self._consumer.pause(at)
-            self._consumer.seek(at, 0)
-        self._on_assigned(_ours(assigned), self._consumer.group_metadata())
+        for partition in assigned:
+            # No record may be fetched before the start is decided; offset 0 only keeps poll() from looking for one.
+            self._consumer.pause(partition)
+            self._consumer.seek(partition, 0)
+        self._shares.assigned(_partitions(assigned), self._consumer.group_metadata())
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        # kafka-python 3.0.12 revokes because metadata differ, and forgets to join when they agree again before the
-        # group has answered: a member without partitions for good. Asked for, the join goes on to its end.
-        self._consumer._coordinator.request_rejoin()  # noqa: SLF001 - no public way
-        partitions = _ours(revoked)
+        keep_join_requested(self._consumer)
+        partitions = _partitions(revoked)
         if not partitions:
             return
-        release = Release(partitions, monotonic() + self._within)
-        self._on_release(release)
-        while not release.done and monotonic() < release.deadline + _LOOP_IS_DEAD:
-            sleep(_NAP)  # noqa: ASYNC251 - not asyncio's loop; far below a heartbeat's interval, and the commit yields
+        release = Release(partitions, monotonic() + self._release_within_s)
+        self._shares.release(release)
+        while not release.done and monotonic() < release.deadline + LOOP_IS_DEAD_AFTER_S:
+            sleep(RELEASE_POLL_S)  # noqa: ASYNC251 - not asyncio's loop; far below a heartbeat's interval
             await self._commit(release.offsets)
         await self._commit(release.offsets)
 
     async def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:  # noqa: ARG002 - all of them, always
-        self._on_lost()  # the broker has given them away: a commit now would be another owner's
+        self._shares.lost()  # the group has given them away: a commit now would be for another owner's partitions
 
     async def _commit(self, offsets: Mapping[Partition, CommitPoint]) -> None:
         try:
@@ -86,5 +107,5 @@ class RebalanceListener(AsyncConsumerRebalanceListener):  # type: ignore[misc] #
             log.info("release_commit_failed", detail=type(error).__name__)
 
 
-def _ours(partitions: Iterable[TopicPartition]) -> frozenset[Partition]:
-    return frozenset(Partition(at.topic, at.partition) for at in partitions)
+def _partitions(partitions: Iterable[TopicPartition]) -> frozenset[Partition]:
+    return frozenset(to_partition(one) for one in partitions)

@@ -1,6 +1,6 @@
 """A compacted topic's partitions, read to their end: followed from there (a sink's), or read once (a poller's).
 
-In no group: which partitions to read is said by their owner. What is followed has a thread and a consumer of its own.
+In no group: the owner says which partitions to read. A followed table has its own thread and its own consumer.
 """
 
 from __future__ import annotations
@@ -17,35 +17,44 @@ from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from workers.core.record import Partition, Record
 from workers.edges.aio import run_in_daemon_thread
-from workers.edges.kafka.client import KafkaConnection, consumer_options, kafka_errors, open_client
-from workers.edges.kafka.convert import describe, to_record
+from workers.edges.kafka.client import KafkaConnection, consumer_options, open_client
+from workers.edges.kafka.convert import to_record
+from workers.edges.kafka.errors import describe, kafka_errors
+from workers.edges.kafka.owner import OwnedThread
 from workers.edges.log import log
 
-READ_ALL_WITHIN = 600.0  # seconds; a million rows take less than one of these minutes
-_POLL_MS = 100
-_AFTER_ERROR = 0.5
-_BOUNDS_MS = 5_000
+READ_ALL_WITHIN_S = 600.0  # a million rows take less than one of these minutes
+POLL_MS = 100
+POSITION_TIMEOUT_MS = 1_000
+BOUNDS_TIMEOUT_MS = 5_000
+CONNECT_AGAIN_AFTER_S = 1.0
+RETRY_AFTER_S = 0.5
 
 
 class Reader(Protocol):
-    """The loop's side; called in the loop, a partition's rows in their order."""
+    """The owner of the rows. Both methods are called in its loop, a partition's rows in their order."""
 
     def rows(self, number: int, records: list[Record]) -> None:
-        """Take rows of a partition as they come, at first those that were there."""
+        """Take rows of a partition as they come, first those that were there."""
 
     def loaded(self, number: int) -> None:
-        """All that was there has been read; told again when it had to be read anew."""
+        """All rows that were there have been read; called again when the partition had to be read again."""
 
 
 @dataclass(slots=True)
 class _Followed:
     reader: Reader
-    end: int | None = None  # until read so far the partition is being loaded; None: loaded, or the end not asked yet
+    end: int | None = None  # the partition is being loaded up to here; None: it is loaded, or its end is not known yet
     asked: bool = False
 
 
+def open_table_consumer(connection: KafkaConnection) -> KafkaConsumer:
+    """Open a consumer in no group, for many small rows; raises kafka-python's errors."""
+    return open_client(KafkaConsumer, consumer_options(connection) | {"max_poll_records": 5_000})
+
+
 class KafkaTable:
-    """Follows partitions of one topic, each from its beginning, and says when its end has been reached once."""
+    """Follows partitions of one topic, each from its beginning, and says when the end of each has been reached once."""
 
     def __init__(
         self,
@@ -53,112 +62,104 @@ class KafkaTable:
         topic: str,
         loop: asyncio.AbstractEventLoop,
         failed: Callable[[Exception], None],
+        *,
+        open_consumer: Callable[[KafkaConnection], Any] = open_table_consumer,
+        bounds_timeout_ms: int = BOUNDS_TIMEOUT_MS,
     ) -> None:
-        """``failed`` is told in the loop of what ended the thread: without it no order would ever be sent again."""
-        self._options = consumer_options(connection) | {"max_poll_records": 5_000}
+        """``failed`` is called in the loop with what ended the thread: without the thread no order is sent any more."""
+        self._connection = connection
         self._topic = topic
-        self._loop = loop
-        self._failed = failed
-        self._orders: queue.SimpleQueue[Callable[[KafkaConsumer], None]] = queue.SimpleQueue()
+        self._open_consumer = open_consumer
+        self._bounds_timeout_ms = bounds_timeout_ms
+        self._commands: queue.SimpleQueue[dict[int, _Followed]] = queue.SimpleQueue()
         self._followed: dict[int, _Followed] = {}
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"kafka-{topic}", daemon=True)
+        self._thread = OwnedThread(f"kafka-{topic}", loop, self._run, failed)
 
     def start(self) -> None:
         self._thread.start()
 
     def follow(self, numbers: frozenset[int], reader: Reader) -> None:
-        """Follow these partitions from their beginning for this reader, and no others any more."""
+        """Follow these partitions from their beginning for this reader, and stop following all others."""
+        self._commands.put({number: _Followed(reader) for number in sorted(numbers)})
 
-        def obey(consumer: KafkaConsumer) -> None:
-            self._followed = {number: _Followed(reader) for number in numbers}
-            partitions = [TopicPartition(self._topic, number) for number in sorted(numbers)]
-            consumer.assign(partitions)
-            for at in partitions:
-                consumer.seek(at, 0)
-            if partitions:
-                consumer.pause(*partitions)  # until its beginning is known: offset 0 may have been compacted away
+    async def stop(self, within_s: float) -> None:
+        """Return when the thread has ended, or after ``within_s`` seconds."""
+        await self._thread.stop(within_s)
 
-        self._orders.put(obey)
-
-    async def stop(self, within: float) -> None:
-        self._stopping.set()
-        await asyncio.to_thread(self._thread.join, within)
+    # In the thread.
 
     def _run(self) -> None:
-        try:
-            self._follow_until_stopped()
-        except Exception as error:  # noqa: BLE001 - a thread's death must be the process's death, whatever it was
-            self._tell(self._failed, error)
-
-    def _follow_until_stopped(self) -> None:
-        while not self._stopping.is_set():
+        while self._thread.goes_on():
             try:
-                consumer = open_client(KafkaConsumer, self._options)
+                consumer = self._open_consumer(self._connection)
             except KafkaError as error:
                 log.warning("kafka_unreachable", topic=self._topic, detail=describe(error))
-                self._stopping.wait(1.0)
+                self._thread.pause(CONNECT_AGAIN_AFTER_S)
                 continue
             try:
-                while not self._stopping.is_set():
+                while self._thread.goes_on():
                     self._round(consumer)
             finally:
                 consumer.close(autocommit=False, timeout_ms=2_000)
 
     def _round(self, consumer: KafkaConsumer) -> None:
-        while not self._orders.empty():
-            self._orders.get()(consumer)
+        while not self._commands.empty():
+            self._assign(consumer, self._commands.get())
         if not self._followed:
-            self._stopping.wait(_POLL_MS / 1000)
+            self._thread.pause(POLL_MS / 1000)
             return
         try:
             self._ask_bounds(consumer)
-            for at, records in consumer.poll(timeout_ms=_POLL_MS).items():
-                self._tell(self._followed[at.partition].reader.rows, at.partition, [to_record(one) for one in records])
-            self._say_loaded(consumer)
+            for found, records in consumer.poll(timeout_ms=POLL_MS).items():
+                reader = self._followed[found.partition].reader
+                self._thread.call(reader.rows, found.partition, [to_record(one) for one in records])
+            self._report_loaded(consumer)
         except OffsetOutOfRangeError as error:
             log.error("kafka_state_cut", topic=self._topic, detail=describe(error))
-            self._begin_anew(consumer, error.args[0])
+            self._read_again(consumer, error.args[0])
         except KafkaError as error:
             todo = "until it is read nothing is sent; if it is missing, run 'relay topics apply'"
             log.warning("kafka_state_unreadable", topic=self._topic, detail=describe(error), advice=todo)
-            self._stopping.wait(_AFTER_ERROR)
+            self._thread.pause(RETRY_AFTER_S)
+
+    def _assign(self, consumer: KafkaConsumer, followed: dict[int, _Followed]) -> None:
+        self._followed = followed
+        partitions = [TopicPartition(self._topic, number) for number in followed]
+        consumer.assign(partitions)
+        for partition in partitions:
+            consumer.seek(partition, 0)
+        if partitions:
+            consumer.pause(*partitions)  # until the beginning is known: offset 0 may have been compacted away
 
     def _ask_bounds(self, consumer: KafkaConsumer) -> None:
         new = [TopicPartition(self._topic, number) for number, one in self._followed.items() if not one.asked]
         if not new:
             return
-        # The end is asked after the former owner is shut out: all that it wrote lies below.
-        ends = consumer.end_offsets(new, timeout_ms=_BOUNDS_MS)
-        for at, offset in consumer.beginning_offsets(new, timeout_ms=_BOUNDS_MS).items():
-            consumer.seek(at, offset)
-            self._followed[at.partition].end = ends[at]
-            self._followed[at.partition].asked = True
+        # The end is asked after the previous owner has been fenced: all that it wrote lies below.
+        ends = consumer.end_offsets(new, timeout_ms=self._bounds_timeout_ms)
+        for found, offset in consumer.beginning_offsets(new, timeout_ms=self._bounds_timeout_ms).items():
+            consumer.seek(found, offset)
+            self._followed[found.partition].end = ends[found]
+            self._followed[found.partition].asked = True
         consumer.resume(*new)
 
-    def _begin_anew(self, consumer: KafkaConsumer, partitions: Iterable[TopicPartition]) -> None:
-        """What lay here was deleted, or the topic was created anew: what there is now is read from its beginning."""
-        for at in partitions:
-            consumer.pause(at)
-            self._followed[at.partition].asked = False
+    def _read_again(self, consumer: KafkaConsumer, partitions: Iterable[TopicPartition]) -> None:
+        """The rows were deleted, or the topic was deleted and created: read what is there now from its beginning."""
+        for found in partitions:
+            consumer.pause(found)
+            self._followed[found.partition].asked = False
 
-    def _say_loaded(self, consumer: KafkaConsumer) -> None:
+    def _report_loaded(self, consumer: KafkaConsumer) -> None:
         for number, one in self._followed.items():
             if one.end is None:
                 continue
-            position = consumer.position(TopicPartition(self._topic, number), timeout_ms=1_000)
+            position = consumer.position(TopicPartition(self._topic, number), timeout_ms=POSITION_TIMEOUT_MS)
             if position is not None and position >= one.end:
                 one.end = None
-                self._tell(one.reader.loaded, number)
-
-    def _tell(self, what: Callable[..., Any], *args: Any) -> None:
-        try:
-            self._loop.call_soon_threadsafe(what, *args)
-        except RuntimeError:  # the loop has ended: the process is leaving
-            self._stopping.set()
+                self._thread.call(one.reader.loaded, number)
 
 
-async def read_all(connection: KafkaConnection, at: Partition, take: Callable[[list[Record]], None]) -> None:
+async def read_all(connection: KafkaConnection, partition: Partition, take: Callable[[list[Record]], None]) -> None:
     """Read a partition's committed records from its beginning to its present end; raises `KafkaFailed`.
 
     ``take`` gets them in their order, in the reading thread: a million rows must not hold up the loop.
@@ -166,21 +167,24 @@ async def read_all(connection: KafkaConnection, at: Partition, take: Callable[[l
     stopping = threading.Event()
     with kafka_errors(connection):
         try:
-            await run_in_daemon_thread(lambda: _read_all(connection, at, take, stopping), READ_ALL_WITHIN)
+            await run_in_daemon_thread(lambda: _read_all(connection, partition, take, stopping), READ_ALL_WITHIN_S)
         finally:
             stopping.set()
 
 
 def _read_all(
-    connection: KafkaConnection, at: Partition, take: Callable[[list[Record]], None], stopping: threading.Event
+    connection: KafkaConnection,
+    partition: Partition,
+    take: Callable[[list[Record]], None],
+    stopping: threading.Event,
 ) -> None:
-    consumer = open_client(KafkaConsumer, consumer_options(connection) | {"max_poll_records": 5_000})
+    consumer = open_table_consumer(connection)
     try:
-        partition = TopicPartition(*at)
-        consumer.assign([partition])
-        end = consumer.end_offsets([partition], timeout_ms=5_000)[partition]
-        consumer.seek(partition, consumer.beginning_offsets([partition], timeout_ms=5_000)[partition])
-        while not stopping.is_set() and (consumer.position(partition, timeout_ms=1_000) or 0) < end:
-            take([to_record(one) for one in consumer.poll(timeout_ms=1_000).get(partition, [])])
+        asked = TopicPartition(*partition)
+        consumer.assign([asked])
+        end = consumer.end_offsets([asked], timeout_ms=BOUNDS_TIMEOUT_MS)[asked]
+        consumer.seek(asked, consumer.beginning_offsets([asked], timeout_ms=BOUNDS_TIMEOUT_MS)[asked])
+        while not stopping.is_set() and (consumer.position(asked, timeout_ms=POSITION_TIMEOUT_MS) or 0) < end:
+            take([to_record(one) for one in consumer.poll(timeout_ms=1_000).get(asked, [])])
     finally:
         consumer.close(autocommit=False, timeout_ms=2_000)

@@ -1,4 +1,4 @@
-"""Topics that do not fit each other are told before a group is joined: their records would wait for ever."""
+"""A worker whose topics do not fit each other does not join its group: their records would wait for ever."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from kafka.errors import KafkaTimeoutError, TopicAuthorizationFailedError
 
-from workers.edges.kafka.topic_fit import unfit
+from workers.edges.kafka.starting import topics_fault
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Consumer:
 
 
 @pytest.mark.parametrize(
-    ("counts", "wrong"),
+    ("counts", "fault"),
     [
         ({"created": 3, "status": 3, "parked": 3, "state": 3}, None),
         ({"created": 3, "status": 3, "parked": 6, "state": 3}, None),
@@ -38,11 +38,13 @@ class Consumer:
         ),
     ],
 )
-def test_what_a_worker_needs_of_its_topics(counts: dict[str, int | type[Exception]], wrong: str | None) -> None:
-    """What it takes side by side has equal numbers; what it writes to has as many, or is missing and told elsewhere."""
-    assert unfit(Consumer(counts), ("created", "status"), ("parked", "state")) == wrong
+def test_merged_topics_have_equal_partition_counts_and_written_topics_no_fewer(
+    counts: dict[str, int | type[Exception]], fault: str | None
+) -> None:
+    """A written topic may be missing here: its writer reports that."""
+    assert topics_fault(Consumer(counts), ("created", "status"), ("parked", "state")) == fault
 
 
-def test_a_refusal_ends_the_member() -> None:
+def test_a_missing_right_on_a_topic_ends_the_member() -> None:
     with pytest.raises(TopicAuthorizationFailedError):
-        unfit(Consumer({"created": TopicAuthorizationFailedError}), ("created",), ())
+        topics_fault(Consumer({"created": TopicAuthorizationFailedError}), ("created",), ())

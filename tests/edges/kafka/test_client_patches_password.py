@@ -1,4 +1,4 @@
-"""A password for Kafka that is changed in its file counts from the next connection on, without a restart."""
+"""A changed password file is used from the next connection to Kafka on, without a restart."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+from kafka.net.sasl import get_sasl_mechanism
 
 from workers.app.config.settings import load_settings
-from workers.edges.kafka.client import connection_options
+from workers.edges.kafka.client import connection_options, open_client
+from workers.edges.kafka.client_patches import patch_client
 
 if TYPE_CHECKING:
     from workers.devkit.broker.broker import Broker
@@ -41,15 +45,11 @@ def options(file: Path, mechanism: str) -> dict[str, Any]:
 
 def log_in(given: dict[str, Any]) -> Any:
     """As kafka-python does at each connection."""
-    from kafka.net.sasl import get_sasl_mechanism  # noqa: PLC0415 - imports kafka: after pytest_configure
-
-    from workers.edges.kafka.login import ask_for_passwords  # noqa: PLC0415 - the same
-
-    ask_for_passwords()
+    patch_client()
     return get_sasl_mechanism(given["sasl_mechanism"])(host="kafka", **given)
 
 
-def test_a_plain_login_sends_the_files_present_text_and_the_former_while_it_is_gone(file: Path) -> None:
+def test_a_plain_login_sends_the_files_present_text_and_the_last_one_while_the_file_is_missing(file: Path) -> None:
     given = options(file, "PLAIN")
     assert log_in(given).auth_bytes() == b"relay\0relay\0first-71c4"
     file.with_suffix(".new").write_text("second\n")
@@ -60,7 +60,7 @@ def test_a_plain_login_sends_the_files_present_text_and_the_former_while_it_is_g
 
 
 @pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "SCRAM-SHA-512"])
-def test_so_does_a_scram_login(file: Path, mechanism: str) -> None:
+def test_a_scram_login_uses_the_files_present_text(file: Path, mechanism: str) -> None:
     given = options(file, mechanism)
     assert log_in(given)._scram_client.password == b"first-71c4"
     file.with_suffix(".new").write_text("second")
@@ -68,20 +68,16 @@ def test_so_does_a_scram_login(file: Path, mechanism: str) -> None:
     assert log_in(given)._scram_client.password == b"second"
 
 
-def test_a_password_of_the_environment_is_taken_as_it_is() -> None:
+def test_a_password_from_the_environment_is_used_as_it_is() -> None:
     environ = {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SASL_MECHANISM": "PLAIN", "KAFKA_SASL_USERNAME": "relay"}
     settings = load_settings(environ | {"KAFKA_SASL_PASSWORD": "fixed"})
     assert log_in(connection_options(settings.kafka)).auth_bytes() == b"relay\0relay\0fixed"
 
 
 @pytest.mark.broker
-def test_a_client_that_is_open_goes_on_when_the_cluster_and_the_file_have_a_new_password(
+def test_an_open_client_survives_a_password_change_of_cluster_and_file(
     own_broker: Broker, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kafka import KafkaAdminClient  # noqa: PLC0415 - imports kafka: after pytest_configure
-
-    from workers.edges.kafka.client import open_client  # noqa: PLC0415 - beside it
-
     with closing(socket.create_server(("127.0.0.1", 0))) as held:
         port = held.getsockname()[1]
     want_password(own_broker, port, "first-71c4")
@@ -95,9 +91,7 @@ def test_a_client_that_is_open_goes_on_when_the_cluster_and_the_file_have_a_new_
 
 
 def until_answered(client: Any) -> None:
-    """A client that has lost its connection needs a moment; one that is refused is never answered."""
-    from kafka.errors import KafkaError  # noqa: PLC0415 - imports kafka: after pytest_configure
-
+    """A client that has lost its connection needs a moment; a refused one never gets an answer."""
     until = time.monotonic() + 20
     while True:
         try:
