@@ -1,58 +1,45 @@
-"""The registry client: against a real server in Go, and against every way to fail."""
+"""The registry client: against a registry in memory over real HTTP, and against every way to fail."""
 
-import asyncio
-import base64
 import json
-import os
-import shutil
-import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
+from aiohttp import encode_basic_auth, web
 
+from tests.support.registry import Answer, MemoryRegistry, always, cut, drip, hang, reply, serving
 from workers.edges.avro.codec import Codec
 from workers.edges.avro.registry import Registry, RegistryRefused, RegistryUnavailable, SchemaMissing, connect
 from workers.edges.avro.schema_files import load
 
-ROOT = Path(__file__).parents[2]
-SCHEMAS = load(ROOT.parent / "schemas")
+SCHEMAS = load(Path(__file__).parents[3] / "schemas")
 TEXT = SCHEMAS["order-status"].today.text
 CREDENTIALS = ("relay", "s3cret-canary")
-BASIC = "Basic " + base64.b64encode(":".join(CREDENTIALS).encode()).decode()
 
-
-@pytest.fixture(scope="session")
-def srfake(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Go registry, built once; without Go skipped at home and a failure in CI."""
-    go = shutil.which("go")
-    if go is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("CI needs Go for tests/srfake")
-        pytest.skip("Go is not installed")
-    binary = tmp_path_factory.mktemp("srfake") / "srfake"
-    subprocess.run([go, "build", "-o", str(binary), "."], cwd=ROOT / "srfake", check=True, timeout=300)
-    return binary
+Serve: TypeAlias = Callable[..., Awaitable[Registry]]
 
 
 @pytest.fixture
-def go_registry(srfake: Path) -> Iterator[str]:
-    """Address of a fresh, empty registry that wants the credentials."""
-    with subprocess.Popen([srfake, BASIC], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.stdin.close()
+async def serve() -> AsyncIterator[Serve]:
+    """Start a server with one answer to every request, and give a client of it."""
+    async with AsyncExitStack() as stack:
+
+        async def start(
+            app: web.Application, user: str = "", password: str = "", timeout_s: float = 10
+        ) -> Registry:
+            client = connect(await stack.enter_async_context(serving(app)), user, password, timeout_s)
+            stack.push_async_callback(client.close)
+            return client
+
+        yield start
 
 
 @pytest.fixture
-async def registry(go_registry: str) -> AsyncIterator[Registry]:
-    client = connect(go_registry, *CREDENTIALS)
-    yield client
-    await client.close()
+async def registry(serve: Serve) -> Registry:
+    """A client of an empty registry that wants the credentials."""
+    return await serve(MemoryRegistry(encode_basic_auth(*CREDENTIALS)).app(), *CREDENTIALS)
 
 
 async def test_a_schema_is_registered_found_and_fetched(registry: Registry) -> None:
@@ -71,7 +58,7 @@ async def test_a_schema_is_registered_found_and_fetched(registry: Registry) -> N
         await registry.schema(schema_id + 1)
 
 
-async def test_events_travel_by_a_real_registry(registry: Registry) -> None:
+async def test_a_reader_learns_a_publishers_schema_from_the_registry(registry: Registry) -> None:
     """A publisher's id is learnt by a reader that never saw it, and the event is the same."""
     topic = SCHEMAS["order-status"]
     await registry.register(topic.subject, topic.today.text)
@@ -97,65 +84,12 @@ async def test_a_bad_schema_is_refused_with_the_registrys_words(registry: Regist
         await registry.register("order-status-value", '{"type": "recor')
 
 
-async def test_wrong_credentials_say_which_variables_and_never_their_values(go_registry: str) -> None:
+async def test_wrong_credentials_say_which_variables_and_never_their_values(serve: Serve) -> None:
     """Nothing is parked for it: the id stays unknown."""
-    client = connect(go_registry, "relay", "wrong-canary")
+    client = await serve(MemoryRegistry(encode_basic_auth(*CREDENTIALS)).app(), "relay", "wrong-canary")
     with pytest.raises(RegistryUnavailable, match="SCHEMA_REGISTRY_PASSWORD") as refused:
         await client.schema(1)
     assert "canary" not in str(refused.value)
-    await client.close()
-
-
-Answer: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Serve: TypeAlias = Callable[[Answer], Awaitable[Registry]]
-
-
-@pytest.fixture
-async def serve() -> AsyncIterator[Serve]:
-    """A server that gives one answer to every request, and a client of it."""
-    opened: list[tuple[TestServer, Registry]] = []
-
-    async def start(answer: Answer) -> Registry:
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", answer)
-        server = TestServer(app)
-        await server.start_server()
-        opened.append((server, connect(str(server.make_url("/")), timeout=0.3)))
-        return opened[-1][1]
-
-    yield start
-    for server, client in opened:
-        await client.close()
-        await server.close()
-
-
-def reply(status: int, body: Any, **headers: str) -> Answer:
-    text = body if isinstance(body, str) else json.dumps(body)
-
-    async def answer(_request: web.Request) -> web.StreamResponse:
-        return web.Response(status=status, text=text, headers=headers)
-
-    return answer
-
-
-async def hang(_request: web.Request) -> web.StreamResponse:
-    await asyncio.Event().wait()
-    raise AssertionError
-
-
-async def drip(request: web.Request) -> web.StreamResponse:
-    response = web.StreamResponse()
-    await response.prepare(request)
-    for _ in range(1000):
-        await response.write(b" ")
-        await asyncio.sleep(0.01)
-    return response
-
-
-async def cut(request: web.Request) -> web.StreamResponse:
-    assert request.transport is not None
-    request.transport.close()
-    return web.Response()
 
 
 FAULTS: dict[str, Answer] = {
@@ -178,7 +112,7 @@ FAULTS: dict[str, Answer] = {
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_an_outage_is_never_a_judgement(serve: Serve, fault: str) -> None:
     """One line that names the registry; nothing becomes undecodable by it."""
-    client = await serve(FAULTS[fault])
+    client = await serve(always(FAULTS[fault]), timeout_s=0.3)
     with pytest.raises(RegistryUnavailable, match="schema registry http://127") as down:
         await client.schema(1)
     assert "\n" not in str(down.value)
@@ -198,7 +132,7 @@ async def test_a_bare_404_counts_when_the_address_is_a_registrys(serve: Serve) -
     async def answer(request: web.Request) -> web.StreamResponse:
         return web.json_response([]) if request.path == "/subjects" else web.Response(status=404)
 
-    client = await serve(answer)
+    client = await serve(always(answer))
     with pytest.raises(SchemaMissing):
         await client.schema(1)
 
@@ -206,18 +140,18 @@ async def test_a_bare_404_counts_when_the_address_is_a_registrys(serve: Serve) -
 @pytest.mark.parametrize("extra", [{"schemaType": "PROTOBUF"}, {"references": [{"name": "x"}]}])
 async def test_a_schema_that_is_not_whole_avro_is_refused(serve: Serve, extra: dict[str, Any]) -> None:
     """It can never be read: no use in waiting."""
-    client = await serve(reply(200, {"schema": "{}", **extra}))
+    client = await serve(always(reply(200, {"schema": "{}", **extra})))
     with pytest.raises(RegistryRefused, match="complete in itself"):
         await client.schema(1)
 
 
 async def test_an_incompatible_schema_comes_with_the_registrys_reasons(serve: Serve) -> None:
     """With `verbose` its messages, without them the verdict."""
-    client = await serve(reply(200, {"is_compatible": False, "messages": ["reader lacks /fields/1"]}))
+    client = await serve(always(reply(200, {"is_compatible": False, "messages": ["reader lacks /fields/1"]})))
     assert await client.incompatibilities("s", TEXT) == ("reader lacks /fields/1",)
-    client = await serve(reply(200, {"is_compatible": False}))
+    client = await serve(always(reply(200, {"is_compatible": False})))
     assert len(await client.incompatibilities("s", TEXT)) == 1
-    client = await serve(reply(409, {"error_code": 409, "message": "breaks\nversion 1"}))
+    client = await serve(always(reply(409, {"error_code": 409, "message": "breaks\nversion 1"})))
     with pytest.raises(RegistryRefused, match=r"breaks version 1 \(409\)"):
         await client.register("s", TEXT)
 
@@ -230,7 +164,7 @@ async def test_what_a_registry_told_is_not_asked_again(serve: Serve) -> None:
         asked.append(request.path)
         return web.json_response({"schema": TEXT, "id": 3})
 
-    client = await serve(answer)
+    client = await serve(always(answer))
     for _ in range(2):
         assert await client.schema(3) == TEXT
         assert await client.find("s/1", TEXT) == 3
