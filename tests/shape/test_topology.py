@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 from workers.app.config.configuration import load_configuration
+from workers.app.config.topology import PollerSpec, SinkSpec
+from workers.core.event_kinds import EVENT_KINDS, kind_of
+from workers.devkit.samples import sample_event
 from workers.edges.avro.schema_files import load
 from workers.vendors.contract import load as load_vendor
 
@@ -38,6 +43,28 @@ def named_types(schema: Any, namespace: str = "") -> Iterator[tuple[str, Any]]:
 def test_each_schema_is_of_a_topic_and_each_topic_has_its_own() -> None:
     used = {topic.name: topic.schema_file for topic in TOPOLOGY.topics.values() if topic.schema_file}
     assert used == {name: ROOT / "schemas" / f"{name}.avsc" for name in SCHEMAS}
+
+
+def test_each_schema_has_a_row_in_the_table_of_event_kinds() -> None:
+    assert {topic.today.name for topic in SCHEMAS.values()} == set(EVENT_KINDS)
+
+
+@pytest.mark.parametrize("worker", [*TOPOLOGY.sinks.values(), *TOPOLOGY.pollers.values()], ids=lambda one: one.name)
+def test_a_worker_consumes_and_publishes_kinds_that_the_table_has_for_it(worker: SinkSpec | PollerSpec) -> None:
+    topics = worker.consumes if isinstance(worker, SinkSpec) else worker.publishes
+    for kind in (kind_of(SCHEMAS[topic].today.name) for topic in topics):
+        assert kind.order_id_path if isinstance(worker, SinkSpec) else kind.step_events
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_row_of_the_table_fits_its_schema(name: str) -> None:
+    """A sample event of each topic has the fields that its kind's key and order id are made of."""
+    today = SCHEMAS[name].today
+    kind, sample = kind_of(today.name), sample_event(today.tree, Random(1), datetime(2026, 11, 22, tzinfo=UTC))
+    if kind.key is not None:
+        assert kind.key_of(sample)
+    if kind.order_id_path:
+        assert kind.order_event(sample).order_id == kind.key_of(sample)
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

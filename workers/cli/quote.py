@@ -67,13 +67,13 @@ def _event(configuration: Configuration, name: str, file: BinaryIO) -> Created:
     import orjson
 
     from workers.app.events.schemas import read_schemas
-    from workers.app.runtime.build import OPENING_EVENT
+    from workers.core.event_kinds import ORDER_CREATED
     from workers.core.events import Created
     from workers.edges.avro.event_json import InvalidEvent, from_json
 
     schemas = read_schemas(configuration.topology)
     todays = (schemas[topic].today for topic in configuration.topology.sinks[name].consumes)
-    tree = next(schema.tree for schema in todays if schema.name == OPENING_EVENT)
+    tree = next(schema.tree for schema in todays if schema.name == ORDER_CREATED.record)
     try:
         content: Any = from_json(tree, orjson.loads(file.read()))
     except orjson.JSONDecodeError as error:

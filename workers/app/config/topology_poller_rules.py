@@ -8,8 +8,7 @@ from workers.app.config.errors import Fault, did_you_mean
 from workers.app.config.topology import PollerSpec, SinkSpec, TopicSpec
 from workers.app.config.topology_sink_rules import WORKER_NAME
 from workers.app.config.topology_yaml import Document
-from workers.core.poll.change import STAGE_EVENT
-from workers.core.poll.vendor_event import HAPPENING_EVENT
+from workers.core.event_kinds import COURIER_ORDER_EVENT, ORDER_STAGE_CHANGED
 from workers.edges.avro.schema_files import load_topic
 from workers.edges.avro.schema_tree import SchemaError
 from workers.vendors.contract import load
@@ -77,7 +76,8 @@ def _source_faults(document: Document, poller: PollerSpec, sinks: Mapping[str, S
 
 def _event_faults(document: Document, poller: PollerSpec, topics: Mapping[str, TopicSpec]) -> Iterator[Fault]:
     """Every kind of event that the poller tells has a topic, and every topic is one of them: none is told nowhere."""
-    told = {STAGE_EVENT, HAPPENING_EVENT} if load(poller.vendor).poller_follows else {STAGE_EVENT}
+    kinds = (ORDER_STAGE_CHANGED, COURIER_ORDER_EVENT) if load(poller.vendor).poller_follows else (ORDER_STAGE_CHANGED,)
+    told = {kind.record for kind in kinds}
     found = {i: _record(topics.get(name)) for i, name in enumerate(poller.publishes)}
     for i, record in found.items():
         if record is not None and record not in told:

@@ -1,1 +1,1 @@
-"""What is on the wire? Event kinds, schemas, and events as JSON lines."""
+"""What is on the wire? Schemas, and events and records as JSON."""

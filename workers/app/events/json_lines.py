@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from workers.app.events.kinds import event_key
+from workers.core.event_kinds import KindError, kind_of
 from workers.core.record import Headers
 from workers.edges.avro.codec import Codec, Unencodable
 from workers.edges.avro.event_json import InvalidEvent, from_json
@@ -62,10 +62,10 @@ def _event(codec: Codec, topic: str, number: int, text: bytes) -> Ready | Bad:
         given: Any = orjson.loads(text)
         data = from_json(schema.tree, given)
         value = codec.encode(topic, data)
-        key = event_key(schema.name, data)
+        key = kind_of(schema.name).key_of(data)
     except orjson.JSONDecodeError as error:
         return Bad(number, f"not JSON: {error.msg} at column {error.colno}")
-    except (InvalidEvent, Unencodable) as error:
+    except (InvalidEvent, Unencodable, KindError) as error:
         return Bad(number, str(error))
     if not key:
         return Bad(number, "the order id is empty: it is the key")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any, Final, TypeAlias
+from typing import Any
 
 from workers.app.config.topology import PollerSpec, SinkSpec, Topology
 from workers.app.inspect.order_timeline import Timeline
+from workers.core.event_kinds import Summary, kind_of
 from workers.core.record import Record
 from workers.vendors.contract import load
-
-Words: TypeAlias = Callable[[Mapping[str, Any]], str]
-"""Says what a change event tells, and nothing of the customer."""
 
 
 def read_tracked(timeline: Timeline, sink: SinkSpec, number: int | None) -> set[str]:
@@ -40,10 +38,10 @@ def read_changes(timeline: Timeline, topology: Topology, tracked: Mapping[str, A
         for poller in pollers
     }
     for topic in sorted({topic for poller in pollers for topic in poller.publishes} & schemas.keys()):
-        words = _WORDS.get(schemas[topic].today.name)
+        kind = kind_of(schemas[topic].today.name)
         vendors = {poller.vendor for poller in pollers if topic in poller.publishes}
-        if words is not None:
-            _read_topic(timeline, topic, {vendor: numbers[vendor] for vendor in vendors}, words)
+        if kind.summary is not None:
+            _read_topic(timeline, topic, {vendor: numbers[vendor] for vendor in vendors}, kind.summary)
 
 
 def numbers_at(vendor: str, topology: Topology, order_id: str) -> set[str]:
@@ -54,7 +52,7 @@ def numbers_at(vendor: str, topology: Topology, order_id: str) -> set[str]:
     return set(filter(None, (number_by(one, order_id) for one in options))) if number_by else set()
 
 
-def _read_topic(timeline: Timeline, topic: str, numbers: Mapping[str, AbstractSet[str]], words: Words) -> None:
+def _read_topic(timeline: Timeline, topic: str, numbers: Mapping[str, AbstractSet[str]], summary: Summary) -> None:
     """Read the partitions of the keys; where a vendor's are not known, all of them."""
     keys = {f"{vendor}:{number}" for vendor, ours in numbers.items() for number in ours}
     sought = tuple(f"{vendor}:".encode() for vendor, ours in numbers.items() if not ours)
@@ -69,24 +67,7 @@ def _read_topic(timeline: Timeline, topic: str, numbers: Mapping[str, AbstractSe
         for record in timeline.records(at, may_tell):
             content = timeline.decoded(record)
             if content and (record.key in wanted or content.get("order_id") == timeline.order_id):
-                timeline.add(record, _when(content, record), words(content), str(content["vendor"]), rank=5)
-
-
-def _stage_words(content: Mapping[str, Any]) -> str:
-    before = content["previous"]
-    came = f" (was {before['stage']})" if before else ""
-    return f"stage {content['stage']}, {content['progress']}{came}"
-
-
-def _happening_words(content: Mapping[str, Any]) -> str:
-    status = f", {content['order_status']}" if content["order_status"] else ""
-    return f"event {content['event_type'] or content['courier_event_id']}{status}"
-
-
-_WORDS: Final[dict[str, Words]] = {
-    "OrderStageChanged": _stage_words,
-    "CourierOrderEvent": _happening_words,
-}
+                timeline.add(record, _when(content, record), summary(content), str(content["vendor"]), rank=5)
 
 
 def _when(content: Mapping[str, Any], record: Record) -> int:

@@ -7,15 +7,14 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from workers.app.events.kinds import event_key
 from workers.app.poll.context import PollerContext
+from workers.core.event_kinds import kind_of
 from workers.core.poll import cursor as cursors
-from workers.core.poll.change import STAGE_EVENT, stage_event
 from workers.core.poll.compacted_rows import REPEATS, SETTLES
 from workers.core.poll.cursor import unpack_cursor
 from workers.core.poll.last_published import unpack
 from workers.core.poll.shard_state import ShardState, Step
-from workers.core.poll.vendor_event import HAPPENING_EVENT, happening_event, unpack_known
+from workers.core.poll.vendor_event import unpack_known
 from workers.core.record import Partition, Record
 from workers.edges.avro.codec import Codec, UnknownSchema
 from workers.edges.avro.reader import Undecodable
@@ -102,17 +101,15 @@ def _order(row: Mapping[str, Any]) -> bytes:
 
 def step_events(tools: PollerContext, step: Step) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each kind for the topics whose schema is its own; a look's change of stage before what has happened."""
-    vendor = tools.spec.vendor
     for topic in tools.spec.publishes:
-        if tools.codec.schemas[topic].today.name == STAGE_EVENT:
-            yield from ((topic, stage_event(vendor, change)) for change in step.changes)
-        if tools.codec.schemas[topic].today.name == HAPPENING_EVENT:
-            yield from ((topic, happening_event(vendor, happened)) for happened in step.happened)
+        kind = kind_of(tools.codec.schemas[topic].today.name)
+        contents = kind.step_events(tools.spec.vendor, step) if kind.step_events is not None else ()
+        yield from ((topic, content) for content in contents)
 
 
 def _event(tools: PollerContext, topic: str, data: dict[str, Any], traces: Mapping[str, str]) -> Outgoing:
     schema, now = tools.codec.schemas[topic].today, datetime.fromtimestamp(data["observed_at"] / 1000, UTC)
-    key = event_key(schema.name, data)
+    key = kind_of(schema.name).key_of(data)
     headers = event_headers(schema.tree.name, data, key, now, traces.get(data["order_number"], ""))
     return Outgoing(Partition(topic, BY_KEY), key.encode(), tools.codec.encode(topic, data), headers)
 

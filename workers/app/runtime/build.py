@@ -22,6 +22,7 @@ from workers.app.sink.state import SinkState
 from workers.core.consume.backpressure import FetchBudget
 from workers.core.consume.lanes import Lanes
 from workers.core.delivery.gate import Gate, GatePolicy
+from workers.core.event_kinds import kind_of
 from workers.edges.avro.codec import Codec
 from workers.edges.avro.schema_files import Schemas
 from workers.edges.http.client import MAX_ANSWER_BYTES, VendorClient, open_client
@@ -29,7 +30,6 @@ from workers.edges.kafka.owner import Member
 from workers.edges.telemetry import Tracing
 from workers.vendors.contract import Vendor, load
 
-OPENING_EVENT = "OrderCreated"
 LARGEST_NEWS = 64 * MIB  # an answer with a hundred orders and all their parcels, or with one's signatures in it
 
 
@@ -120,7 +120,7 @@ def build_client(
 
 def sink_state(spec: SinkSpec, schemas: Schemas) -> SinkState:
     """What the parts of a sink share, as it is before anything is assigned."""
-    opening = frozenset(topic for topic in spec.consumes if schemas[topic].today.name == OPENING_EVENT)
+    opening = frozenset(topic for topic in spec.consumes if kind_of(schemas[topic].today.name).creates_order)
     return SinkState(
         spec=spec,
         lanes=Lanes(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import orjson
 
@@ -14,7 +14,6 @@ from workers.core.poll.progress import Progress
 ChangeOp: TypeAlias = Literal["snapshot", "created", "updated", "deleted"]
 
 DIGEST_BYTES = 16
-STAGE_EVENT: Final = "OrderStageChanged"  # the record that a change becomes
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from typing import Any, Final
 from workers.core.poll.change import Seen
 
 HASH_BYTES: Final = 8
-HAPPENING_EVENT: Final = "CourierOrderEvent"  # the record that a happening becomes
 _VERSION: Final = 1
 _HEAD: Final = Struct("<BBqq")
 _ENDED: Final = 1

@@ -17,7 +17,9 @@ from typing import Any, Final, assert_never
 import fastavro
 import fastavro.schema
 
-from workers.core.events import Created, Event, Status
+from workers.core.event_kinds import kind_of
+from workers.core.events import Event
+from workers.edges.avro.decoder import Malformed, decoder_of
 from workers.edges.avro.reader import Reader, Undecodable, Unreadable, reader_of
 from workers.edges.avro.registry import Registry, RegistryRefused, SchemaMissing
 from workers.edges.avro.schema_files import Schema, Schemas, Topic, schema
@@ -59,7 +61,7 @@ class Codec:
     _writers: dict[str, Any] = field(default_factory=dict)  # by topic: fastavro's parsed schema
 
     def order_id(self, topic: str, value: bytes) -> str:
-        """Read just enough of an `OrderCreated` or `OrderStatus` to know its order.
+        """Read just enough of a consumed event to know its order.
 
         Raises `Undecodable` and `UnknownSchema`. What follows the order id is not looked at.
         """
@@ -67,14 +69,8 @@ class Codec:
 
     def decode(self, topic: str, value: bytes) -> Event:
         """Decode an event of an order; raises `Undecodable` and `UnknownSchema`."""
-        content: Any = self._reader(topic, value).read(value)
-        match self.schemas[topic].today.name:
-            case "OrderCreated":
-                return Created(content["order"]["order_id"], content)
-            case "OrderStatus":
-                return Status(content["order_id"], content)
-            case name:
-                raise TypeError(f"{topic}: {name} is no event of an order; read it with decode_any")
+        content = self._reader(topic, value).read(value)
+        return kind_of(self.schemas[topic].today.name).order_event(content)
 
     def decode_any(self, topic: str, value: bytes) -> dict[str, Any]:
         """Decode a value of any topic that has a schema, in its raw form; raises `Undecodable` and `UnknownSchema`."""
@@ -106,13 +102,11 @@ class Codec:
             return 0
         if isinstance(writer, Unreadable) or topic not in self.schemas:
             return None
-        stream = io.BytesIO(value)
-        stream.seek(head)
         try:
-            fastavro.schemaless_reader(stream, fastavro.parse_schema(plain(writer.tree)), None)
-        except Exception:  # noqa: BLE001 - whatever it trips over, the place is what counts
-            return stream.tell()
-        return stream.tell() if stream.tell() < len(value) else None
+            decoder_of(writer.tree).read(value, head)
+        except Malformed as error:
+            return error.offset
+        return None
 
     async def prepare(self, topics: Iterable[str]) -> None:
         """Ask the registry, if there is one, for the ids of today's schemas, so that `encode` can name them.

@@ -5,17 +5,16 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import fastavro
 
-from workers.edges.avro.compile import Decode, Malformed, compile_prefix, compile_record
+from workers.core.event_kinds import EVENT_KINDS, EventKind
+from workers.edges.avro.decoder import Decoder, Malformed, cut_off_behind, decoder_of
 from workers.edges.avro.logical_changes import changes_of_meaning
 from workers.edges.avro.resolution import clashes
 from workers.edges.avro.schema_files import Schema
-from workers.edges.avro.schema_tree import Primitive, Record, Type, plain
-
-_ORDER_ID: Final = {"OrderCreated": ("order", "order_id"), "OrderStatus": ("order_id",)}
+from workers.edges.avro.schema_tree import plain
 
 
 class Undecodable(ValueError):  # noqa: N818 - a fact about a record
@@ -37,41 +36,40 @@ class Unreadable:
 class Reader:
     """Reads values that begin with a known header."""
 
-    head: int  # length of the header
-    record: Decode
-    peek: Decode | None  # the order id alone; None: the writer keeps it elsewhere, or the topic is not of orders
+    header_bytes: int
+    record: Decoder
+    prefix: Decoder | None  # up to the order id; None: the writer's schema has it elsewhere, or no order has the record
     resolve: Callable[[bytes], dict[str, Any]] | None  # the record's bytes as today's schema; None: written with it
-    order_id_path: tuple[str, ...]
+    kind: EventKind | None  # None: a record that has no row in the table of event kinds
 
     def read(self, value: bytes) -> dict[str, Any]:
         """Decode a whole value; raises `Undecodable`."""
         try:
-            content: dict[str, Any] = self.record(value, self.head)
+            content: dict[str, Any] = self.record.read(value, self.header_bytes)
         except Malformed as error:
-            raise Undecodable(str(error)) from error
-        return content if self.resolve is None else self.resolve(value[self.head :])
+            raise Undecodable(str(error)) from None
+        return content if self.resolve is None else self.resolve(value[self.header_bytes :])
 
     def order_id(self, value: bytes) -> str:
-        """Decode the order id, or all that it takes; raises `Undecodable`."""
+        """Decode the order id and what lies before it, or the whole value where it must be; raises `Undecodable`."""
         try:
-            found: Any = self.read(value) if self.peek is None else self.peek(value, self.head)
+            found = self.read(value) if self.prefix is None else self.prefix.read_prefix(value, self.header_bytes)
         except Malformed as error:
-            raise Undecodable(str(error)) from error
-        for name in self.order_id_path if self.peek is None else ():
-            found = found[name]
-        return str(found)
+            raise Undecodable(str(error)) from None
+        assert self.kind is not None, "only topics of orders are asked for an order id"
+        return self.kind.order_id(found)
 
 
-def reader_of(writer: Schema, today: Schema, head: int) -> Reader | Unreadable:
+def reader_of(writer: Schema, today: Schema, header_bytes: int) -> Reader | Unreadable:
     """Work out how to read a writer's records as today's schema, once for all of them."""
     if writer.name != today.name and writer.tree.name not in today.tree.aliases:
         return Unreadable(f"holds a {writer.name}, and the topic takes {today.name}")
     for change in changes_of_meaning(writer.tree, today.tree):
         return Unreadable(f"{change.path}: written as {change.written}, and the topic takes {change.wanted}")
-    path = _ORDER_ID.get(today.name, ())
-    peek = compile_prefix(writer.tree, path) if path and _has_text(writer.tree, path) else None
+    kind = EVENT_KINDS.get(today.name)
+    prefix = None if kind is None else cut_off_behind(writer.tree, kind.order_id_path)
     resolve = None if writer.canonical == today.canonical else _resolver(writer, today)
-    return Reader(head, compile_record(writer.tree), peek, resolve, path)
+    return Reader(header_bytes, decoder_of(writer.tree), None if prefix is None else decoder_of(prefix), resolve, kind)
 
 
 def _resolver(writer: Schema, today: Schema) -> Callable[[bytes], dict[str, Any]]:
@@ -87,11 +85,3 @@ def _resolver(writer: Schema, today: Schema) -> Callable[[bytes], dict[str, Any]
             raise Undecodable(f"written with a schema that today's cannot read; it differs in {places}") from error
 
     return resolve
-
-
-def _has_text(tree: Record, path: tuple[str, ...]) -> bool:
-    inner: Type = tree
-    for name in path:
-        fields = inner.fields if isinstance(inner, Record) else ()
-        inner = next((item.type for item in fields if item.name == name), Primitive("null"))
-    return isinstance(inner, Primitive) and inner.kind == "string"

@@ -7,7 +7,7 @@ such tree and is refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
@@ -105,6 +105,7 @@ class Record:
 
 Type: TypeAlias = Primitive | Fixed | Enum | Array | Map | Union | Record
 Named: TypeAlias = Fixed | Enum | Record
+Attributes: TypeAlias = Callable[["Primitive | Fixed"], dict[str, Any]]
 
 
 def parse(definition: Any) -> Type:
@@ -233,40 +234,39 @@ def _logical(definition: Mapping[str, Any]) -> Logical | None:
     return Logical(name, int(definition.get("precision", 0)), int(definition.get("scale", 0)))
 
 
-def plain(tree: Type, seen: set[str] | None = None) -> Any:
-    """Give the schema's JSON with full names and without logical types and docs.
+def no_attributes(_tree: Primitive | Fixed) -> dict[str, Any]:
+    """Leave a type without logical type: timestamps stay ints, decimals their raw bytes."""
+    return {}
 
-    fastavro then leaves timestamps as ints and decimals as their raw bytes.
-    """
+
+def plain(tree: Type, attributes: Attributes = no_attributes, seen: set[str] | None = None) -> Any:  # noqa: C901, PLR0911 - one case for each kind
+    """Give the schema's JSON with full names and without docs; ``attributes`` are added to primitives and fixeds."""
     seen = set() if seen is None else seen
+    if isinstance(tree, Fixed | Enum | Record) and tree.name in seen:
+        return tree.name
     match tree:
         case Primitive(kind=kind):
-            return kind
+            more = attributes(tree)
+            return {"type": kind, **more} if more else kind
         case Array(items=items):
-            return {"type": "array", "items": plain(items, seen)}
+            return {"type": "array", "items": plain(items, attributes, seen)}
         case Map(values=values):
-            return {"type": "map", "values": plain(values, seen)}
+            return {"type": "map", "values": plain(values, attributes, seen)}
         case Union(branches=branches):
-            return [plain(branch, seen) for branch in branches]
-        case Fixed() | Enum() | Record():
-            return _plain_named(tree, seen)
+            return [plain(branch, attributes, seen) for branch in branches]
+        case Fixed(name=name, size=size):
+            seen.add(name)
+            return {"type": "fixed", "name": name, "size": size, **attributes(tree)}
+        case Enum(name=name, symbols=symbols, default=default):
+            seen.add(name)
+            more = {} if default is None else {"default": default}
+            return {"type": "enum", "name": name, "symbols": list(symbols), **more}
+        case Record(name=name, fields=fields, aliases=aliases):
+            seen.add(name)
+            listed = [_plain_field(item, plain(item.type, attributes, seen)) for item in fields]
+            return {"type": "record", "name": name, "aliases": list(aliases), "fields": listed}
 
 
-def _plain_named(tree: Named, seen: set[str]) -> Any:
-    if tree.name in seen:
-        return tree.name
-    seen.add(tree.name)
-    match tree:
-        case Fixed(size=size):
-            return {"type": "fixed", "name": tree.name, "size": size}
-        case Enum(symbols=symbols, default=default):
-            extra = {} if default is None else {"default": default}
-            return {"type": "enum", "name": tree.name, "symbols": list(symbols), **extra}
-        case Record(fields=fields, aliases=aliases):
-            listed: Sequence[dict[str, Any]] = [_plain_field(item, seen) for item in fields]
-            return {"type": "record", "name": tree.name, "aliases": list(aliases), "fields": listed}
-
-
-def _plain_field(item: Field, seen: set[str]) -> dict[str, Any]:
-    extra = {"default": item.default} if item.has_default else {}
-    return {"name": item.name, "type": plain(item.type, seen), "aliases": list(item.aliases), **extra}
+def _plain_field(item: Field, definition: Any) -> dict[str, Any]:
+    default = {"default": item.default} if item.has_default else {}
+    return {"name": item.name, "type": definition, "aliases": list(item.aliases), **default}

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.edges.avro.compile import Malformed, compile_prefix, compile_record
+from workers.edges.avro.decoder import Malformed, cut_off_behind, decoder_of
 from workers.edges.avro.event_json import from_json
 from workers.edges.avro.schema_files import load
 from workers.edges.avro.schema_tree import Record, named_types, parse, plain
@@ -69,7 +69,7 @@ def written(definition: Any, value: Any) -> bytes:
 def test_it_reads_what_fastavro_reads(value: dict[str, Any]) -> None:
     """Every type, every size: the same values from the same bytes, wherever they begin."""
     data = written(MIXED, value)
-    read = compile_record(record(MIXED))
+    read = decoder_of(record(MIXED)).read
     assert read(data, 0) == read(b"head" + data, 4) == fastavro.schemaless_reader(io.BytesIO(data), MIXED)
 
 
@@ -81,14 +81,14 @@ def test_damaged_bytes_are_malformed_or_a_record(value: dict[str, Any], cut: int
     at %= len(data) + 1
     damaged = (data[:at] + junk + data[at + len(junk) :])[: cut or None]
     with contextlib.suppress(Malformed):
-        assert compile_record(record(MIXED))(damaged, 0).keys() == value.keys()
+        assert decoder_of(record(MIXED)).read(damaged, 0).keys() == value.keys()
 
 
 @given(value=VALUES)
 @settings(max_examples=50, deadline=None)
 def test_every_truncation_is_malformed(value: dict[str, Any]) -> None:
     """A record that was cut short is never taken for a whole one."""
-    data, read = written(MIXED, value), compile_record(record(MIXED))
+    data, read = written(MIXED, value), decoder_of(record(MIXED)).read
     for length in range(len(data)):
         with pytest.raises(Malformed):
             read(data[:length], 0)
@@ -97,19 +97,19 @@ def test_every_truncation_is_malformed(value: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"\x02", "longer than the record"),
+        (b"\x02", "cut short"),
         (b"\x02\x80", "cut short"),
-        (b"\xfe\xff\xff\xff\x0f\x00", "longer than the record"),
+        (b"\xfe\xff\xff\xff\x0f\x00", "cut short"),
         (b"\x01\x02\x02", "cut short"),
-        (b"\x80" * 12, "too long"),
+        (b"\x80" * 12, "cut short"),
         (b"\x02\xfe\xff\xff\xff\x1f\x00", "over 32 bits"),
     ],
 )
 def test_lists_are_bounded(data: bytes, reason: str) -> None:
     """A huge count ends at once, and a block that gives its size is read."""
-    read = compile_record(
+    read = decoder_of(
         record({"type": "record", "name": "R", "fields": [{"name": "x", "type": {"type": "array", "items": "int"}}]})
-    )
+    ).read
     assert read(b"\x03\x04\x02\x04\x00", 0) == {"x": [1, 2]}
     with pytest.raises(Malformed, match=reason):
         read(data, 0)
@@ -122,7 +122,7 @@ def test_a_decimal_has_at_most_its_precision(kind: Any) -> None:
     field = {"name": "x", "type": {**definition, "precision": 18, "scale": 4}}
     schema = {"type": "record", "name": "R", "fields": [field]}
     plain_schema = {"type": "record", "name": "R", "fields": [{"name": "x", "type": kind}]}
-    read = compile_record(record(schema))
+    read = decoder_of(record(schema)).read
     for unscaled in (10**18 - 1, 1 - 10**18, -1, 0):
         value = unscaled.to_bytes(10, "big", signed=True)
         assert read(written(plain_schema, {"x": value}), 0) == {"x": value}
@@ -136,10 +136,12 @@ def test_a_prefix_gives_one_field_and_looks_no_further() -> None:
     tree = record(MIXED)
     value = {"a": True, "b": 0.0, "c": 0.0, "d": b"d", "e": b"eeee", "f": {}, "g": [], "h": "h", "i": None, "j": "j"}
     data = written(MIXED, {**value, "k": b"kkkk"})
-    assert compile_prefix(tree, ["d"])(data, 0) == b"d"
-    assert compile_prefix(tree, ["j"])(data[:-4] + b"\xff", 0) == "j"
+    prefix = cut_off_behind(tree, ["j"])
+    assert prefix is not None
+    assert decoder_of(prefix).read_prefix(data[:-4] + b"\xff", 0)["j"] == "j"
     with pytest.raises(Malformed, match="cut short"):
-        compile_prefix(tree, ["e"])(data[:16], 0)
+        decoder_of(prefix).read_prefix(data[:-5], 0)
+    assert cut_off_behind(tree, ["d"]) is cut_off_behind(tree, ["j", "j"]) is cut_off_behind(tree, ["none"]) is None
 
 
 @pytest.mark.parametrize("topic", SCHEMAS)
@@ -163,4 +165,4 @@ def test_deep_and_large_events_are_read() -> None:
     }
     raw = from_json(topic.tree, {"event_id": "1", "occurred_at": "2026-11-22T10:00:00Z", "order": order})
     data = written(json.loads(topic.text), raw)
-    assert compile_record(topic.tree)(data, 0) == raw
+    assert decoder_of(topic.tree).read(data, 0) == raw

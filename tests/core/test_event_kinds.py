@@ -1,0 +1,71 @@
+"""Each kind of event: its key, its order id, and the line that an order's timeline shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from workers.core.event_kinds import EVENT_KINDS, KindError, kind_of
+from workers.core.events import Created, Status
+
+CREATED: dict[str, Any] = {"order": {"order_id": "A-1"}}
+STATUS: dict[str, Any] = {"order_id": "A-1"}
+STAGE: dict[str, Any] = {"vendor": "dcl", "order_number": "7", "stage": "60", "progress": "shipped", "previous": None}
+COURIER: dict[str, Any] = {
+    "vendor": "ecourier",
+    "order_number": "9",
+    "order_status": None,
+    "event_type": None,
+    "courier_event_id": "55",
+}
+
+
+@pytest.mark.parametrize(
+    ("record", "content", "key"),
+    [
+        ("OrderCreated", CREATED, "A-1"),
+        ("OrderStatus", STATUS, "A-1"),
+        ("OrderStageChanged", STAGE, "dcl:7"),
+        ("CourierOrderEvent", COURIER, "ecourier:9"),
+        ("TrackedOrder", {"order_number": "9", "order_id": "A-1"}, "9"),
+    ],
+)
+def test_events_that_must_stay_in_sequence_share_a_key(record: str, content: dict[str, Any], key: str) -> None:
+    assert kind_of(record).key_of(content) == key
+
+
+def test_a_consumed_event_has_its_order_id_and_creates_or_follows() -> None:
+    created, status = kind_of("OrderCreated").order_event(CREATED), kind_of("OrderStatus").order_event(STATUS)
+    assert created == Created("A-1", CREATED)  # type: ignore[arg-type]
+    assert status == Status("A-1", STATUS)  # type: ignore[arg-type]
+
+
+def test_what_a_kind_cannot_do_is_refused_by_its_name() -> None:
+    with pytest.raises(KindError, match="PollState: only the relay writes"):
+        kind_of("PollState").key_of({})
+    with pytest.raises(KindError, match="OrderStageChanged is no event that a sink consumes"):
+        kind_of("OrderStageChanged").order_event(STAGE)
+    with pytest.raises(KindError, match="Unknown has no row"):
+        kind_of("Unknown")
+
+
+@pytest.mark.parametrize(
+    ("record", "content", "summary"),
+    [
+        ("OrderStageChanged", STAGE, "stage 60, shipped"),
+        ("OrderStageChanged", {**STAGE, "previous": {"stage": "20"}}, "stage 60, shipped (was 20)"),
+        ("CourierOrderEvent", COURIER, "event 55"),
+        ("CourierOrderEvent", {**COURIER, "event_type": "POD", "order_status": "X"}, "event POD, X"),
+    ],
+)
+def test_a_published_event_has_a_summary(record: str, content: dict[str, Any], summary: str) -> None:
+    kind = kind_of(record)
+    assert kind.summary is not None
+    assert kind.summary(content) == summary
+
+
+def test_only_published_kinds_have_a_summary_and_only_one_kind_creates_orders() -> None:
+    assert [kind.record for kind in EVENT_KINDS.values() if kind.creates_order] == ["OrderCreated"]
+    for kind in EVENT_KINDS.values():
+        assert (kind.summary is None) == (kind.step_events is None)

@@ -1,0 +1,107 @@
+"""Every kind of event and row that has a schema: one row a kind, for all who read, write, key or show it.
+
+A new kind is its schema in ``schemas/``, its row here, and the mapping of the
+poller that publishes it. A test holds that schemas, topics.yaml and this table agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from workers.core.events import Created, Event, Status
+from workers.core.poll.change import stage_event
+from workers.core.poll.shard_state import Step
+from workers.core.poll.vendor_event import happening_event
+
+Content: TypeAlias = Mapping[str, Any]  # a decoded value, in the raw form of `workers.core.events`
+StepEvents: TypeAlias = Callable[[str, Step], Iterable[dict[str, Any]]]  # (vendor, step) -> contents to publish
+Summary: TypeAlias = Callable[[Content], str]
+
+
+class KindError(LookupError):
+    """The relay cannot do this with events of that kind; one line that names the schema's record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventKind:
+    """What the relay knows of the values that one schema describes."""
+
+    record: str  # the name of the schema's record, without its namespace
+    key: str | None = None  # the Kafka key, as a format of the content; None: no publisher can know it
+    order_id_path: tuple[str, ...] = ()  # the field that holds the order id, for kinds that sinks consume
+    creates_order: bool = False  # the event creates or replaces its order at the vendor
+    step_events: StepEvents | None = None  # what a poller's step publishes of this kind; None: pollers publish none
+    summary: Summary | None = None  # one line for an order's timeline, without personal data
+
+    def key_of(self, content: Content) -> str:
+        """Give the Kafka key: events that must stay in sequence share a key, so a partition; raises `KindError`."""
+        if self.key is None:
+            raise KindError(f"{self.record}: only the relay writes these records; a publisher cannot know their key")
+        return self.key.format_map(content)
+
+    def order_event(self, content: Any) -> Event:
+        """Give a consumed event with its order id; raises `KindError` for a kind that no sink consumes."""
+        order_id = self.order_id(content)
+        return Created(order_id, content) if self.creates_order else Status(order_id, content)
+
+    def order_id(self, content: Any) -> str:
+        """Give a consumed event's order id, of its whole content or of a prefix; raises `KindError`."""
+        if not self.order_id_path:
+            raise KindError(f"{self.record} is no event that a sink consumes")
+        for name in self.order_id_path:
+            content = content[name]
+        return str(content)
+
+
+def _stage_events(vendor: str, step: Step) -> Iterable[dict[str, Any]]:
+    return (stage_event(vendor, change) for change in step.changes)
+
+
+def _courier_events(vendor: str, step: Step) -> Iterable[dict[str, Any]]:
+    return (happening_event(vendor, observed) for observed in step.happened)
+
+
+def _stage_summary(content: Content) -> str:
+    previous = content["previous"]
+    suffix = f" (was {previous['stage']})" if previous else ""
+    return f"stage {content['stage']}, {content['progress']}{suffix}"
+
+
+def _courier_event_summary(content: Content) -> str:
+    status = f", {content['order_status']}" if content["order_status"] else ""
+    return f"event {content['event_type'] or content['courier_event_id']}{status}"
+
+
+ORDER_CREATED: Final = EventKind(
+    record="OrderCreated", key="{order[order_id]}", order_id_path=("order", "order_id"), creates_order=True
+)
+ORDER_STATUS: Final = EventKind(record="OrderStatus", key="{order_id}", order_id_path=("order_id",))
+ORDER_STAGE_CHANGED: Final = EventKind(
+    record="OrderStageChanged",
+    key="{vendor}:{order_number}",
+    step_events=_stage_events,
+    summary=_stage_summary,
+)
+COURIER_ORDER_EVENT: Final = EventKind(
+    record="CourierOrderEvent",
+    key="{vendor}:{order_number}",
+    step_events=_courier_events,
+    summary=_courier_event_summary,
+)
+TRACKED_ORDER: Final = EventKind(record="TrackedOrder", key="{order_number}")
+POLL_STATE: Final = EventKind(record="PollState")
+
+EVENT_KINDS: Final[Mapping[str, EventKind]] = {
+    kind.record: kind
+    for kind in (ORDER_CREATED, ORDER_STATUS, ORDER_STAGE_CHANGED, COURIER_ORDER_EVENT, TRACKED_ORDER, POLL_STATE)
+}
+"""By the name of the schema's record, without its namespace."""
+
+
+def kind_of(record: str) -> EventKind:
+    """Find a kind by the name of its schema's record; raises `KindError`."""
+    if record not in EVENT_KINDS:
+        raise KindError(f"{record} has no row in the table of event kinds, workers/core/event_kinds.py")
+    return EVENT_KINDS[record]
