@@ -26,9 +26,7 @@ async def serve() -> AsyncIterator[Serve]:
     """Start a server with one answer to every request, and give a client of it."""
     async with AsyncExitStack() as stack:
 
-        async def start(
-            app: web.Application, user: str = "", password: str = "", timeout_s: float = 10
-        ) -> Registry:
+        async def start(app: web.Application, user: str = "", password: str = "", timeout_s: float = 10) -> Registry:
             client = connect(await stack.enter_async_context(serving(app)), user, password, timeout_s)
             stack.push_async_callback(client.close)
             return client
