@@ -44,8 +44,8 @@ def environ(spec: dict[str, Any]) -> dict[str, str]:
 
 def test_it_names_every_worker_and_its_defaults_are_the_workers_own() -> None:
     given = values()
-    assert set(given["workers"]) == set(TOPOLOGY.names)
-    spec = TOPOLOGY.spec("ecdp-sink")
+    assert set(given["workers"]) == set(TOPOLOGY.workers)
+    spec = TOPOLOGY.workers["ecdp-sink"]
     assert (given["defaults"]["drainSeconds"], given["defaults"]["sessionSeconds"]) == (spec.drain, spec.session)
     assert set(given["environ"]) | {"RELAY_INSTANCE_ID", "RELAY_HTTP_ADDR"} <= VARIABLES
 
@@ -61,7 +61,7 @@ def test_it_is_lint_free() -> None:
 def test_a_pod_keeps_its_name_outlives_its_drain_and_is_asked_what_the_worker_answers() -> None:
     documents = render("workers.ecdp-sink.drainSeconds=60", "workers.ecdp-sink.environ.RELAY_LOG_LEVEL=debug")
     sets = of("StatefulSet", documents)
-    assert set(sets) == {f"r-{name}" for name in TOPOLOGY.names} == set(of("PodDisruptionBudget", documents))
+    assert set(sets) == {f"r-{name}" for name in TOPOLOGY.workers} == set(of("PodDisruptionBudget", documents))
     pod = sets["r-ecdp-sink"]["spec"]["template"]["spec"]
     found = environ(pod)
     assert found["RELAY__ECDP_SINK__DRAIN"] == "60s"

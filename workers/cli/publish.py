@@ -60,7 +60,7 @@ class Counts:
 
 
 def _publish(configuration: Configuration, counts: Counts, file: str, *, skip_bad: bool) -> bool:
-    from workers.app.config.topology_sink_rules import message_bytes
+    from workers.app.config.rules import message_bytes
     from workers.app.events.command_codec import open_codec
     from workers.app.events.json_lines import read_events
 

@@ -94,7 +94,7 @@ def test_every_fault_is_told_in_one_reading() -> None:
         "RELAY_LOG_LEVEL",
         "RELAY_ALLOW_HTTP_VENDORS",
     }
-    assert all("wanted" in message or "needed" in message or "together" in message for message in found.values())
+    assert all("must" in message or "needed" in message or "together" in message for message in found.values())
 
 
 def test_scram_without_user_or_password_is_refused() -> None:

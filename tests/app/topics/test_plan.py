@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.ecdp_only import ECDP_ONLY
+from workers.app.config.topics_yaml import load_topology
 from workers.app.config.topology import Topology
-from workers.app.config.topology_load import load_topology
 from workers.app.topics.plan import Change, Facts, Verdict, plan, wanted
 from workers.edges.kafka.admin import TopicState
 

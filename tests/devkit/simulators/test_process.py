@@ -53,7 +53,7 @@ def test_a_port_in_use_is_one_line() -> None:
     [
         (["nobody"], "there is no simulator of 'nobody'; there are: ecdp"),
         (["ecdp", "--fault", "doom=1"], "there is no fault knob 'doom'; there are: bad_ids, deny"),
-        (["ecdp", "--latency", "soon"], "fault latency: a duration is wanted"),
+        (["ecdp", "--latency", "soon"], "fault latency: must be a duration"),
         (["ecdp", "--error-rate", "2"], "fault error_rate: Input should be less than or equal to 1"),
     ],
 )

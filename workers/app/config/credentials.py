@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from workers.app.config.errors import ConfigError, Fault, nearest
-from workers.app.config.urls import url_fault
-from workers.app.config.variables import FILE, LARGEST, file_text, read_variable, text_fault
+from workers.app.config.errors import ConfigError, Fault, nearest, reason_of
+from workers.app.config.variables import FILE, MAX_FILE_BYTES, file_text, read_variable, text_problem, url_problem
 from workers.edges.log import log
 from workers.vendors.contract import Variable, Vendor
 
@@ -20,8 +19,8 @@ Signature: TypeAlias = tuple[int, int, int]
 class VendorCredentials:
     """Implements `workers.vendors.Credentials`; ``version`` grows whenever a mounted file brought a new value.
 
-    A file that is gone, empty or wrong keeps the former value, and the log says so: a key
-    that is being replaced must not stop deliveries half-way.
+    While a file is missing, empty or wrong, the former value stays, and the log says so: deliveries
+    go on while a key is being replaced.
     """
 
     def __init__(self, values: Mapping[str, str], files: Iterable[MountedValue]) -> None:
@@ -30,7 +29,7 @@ class VendorCredentials:
         self._version = 1
 
     def __getitem__(self, name: str) -> str:
-        """The variable's present value; an optional one that is not set is the empty string."""
+        """The variable's present value; the empty string for an optional one that is not set."""
         file = self._files.get(name)
         if file is not None:
             self._refresh(file)
@@ -41,7 +40,7 @@ class VendorCredentials:
 
     @property
     def version(self) -> int:
-        """Looks at the files; a number that differs from the last one means that a value has changed."""
+        """Read the files again if they changed; a higher number than last time means that a value is new."""
         for file in self._files.values():
             self._refresh(file)
         return self._version
@@ -62,7 +61,7 @@ class MountedValue:
     path: Path
     allow_http: bool
     seen: Signature | None = None
-    said: str = ""  # what is wrong with the file: said once
+    logged: str = ""  # the problem that the log holds already
 
     def changed(self) -> str | None:
         """The file's new text if it differs from the last look and can be used, else None."""
@@ -70,25 +69,25 @@ class MountedValue:
             if _signature(self.path.stat()) == self.seen:
                 return None
             text = self._read()
-            fault = value_fault(self.name, "", text, allow_http=self.allow_http) if text else Fault("", "is empty")
+            problem = value_problem(self.name, text, allow_http=self.allow_http) if text else "is empty"
         except OSError as error:
-            fault = Fault("", f"cannot be read: {(error.strerror or type(error).__name__).lower()}")
+            problem = f"cannot be read: {reason_of(error)}"
         except UnicodeDecodeError:
-            fault = Fault("", "is not UTF-8 text")
-        self._say("" if fault is None else fault.message)
-        return text if fault is None else None
+            problem = "is not UTF-8 text"
+        self._log(problem)
+        return text if problem is None else None
 
     def _read(self) -> str:
         with self.path.open("rb") as file:
-            # Taken from the open file: a rename between look and read must not mark the new file as seen.
+            # Of the open file, not of its path: a file replaced between stat and read would count as seen.
             self.seen = _signature(os.fstat(file.fileno()))
-            return file_text(file.read(LARGEST))
+            return file_text(file.read(MAX_FILE_BYTES))
 
-    def _say(self, wrong: str) -> None:
-        if wrong and wrong != self.said:
-            detail = f"{self.path}: {wrong}; the former value stays"
+    def _log(self, problem: str | None) -> None:
+        if problem and problem != self.logged:
+            detail = f"{self.path}: {problem}; the former value stays"
             log.warning("mounted_file_unusable", variable=self.place, detail=detail)
-        self.said = wrong
+        self.logged = problem or ""
 
 
 def load_credentials(
@@ -123,27 +122,27 @@ def mounted(name: str, text: str | None, environ: Mapping[str, str]) -> str | Ca
     return lambda: present[name]
 
 
-def value_fault(variable: str, place: str, text: str, *, allow_http: bool) -> Fault | None:
-    """What is wrong with a vendor variable's text, or None; addresses are known by their name ``..._URL``."""
-    fault = text_fault(place, text)
-    if fault is None and variable.endswith("URL"):
-        fault = url_fault(place, text, allow_http=allow_http)
-    return fault
+def value_problem(variable: str, text: str, *, allow_http: bool) -> str | None:
+    """Why a vendor variable's text cannot be used, or None. Variables named ``..._URL`` hold addresses."""
+    problem = text_problem(text)
+    if problem is None and variable.endswith("URL"):
+        return url_problem(text, allow_http=allow_http)
+    return problem
 
 
 def _value(vendor: Vendor, variable: Variable, full: str, environ: Mapping[str, str], *, allow_http: bool) -> str:
     text = read_variable(environ, full) or variable.default
     if text is None and variable.required:
         raise ConfigError([Fault(full, _missing(vendor, full, environ))])
-    fault = value_fault(variable.name, full, text, allow_http=allow_http) if text else None
-    if fault is not None:
-        raise ConfigError([fault])
+    problem = value_problem(variable.name, text, allow_http=allow_http) if text else None
+    if problem is not None:
+        raise ConfigError([Fault(full, problem)])
     return text or ""
 
 
 def _missing(vendor: Vendor, full: str, environ: Mapping[str, str]) -> str:
     near = nearest(full, [name for name in environ if name not in {full, full + FILE}], cutoff=0.85)
-    hint = f"; did you mean it by '{near}', which is set?" if near else ""
+    hint = f"; '{near}' is set: is it a misspelling?" if near else ""
     return f"needed for {vendor.title}: set it, or {full}{FILE} to the path of a file that holds it{hint}"
 
 

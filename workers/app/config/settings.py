@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from workers.app.config.credentials import mounted
-from workers.app.config.errors import ConfigError, Fault
-from workers.app.config.settings_checks import LAST_PORT, kafka_faults, misspelt, registry_faults, servers
-from workers.app.config.topology_values import Count
-from workers.app.config.variables import read_variable
+from workers.app.config.errors import ConfigError, Fault, nearest
+from workers.app.config.validation import message_of, validate
+from workers.app.config.values import Count, Written
+from workers.app.config.variables import FILE, read_variable, text_problem, url_problem
 from workers.edges.kafka.client import KafkaConnection
 
-Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
-Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+PREFIXES = ("RELAY_", "KAFKA_", "SCHEMA_REGISTRY_")
+MAX_PORT = 65535
+_SERVER = re.compile(r"(\[[0-9A-Fa-f:]+\]|[^:\s,\[\]]+):(\d{1,5})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,69 +57,119 @@ class Settings:
     allow_http_vendors: bool
 
 
-class Variables(BaseSettings):
+def servers(text: str) -> str:
+    """``HOST:PORT,HOST:PORT``; raises ValueError for anything else."""
+    found = [_SERVER.fullmatch(server) for server in _split(text)]
+    if not found or not all(match and 0 < int(match[2]) <= MAX_PORT for match in found):
+        raise ValueError("must be HOST:PORT, several of them with commas between")
+    return text
+
+
+def http_address(text: str) -> str:
+    """``HOST:PORT`` or ``off``; raises ValueError for anything else."""
+    found = _SERVER.fullmatch(text)
+    if text != "off" and (found is None or int(found[2]) > MAX_PORT):
+        raise ValueError(f"must be HOST:PORT, with a port up to {MAX_PORT}, or 'off'")
+    return text
+
+
+def instance_id(text: str) -> str:
+    """A name that Kafka accepts as a member's; raises ValueError for anything else."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,200}", text):
+        raise ValueError("must be at most 200 letters, digits, '.', '_', '-': it names this process in its groups")
+    return text
+
+
+def registry_url(text: str) -> str:
+    """The address of a schema registry; raises ValueError for anything else."""
+    if problem := url_problem(text, allow_http=True):
+        raise ValueError(problem)
+    return text
+
+
+def login(text: str) -> str:
+    """A user or password that can stand in a header; raises ValueError for anything else."""
+    if problem := text_problem(text):
+        raise ValueError(problem)
+    return text
+
+
+def pem_file(text: str) -> str:
+    """The path of a file that can be read; raises ValueError for anything else."""
+    if not os.access(text, os.R_OK) or not Path(text).is_file():
+        raise ValueError("must be the path of a readable PEM file")
+    return text
+
+
+Login = Annotated[str, AfterValidator(login), Written("text")]
+PemFile = Annotated[str, AfterValidator(pem_file), Written("path")]
+
+
+class Variables(BaseModel):
     """One field for each variable, by its name in small letters."""
 
-    model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, extra="forbid")
 
-    kafka_bootstrap_servers: Annotated[str, Field(min_length=1)] = "localhost:9092"
-    kafka_security_protocol: Protocol = "PLAINTEXT"
-    kafka_sasl_mechanism: Mechanism | None = None
-    kafka_sasl_username: str | None = None
-    kafka_sasl_password: str | None = Field(default=None, repr=False)
-    kafka_ssl_cafile: str | None = None
-    kafka_ssl_certfile: str | None = None
-    kafka_ssl_keyfile: str | None = None
-    schema_registry_url: str | None = None
-    schema_registry_username: str | None = None
-    schema_registry_password: str | None = Field(default=None, repr=False)
-    relay_topology: Path = Path("topics.yaml")
-    relay_http_addr: Annotated[str, Field(pattern=r"^(off|(\[[0-9A-Fa-f:]+\]|[^:\s]+):\d{1,5})$")] = "127.0.0.1:8080"
-    relay_replication_factor: Count | None = None
-    relay_instance_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,200}$")] = Field(
-        default_factory=socket.gethostname
+    kafka_bootstrap_servers: Annotated[str, AfterValidator(servers), Written("HOST:PORT,...")] = Field(
+        "localhost:9092", description="The brokers that a client asks first; several with commas between."
     )
-    relay_log_level: LogLevel = "info"
-    relay_log_format: Literal["json", "text"] = "json"
-    relay_allow_http_vendors: bool = False
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="Whether the connection to Kafka uses TLS (SSL) and a login (SASL)."
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        None, description="How a client logs in; required with SASL_PLAINTEXT and SASL_SSL."
+    )
+    kafka_sasl_username: Login | None = Field(None, description="Kafka's user; required with SASL.")
+    kafka_sasl_password: Login | None = Field(None, repr=False, description="Its password; required with SASL. Secret.")
+    kafka_ssl_cafile: PemFile | None = Field(
+        None, description="The certificate authorities that may sign a broker's certificate (none: the system's)."
+    )
+    kafka_ssl_certfile: PemFile | None = Field(None, description="The client's own certificate, for mutual TLS.")
+    kafka_ssl_keyfile: PemFile | None = Field(None, description="The key of that certificate.")
+    schema_registry_url: Annotated[str, AfterValidator(registry_url), Written("URL")] | None = Field(
+        None, description="A registry with Confluent's API (none: Avro in single-object encoding, no registry)."
+    )
+    schema_registry_username: str | None = Field(None, description="The registry's user, with its password.")
+    schema_registry_password: str | None = Field(None, repr=False, description="The registry's password. Secret.")
+    relay_topology: Path = Field(Path("topics.yaml"), description="The path of topics.yaml.")
+    relay_http_addr: Annotated[str, AfterValidator(http_address), Written("HOST:PORT or off")] = Field(
+        "127.0.0.1:8080",
+        description="Where `/status`, `/metrics` and the health checks listen; each process of a host needs its own.",
+    )
+    relay_replication_factor: Count | None = Field(
+        None, description="Replaces the replication factor of every topic; 1 fits a single broker."
+    )
+    relay_instance_id: Annotated[str, AfterValidator(instance_id), Written("name")] = Field(
+        default_factory=socket.gethostname,
+        description="The name of this process in its consumer groups (the host's name). Two processes that share a "
+        "worker's partitions need different names; a process that returns under its name keeps its partitions.",
+    )
+    relay_log_level: LogLevel = Field("info", description="The least severe log lines that are written.")
+    relay_log_format: Literal["json", "text"] = Field("json", description="JSON lines for machines, text for people.")
+    relay_allow_http_vendors: bool = Field(
+        False, description="true: requests to a vendor on another machine may go over http, without TLS."
+    )
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - the base class asks for all of them
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read what `load_settings` was given, never the process's own environment behind its back."""
-        return (init_settings,)
+
+VARIABLES = frozenset(name.upper() for name in Variables.model_fields)
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
     """Settings from ``environ``; raises `ConfigError` with every fault in it."""
     settings, faults = read_settings(environ)
-    if settings is None:
+    if faults:
         raise ConfigError(faults)
     return settings
 
 
-def read_settings(environ: Mapping[str, str]) -> tuple[Settings | None, list[Fault]]:
-    """Settings, or None and the faults: for `relay check`, which goes on to the rest of the configuration."""
+def read_settings(environ: Mapping[str, str]) -> tuple[Settings, list[Fault]]:
+    """Settings and their faults. With faults, a wrong variable has its default: good for finding more faults."""
     texts, faults = _texts(environ)
-    variables: Variables | None = None
-    try:
-        variables = Variables.model_validate({name.lower(): text for name, text in texts.items()})
-    except ValidationError as error:
-        faults += _faults(error)
-    faults += [*kafka_faults(texts), *registry_faults(texts), *misspelt(environ, VARIABLES)]
-    faults += _http_faults(texts)
-    if variables is None or faults:
-        return None, faults
-    return _settings(variables, environ), []
-
-
-VARIABLES = frozenset(name.upper() for name in Variables.model_fields)
+    variables, errors = validate(Variables, {name.lower(): text for name, text in texts.items()})
+    assert variables is not None, "every variable has a default"
+    faults += [Fault(str(error["loc"][0]).upper(), message_of(error)) for error in errors]
+    faults += [*_kafka_faults(texts), *_registry_faults(texts), *_misspelt(environ)]
+    return _settings(variables, environ), faults
 
 
 def _texts(environ: Mapping[str, str]) -> tuple[dict[str, str], list[Fault]]:
@@ -134,28 +186,45 @@ def _texts(environ: Mapping[str, str]) -> tuple[dict[str, str], list[Fault]]:
     return texts, faults
 
 
-_WANTED = {
-    "relay_http_addr": "HOST:PORT is wanted, or 'off'",
-    "relay_replication_factor": "a whole number above 0 is wanted",
-    "relay_instance_id": "at most 200 letters, digits, '.', '_', '-' are wanted: it names this process in its groups",
-    "relay_allow_http_vendors": "1 or 0 is wanted",
-}
+def _kafka_faults(texts: Mapping[str, str]) -> Iterator[Fault]:
+    """What stops a connection to Kafka, or would make it less safe than its variables look."""
+    protocol = texts.get("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT")
+    if protocol not in {"PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"}:
+        return  # already a fault; what must go with it cannot be known
+    for name in ("KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"):
+        if protocol.startswith("SASL_") and name not in texts:
+            yield Fault(name, f"needed with KAFKA_SECURITY_PROTOCOL={protocol}, and not empty")
+        elif name in texts and not protocol.startswith("SASL_"):
+            yield Fault(name, "has no effect without KAFKA_SECURITY_PROTOCOL=SASL_SSL or SASL_PLAINTEXT; set that too")
+    for name in ("KAFKA_SSL_CAFILE", "KAFKA_SSL_CERTFILE", "KAFKA_SSL_KEYFILE"):
+        if name in texts and not protocol.endswith("SSL"):
+            yield Fault(name, "has no effect without KAFKA_SECURITY_PROTOCOL=SSL (or SASL_SSL); set that too")
+    if "KAFKA_SSL_KEYFILE" in texts and "KAFKA_SSL_CERTFILE" not in texts:
+        yield Fault("KAFKA_SSL_CERTFILE", "needed with KAFKA_SSL_KEYFILE")
 
 
-def _faults(error: ValidationError) -> list[Fault]:
-    found = []
-    for detail in error.errors(include_url=False, include_input=False):
-        name = str(detail["loc"][0])
-        expected = detail.get("ctx", {}).get("expected")
-        found.append(Fault(name.upper(), f"{expected} is wanted" if expected else _WANTED.get(name, detail["msg"])))
-    return found
+def _registry_faults(texts: Mapping[str, str]) -> Iterator[Fault]:
+    url, user, password = (texts.get(f"SCHEMA_REGISTRY_{name}") for name in ("URL", "USERNAME", "PASSWORD"))
+    if url is None and (user or password):
+        yield Fault("SCHEMA_REGISTRY_URL", "needed with SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD")
+    if (user is None) != (password is None):
+        missing = "SCHEMA_REGISTRY_USERNAME" if user is None else "SCHEMA_REGISTRY_PASSWORD"
+        yield Fault(missing, "give user and password together, or neither")
 
 
-def _http_faults(texts: Mapping[str, str]) -> list[Fault]:
-    port = texts.get("RELAY_HTTP_ADDR", "").rpartition(":")[2]
-    if port.isdecimal() and int(port) > LAST_PORT:
-        return [Fault("RELAY_HTTP_ADDR", f"a port up to {LAST_PORT} is wanted")]
-    return []
+def _misspelt(environ: Mapping[str, str]) -> Iterator[Fault]:
+    """Variables whose name is nearly one of ours: their value would silently not count.
+
+    Only near misses: a platform may set others under our prefixes (Kubernetes
+    does, for a service of the name ``relay`` or ``kafka``).
+    """
+    names = VARIABLES | {name + FILE for name in VARIABLES}
+    for name in sorted(set(environ) - names):
+        if not name.startswith(PREFIXES) or name.startswith("RELAY__"):
+            continue
+        close = nearest(name, names, cutoff=0.88)
+        if close is not None:
+            yield Fault(name, f"unknown variable; did you mean '{close}'?")
 
 
 def _settings(found: Variables, environ: Mapping[str, str]) -> Settings:
@@ -174,7 +243,7 @@ def _settings(found: Variables, environ: Mapping[str, str]) -> Settings:
 
 def _kafka(found: Variables, environ: Mapping[str, str]) -> KafkaConnection:
     return KafkaConnection(
-        bootstrap=servers(found.kafka_bootstrap_servers),
+        bootstrap=tuple(_split(found.kafka_bootstrap_servers)),
         protocol=found.kafka_security_protocol,
         mechanism=found.kafka_sasl_mechanism,
         username=found.kafka_sasl_username,
@@ -196,3 +265,7 @@ def _http(address: str) -> HttpAddress | None:
         return None
     host, _, port = address.rpartition(":")
     return HttpAddress(host.strip("[]"), int(port))
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

@@ -1,79 +1,157 @@
-"""topics.yaml as frozen models: which topics there are, and which worker does what with them."""
+"""What topics.yaml holds, as frozen models: the topics, and the workers that read and write them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo, field_validator
 
-from workers.app.config.topology_values import ConfigValue, Count, PositiveSeconds, Seconds, Session, Size
+from workers.app.config.values import (
+    DAY_S,
+    HOUR_S,
+    MIB,
+    ConfigValue,
+    Count,
+    PositiveSeconds,
+    Prefix,
+    Seconds,
+    Session,
+    Size,
+    TopicName,
+    Written,
+)
+from workers.vendors.contract import Vendor, load
 
-KIB = 1024
-MIB = 1024 * KIB
-HOUR = 3600.0
-DAY = 24 * HOUR
-
-TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
-Prefix = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
+POLLER_KEYS = frozenset({"publishes", "state", "every"})
+INNER = frozenset({"name", "options", "file"})
+"""Fields that no key of the file sets: a block's name is its own key, the vendor's keys are among the others."""
 
 
-class _Model(BaseModel):
+class Block(BaseModel):
+    """A block of keys. No error of it holds the value, which may be secret."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class TopicSpec(_Model):
-    """A topic as it is wanted on the cluster."""
+class TopicSpec(Block):
+    """A topic as it must be on the cluster."""
 
-    name: TopicName
-    schema_file: Path | None = Field(default=None, alias="schema")  # absolute; None: the values have no schema of ours
-    partitions: Count
-    replication_factor: Count = 3
-    config: dict[str, ConfigValue] = {}  # only what is named here is compared with the cluster
-
-
-class Batch(_Model):
-    """How many calls share one vendor request."""
-
-    max_orders: Count = 100
-    max_bytes: Size = MIB
-    linger: Seconds = 0.02  # how long a call waits for company
+    name: TopicName  # the block's own key
+    schema_file: Annotated[Path, Written("path")] | None = Field(
+        None,
+        alias="schema",
+        description="The Avro schema's file, relative to topics.yaml (none: any bytes).",
+    )
+    partitions: Count = Field(description="How many partitions; one process at a time owns each.")
+    replication_factor: Count = Field(3, description="On how many brokers each partition is.")
+    config: dict[str, ConfigValue] = Field(
+        {}, description="Kafka's own topic settings. Only those named here are compared with the cluster."
+    )
 
 
-class Retry(_Model):
-    """How long an order that the vendor does not take is tried again."""
+class Batch(Block):
+    """Several records in one request to the vendor."""
 
-    first: PositiveSeconds = 0.2
-    max: PositiveSeconds = 30.0
-    give_up_after: PositiveSeconds = 900.0
+    max_orders: Count = Field(100, description="A request holds at most so many records.")
+    max_bytes: Size = Field(MIB, description="A request's body is at most so long.")
+    linger: Seconds = Field(0.02, description="A record waits at most so long for others to share its request.")
 
 
-class SinkSpec(_Model):
-    """A worker that delivers topics to a vendor."""
+class Retry(Block):
+    """When a record is tried again that the vendor did not take."""
 
-    name: str
-    vendor: str
-    consumes: Annotated[tuple[TopicName, ...], Field(min_length=1)]
-    parks: TopicName
-    tracks: TopicName | None = None  # where the marks of deliveries are kept; None: the vendor's leave none
-    credentials: Prefix  # prefix of the vendor's variables
-    max_in_flight: Count = 64  # vendor requests at once, this process
-    batch: Batch = Batch()
-    max_unfinished: Count = 10_000  # records fetched but unfinished, all partitions together
-    max_unfinished_bytes: Size = 48 * MIB
-    merge_wait: Seconds = 10.0  # how long a record waits for the sink's other topic while that cannot be fetched
-    unknown_order_wait: Seconds = 300.0  # how long a status waits for a create that the vendor does not know
-    suspect_after: Count = 50  # orders refused in a row, none delivered: the gate shuts
-    max_parked_per_order: Count = 1_000  # at so many an alert; parking goes on, for a lane that waited would hold all
-    max_parked: Count = 100_000  # records in all, in this process's partitions: the same
-    parked_history: PositiveSeconds = 7 * DAY  # what is parked no more is kept so long, for `relay order`
-    request_timeout: PositiveSeconds = 30.0  # total, not per read
-    retry: Retry = Retry()
-    drain: Seconds = 30.0
-    session: Session = 45.0  # a process silent for so long has lost its partitions; one back within it keeps them
-    options: Any = None  # the vendor's own model (`Vendor.sink_options`); its keys stand beside the others
+    first: PositiveSeconds = Field(0.2, description="The first wait. It doubles with each failure, with jitter.")
+    max: PositiveSeconds = Field(30.0, description="No wait is longer.")
+    give_up_after: PositiveSeconds = Field(900.0, description="A record that fails alone for so long is parked.")
+
+
+class PollRetry(Block):
+    """When a vendor that does not answer is asked again. A poller never gives up: its cursor waits."""
+
+    first: PositiveSeconds = Field(1.0, description="The first wait. It doubles with each failure, with jitter.")
+    max: PositiveSeconds = Field(60.0, description="No wait is longer.")
+
+
+class WorkerSpec(Block):
+    """What sinks and pollers have in common."""
+
+    name: str  # the block's own key
+    vendor: str = Field(description="The folder of workers/vendors that knows the vendor's API.")
+    credentials: Prefix = Field(
+        description="The prefix of the vendor's variables (the vendor's name in capitals). A second account is a "
+        "second worker with another prefix."
+    )
+    max_in_flight: Count = Field(64, description="Requests to the vendor at one time, in one process.")
+    request_timeout: PositiveSeconds = Field(30.0, description="For a whole request, from connecting to the last byte.")
+    drain: Seconds = Field(30.0, description="On shutdown, how long requests in flight may take to finish.")
+    session: Session = Field(
+        45.0,
+        description="A process that is silent for so long loses its partitions to others; one that returns within "
+        "it keeps them.",
+    )
+    options: Any = None  # the vendor's own model; its keys are written among the others
+
+    @field_validator("options")
+    @classmethod
+    def _vendors_own_keys(cls, given: Any, info: ValidationInfo) -> Any:
+        """Keys are validated by the vendor's model; a model is taken as it is."""
+        if not isinstance(given, dict):
+            return given
+        model = options_of(load(info.data["vendor"]), poller=cls is PollerSpec)
+        return model.model_validate(given) if model else None
+
+    @property
+    def group(self) -> str:
+        """The consumer group, which assigns the partitions to processes."""
+        return f"relay.{self.name}"
+
+
+class SinkSpec(WorkerSpec):
+    """A worker that delivers the records of topics to a vendor."""
+
+    consumes: Annotated[tuple[TopicName, ...], Field(min_length=1)] = Field(
+        description="The topics to deliver. Their records are merged by the broker's clock, so an order's events stay "
+        "in sequence."
+    )
+    parks: TopicName = Field(
+        description="The dead-letter topic for refused records, replayable in order (VENDOR-parked). A compacted topic "
+        "named with -state holds the per-order blocks."
+    )
+    tracks: TopicName | None = Field(
+        None,
+        description="The compacted topic with what was last sent of each order, for a vendor whose sink needs it "
+        "(VENDOR-tracked-orders).",
+    )
+    batch: Batch = Field(Batch(), description=Batch.__doc__)
+    max_unfinished: Count = Field(
+        10_000, description="Backpressure: records fetched but not finished, over all partitions of a process."
+    )
+    max_unfinished_bytes: Size = Field(48 * MIB, description="The same bound in bytes.")
+    merge_wait: Seconds = Field(
+        10.0, description="While one consumed topic cannot be fetched, how long the others' records wait for it."
+    )
+    unknown_order_wait: Seconds = Field(
+        300.0, description="How long a status waits for the create of an order that the vendor does not know."
+    )
+    suspect_after: Count = Field(
+        50,
+        description="After so many refused orders in a row, with none delivered, the circuit breaker opens: parking "
+        "stops, and the vendor is probed.",
+    )
+    max_parked_per_order: Count = Field(
+        1_000, description="An alert is raised at so many parked records of one order. Parking goes on."
+    )
+    max_parked: Count = Field(
+        100_000, description="An alert is raised at so many parked records in the partitions of one process."
+    )
+    parked_history: PositiveSeconds = Field(
+        7 * DAY_S,
+        description="Records that were replayed or discarded are removed at this age; `relay order` shows them "
+        "until then.",
+    )
+    retry: Retry = Field(Retry(), description=Retry.__doc__)
 
     @property
     def parked_state(self) -> str:
@@ -81,31 +159,24 @@ class SinkSpec(_Model):
         return f"{self.parks}-state"
 
     @property
-    def group(self) -> str:
-        """The consumer group."""
-        return f"relay.{self.name}"
+    def own_topics(self) -> tuple[str, ...]:
+        """The topics that the sink writes."""
+        return (self.parks, self.parked_state, *([self.tracks] if self.tracks else []))
 
 
-class PollRetry(_Model):
-    """How a vendor that does not answer is asked again: for ever, for nothing moves before."""
+class LookAgain(Block):
+    """A slower second reading of time ranges that the cursor has passed."""
 
-    first: PositiveSeconds = 1.0
-    max: PositiveSeconds = 60.0
-
-
-class LookAgain(_Model):
-    """A slower look at what the windows have passed."""
-
-    every: PositiveSeconds = HOUR
-    back: PositiveSeconds = 6 * HOUR
+    every: PositiveSeconds = Field(HOUR_S, description="How often.")
+    back: PositiveSeconds = Field(6 * HOUR_S, description="How far back it reads.")
 
 
-class SlowerLook(_Model):
-    """A line of an order poller's table: the last one that fits an order counts."""
+class SlowerLook(Block):
+    """A row of an order poller's schedule. The last row that matches an order counts."""
 
-    quiet_for: Seconds  # without news of the order
-    every: PositiveSeconds
-    status: str | None = None  # the vendor's; None: any
+    quiet_for: Seconds = Field(description="The order has not changed for so long.")
+    every: PositiveSeconds = Field(description="Then it is polled so often.")
+    status: str | None = Field(None, description="Only in this status of the vendor's (none: any).")
 
 
 SLOWER = (
@@ -115,65 +186,88 @@ SLOWER = (
 )
 
 
-class PollerSpec(_Model):
-    """A worker that asks a vendor for news and publishes it.
+class PollerSpec(WorkerSpec):
+    """A worker that asks a vendor for changes and publishes them.
 
-    One that has ``follows`` looks at those orders one by one; any other reads stretches of the vendor's time.
+    With ``follows`` it polls those orders one by one; without, it reads all that changed in a time range.
     """
 
-    name: str
-    vendor: str
-    publishes: Annotated[tuple[TopicName, ...], Field(min_length=1)]
-    state: TopicName  # compacted; a partition is a shard
-    credentials: Prefix  # prefix of the vendor's variables
-    every: PositiveSeconds = 60.0
-    settle_lag: Seconds = 300.0  # how late a change may show: the cursor stays so far behind
-    lookback: PositiveSeconds = 7 * DAY  # first start only
-    look_again: LookAgain = LookAgain()
-    sweep_every: PositiveSeconds = DAY  # every open order, by name
-    follows: TopicName | None = None  # the orders to look at, as their sink tracks them
-    slower: tuple[SlowerLook, ...] = SLOWER  # how often an order is looked at that has been quiet; before, every
-    grace: PositiveSeconds = DAY  # an order quiet so long at its end is looked at no more
-    give_up_after: PositiveSeconds = 60 * DAY  # nor is one quiet so long anywhere
-    rest: PositiveSeconds = 30 * DAY  # an order so long at its end shrinks to its sequence and hash
-    forget_after: PositiveSeconds = 400 * DAY  # and so long, is forgotten
-    max_in_flight: Count = 4  # vendor requests at once, this process
-    request_timeout: PositiveSeconds = 30.0  # total, not per read
-    retry: PollRetry = PollRetry()
-    drain: Seconds = 30.0
-    session: Session = 45.0  # a process silent for so long has lost its partitions; one back within it keeps them
-    options: Any = None  # the vendor's own model (`Vendor.poller_options`); its keys stand beside the others
-
-    @property
-    def group(self) -> str:
-        """The consumer group, which shares out the shards."""
-        return f"relay.{self.name}"
+    publishes: Annotated[tuple[TopicName, ...], Field(min_length=1)] = Field(
+        description="One topic for each kind of event that the poller publishes."
+    )
+    state: TopicName = Field(
+        description="The compacted topic with cursors and last published orders (VENDOR-poll-state). Each of its "
+        "partitions is a shard."
+    )
+    max_in_flight: Count = Field(4, description="Requests to the vendor at one time, in one process.")
+    every: PositiveSeconds = Field(
+        60.0, description="How often the vendor is polled; with `follows`, an order that changed just now (30s)."
+    )
+    settle_lag: Seconds = Field(
+        300.0, description="How late a change may appear at the vendor: the cursor stays so far behind the present."
+    )
+    lookback: PositiveSeconds = Field(7 * DAY_S, description="How far back the very first poll reads.")
+    look_again: LookAgain = Field(LookAgain(), description=LookAgain.__doc__)
+    sweep_every: PositiveSeconds = Field(DAY_S, description="How often every open order is read by its number.")
+    follows: TopicName | None = Field(
+        None, description="The topic with the orders to poll: what the vendor's sink `tracks` (VENDOR-tracked-orders)."
+    )
+    slower: tuple[SlowerLook, ...] = Field(
+        SLOWER, description="How often an order is polled that has not changed for a while."
+    )
+    grace: PositiveSeconds = Field(
+        DAY_S, description="A delivered or cancelled order is polled for so long, in case of late events; then no more."
+    )
+    give_up_after: PositiveSeconds = Field(60 * DAY_S, description="An order without any change for so long: the same.")
+    rest: PositiveSeconds = Field(
+        30 * DAY_S, description="An order in a final stage for so long keeps only its sequence number and a hash."
+    )
+    forget_after: PositiveSeconds = Field(400 * DAY_S, description="After so long it is removed from the state topic.")
+    retry: PollRetry = Field(PollRetry(), description=PollRetry.__doc__)
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """Whose partitions a shard has: one number of each."""
+        """The topics that a shard is made of: the same partition number of each."""
         return (self.state,) if self.follows is None else (self.state, self.follows)
 
     def transactional_id(self, shard: int) -> str:
-        """The right to write for a shard: whoever opened it last has it."""
+        """Kafka's id of a shard's writer: the process that opened it last may write, all former ones may not."""
         return f"{self.name}-{shard}"
 
 
-@dataclass(frozen=True, slots=True)
-class Topology:
-    """All of topics.yaml, checked. A worker's name is given once, to a sink or to a poller."""
+def is_poller(block: Any) -> bool:
+    """Whether a worker's block is a poller's, by its keys."""
+    return isinstance(block, Mapping) and not POLLER_KEYS.isdisjoint(block) and "consumes" not in block
 
-    version: Literal[1]
+
+def options_of(vendor: Vendor, *, poller: bool) -> type[BaseModel] | None:
+    """The model of the keys that the vendor adds to a worker's block."""
+    return vendor.poller_options if poller else vendor.sink_options
+
+
+def _worker(block: Any) -> SinkSpec | PollerSpec:
+    if isinstance(block, SinkSpec | PollerSpec):
+        return block
+    return (PollerSpec if is_poller(block) else SinkSpec).model_validate(block)
+
+
+Worker: TypeAlias = Annotated[SinkSpec | PollerSpec, PlainValidator(_worker)]
+
+
+class Topology(Block):
+    """All of topics.yaml, checked."""
+
     file: Path
-    topics: Mapping[str, TopicSpec]
-    sinks: Mapping[str, SinkSpec]
-    pollers: Mapping[str, PollerSpec] = field(default_factory=dict)
-
-    def spec(self, name: str) -> SinkSpec | PollerSpec:
-        """The worker of that name; raises `KeyError`."""
-        return self.sinks[name] if name in self.sinks else self.pollers[name]
+    version: Literal[1] = Field(description="1, the only version that this relay reads.")
+    topics: dict[str, TopicSpec] = Field(description="A block for each topic, by its name.")
+    workers: dict[str, Worker] = Field(description="A block for each worker, by its name.")
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Every worker's."""
-        return (*self.sinks, *self.pollers)
+    def sinks(self) -> dict[str, SinkSpec]:
+        """The workers that deliver to a vendor, by name."""
+        return {name: spec for name, spec in self.workers.items() if isinstance(spec, SinkSpec)}
+
+    @property
+    def pollers(self) -> dict[str, PollerSpec]:
+        """The workers that ask a vendor for changes, by name."""
+        return {name: spec for name, spec in self.workers.items() if isinstance(spec, PollerSpec)}

@@ -40,7 +40,7 @@ class Reached:
 
 async def reach(configuration: Configuration, names: Iterable[str]) -> list[Reached]:
     """Try Kafka, the registry if there is one, and the vendor of each named worker, all at once."""
-    vendors = (_vendor(configuration, configuration.topology.spec(name)) for name in names)
+    vendors = (_vendor(configuration, configuration.topology.workers[name]) for name in names)
     # Kafka's client blocks: in a thread, it does not hold the others up.
     kafka = asyncio.to_thread(lambda: asyncio.run(_kafka(configuration)))
     found = await asyncio.gather(kafka, _registry(configuration), *vendors)

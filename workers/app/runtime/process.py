@@ -65,7 +65,9 @@ async def _run(names: Sequence[str], configuration: Configuration, environ: Mapp
         log.info("started", workers=list(names), instance=settings.instance_id, version=about)
     starting.cancel()  # asked to leave while Kafka cannot be reached: that may last for ever
     error = await ended
-    await asyncio.gather(*(worker.drain(configuration.topology.spec(name).drain) for name, worker in workers.items()))
+    await asyncio.gather(
+        *(worker.drain(configuration.topology.workers[name].drain) for name, worker in workers.items())
+    )
     await _end(shared.tracing)
     if server is not None:
         await server.stop()

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import orjson
 
+from workers.app.config.overrides import variable_name
 from workers.app.config.topology import PollerSpec
-from workers.app.config.topology_overrides import variable_name
 from workers.devkit import child
 from workers.devkit.demo.parts import Part, Stage
 from workers.devkit.simulators import shows, terms

@@ -15,9 +15,9 @@ from types import TracebackType
 import httpx
 
 from workers.app.config.configuration import load_configuration
+from workers.app.config.overrides import variable_name
 from workers.app.config.topology import PollerSpec, SinkSpec, Topology
-from workers.app.config.topology_overrides import variable_name
-from workers.app.config.urls import is_loopback
+from workers.app.config.variables import is_loopback
 from workers.devkit.broker.broker import Broker
 from workers.devkit.broker.jars import KAFKA_VERSION
 from workers.devkit.demo.news import News, enliven, news_of, poller_variables

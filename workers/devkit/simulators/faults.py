@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from workers.app.config.topology_values import seconds
+from workers.app.config.values import seconds
 
 HTTP_FIRST, HTTP_LAST = 400, 599
 CODE_FIRST = -6

@@ -1,0 +1,14 @@
+"""A topics.yaml in a folder of the test's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.topics_yaml import TopicsYaml
+
+
+@pytest.fixture
+def topics_yaml(tmp_path: Path) -> TopicsYaml:
+    return TopicsYaml(tmp_path)

@@ -1,0 +1,79 @@
+"""A topics.yaml of a test's own, beside the repository's schemas: read, or refused with its faults."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from workers.app.config.errors import ConfigError
+from workers.app.config.topics_yaml import load_topology
+from workers.app.config.topology import Topology
+
+ROOT = Path(__file__).parents[2]
+
+SINK = """version: 1
+topics:
+  order-created: &source
+    schema: schemas/order-created.avsc
+    partitions: 3
+    config: {message.timestamp.type: LogAppendTime}
+  order-status: {<<: *source, schema: schemas/order-status.avsc}
+  ecdp-parked: {partitions: 3, config: {retention.ms: -1, max.message.bytes: 2000000}}
+  ecdp-parked-state: {partitions: 3, config: {cleanup.policy: compact}}
+workers:
+  ecdp-sink:
+    vendor: ecdp
+    consumes: [order-created, order-status]
+"""
+
+POLLER = """version: 1
+topics:
+  order-stage-changed: {schema: schemas/order-stage-changed.avsc, partitions: 3}
+  dcl-poll-state: {schema: schemas/dcl-poll-state.avsc, partitions: 1, config: {cleanup.policy: compact}}
+workers:
+  dcl-poller:
+    vendor: dcl
+    publishes: [order-stage-changed]
+"""
+
+ORDER_POLLER = """version: 1
+topics:
+  order-stage-changed: {schema: schemas/order-stage-changed.avsc, partitions: 3}
+  courier-order-event: {schema: schemas/courier-order-event.avsc, partitions: 3}
+  ecourier-poll-state: {schema: schemas/ecourier-poll-state.avsc, partitions: 4, config: {cleanup.policy: compact}}
+  ecourier-tracked-orders:
+    {schema: schemas/ecourier-tracked-orders.avsc, partitions: 4, config: {cleanup.policy: compact}}
+workers:
+  ecourier-poller:
+    vendor: ecourier
+    publishes: [order-stage-changed, courier-order-event]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicsYaml:
+    """Its folder; each call writes the file."""
+
+    folder: Path
+
+    def load(self, text: str, environ: dict[str, str] | None = None, factor: int | None = None) -> Topology:
+        """Read ``text``; raises `ConfigError`."""
+        shutil.copytree(ROOT / "schemas", self.folder / "schemas", dirs_exist_ok=True)
+        file = self.folder / "topics.yaml"
+        file.write_text(text)
+        return load_topology(file, environ or {}, replication_factor=factor)
+
+    def faults(self, text: str, environ: dict[str, str] | None = None) -> list[str]:
+        """Why ``text`` is refused: ``topics.yaml:LINE:COLUMN: MESSAGE``, or ``VARIABLE: MESSAGE``."""
+        with pytest.raises(ConfigError) as caught:
+            self.load(text, environ)
+        return [str(fault).replace(f"{self.folder}/", "") for fault in caught.value.faults]
+
+
+def place(text: str, needle: str) -> str:
+    """Where a piece of text is, as a fault names it."""
+    before = text[: text.index(needle)]
+    return f"topics.yaml:{before.count(chr(10)) + 1}:{len(before) - (before.rfind(chr(10)) + 1) + 1}"

@@ -1,0 +1,67 @@
+"""Values of topics.yaml that the environment replaces: ``RELAY__<WORKER>__<KEY>__<KEY>``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from workers.app.config.errors import Fault, did_you_mean
+from workers.app.config.keys import worker_keys
+from workers.app.config.yaml_document import Document
+from workers.vendors.contract import UnknownVendorError, load
+
+PREFIX = "RELAY__"
+
+
+def variable_name(worker: str, way: tuple[str, ...] = ()) -> str:
+    """The variable that sets this key of this worker."""
+    return PREFIX + "__".join(part.upper().replace("-", "_") for part in (worker, *way))
+
+
+def override(document: Document, environ: Mapping[str, str]) -> list[Fault]:
+    """Put the environment's values into ``document``; the faults of variables that name no key."""
+    workers = document.data.get("workers")
+    found = workers.items() if isinstance(workers, dict) else ()
+    blocks = {name: block for name, block in found if isinstance(block, dict)}
+    faults: list[Fault | None] = []
+    for variable in sorted(name for name in environ if name.startswith(PREFIX)):
+        owner = next((name for name in blocks if variable.startswith(variable_name(name) + "__")), None)
+        if owner is None:
+            known = [variable_name(name) + "__..." for name in blocks]
+            faults.append(Fault(variable, f"no such worker in {document.file}{did_you_mean(variable, known)}"))
+        else:
+            faults.append(_override(document, owner, variable, environ[variable]))
+    return [fault for fault in faults if fault is not None]
+
+
+def _override(document: Document, owner: str, variable: str, text: str) -> Fault | None:
+    block = document.data["workers"][owner]
+    try:
+        ways = {variable_name(owner, way): way for way in worker_keys(load(str(block.get("vendor"))), block)}
+    except UnknownVendorError:
+        return None  # a fault of the key 'vendor'; which other keys there are cannot be known
+    if variable not in ways:
+        return Fault(variable, f"unknown key{did_you_mean(variable, ways)}")
+    try:
+        _put(block, ways[variable], _value(text))
+    except YAMLError:
+        return Fault(variable, "must be text, or a list such as [a, b]")
+    document.variables["workers", owner, *ways[variable]] = variable
+    return None
+
+
+def _value(text: str) -> Any:
+    return YAML(typ="safe", pure=True).load(text) if text.startswith(("[", "{")) else text
+
+
+def _put(block: dict[str, Any], way: tuple[str, ...], value: Any) -> None:
+    """Set a value deep in nested maps, making the maps on the way."""
+    *blocks, key = way
+    for name in blocks:
+        if not isinstance(block.get(name), dict):
+            block[name] = {}
+        block = block[name]
+    block[key] = value

@@ -1,0 +1,231 @@
+"""What must hold between the blocks of topics.yaml, or orders are lost or overtaken, or changes published twice."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from workers.app.config.errors import did_you_mean
+from workers.app.config.topology import PollerSpec, SinkSpec, TopicSpec, Topology
+from workers.app.config.validation import Keys
+from workers.app.config.values import KIB
+from workers.core.event_kinds import COURIER_ORDER_EVENT, ORDER_STAGE_CHANGED
+from workers.edges.avro.schema_files import load_topic
+from workers.edges.avro.schema_tree import SchemaError
+from workers.vendors.contract import load
+
+WORKER_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+DEFAULT_MESSAGE_BYTES = 1_048_588  # Kafka's own max.message.bytes
+PARKED_HEADERS_BYTES = 64 * KIB  # what the headers of a parked record may add to it
+
+WINDOW_KEYS = frozenset({"settle_lag", "lookback", "look_again", "sweep_every", "rest"})
+ORDER_KEYS = frozenset({"follows", "slower", "grace", "give_up_after"})
+
+
+class Broken(NamedTuple):
+    """A broken rule."""
+
+    keys: Keys  # the way to the key to change
+    message: str
+
+
+def broken_rules(config: Topology, declared: Collection[str]) -> Iterator[Broken]:
+    """Each broken rule. ``declared``: the names of all topics in the file, those with faults of their own too."""
+    for topic in config.topics.values():
+        yield from _topic(topic)
+    for worker in config.workers.values():
+        yield from _worker(config, worker)
+        yield from _references(worker, declared)
+        match worker:
+            case SinkSpec():
+                yield from _sink(config, worker)
+            case PollerSpec():
+                yield from _poller(config, worker)
+    yield from _owners({name: sink.parks for name, sink in config.sinks.items()}, "parks", "sink")
+    yield from _owners({name: poller.state for name, poller in config.pollers.items()}, "state", "poller")
+
+
+def message_bytes(topic: TopicSpec) -> int:
+    """The largest batch that the topic takes, by its ``max.message.bytes``."""
+    text = topic.config.get("max.message.bytes", "")
+    return int(text) if text.isdecimal() else DEFAULT_MESSAGE_BYTES
+
+
+def _topic(topic: TopicSpec) -> Iterator[Broken]:
+    if topic.schema_file is not None:
+        yield from _schema(topic, topic.schema_file)
+    insync = topic.config.get("min.insync.replicas", "1")
+    if not insync.isdecimal() or not 1 <= int(insync) <= topic.replication_factor:
+        message = f"must be 1 to {topic.replication_factor} (the replication factor), or nothing can be written"
+        yield Broken(("topics", topic.name, "config", "min.insync.replicas"), f"min.insync.replicas: {message}")
+
+
+def _schema(topic: TopicSpec, file: Path) -> Iterator[Broken]:
+    keys = ("topics", topic.name, "schema")
+    if not file.is_file():
+        yield Broken(keys, f"schema: no such file: {file}")
+        return
+    try:
+        load_topic(topic.name, file)
+    except SchemaError as error:
+        yield Broken(keys, str(error))
+
+
+def _worker(config: Topology, worker: SinkSpec | PollerSpec) -> Iterator[Broken]:
+    """The rules of sinks and pollers."""
+    keys = ("workers", worker.name)
+    if not WORKER_NAME.fullmatch(worker.name):
+        yield Broken(keys, "a worker's name must be small letters and digits, with '-' between: ecdp-sink")
+    if worker.retry.first > worker.retry.max:
+        yield Broken((*keys, "retry", "first"), "retry.first: must not be more than retry.max")
+    for name in _decoded(worker):
+        if name in config.topics and config.topics[name].schema_file is None:
+            yield Broken(
+                ("topics", name), f"key 'schema' is missing: {worker.name} could not decode or encode its records"
+            )
+    for name in _remembered(worker):
+        if name in config.topics and config.topics[name].config.get("cleanup.policy") != "compact":
+            message = f"cleanup.policy: must be compact, or what {worker.name} remembers of its orders expires"
+            yield Broken(("topics", name, "config", "cleanup.policy"), message)
+    yield from _equal_partitions(config, worker)
+
+
+def _decoded(worker: SinkSpec | PollerSpec) -> tuple[str, ...]:
+    """The topics whose records the worker decodes or encodes."""
+    return worker.consumes if isinstance(worker, SinkSpec) else (*worker.publishes, *worker.topics)
+
+
+def _remembered(worker: SinkSpec | PollerSpec) -> tuple[str, ...]:
+    """The topics with one row for each order, of which the last must never expire."""
+    if isinstance(worker, PollerSpec):
+        return worker.topics
+    return (worker.parked_state, *([worker.tracks] if worker.tracks else []))
+
+
+def _equal_partitions(config: Topology, worker: SinkSpec | PollerSpec) -> Iterator[Broken]:
+    """One process must own an order's partition number in all of a worker's topics, or its sequence is lost."""
+    names = (*worker.consumes, *worker.own_topics) if isinstance(worker, SinkSpec) else tuple(reversed(worker.topics))
+    found = [config.topics[name] for name in names if name in config.topics]
+    for topic in found[1:]:
+        if topic.partitions != found[0].partitions:
+            message = (
+                f"partitions: must be {found[0].partitions}, as many as '{found[0].name}': {worker.name} reads both"
+            )
+            yield Broken(("topics", topic.name, "partitions"), message)
+
+
+def _references(worker: SinkSpec | PollerSpec, declared: Collection[str]) -> Iterator[Broken]:
+    """Every topic that the worker names must be under ``topics``."""
+    for key, name in _named(worker):
+        if name not in declared:
+            yield Broken(
+                ("workers", worker.name, *key),
+                f"{key[0]}: no topic '{name}' under topics{did_you_mean(name, declared)}",
+            )
+
+
+def _named(worker: SinkSpec | PollerSpec) -> Iterator[tuple[Keys, str]]:
+    several = "consumes" if isinstance(worker, SinkSpec) else "publishes"
+    yield from (((several, i), name) for i, name in enumerate(getattr(worker, several)))
+    match worker:
+        case SinkSpec():
+            keys = {"parks": worker.parks, "tracks": worker.tracks}
+            yield ("parks",), worker.parked_state
+        case PollerSpec():
+            keys = {"state": worker.state, "follows": worker.follows}
+    yield from (((key,), name) for key, name in keys.items() if name is not None)
+
+
+def _sink(config: Topology, sink: SinkSpec) -> Iterator[Broken]:
+    keys = ("workers", sink.name)
+    for name, value in (("max_in_flight", sink.max_in_flight), ("batch.max_orders", sink.batch.max_orders)):
+        if value > sink.max_unfinished:
+            message = f"{name}: must not be more than max_unfinished, or it could never be reached"
+            yield Broken((*keys, *name.split(".")), message)
+    if len(set(sink.consumes)) < len(sink.consumes):
+        yield Broken((*keys, "consumes"), "consumes: must name each topic once")
+    if {sink.parks, sink.parked_state} & set(sink.consumes):
+        yield Broken((*keys, "parks"), "parks: must be a topic that the worker does not consume")
+    sources = [config.topics[name] for name in sink.consumes if name in config.topics]
+    for topic in sources:
+        if topic.config.get("message.timestamp.type") != "LogAppendTime":
+            message = (
+                f"message.timestamp.type: must be LogAppendTime: {sink.name} merges its topics by the broker's clock"
+            )
+            yield Broken(("topics", topic.name, "config", "message.timestamp.type"), message)
+    if sink.parks in config.topics:
+        yield from _parked(config.topics[sink.parks], sources)
+
+
+def _parked(parked: TopicSpec, sources: list[TopicSpec]) -> Iterator[Broken]:
+    keys = ("topics", parked.name, "config")
+    if parked.config.get("retention.ms") != "-1":
+        yield Broken((*keys, "retention.ms"), "retention.ms: must be -1, or parked orders expire")
+    least = max(map(message_bytes, sources), default=0) + PARKED_HEADERS_BYTES
+    if message_bytes(parked) < least:
+        message = f"max.message.bytes: must be {least} or more: 64 KiB more than the largest source"
+        yield Broken((*keys, "max.message.bytes"), message)
+
+
+def _poller(config: Topology, poller: PollerSpec) -> Iterator[Broken]:
+    keys = ("workers", poller.name)
+    yield from _kind(poller)
+    yield from _events(config, poller)
+    tracks = {sink.tracks for sink in config.sinks.values() if sink.vendor == poller.vendor and sink.tracks is not None}
+    if poller.follows is not None and tracks and poller.follows not in tracks:
+        message = f"follows: must be {' or '.join(sorted(tracks))}, where {poller.vendor}'s sink tracks its orders"
+        yield Broken((*keys, "follows"), message)
+    if poller.follows is None and poller.forget_after <= poller.rest:
+        yield Broken((*keys, "forget_after"), "forget_after: must be more than rest")
+    shards = max(1, len(getattr(poller.options, "accounts", ())))
+    state = config.topics.get(poller.state)
+    if poller.follows is None and state is not None and state.partitions != shards:
+        message = (
+            f"partitions: must be {shards}, one for each account of {poller.name}: a partition is a shard of its work"
+        )
+        yield Broken(("topics", state.name, "partitions"), message)
+
+
+def _kind(poller: PollerSpec) -> Iterator[Broken]:
+    """A key that only the other kind of poller reads would have no effect."""
+    by_order = load(poller.vendor).poller_follows
+    for key in sorted(poller.model_fields_set & (WINDOW_KEYS if by_order else ORDER_KEYS)):
+        kind = "polls orders one by one" if by_order else "reads what changed in a time range"
+        yield Broken(("workers", poller.name, key), f"{key}: not for {poller.name}, which {kind}; take it out")
+
+
+def _events(config: Topology, poller: PollerSpec) -> Iterator[Broken]:
+    """Every kind of event that the poller publishes must have a topic, and every topic must be of one of them."""
+    kinds = {ORDER_STAGE_CHANGED.record}
+    if load(poller.vendor).poller_follows:
+        kinds.add(COURIER_ORDER_EVENT.record)
+    found = [_record_name(config.topics.get(name)) for name in poller.publishes]
+    for i, kind in enumerate(found):
+        if kind is not None and kind not in kinds:
+            message = f"publishes: '{poller.publishes[i]}' holds {kind}, which {poller.name} does not publish"
+            yield Broken(("workers", poller.name, "publishes", i), message)
+    for kind in sorted(kinds.difference(found)) if None not in found else ():
+        message = f"publishes: must name a topic of {kind} too, or {poller.name} could not publish these"
+        yield Broken(("workers", poller.name, "publishes"), message)
+
+
+def _record_name(topic: TopicSpec | None) -> str | None:
+    """The name of the topic's record; None: it cannot be read, which is a fault of its own."""
+    if topic is None or topic.schema_file is None or not topic.schema_file.is_file():
+        return None
+    try:
+        return load_topic(topic.name, topic.schema_file).today.name
+    except SchemaError:
+        return None
+
+
+def _owners(topics: dict[str, str], key: str, kind: str) -> Iterator[Broken]:
+    """Two workers that wrote the same topic would overwrite each other's state."""
+    owners: dict[str, str] = {}
+    for worker, topic in topics.items():
+        owner = owners.setdefault(topic, worker)
+        if owner != worker:
+            message = f"{key}: '{topic}' is already that of {owner}; each {kind} needs its own"
+            yield Broken(("workers", worker, key), message)

@@ -1,0 +1,111 @@
+"""A YAML file as plain values, and the line and column of every key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from workers.app.config.errors import ConfigError, Fault, reason_of
+from workers.app.config.validation import Keys
+
+MAX_VALUES = 20_000  # what the file may expand to: aliases of aliases double with each line ("billion laughs")
+MAX_DEPTH = 32  # blocks within blocks; an alias to its own block would never end
+
+
+@dataclass(slots=True)
+class Document:
+    """What a YAML file says, with the values that variables replaced."""
+
+    file: Path
+    data: dict[str, Any]
+    nodes: CommentedMap  # the same values as ruamel read them, with their lines and columns
+    variables: dict[Keys, str] = field(default_factory=dict)  # the variable that replaced a value
+
+    def place(self, keys: Keys) -> str:
+        """``file:line:column`` of the value's key, or of the nearest thing around it; or the name of its variable."""
+        for depth in range(len(keys), 0, -1):
+            if keys[:depth] in self.variables:
+                return self.variables[keys[:depth]]
+        line, column = _position(self.nodes, keys)
+        return f"{self.file}:{line + 1}:{column + 1}"
+
+    def fault(self, keys: Keys, message: str) -> Fault:
+        """A fault of the value that ``keys`` lead to."""
+        return Fault(self.place(keys), message)
+
+
+def read_document(path: Path) -> Document:
+    """Read a file whose top level is a map; raises `ConfigError`."""
+    try:
+        nodes = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        hint = "give its path as RELAY_TOPOLOGY, or change to the directory that has it"
+        raise ConfigError([Fault(str(path), f"cannot be read: {reason_of(error)}; {hint}")]) from None
+    except UnicodeDecodeError:
+        raise ConfigError([Fault(f"{path}:1:1", "is not UTF-8 text")]) from None
+    except YAMLError as error:
+        raise ConfigError([_yaml_fault(path, error)]) from None
+    except RecursionError:
+        raise ConfigError([Fault(f"{path}:1:1", f"must not nest deeper than {MAX_DEPTH} levels")]) from None
+    if not isinstance(nodes, CommentedMap):
+        raise ConfigError([Fault(f"{path}:1:1", "must be a map with 'version', 'topics' and 'workers'")])
+    document = Document(path, {}, nodes)
+    document.data = _Plain(document).copy(nodes, ())
+    return document
+
+
+class _Plain:
+    """Copies ruamel's nodes into dicts, lists and scalars, and counts them: an alias is copied wherever it is used."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._values = 0
+
+    def copy(self, node: Any, keys: Keys) -> Any:
+        """Raises `ConfigError` when the file expands to too much."""
+        self._values += 1
+        if self._values > MAX_VALUES or len(keys) > MAX_DEPTH:
+            limits = f"at most {MAX_VALUES:,} values, {MAX_DEPTH} levels deep"
+            message = f"aliases (*name) expand to too much here; write the values out ({limits})"
+            raise ConfigError([self._document.fault(keys[:2], message)])
+        if isinstance(node, CommentedMap):
+            return {str(key): self.copy(node[key], (*keys, str(key))) for key in node}
+        if isinstance(node, CommentedSeq):
+            return [self.copy(item, (*keys, i)) for i, item in enumerate(node)]
+        if isinstance(node, bool):
+            return bool(node)
+        return next((kind(node) for kind in (int, float, str) if isinstance(node, kind)), node)
+
+
+def _position(nodes: CommentedMap, keys: Keys) -> tuple[int, int]:
+    """Line and column, from 0. A key that a merge (``<<``) brought in has none: the block around it counts."""
+    found, node = (0, 0), nodes
+    for key in keys:
+        if isinstance(node, CommentedSeq) and isinstance(key, int) and key < len(node):
+            found, node = node.lc.item(key), node[key]
+        elif isinstance(node, CommentedMap):
+            name = next((name for name in node if str(name) == key), None)
+            if name is None:
+                break
+            found = node.lc.key(name) if name in (node.lc.data or {}) else found
+            node = node[name]
+        else:
+            break
+    return found
+
+
+def _yaml_fault(path: Path, error: YAMLError) -> Fault:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}:1:1"
+    problem = error.problem if isinstance(error, MarkedYAMLError) else "a character that YAML does not allow"
+    first = (problem or "not YAML").splitlines()[0]
+    if first.startswith("found duplicate key"):
+        return Fault(place, f"the key {first.split()[3]} is here twice; take one out")
+    if "<block end>" in first:
+        first = "indented differently from the lines that it belongs to"
+    return Fault(place, f"{first}; check the indentation and the colons here and just above")
