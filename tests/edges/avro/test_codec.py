@@ -1,4 +1,4 @@
-"""The codec: both framings, older and foreign writers, and bytes that nobody can read."""
+"""The codec: both framings, older and foreign writers, and bytes that no schema reads."""
 
 import io
 import json
@@ -48,7 +48,7 @@ CREATED: dict[str, Any] = {
 
 @dataclass
 class FakeRegistry:
-    """Answers from a dictionary, and counts what it is asked."""
+    """Answers from a dictionary, and keeps the ids that it was asked for."""
 
     texts: dict[int, str | Exception] = field(default_factory=dict)
     asked: list[int] = field(default_factory=list)
@@ -83,8 +83,8 @@ def framed(schema_id: int, text: str, data: dict[str, Any]) -> bytes:
     return b"\x00" + schema_id.to_bytes(4, "big") + stream.getvalue()
 
 
-def test_events_survive_single_object_encoding() -> None:
-    """What is encoded without a registry decodes to the same event, with its order id."""
+def test_an_event_in_single_object_encoding_decodes_to_the_same_event() -> None:
+    """Without a registry; its order id is read alone as well."""
     ours = codec()
     status, created = ours.encode("order-status", STATUS), ours.encode("order-created", CREATED)
     assert status[:2] == b"\xc3\x01"
@@ -95,13 +95,13 @@ def test_events_survive_single_object_encoding() -> None:
     assert ours.decode_any("order-status", status) == STATUS
 
 
-def test_the_fingerprint_is_the_specifications() -> None:
+def test_the_fingerprint_is_that_of_the_avro_specification() -> None:
     """CRC-64-AVRO of the canonical form, little-endian: the value that Avro's own test vectors give for "int"."""
     assert int.from_bytes(fingerprint('"int"'), "little") == 0x7275D51A3F395C8F
 
 
-async def test_events_survive_confluent_framing() -> None:
-    """With a registry the value names the id of today's schema; another reader learns the id and decodes."""
+async def test_an_event_in_confluents_framing_decodes_to_the_same_event() -> None:
+    """With a registry the value has the id of today's schema; another reader asks for the id and decodes."""
     registry = FakeRegistry({7: SCHEMAS["order-status"].today.text})
     writer, reader = codec(registry), codec(registry)
     await writer.prepare(["order-status"])
@@ -115,16 +115,16 @@ async def test_events_survive_confluent_framing() -> None:
     assert registry.asked == [7]
 
 
-async def test_both_framings_are_read_whatever_is_configured() -> None:
-    """A codec with a registry reads single-object encoding; one without says why it cannot read the other."""
+async def test_both_framings_are_read_with_and_without_a_registry() -> None:
+    """A codec with a registry reads single-object encoding; a codec without says why it cannot read Confluent's."""
     value = codec().encode("order-status", STATUS)
     assert codec(FakeRegistry()).decode("order-status", value).order_id == "Ö-1"
     with pytest.raises(Undecodable, match="SCHEMA_REGISTRY_URL is not set"):
         codec().decode("order-status", b"\x00\x00\x00\x00\x07abc")
 
 
-async def test_an_unregistered_schema_is_not_written_with() -> None:
-    """No value ever names an id that the registry did not give."""
+async def test_no_event_is_encoded_with_an_unregistered_schema() -> None:
+    """A value never has an id that the registry did not give."""
     ours = codec(FakeRegistry())
     with pytest.raises(RegistryRefused, match="relay topics apply"):
         await ours.prepare(["order-status"])
@@ -132,8 +132,8 @@ async def test_an_unregistered_schema_is_not_written_with() -> None:
         ours.encode("order-status", STATUS)
 
 
-async def test_an_unreachable_registry_makes_nothing_undecodable() -> None:
-    """The id stays unknown, so the record waits; once the registry answers it decodes."""
+async def test_no_record_is_undecodable_while_the_registry_is_unreachable() -> None:
+    """The id stays unknown, so the record waits; once the registry answers, it decodes."""
     text = SCHEMAS["order-status"].today.text
     registry = FakeRegistry({7: RegistryUnavailable("down")})
     ours = codec(registry)
@@ -147,8 +147,8 @@ async def test_an_unreachable_registry_makes_nothing_undecodable() -> None:
     assert ours.decode("order-status", value).order_id == "Ö-1"
 
 
-async def test_an_id_that_the_registry_does_not_know_is_undecodable_for_a_minute() -> None:
-    """After that it is asked again: a schema may be registered late."""
+async def test_an_id_that_the_registry_does_not_have_is_undecodable_for_a_minute() -> None:
+    """Then the codec asks again: a schema may be registered late."""
     now = [0.0]
     ours = codec(FakeRegistry(), clock=lambda: now[0])
     await ours.learn(9)
@@ -173,8 +173,8 @@ async def test_an_id_that_the_registry_does_not_know_is_undecodable_for_a_minute
         ),
     ],
 )
-async def test_a_foreign_writer_that_cannot_be_read_is_named(text: str | Exception, reason: str) -> None:
-    """The reason says what differs; money or time is never read with another meaning."""
+async def test_a_foreign_writer_schema_is_undecodable_with_a_reason(text: str | Exception, reason: str) -> None:
+    """The reason names the difference; amounts and times are never read with another meaning."""
     ours = codec(FakeRegistry({7: text}))
     await ours.learn(7)
     with pytest.raises(Undecodable, match=reason):
@@ -192,8 +192,8 @@ async def test_money_of_another_scale_is_refused() -> None:
         )
 
 
-async def test_older_and_newer_writers_are_read_as_today() -> None:
-    """A field that the writer lacks takes its default, one that only the writer has is dropped."""
+async def test_records_of_older_and_newer_writers_are_read_as_todays_schema() -> None:
+    """A field that the writer lacks takes its default; a field that only the writer has is dropped."""
     text = edited("order-status", reason=None, producer=None, weather={"type": "string"})
     ours = codec(FakeRegistry({7: text}))
     await ours.learn(7)
@@ -202,8 +202,8 @@ async def test_older_and_newer_writers_are_read_as_today() -> None:
     assert ours.order_id("order-status", value) == "Ö-1"
 
 
-async def test_a_symbol_that_today_does_not_know_is_undecodable_by_its_field() -> None:
-    """The reason names where the two schemas differ; other records of that writer are read."""
+async def test_a_symbol_that_todays_schema_lacks_is_undecodable_and_its_field_is_named() -> None:
+    """Records of that writer with known symbols are read."""
     text = SCHEMAS["order-status"].today.text.replace('"canceled"]', '"canceled", "lost"]')
     ours = codec(FakeRegistry({7: text}))
     await ours.learn(7)
@@ -213,7 +213,7 @@ async def test_a_symbol_that_today_does_not_know_is_undecodable_by_its_field() -
 
 
 async def test_the_order_id_is_found_under_a_former_name() -> None:
-    """A writer that calls it otherwise is read whole; the alias tells where it is."""
+    """The schema has the writer's name of the field as an alias; such a value is decoded whole."""
     today = schema(edited("order-status", order_id={"type": "string", "aliases": ["order"]}))
     text = edited("order-status", order_id=None, order={"type": "string"})
     topic = replace(SCHEMAS["order-status"], today=today)
@@ -223,7 +223,7 @@ async def test_the_order_id_is_found_under_a_former_name() -> None:
 
 
 def test_a_recorded_former_version_is_still_read() -> None:
-    """A value whose fingerprint only the history knows decodes as today's schema."""
+    """A value whose fingerprint only the history has decodes as today's schema."""
     former = schema(edited("order-status", website_id=None))
     topic = SCHEMAS["order-status"]
     ours = codec(schemas={"order-status": replace(topic, history=(former, topic.today))})
@@ -234,7 +234,7 @@ def test_a_recorded_former_version_is_still_read() -> None:
 
 
 def test_an_event_of_another_topic_is_undecodable() -> None:
-    """A status among the creates is named as what it is."""
+    """The reason names the record that it is."""
     value = codec().encode("order-status", STATUS)
     with pytest.raises(Undecodable, match="holds a OrderStatus, and the topic takes OrderCreated"):
         codec().decode("order-created", value)
@@ -262,7 +262,7 @@ PERSONAL = GOOD.replace(b"\x08shop", b"\x08\xff\xffop")
     ],
 )
 def test_bad_bytes_are_undecodable_with_a_reason(value: bytes, reason: str) -> None:
-    """One line that holds nothing of the record, whatever is wrong with it."""
+    """One line without any data of the record."""
     with pytest.raises(Undecodable, match=reason) as undecodable:
         codec().decode("order-status", value)
     assert "\n" not in undecodable.value.detail
@@ -270,7 +270,7 @@ def test_bad_bytes_are_undecodable_with_a_reason(value: bytes, reason: str) -> N
 
 
 def test_every_truncation_is_undecodable() -> None:
-    """No prefix of a value is taken for a whole one."""
+    """No prefix of a value decodes."""
     for topic, data in (("order-status", STATUS), ("order-created", CREATED)):
         value = codec().encode(topic, data)
         for length in range(len(value)):
@@ -278,13 +278,13 @@ def test_every_truncation_is_undecodable() -> None:
                 codec().decode(topic, value[:length])
 
 
-def test_the_order_id_is_read_though_the_rest_is_broken() -> None:
-    """So a record that cannot be decoded still fences its order."""
+def test_the_order_id_is_read_although_the_rest_is_broken() -> None:
+    """So an undecodable record still blocks its order."""
     assert codec().order_id("order-status", GOOD[:-3]) == "Ö-1"
 
 
 def test_data_that_does_not_fit_is_not_encoded() -> None:
-    """The error names the topic and nothing of the data."""
+    """The error names the topic and holds no data."""
     with pytest.raises(Unencodable, match="order-status") as refused:
         codec().encode("order-status", {**STATUS, "order_id": 5})
     assert "e-1" not in str(refused.value)

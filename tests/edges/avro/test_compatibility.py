@@ -1,4 +1,4 @@
-"""Schema edits, each judged by whom it hurts, and told by place and remedy."""
+"""Schema edits: each break is reported with its field, who is hurt, and what to write instead."""
 
 import copy
 import json
@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from workers.edges.avro.compatibility import Break, Unrecorded, _judge_refuses, breaks, check
-from workers.edges.avro.resolution import clashes
-from workers.edges.avro.schema_files import Schema, Topic, load, load_topic, schema
+from workers.edges.avro.compatibility import Break, Unrecorded, breaks, check
+from workers.edges.avro.schema_files import Topic, load, load_topic, schema
 from workers.edges.avro.schema_tree import SchemaError
 
 ROOT = Path(__file__).parents[3] / "schemas"
@@ -26,6 +25,11 @@ FORMER: dict[str, Any] = {
         {"name": "note", "type": ["null", "string"], "default": None},
         {"name": "price", "type": {"type": "bytes", "logicalType": "decimal", "precision": 18, "scale": 4}},
         {"name": "closed", "type": {"type": "enum", "name": "Closed", "symbols": ["a", "b"]}},
+        {
+            "name": "owner",
+            "type": ["null", {"type": "record", "name": "Owner", "fields": [{"name": "id", "type": "string"}]}],
+            "default": None,
+        },
         {"name": "open", "type": {"type": "enum", "name": "Open", "symbols": ["a", "b"], "default": "a"}},
         {
             "name": "lines",
@@ -66,6 +70,10 @@ def add(**made: Any) -> Edit:
     return lambda definition: definition["fields"].append(made)
 
 
+def edit_owner(definition: dict[str, Any]) -> None:
+    field(definition, "owner")["type"][1]["fields"].append({"name": "role", "type": "string"})
+
+
 def edit_line(definition: dict[str, Any]) -> None:
     field(definition, "lines")["type"]["items"]["fields"].append({"name": "size", "type": "string"})
 
@@ -84,11 +92,11 @@ COMPATIBLE: dict[str, Edit] = {
 BREAKING: dict[str, tuple[Edit, str, set[str], str]] = {
     "field without a default removed": (drop("total"), "total", {"subscribers"}, "removed"),
     "field without a default added": (add(name="extra", type="string"), "extra", {"publishers"}, "without a default"),
-    "field renamed": (put("id", name="thing_id"), "thing_id", {"publishers"}, "id renamed to thing_id"),
-    "int widened": (put("count", type="long"), "count", {"subscribers"}, "from int to long"),
-    "long narrowed": (put("total", type="int"), "total", {"publishers"}, "from long to int"),
-    "symbol added": (put_type("closed", symbols=["a", "b", "c"]), "closed", {"subscribers"}, "symbol c added"),
-    "symbol removed": (put_type("closed", symbols=["a"]), "closed", {"publishers"}, "symbol b removed"),
+    "field renamed": (put("id", name="thing_id"), "thing_id", {"publishers"}, "without a default"),
+    "int widened": (put("count", type="long"), "count", {"subscribers"}, "int not compatible with writer type: long"),
+    "long narrowed": (put("total", type="int"), "total", {"publishers"}, "int not compatible with writer type: long"),
+    "symbol added": (put_type("closed", symbols=["a", "b", "c"]), "closed", {"subscribers"}, r"symbols \{'c'\} added"),
+    "symbol removed": (put_type("closed", symbols=["a"]), "closed", {"publishers"}, r"symbols \{'b'\} removed"),
     "decimal scale": (
         put("price", type={**DECIMAL, "precision": 18, "scale": 2}),
         "price",
@@ -101,12 +109,34 @@ BREAKING: dict[str, tuple[Edit, str, set[str], str]] = {
         {"publishers", "subscribers"},
         r"to decimal\(20,4\)",
     ),
-    "branch added": (put("note", type=["null", "string", "int"]), "note", {"subscribers"}, "int added"),
-    "branch removed": (put("note", type="string", default=""), "note", {"publishers"}, "null taken out"),
-    "made nullable": (put("id", type=["null", "string"], default=None), "id", {"subscribers"}, "null added"),
-    "record renamed": (lambda d: d.update(name="Stuff"), "", {"publishers", "subscribers"}, "renamed from .*Thing"),
+    "branch added": (put("note", type=["null", "string", "int"]), "note", {"subscribers"}, "added to the union: .*int"),
+    "branch removed": (
+        put("note", type="string", default=""),
+        "note",
+        {"publishers"},
+        "string not compatible with writer type: null",
+    ),
+    "made nullable": (
+        put("id", type=["null", "string"], default=None),
+        "id",
+        {"subscribers"},
+        "string not compatible with writer type: null",
+    ),
+    "record renamed": (
+        lambda d: d.update(name="Stuff"),
+        "",
+        {"publishers", "subscribers"},
+        "renamed: expected: orderrelay",
+    ),
+    "record in a union": (edit_owner, "owner.role", {"publishers"}, "without a default"),
+    "enum without a field default added": (
+        add(name="extra", type={"type": "enum", "name": "Extra", "symbols": ["a"], "default": "a"}),
+        "extra",
+        {"publishers"},
+        "without a default",
+    ),
     "inner record": (edit_line, r"lines[].size", {"publishers"}, "without a default"),
-    "type replaced": (put("total", type="string"), "total", {"publishers", "subscribers"}, "from long to string"),
+    "type replaced": (put("total", type="string"), "total", {"publishers", "subscribers"}, "long"),
 }
 
 
@@ -124,7 +154,7 @@ def test_a_compatible_edit_breaks_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("name", BREAKING)
 def test_a_breaking_edit_is_named(name: str) -> None:
-    """By the field's path, the former version, who is hurt, what was changed and what to write instead."""
+    """With the field's path, the former version, who is hurt, what was changed and what to write instead."""
     edit, path, hurts, what = BREAKING[name]
     found = list(breaks(topic(edited(edit), FORMER)))
     at_path = [one for one in found if one.path == path]
@@ -135,28 +165,15 @@ def test_a_breaking_edit_is_named(name: str) -> None:
         assert one.instead
 
 
-@pytest.mark.parametrize("name", [*COMPATIBLE, *BREAKING])
-def test_our_walk_and_the_judge_agree(name: str) -> None:
-    """Our walk finds a place exactly where Apache's checker refuses the pair; meaning is ours alone."""
-    edit = COMPATIBLE[name] if name in COMPATIBLE else BREAKING[name][0]
-    former, today = schema(json.dumps(FORMER)), schema(json.dumps(edited(edit)))
-    for reader, writer in ((former, today), (today, former)):
-        assert _judge_refuses(reader, writer) == found_by_walk(reader, writer)
-
-
-def found_by_walk(reader: Schema, writer: Schema) -> bool:
-    return any(clash.kind != "meaning" for clash in clashes(reader.tree, writer.tree))
-
-
 def test_every_former_version_counts() -> None:
-    """A field that came with version 2 and went again breaks with version 2 alone."""
+    """A field that version 2 added and today's schema lacks breaks with version 2 alone."""
     second = edited(add(name="extra", type="string"))
     found = list(breaks(topic(FORMER, FORMER, second)))
     assert [(one.path, one.former_version, one.hurts) for one in found] == [("extra", 2, "subscribers")]
 
 
-def test_a_new_compatible_version_is_to_be_recorded(tmp_path: Path) -> None:
-    """Check names the file to copy it to; once it is there, all is well."""
+def test_a_new_compatible_version_must_be_recorded(tmp_path: Path) -> None:
+    """`check` names the file to copy it to, and reports nothing once the file is there."""
     file, history = tmp_path / "things.avsc", tmp_path / "history" / "things"
     history.mkdir(parents=True)
     (history / "1.avsc").write_text(json.dumps(FORMER))
@@ -167,15 +184,15 @@ def test_a_new_compatible_version_is_to_be_recorded(tmp_path: Path) -> None:
 
 
 def test_a_type_of_two_topics_must_be_the_same() -> None:
-    """One name, two meanings: a program that reads both topics could hold only one."""
+    """A program that reads both topics can hold only one type of a name."""
     other = edited(put_type("closed", symbols=["a", "b", "c"]))
     schemas = {"first": topic(FORMER, FORMER), "second": topic(other, other)}
     names = {one.path for one in check(schemas) if isinstance(one, Break)}
     assert names == {"orderrelay.v1.Closed", "orderrelay.v1.Thing"}
 
 
-def test_the_schemas_of_this_repository_are_recorded_and_sound() -> None:
-    """Nothing breaks, nothing is unrecorded, every field says what it is."""
+def test_the_schemas_of_this_repository_are_compatible_recorded_and_documented() -> None:
+    """Every named type and field has its doc."""
     schemas = load(ROOT)
     assert check(schemas) == []
     for known in schemas.values():
@@ -205,8 +222,8 @@ def without_doc(definition: Any) -> list[str]:
         (json.dumps(edited(put("note", default="none"))), "note: .* of its first branch"),
     ],
 )
-def test_a_schema_that_is_none_is_refused_by_file_and_field(text: str, reason: str, tmp_path: Path) -> None:
-    """One line: which file, which field, what is wanted."""
+def test_a_wrong_schema_is_refused_and_its_file_and_field_are_named(text: str, reason: str, tmp_path: Path) -> None:
+    """One line: the file, the field, and what is wanted."""
     file = tmp_path / "things.avsc"
     file.write_text(text)
     with pytest.raises(SchemaError, match=reason) as refused:
@@ -215,7 +232,7 @@ def test_a_schema_that_is_none_is_refused_by_file_and_field(text: str, reason: s
 
 
 def test_a_gap_in_the_history_is_refused(tmp_path: Path) -> None:
-    """A version that was lost can no longer be judged."""
+    """The check cannot compare with a version that is missing."""
     (tmp_path / "history" / "things").mkdir(parents=True)
     for name in ("things.avsc", "history/things/2.avsc"):
         (tmp_path / name).write_text(json.dumps(FORMER))

@@ -35,8 +35,8 @@ def one(definition: Any) -> Record:
     return tree
 
 
-def test_an_event_is_taken_with_its_defaults() -> None:
-    """Times of any offset become milliseconds, decimals exact bytes, what is left out its default."""
+def test_an_event_becomes_raw_avro_with_its_defaults() -> None:
+    """Times of any offset become milliseconds, decimals exact bytes, and a field that is left out its default."""
     raw = from_json(CREATED, EVENT)
     assert raw["occurred_at"] == 1_795_341_600_123
     assert raw["producer"] == ""
@@ -45,8 +45,8 @@ def test_an_event_is_taken_with_its_defaults() -> None:
     assert raw["order"]["delivery"] is None
 
 
-def test_an_event_is_given_in_one_form() -> None:
-    """UTC with milliseconds, decimals with two places or all there are."""
+def test_an_event_becomes_json_in_one_form() -> None:
+    """Times in UTC with milliseconds, decimals with at least two places."""
     given_back = to_json(CREATED, from_json(CREATED, EVENT))
     assert given_back["occurred_at"] == "2026-11-22T10:00:00.123Z"
     assert given_back["order"]["total_value"] == "-150.10"
@@ -84,8 +84,8 @@ LINE = EVENT["order"]["lines"][0]
         (order(lines={}), "order.lines: wanted a list"),
     ],
 )
-def test_a_fault_is_named_by_path_and_value_wanted(event: Any, message: str) -> None:
-    """The first fault, in words that help; never the value that was given."""
+def test_the_first_fault_is_named_by_its_path_and_the_value_wanted(event: Any, message: str) -> None:
+    """The message never holds the value that was given."""
     with pytest.raises(InvalidEvent) as invalid:
         from_json(CREATED, event)
     assert message in str(invalid.value)
@@ -113,7 +113,7 @@ def test_a_fault_is_named_by_path_and_value_wanted(event: Any, message: str) -> 
     ],
 )
 def test_every_type_has_its_json(definition: Any, value: Any, raw: Any) -> None:
-    """The table of the module, row by row."""
+    """Each row of the module's table."""
     taken = from_json(one(definition), {"x": value})
     assert repr(taken) == repr({"x": raw})
     assert repr(from_json(one(definition), to_json(one(definition), taken))) == repr(taken)
@@ -134,10 +134,33 @@ def test_every_type_has_its_json(definition: Any, value: Any, raw: Any) -> None:
         ({"type": "long", "logicalType": "timestamp-millis"}, "2026-11-22T10:00:00+24:61"),
     ],
 )
-def test_what_does_not_fit_is_refused(definition: Any, value: Any) -> None:
-    """Nothing is bent to fit its type."""
+def test_a_value_of_another_type_is_refused(definition: Any, value: Any) -> None:
+    """No value is converted to fit its type."""
     with pytest.raises(InvalidEvent, match="x: wanted"):
         from_json(one(definition), {"x": value})
+
+
+@pytest.mark.parametrize(
+    ("definition", "default", "raw"),
+    [
+        ("bytes", "\u00ff", b"\xff"),
+        ({"type": "fixed", "name": "F", "size": 2}, "\u0000\u0001", b"\x00\x01"),
+        ({"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 2}, "\u0064", b"\x64"),
+        ({"type": "long", "logicalType": "timestamp-millis"}, 5, 5),
+        (["null", "string"], None, None),
+        ({"type": "array", "items": "bytes"}, ["a"], [b"a"]),
+        (
+            {"type": "record", "name": "I", "fields": [{"name": "y", "type": "int", "default": 1}]},
+            {},
+            {"y": 1},
+        ),
+    ],
+)
+def test_a_default_is_in_the_form_of_the_avro_specification(definition: Any, default: Any, raw: Any) -> None:
+    """Bytes as characters, no logical types, and a union's first branch."""
+    tree = parse({"type": "record", "name": "R", "fields": [{"name": "x", "type": definition, "default": default}]})
+    assert isinstance(tree, Record)
+    assert from_json(tree, {}) == {"x": raw}
 
 
 def shortest(number: int) -> bytes:

@@ -41,7 +41,7 @@ async def registry(serve: Serve) -> Registry:
 
 
 async def test_a_schema_is_registered_found_and_fetched(registry: Registry) -> None:
-    """The same text is one version, however often it is registered; what is not there is None or missing."""
+    """The same schema registered twice is one version; a subject or an id that is not registered is None or missing."""
     assert await registry.find("order-status-value", TEXT) is None
     assert await registry.latest("order-status-value") is None
     schema_id = await registry.register("order-status-value", TEXT)
@@ -57,7 +57,7 @@ async def test_a_schema_is_registered_found_and_fetched(registry: Registry) -> N
 
 
 async def test_a_reader_learns_a_publishers_schema_from_the_registry(registry: Registry) -> None:
-    """A publisher's id is learnt by a reader that never saw it, and the event is the same."""
+    """A reader without any schema id decodes the publisher's event."""
     topic = SCHEMAS["order-status"]
     await registry.register(topic.subject, topic.today.text)
     writer, reader = Codec(SCHEMAS, lambda: 0.0, registry), Codec(SCHEMAS, lambda: 0.0, registry)
@@ -82,8 +82,8 @@ async def test_a_bad_schema_is_refused_with_the_registrys_words(registry: Regist
         await registry.register("order-status-value", '{"type": "recor')
 
 
-async def test_wrong_credentials_say_which_variables_and_never_their_values(serve: Serve) -> None:
-    """Nothing is parked for it: the id stays unknown."""
+async def test_refused_credentials_name_their_variables_and_never_their_values(serve: Serve) -> None:
+    """An outage, not a judgement: no record is parked for it."""
     client = await serve(MemoryRegistry(encode_basic_auth(*CREDENTIALS)).app(), "relay", "wrong-canary")
     with pytest.raises(RegistryUnavailable, match="SCHEMA_REGISTRY_PASSWORD") as refused:
         await client.schema(1)
@@ -109,7 +109,7 @@ FAULTS: dict[str, Answer] = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_an_outage_is_never_a_judgement(serve: Serve, fault: str) -> None:
-    """One line that names the registry; nothing becomes undecodable by it."""
+    """One line that names the registry; no record becomes undecodable by it."""
     client = await serve(always(FAULTS[fault]), timeout_s=0.3)
     with pytest.raises(RegistryUnavailable, match="schema registry http://127") as down:
         await client.schema(1)
@@ -117,15 +117,15 @@ async def test_an_outage_is_never_a_judgement(serve: Serve, fault: str) -> None:
 
 
 async def test_a_registry_that_is_down_is_unavailable(unused_tcp_port: int) -> None:
-    """Nobody listens: the record waits."""
+    """The port is closed: the record waits."""
     client = connect(f"http://127.0.0.1:{unused_tcp_port}")
     with pytest.raises(RegistryUnavailable, match=r"cannot be reached.*SCHEMA_REGISTRY_URL"):
         await client.schema(1)
     await client.close()
 
 
-async def test_a_bare_404_counts_when_the_address_is_a_registrys(serve: Serve) -> None:
-    """Some registries send no code of their own; their list of subjects tells that they are one."""
+async def test_a_404_without_a_code_counts_when_the_address_is_a_registrys(serve: Serve) -> None:
+    """Some registries send no error code; a list of subjects shows that the address is a registry's."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         return web.json_response([]) if request.path == "/subjects" else web.Response(status=404)
@@ -136,15 +136,15 @@ async def test_a_bare_404_counts_when_the_address_is_a_registrys(serve: Serve) -
 
 
 @pytest.mark.parametrize("extra", [{"schemaType": "PROTOBUF"}, {"references": [{"name": "x"}]}])
-async def test_a_schema_that_is_not_whole_avro_is_refused(serve: Serve, extra: dict[str, Any]) -> None:
-    """It can never be read: no use in waiting."""
+async def test_a_schema_that_is_no_avro_or_has_references_is_refused(serve: Serve, extra: dict[str, Any]) -> None:
+    """It can never be read, so waiting would not help."""
     client = await serve(always(reply(200, {"schema": "{}", **extra})))
     with pytest.raises(RegistryRefused, match="complete in itself"):
         await client.schema(1)
 
 
 async def test_an_incompatible_schema_comes_with_the_registrys_reasons(serve: Serve) -> None:
-    """With `verbose` its messages, without them the verdict."""
+    """Without reasons, the verdict alone."""
     client = await serve(always(reply(200, {"is_compatible": False, "messages": ["reader lacks /fields/1"]})))
     assert await client.incompatibilities("s", TEXT) == ("reader lacks /fields/1",)
     client = await serve(always(reply(200, {"is_compatible": False})))
@@ -154,8 +154,8 @@ async def test_an_incompatible_schema_comes_with_the_registrys_reasons(serve: Se
         await client.register("s", TEXT)
 
 
-async def test_what_a_registry_told_is_not_asked_again(serve: Serve) -> None:
-    """Ids and schemas never change."""
+async def test_the_registry_is_asked_once_for_each_schema_and_id(serve: Serve) -> None:
+    """A registry never changes them."""
     asked: list[str] = []
 
     async def answer(request: web.Request) -> web.StreamResponse:

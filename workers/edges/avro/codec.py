@@ -1,10 +1,10 @@
 """Avro on Kafka: bytes to events and back, in both framings.
 
 Single-object encoding carries the writer schema's fingerprint (``C3 01``, 8
-bytes), Confluent's wire format its id at a registry (``00``, 4 bytes). Both are
-read by their first byte, whatever is configured. Decoding never waits: an id
-that is not known yet raises `UnknownSchema`; the caller awaits `Codec.learn`
-and decodes again.
+bytes), Confluent's wire format its id at a registry (``00``, 4 bytes). The
+first byte decides which of both a value has, whatever is configured. Decoding
+never waits: an id that is not known yet raises `UnknownSchema`; the caller
+awaits `Codec.learn` and decodes again.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from workers.edges.avro.schema_tree import SchemaError, plain
 
 SINGLE_OBJECT: Final = b"\xc3\x01"
 CONFLUENT: Final = b"\x00"
-_SINGLE_OBJECT_HEAD: Final = 10  # bytes before the record
-_CONFLUENT_HEAD: Final = 5
-_FORGET_MISSING_AFTER: Final = 60.0  # seconds: a schema registered late is found then
+_SINGLE_OBJECT_BYTES: Final = 10  # of the header before the record
+_CONFLUENT_BYTES: Final = 5
+_ASK_MISSING_AGAIN_AFTER_S: Final = 60.0  # then a schema that was registered late is found
 
 
 class UnknownSchema(Exception):  # noqa: N818 - a fact about a record: await `Codec.learn` and try again
-    """The record names a registry's schema that was not asked for yet."""
+    """The record names a schema id that the registry was not asked for yet."""
 
     def __init__(self, schema_id: int) -> None:
         super().__init__(f"schema id {schema_id} is not known yet")
@@ -41,14 +41,14 @@ class UnknownSchema(Exception):  # noqa: N818 - a fact about a record: await `Co
 
 
 class Unencodable(ValueError):  # noqa: N818 - a fact about an event
-    """Data that the topic's schema does not take; it names the topic, never the data."""
+    """Data that the topic's schema does not take; the text names the topic, never the data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """Decodes and encodes the topics of `schemas`; what it learns of a registry it keeps for good.
+    """Decodes and encodes the topics of `schemas`, and keeps each schema that the registry gave.
 
-    A topic that is not among them is a `KeyError`.
+    A topic without a schema raises `KeyError`.
     """
 
     schemas: Schemas
@@ -56,14 +56,14 @@ class Codec:
     registry: Registry | None = None
     _readers: dict[tuple[str, bytes], Reader | Unreadable] = field(default_factory=dict)  # by topic and header
     _learnt: dict[int, Schema | Unreadable] = field(default_factory=dict)
-    _missing: dict[int, float] = field(default_factory=dict)  # ids that the registry does not know, until when
-    _heads: dict[str, bytes] = field(default_factory=dict)  # by topic: what an encoded value begins with
+    _missing: dict[int, float] = field(default_factory=dict)  # ids that the registry does not have, until when (clock)
+    _headers: dict[str, bytes] = field(default_factory=dict)  # by topic: the first bytes of an encoded value
     _writers: dict[str, Any] = field(default_factory=dict)  # by topic: fastavro's parsed schema
 
     def order_id(self, topic: str, value: bytes) -> str:
         """Read just enough of a consumed event to know its order.
 
-        Raises `Undecodable` and `UnknownSchema`. What follows the order id is not looked at.
+        Raises `Undecodable` and `UnknownSchema`. Bytes behind the order id are not read.
         """
         return self._reader(topic, value).order_id(value)
 
@@ -81,9 +81,9 @@ class Codec:
 
         With a registry, `prepare` must have been awaited for the topic.
         """
-        head = self._heads.get(topic) or self._head(topic)
-        stream = io.BytesIO(head)
-        stream.seek(len(head))
+        header = self._headers.get(topic) or self._header(topic)
+        stream = io.BytesIO(header)
+        stream.seek(len(header))
         try:
             fastavro.schemaless_writer(stream, self._writer(topic), data, strict_allow_default=True)
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
@@ -91,42 +91,42 @@ class Codec:
         return stream.getvalue()
 
     def fault_at(self, topic: str, value: bytes) -> int | None:
-        """Where an undecodable value breaks its own writer's schema: an offset in it; None when it does not.
+        """Find the offset at which an undecodable value breaks its own writer's schema; None: it does not break it.
 
-        Slow: for people to look at. Raises `UnknownSchema`.
+        Slow: only for what operators look at. Raises `UnknownSchema`.
         """
-        head = _SINGLE_OBJECT_HEAD if value[:2] == SINGLE_OBJECT else _CONFLUENT_HEAD
+        header = _header_of(value)
         try:
-            writer = self._writer_of(value[:head])
+            writer = self._writer_of(header)
         except Undecodable:
             return 0
         if isinstance(writer, Unreadable) or topic not in self.schemas:
             return None
         try:
-            decoder_of(writer.tree).read(value, head)
+            decoder_of(writer.tree).read(value, len(header))
         except Malformed as error:
             return error.offset
         return None
 
     async def prepare(self, topics: Iterable[str]) -> None:
-        """Ask the registry, if there is one, for the ids of today's schemas, so that `encode` can name them.
+        """Ask the registry, if one is configured, for the ids of today's schemas: `encode` writes them.
 
         Raises `RegistryUnavailable`, and `RegistryRefused` when a schema is not registered.
         """
         for name in topics:
-            if self.registry is not None and name not in self._heads:
+            if self.registry is not None and name not in self._headers:
                 topic = self.schemas[name]
                 schema_id = await self.registry.find(topic.subject, topic.today.text)
                 if schema_id is None:
                     raise RegistryRefused(
                         f"{topic.subject}: today's schema is not registered; run `relay topics apply`"
                     )
-                self._heads[name] = CONFLUENT + schema_id.to_bytes(4, "big")
+                self._headers[name] = CONFLUENT + schema_id.to_bytes(4, "big")
 
     async def learn(self, schema_id: int) -> None:
-        """Ask the registry for a schema and keep it; one that it does not know is `Undecodable` for 60 s.
+        """Ask the registry for a schema and keep it; an id that it does not have is `Undecodable` for 60 s.
 
-        Raises `RegistryUnavailable`: nothing was learnt, the record waits.
+        Raises `RegistryUnavailable`: nothing was learnt, and the record waits.
         """
         if self.registry is None or schema_id in self._learnt:
             return
@@ -141,14 +141,14 @@ class Codec:
 
     def _remember_missing(self, schema_id: int, now: float) -> None:
         for old in [known for known, until in self._missing.items() if until <= now]:
-            del self._missing[old]  # else every garbage id would be held for ever
-        self._missing[schema_id] = now + _FORGET_MISSING_AFTER
+            del self._missing[old]  # else the ids of garbage would fill the memory
+        self._missing[schema_id] = now + _ASK_MISSING_AGAIN_AFTER_S
 
-    def _head(self, topic: str) -> bytes:
+    def _header(self, topic: str) -> bytes:
         if self.registry is not None:
             raise RuntimeError(f"{topic}: await Codec.prepare before the first encode")
-        self._heads[topic] = SINGLE_OBJECT + self.schemas[topic].today.fingerprint
-        return self._heads[topic]
+        self._headers[topic] = SINGLE_OBJECT + self.schemas[topic].today.fingerprint
+        return self._headers[topic]
 
     def _writer(self, topic: str) -> Any:
         if topic not in self._writers:
@@ -156,11 +156,10 @@ class Codec:
         return self._writers[topic]
 
     def _reader(self, topic: str, value: bytes) -> Reader:
-        size = _SINGLE_OBJECT_HEAD if value[:2] == SINGLE_OBJECT else _CONFLUENT_HEAD
-        head = value[:size]
-        reader = self._readers.get((topic, head))
+        header = _header_of(value)
+        reader = self._readers.get((topic, header))
         if reader is None:
-            reader = self._readers[topic, head] = self._find_reader(self.schemas[topic], head)
+            reader = self._readers[topic, header] = self._find_reader(self.schemas[topic], header)
         match reader:
             case Reader():
                 return reader
@@ -169,19 +168,19 @@ class Codec:
             case _:
                 assert_never(reader)
 
-    def _find_reader(self, topic: Topic, head: bytes) -> Reader | Unreadable:
-        writer = self._writer_of(head)
+    def _find_reader(self, topic: Topic, header: bytes) -> Reader | Unreadable:
+        writer = self._writer_of(header)
         if isinstance(writer, Unreadable):
             return writer
-        return reader_of(writer, topic.today, len(head))
+        return reader_of(writer, topic.today, len(header))
 
-    def _writer_of(self, head: bytes) -> Schema | Unreadable:
-        """Find the writer's schema by a value's header. Raises what must not be kept as the answer for this header."""
-        if head[:2] == SINGLE_OBJECT and len(head) == _SINGLE_OBJECT_HEAD:
-            return self._by_fingerprint(head[2:])
-        if head[:1] == CONFLUENT and len(head) == _CONFLUENT_HEAD:
-            return self._by_id(int.from_bytes(head[1:], "big"))
-        if head[:1] in (CONFLUENT, SINGLE_OBJECT[:1]):
+    def _writer_of(self, header: bytes) -> Schema | Unreadable:
+        """Find the writer's schema by a value's header; raises what a later call may answer otherwise."""
+        if header[:2] == SINGLE_OBJECT and len(header) == _SINGLE_OBJECT_BYTES:
+            return self._by_fingerprint(header[2:])
+        if header[:1] == CONFLUENT and len(header) == _CONFLUENT_BYTES:
+            return self._by_id(int.from_bytes(header[1:], "big"))
+        if header[:1] in (CONFLUENT, SINGLE_OBJECT[:1]):
             raise Undecodable("its header is cut short, or is of no known framing")
         raise Undecodable("begins neither as Avro single-object encoding (C3 01) nor as Confluent's framing (00)")
 
@@ -200,6 +199,10 @@ class Codec:
         if self.clock() < self._missing.get(schema_id, float("-inf")):
             raise Undecodable(f"the registry does not know schema id {schema_id}")
         raise UnknownSchema(schema_id)
+
+
+def _header_of(value: bytes) -> bytes:
+    return value[: _SINGLE_OBJECT_BYTES if value[:2] == SINGLE_OBJECT else _CONFLUENT_BYTES]
 
 
 def _parsed(text: str, schema_id: int) -> Schema | Unreadable:

@@ -1,32 +1,36 @@
-"""Whether today's schemas may stand beside every recorded version of theirs (FULL_TRANSITIVE).
+"""Whether today's schemas are compatible with every recorded version of theirs (FULL_TRANSITIVE).
 
-Publishers and subscribers change over at different times, so whoever holds any
-version must be able to read what is written with any other. Apache's checker is
-the judge of each pair. Our own walk finds the same places and says who is hurt
-and what to write instead; it adds changes of meaning, which the judge passes.
+Publishers and subscribers change over at different times, so a program that
+holds any version must be able to read what another writes with any other.
+Apache's checker judges each pair and says why; it compares no logical types, so
+`changes_of_meaning` adds those.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import avro.schema
-from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
+from avro.compatibility import (
+    ReaderWriterCompatibilityChecker,
+    SchemaCompatibilityType,
+    SchemaIncompatibilityType,
+)
 
-from workers.edges.avro.resolution import Clash, Kind, clashes
+from workers.edges.avro.logical_changes import changes_of_meaning, counterpart, joined
 from workers.edges.avro.schema_files import Schema, Schemas, Topic
-from workers.edges.avro.schema_tree import Type, named_types, plain
+from workers.edges.avro.schema_tree import Array, Field, Map, Primitive, Record, Type, Union, named_types, plain
 
 Hurts: TypeAlias = Literal["publishers", "subscribers"]
 
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """One thing in today's schema of a topic that hurts somebody."""
+    """One change in today's schema of a topic that breaks its publishers or its subscribers."""
 
     topic: str
     path: str  # such as order.lines[].unit_price; empty: the record as a whole
@@ -51,8 +55,47 @@ class Unrecorded:
         return f"{self.topic}: a new version; record it as {self.file}"
 
 
+class Clash(NamedTuple):
+    """The innermost place where a reader cannot take what a writer may write, as Apache's checker names it."""
+
+    path: str
+    kind: SchemaIncompatibilityType
+    reason: str
+
+
+class Wording(NamedTuple):
+    """What was changed, and what to write instead; ``{reason}`` is Apache's message."""
+
+    what: str
+    instead: str
+
+
+_KEEP_TYPE: Final = "keep the type, and add a new field of the other type with a default"
+_KIND: TypeAlias = SchemaIncompatibilityType
+_PUBLISHERS: Final = {
+    _KIND.reader_field_missing_default_value: Wording("added without a default", "give it a default"),
+    _KIND.missing_enum_symbols: Wording(
+        "symbols {reason} removed from the enum", "keep the symbols, or give the enum a default"
+    ),
+    _KIND.missing_union_branch: Wording("removed from the union: {reason}", "keep the type in the union"),
+    _KIND.type_mismatch: Wording("type changed: {reason}", _KEEP_TYPE),
+    _KIND.fixed_size_mismatch: Wording("size changed: {reason}", _KEEP_TYPE),
+    _KIND.name_mismatch: Wording("type renamed: {reason}", "keep the former name"),
+}
+_SUBSCRIBERS: Final = _PUBLISHERS | {
+    _KIND.reader_field_missing_default_value: Wording("removed, and it had no default", "keep the field"),
+    _KIND.missing_enum_symbols: Wording(
+        "symbols {reason} added to an enum that had no default",
+        "keep the symbols, and add a new field whose enum has a default from the start",
+    ),
+    _KIND.missing_union_branch: Wording(
+        "added to the union: {reason}", "keep the union, and add a new field with a default"
+    ),
+}
+
+
 def check(schemas: Schemas) -> list[Break | Unrecorded]:
-    """Judge every topic's schema of today; an empty list: all is well."""
+    """Judge every topic's schema of today; empty: each is compatible and recorded."""
     found: list[Break | Unrecorded] = [*differing_types(schemas)]
     for topic in schemas.values():
         broken = list(breaks(topic))
@@ -81,49 +124,53 @@ def differing_types(schemas: Schemas) -> Iterator[Break]:
                 yield Break(topic.name, name, None, "subscribers", what, "write both the same")
 
 
+def clashes(reader: Type, writer: Type, path: str = "") -> Iterator[Clash]:
+    """Find every innermost place where Apache's checker refuses to read the writer's values as the reader's."""
+    checker = ReaderWriterCompatibilityChecker()  # type: ignore[no-untyped-call] # Apache's own is partly typed
+    verdict = checker.get_compatibility(_apache(reader), _apache(writer))
+    if verdict.compatibility is SchemaCompatibilityType.compatible:
+        return
+    smaller = (part for part in _parts(reader, writer, path) if part[:2] != (reader, writer))
+    inner = [clash for part in smaller for clash in clashes(*part)]
+    yield from inner or [Clash(path, verdict.incompatibilities[0], "; ".join(sorted(verdict.messages)))]
+
+
 def _of_pair(topic: Topic, version: int, former: Schema, hurts: Hurts) -> Iterator[Break]:
     today = topic.today
     reader, writer = (today, former) if hurts == "publishers" else (former, today)
-    found = list(clashes(reader.tree, writer.tree))
-    broken = _judge_refuses(reader, writer)
-    for clash in found:
-        if broken or clash.kind == "meaning":
-            yield _told(clash, topic.name, version, hurts)
-    if broken and all(clash.kind == "meaning" for clash in found):
-        what = "Apache Avro's compatibility check refuses the change"
-        yield Break(topic.name, "", version, hurts, what, "write it as it was and add a new field with a default")
+    for clash in clashes(reader.tree, writer.tree):
+        wording = (_PUBLISHERS if hurts == "publishers" else _SUBSCRIBERS)[clash.kind]
+        yield Break(topic.name, clash.path, version, hurts, wording.what.format(reason=clash.reason), wording.instead)
+    for change in changes_of_meaning(former.tree, today.tree):
+        what = f"meaning changed from {change.written} to {change.wanted}"
+        instead = f"keep {change.written}, and add a new field with a default for {change.wanted}"
+        yield Break(topic.name, change.path, version, hurts, what, instead)
 
 
-def _judge_refuses(reader: Schema, writer: Schema) -> bool:
-    wanted, written = (avro.schema.parse(json.dumps(plain(schema.tree))) for schema in (reader, writer))
-    checker = ReaderWriterCompatibilityChecker()  # type: ignore[no-untyped-call] # Apache's own is partly typed
-    verdict = checker.get_compatibility(wanted, written)
-    return bool(verdict.compatibility is not SchemaCompatibilityType.compatible)
+def _apache(tree: Type) -> avro.schema.Schema:
+    return avro.schema.parse(json.dumps(plain(tree)))
 
 
-_BESIDE: Final = "keep {was}, and add a new field with a default for {now}"
-_TEXTS: Final[dict[tuple[Kind, Hurts], tuple[str, str]]] = {
-    ("field", "publishers"): ("added without a default", "give it a default"),
-    ("field", "subscribers"): ("removed, and it had no default", "keep the field"),
-    ("rename", "publishers"): ("{was} renamed to {now}", "keep {was}, and add {now} beside it with a default"),
-    ("rename", "subscribers"): ("{was} renamed to {now}", "keep {was}, and add {now} beside it with a default"),
-    ("type", "publishers"): ("type changed from {was} to {now}", _BESIDE),
-    ("type", "subscribers"): ("type changed from {was} to {now}", _BESIDE),
-    ("meaning", "publishers"): ("meaning changed from {was} to {now}", _BESIDE),
-    ("meaning", "subscribers"): ("meaning changed from {was} to {now}", _BESIDE),
-    ("symbol", "publishers"): ("symbol {was} removed from the enum", "keep the symbol, or give the enum a default"),
-    ("symbol", "subscribers"): (
-        "symbol {now} added to an enum that had no default",
-        "keep the symbols, and add a new field whose enum has a default from the start",
-    ),
-    ("branch", "publishers"): ("{was} taken out of the union", "keep {was} in the union"),
-    ("branch", "subscribers"): ("{now} added to what it may be", "keep the type, and add a new field with a default"),
-    ("name", "publishers"): ("type renamed from {was} to {now}", "keep the name {was}"),
-    ("name", "subscribers"): ("type renamed from {was} to {now}", "keep the name {was}"),
-}
+def _parts(reader: Type, writer: Type, path: str) -> Iterator[tuple[Type, Type, str]]:
+    """Take a pair of types apart into smaller pairs, each with its path."""
+    match reader, writer:
+        case Record(), Record():
+            yield replace(reader, fields=()), writer, path  # the names alone
+            for item in reader.fields:
+                yield _field_part(item, reader, writer, joined(path, item.name))
+        case (Array(items=wanted), Array(items=written)) | (Map(values=wanted), Map(values=written)):
+            yield wanted, written, f"{path}[]"
+        case _, Union(branches=branches):
+            yield from ((reader, branch, path) for branch in branches)
+        case Union(branches=branches), _:
+            yield from ((branch, writer, path) for branch in branches if str(branch) == str(writer))
+        case _:
+            pass
 
 
-def _told(clash: Clash, topic: str, version: int, hurts: Hurts) -> Break:
-    was, now = (clash.written, clash.wanted) if hurts == "publishers" else (clash.wanted, clash.written)
-    what, instead = (text.format(was=was, now=now) for text in _TEXTS[clash.kind, hurts])
-    return Break(topic, clash.path, version, hurts, what, instead)
+def _field_part(item: Field, reader: Record, writer: Record, path: str) -> tuple[Type, Type, str]:
+    written = counterpart(writer, item)
+    if written is not None:
+        return item.type, written.type, path
+    missing = replace(item, type=Primitive("null"), default=None)  # whatever its type: has it a default?
+    return replace(reader, name=writer.name, fields=(missing,)), writer, path

@@ -1,4 +1,4 @@
-"""Decodes the records of one writer schema: fastavro reads, and this module refuses what fastavro lets pass.
+"""Decodes the records of one writer schema: fastavro reads them, and this module refuses what fastavro accepts.
 
 Refused are bytes left over, a decimal of more digits than its schema allows, an
 ``int`` of more than 32 bits, and a negative index of an enum. Values are in

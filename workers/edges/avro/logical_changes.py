@@ -1,8 +1,8 @@
-"""Where a value would change its meaning between two schemas without any error.
+"""Changes of logical types, which change the meaning of a value between two schemas without any error.
 
 Avro's resolution compares no logical types: a price of 1.50 written at scale 2
 would be read as 0.0150 at scale 4, seconds as milliseconds. So the codec
-refuses such a writer, and the compatibility check such a change.
+refuses such a writer, and the compatibility check refuses such a change.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from workers.edges.avro.schema_tree import Array, Field, Fixed, Map, Primitive, 
 
 @dataclass(frozen=True, slots=True)
 class ChangeOfMeaning:
-    """One place where written and read mean different things."""
+    """One place where the written and the read value would mean different things."""
 
     path: str
     written: Primitive | Fixed
@@ -23,7 +23,7 @@ class ChangeOfMeaning:
 
 
 def changes_of_meaning(writer: Type, reader: Type, path: str = "") -> Iterator[ChangeOfMeaning]:
-    """Every place where the logical types differ though the bytes would be read."""
+    """Every place where the logical types differ although Avro would read the bytes."""
     match writer, reader:
         case Record(), Record():
             yield from _in_fields(writer, reader, path)
@@ -37,7 +37,7 @@ def changes_of_meaning(writer: Type, reader: Type, path: str = "") -> Iterator[C
         case (Primitive() | Fixed(), Primitive() | Fixed()) if _differ(writer, reader):
             yield ChangeOfMeaning(path, writer, reader)
         case _:
-            pass  # enums have no logical type; what else does not match is for Avro's resolution to refuse
+            pass  # enums have no logical type; Avro's resolution refuses the other pairs
 
 
 def _in_fields(writer: Record, reader: Record, path: str) -> Iterator[ChangeOfMeaning]:
@@ -54,12 +54,12 @@ def counterpart(writer: Record, wanted: Field) -> Field | None:
 
 
 def joined(path: str, name: str) -> str:
-    """The path of a field within what ``path`` leads to."""
+    """The path of a field in the record at ``path``."""
     return f"{path}.{name}" if path else name
 
 
 def _into_union(writer: Type, branches: tuple[Type, ...], path: str) -> Iterator[ChangeOfMeaning]:
-    """A value goes into the first branch of its own type; it is well if that, or another such, means the same."""
+    """Avro reads a value as the first branch of its type; a branch of the same meaning must be among those."""
     found = [list(changes_of_meaning(writer, branch, path)) for branch in branches if _alike(writer, branch)]
     if all(found):
         yield from (found or [[]])[0]
@@ -72,5 +72,5 @@ def _alike(writer: Type, reader: Type) -> bool:
 
 
 def _differ(writer: Primitive | Fixed, reader: Primitive | Fixed) -> bool:
-    text = isinstance(reader, Primitive) and reader.kind in {"string", "null"}  # uuid and the like stay the same text
+    text = isinstance(reader, Primitive) and reader.kind in {"string", "null"}  # uuid and others stay the same text
     return not text and writer.logical != reader.logical and "null" not in {str(writer), str(reader)}

@@ -1,4 +1,4 @@
-"""How records of one writer schema are read as today's schema of a topic."""
+"""Reads the records of one writer schema as today's schema of a topic."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any, cast
 import fastavro
 
 from workers.core.event_kinds import EVENT_KINDS, EventKind
+from workers.edges.avro.compatibility import clashes
 from workers.edges.avro.decoder import Decoder, Malformed, cut_off_behind, decoder_of
 from workers.edges.avro.logical_changes import changes_of_meaning
-from workers.edges.avro.resolution import clashes
 from workers.edges.avro.schema_files import Schema
 from workers.edges.avro.schema_tree import plain
 
 
 class Undecodable(ValueError):  # noqa: N818 - a fact about a record
-    """Bytes that no schema of ours can read, now or later; ``detail`` is one line and holds nothing of the record."""
+    """Bytes that none of our schemas can read, now or later; ``detail`` is one line without any data of the record."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)

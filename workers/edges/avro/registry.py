@@ -1,8 +1,9 @@
 """A schema registry that speaks Confluent's API, asked over httpx.
 
-Two kinds of failure: `RegistryUnavailable` says nothing about a schema (no
-answer, an error of its own, our access refused, no registry at that address):
-what waits for it goes on waiting. `RegistryRefused` is its judgement.
+It fails in two ways. `RegistryUnavailable` says nothing about a schema (no
+answer, an error of the registry's own, access refused, no registry at that
+address): records that need the schema go on waiting. `RegistryRefused` is the
+registry's judgement on the schema: waiting would not help.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ from urllib.parse import quote
 
 import httpx
 
-_TOTAL_TIMEOUT: Final = 10.0  # seconds, for a whole request with its answer
-_MAX_ANSWER: Final = 4 * 1024 * 1024  # bytes; a schema is a few KB
-_NOT_FOUND: Final = frozenset({40401, 40402, 40403})  # the API's own: no such subject, version, schema
+_TIMEOUT_S: Final = 10.0  # for a whole request with its answer
+_MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # a schema is a few KB
+_NOT_FOUND: Final = frozenset({40401, 40402, 40403})  # error codes of the API: no such subject, version, schema
 _CONTENT_TYPE: Final = "application/vnd.schemaregistry.v1+json"
-_OF_ACCESS: Final = frozenset({401, 403})
-_OF_TIME: Final = frozenset({408, 425, 429})
+_ACCESS_REFUSED: Final = frozenset({401, 403})
+_TRY_LATER: Final = frozenset({408, 425, 429})
 
 
 class RegistryUnavailable(Exception):  # noqa: N818 - a fact about the registry
-    """No answer that says anything about a schema; one line: what happened, where, what to do."""
+    """No answer about a schema; one line: what happened, where, what to do."""
 
 
 class RegistryRefused(Exception):  # noqa: N818 - the same
@@ -33,7 +34,7 @@ class RegistryRefused(Exception):  # noqa: N818 - the same
 
 
 class SchemaMissing(Exception):  # noqa: N818 - the same
-    """The registry is there and has no schema of that id."""
+    """The registry answers that it has no schema of that id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +48,17 @@ class Registered:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """A client of one registry. Ids and schemas never change there, so what it told once is kept."""
+    """A client of one registry. A registry never changes a schema or its id, so each answer is kept."""
 
     client: httpx.AsyncClient
-    timeout: float = _TOTAL_TIMEOUT
+    timeout: float = _TIMEOUT_S
     _schemas: dict[int, str] = field(default_factory=dict)
     _ids: dict[tuple[str, str], int] = field(default_factory=dict)
 
     async def schema(self, schema_id: int) -> str:
         """Fetch a schema's text by its id.
 
-        Raises `SchemaMissing`, `RegistryRefused` when it is no Avro or refers to other schemas,
+        Raises `SchemaMissing`, `RegistryRefused` when the schema is no Avro or refers to other schemas,
         and `RegistryUnavailable`.
         """
         if schema_id not in self._schemas:
@@ -79,7 +80,7 @@ class Registry:
         return self._ids[subject, text]
 
     async def register(self, subject: str, text: str) -> int:
-        """Register a schema as the subject's next version and return its id; the same one again is no new version."""
+        """Register a schema as the subject's next version and return its id; a registered one makes no new version."""
         path = f"/subjects/{quote(subject, safe='')}/versions"
         answer = await self._ask("POST", path, {"schema": text})
         if answer is None:
@@ -95,9 +96,9 @@ class Registry:
         return Registered(self._number(answer, "id"), self._number(answer, "version"), self._text(answer, "schema"))
 
     async def incompatibilities(self, subject: str, text: str) -> tuple[str, ...]:
-        """Ask whether a schema may follow the subject's latest version; empty: yes, or there is none.
+        """Ask why a schema may not follow the subject's latest version; empty: it may, or there is no version.
 
-        A registry that gives no reasons (no ``verbose``) is taken by its verdict alone.
+        A registry without the ``verbose`` option gives its verdict alone.
         """
         path = f"/compatibility/subjects/{quote(subject, safe='')}/versions/latest?verbose=true"
         answer = await self._ask("POST", path, {"schema": text})
@@ -106,14 +107,14 @@ class Registry:
         if answer.get("is_compatible") is not False:
             raise self._garbage(path)
         messages = answer.get("messages")
-        told = tuple(str(message) for message in messages) if isinstance(messages, list) else ()
-        return told or ("not compatible, says the registry, without a reason",)
+        reasons = tuple(str(message) for message in messages) if isinstance(messages, list) else ()
+        return reasons or ("the registry calls it incompatible and gives no reason",)
 
     async def close(self) -> None:
         await self.client.aclose()
 
     async def _ask(self, method: Literal["GET", "POST"], path: str, body: Any = None) -> dict[str, Any] | None:
-        """Send one request; None: the registry knows no such thing."""
+        """Send one request; None: the registry has no such subject, version or schema."""
         status, answer = await self._send(method, path, body)
         if status == httpx.codes.OK and isinstance(answer, dict):
             return answer
@@ -123,7 +124,7 @@ class Registry:
         raise self._failure(status, answer, path)
 
     async def _assert_registry(self, path: str, answer: Any) -> None:
-        """Take a 404 only from a registry: a wrong address must not make every record undecodable."""
+        """Accept a 404 only from a registry: a wrong address must not make every record undecodable."""
         if isinstance(answer, dict) and answer.get("error_code") in _NOT_FOUND:
             return
         status, subjects = await self._send("GET", "/subjects", None)
@@ -149,30 +150,34 @@ class Registry:
         taken = bytearray()
         async for chunk in response.aiter_bytes():
             taken += chunk
-            if len(taken) > _MAX_ANSWER:
-                raise RegistryUnavailable(f"{self._place}: the answer is over {_MAX_ANSWER} bytes")
+            if len(taken) > _MAX_ANSWER_BYTES:
+                raise RegistryUnavailable(f"{self._place}: the answer is over {_MAX_ANSWER_BYTES} bytes")
         return bytes(taken)
 
     def _failure(self, status: int, answer: Any, path: str) -> Exception:
-        if status in _OF_ACCESS:
+        if status in _ACCESS_REFUSED:
             return RegistryUnavailable(
                 f"{self._place}: access refused ({status}); see SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD"
             )
         if status < 400 or not isinstance(answer, dict) or "message" not in answer:  # noqa: PLR2004 - HTTP
             return self._garbage(path, status)
-        told = " ".join(str(answer["message"]).split())
-        line = f"{self._place}: {told[:400]} ({status})"
-        return RegistryUnavailable(line) if status >= 500 or status in _OF_TIME else RegistryRefused(line)  # noqa: PLR2004
+        message = " ".join(str(answer["message"]).split())
+        line = f"{self._place}: {message[:400]} ({status})"
+        return RegistryUnavailable(line) if status >= 500 or status in _TRY_LATER else RegistryRefused(line)  # noqa: PLR2004
 
     def _garbage(self, path: str, status: int = 200) -> RegistryUnavailable:
-        return RegistryUnavailable(f"{self._place}: answered {status} to {path} with something that is no registry's")
+        return RegistryUnavailable(
+            f"{self._place}: answered {status} to {path} with a body that is not of the registry API"
+        )
 
     def _no_registry(self, path: str) -> RegistryUnavailable:
-        return RegistryUnavailable(f"{self._place}: answered 404 to {path}; is SCHEMA_REGISTRY_URL a registry's?")
+        return RegistryUnavailable(
+            f"{self._place}: answered 404 to {path}; is SCHEMA_REGISTRY_URL the address of a registry?"
+        )
 
     @property
     def _place(self) -> str:
-        """Name the registry, without whatever its address may hold of a password."""
+        """The registry's address without its user part, which may hold a password."""
         url = self.client.base_url
         return f"schema registry {url.scheme}://{url.netloc.decode('ascii')}"
 
@@ -189,8 +194,8 @@ class Registry:
         return value
 
 
-def connect(url: str, username: str = "", password: str = "", timeout: float = _TOTAL_TIMEOUT) -> Registry:
-    """Make a client; nothing is sent yet. ``timeout`` is in seconds and total."""
+def connect(url: str, username: str = "", password: str = "", timeout: float = _TIMEOUT_S) -> Registry:
+    """Make a client; nothing is sent yet. ``timeout`` is for a whole request, in seconds."""
     client = httpx.AsyncClient(
         base_url=url,
         auth=httpx.BasicAuth(username, password) if username or password else None,
@@ -206,7 +211,7 @@ def _content(body: Any) -> bytes | None:
 
 
 def _parsed(body: bytes) -> Any:
-    """The answer's JSON; None when it is none."""
+    """The answer's JSON; None: it is no JSON."""
     try:
         return json.loads(body)
     except ValueError:

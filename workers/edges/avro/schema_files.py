@@ -2,7 +2,7 @@
 
 ``schemas/<topic>.avsc`` is today's schema of a topic, complete in itself.
 ``schemas/history/<topic>/<n>.avsc`` are the versions that records may have been
-written with, oldest first; the last one is today's, once it is recorded.
+written with, oldest first; the last one is today's once it is recorded.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 
 import fastavro.schema
 
-from workers.edges.avro.defaults import check_defaults
-from workers.edges.avro.schema_tree import Record, SchemaError, parse
+from workers.edges.avro.event_json import InvalidEvent, default_of
+from workers.edges.avro.schema_tree import Record, SchemaError, Union, named_types, parse
 
 SUFFIX = ".avsc"
 HISTORY = "history"
@@ -28,7 +28,7 @@ class Schema:
 
     tree: Record
     text: str  # as the file holds it: what is registered
-    canonical: str  # Avro's parsing canonical form: what matters on the wire
+    canonical: str  # Avro's parsing canonical form: without docs, defaults and logical types
     fingerprint: bytes  # CRC-64-AVRO of it, 8 bytes, little-endian
 
     @property
@@ -39,7 +39,7 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic's schema of today, and those before it."""
+    """A topic's schema of today and its former versions."""
 
     name: str
     today: Schema
@@ -48,7 +48,7 @@ class Topic:
 
     @property
     def next_file(self) -> Path:
-        """Where today's schema is to be recorded when the history does not hold it yet."""
+        """The file that records today's schema when the history does not have it yet."""
         return history_folder(self.file, self.name) / f"{len(self.history) + 1}{SUFFIX}"
 
     @property
@@ -66,13 +66,13 @@ def load(folder: Path) -> Schemas:
 
 
 def load_topic(name: str, file: Path) -> Topic:
-    """Read one topic's schema file and the history beside it; raises `SchemaError` that names the file."""
+    """Read one topic's schema file and its history; raises `SchemaError` that names the file."""
     history = tuple(read(version) for version in _versions(history_folder(file, name)))
     return Topic(name, read(file), file, history)
 
 
 def history_folder(file: Path, topic: str) -> Path:
-    """Where the recorded versions of a topic's schema lie, ``1.avsc`` the first."""
+    """The folder of a topic's recorded versions; the first is ``1.avsc``."""
     return file.parent / HISTORY / topic
 
 
@@ -87,17 +87,29 @@ def read(file: Path) -> Schema:
 
 
 def schema(text: str) -> Schema:
-    """Take a schema's JSON text; raises `SchemaError`."""
+    """Parse a schema's JSON text; raises `SchemaError`."""
     try:
         definition = json.loads(text)
     except json.JSONDecodeError as error:
         raise SchemaError(f"line {error.lineno}: not JSON: {error.msg}") from error
     tree = parse(definition)
     if not isinstance(tree, Record):
-        raise SchemaError("wanted a record: what a topic carries has named fields")
-    check_defaults(tree)
+        raise SchemaError("wanted a record: the values of a topic have named fields")
+    _assert_defaults(tree)
     canonical = canonical_form(definition)
     return Schema(tree, text, canonical, fingerprint(canonical))
+
+
+def _assert_defaults(tree: Record) -> None:
+    """Raise `SchemaError` for a default that is not of its field's type; fastavro's own error names no field."""
+    records = [one for one in named_types(tree).values() if isinstance(one, Record)]
+    for record, item in [(one, item) for one in records for item in one.fields if item.has_default]:
+        try:
+            default_of(item)
+        except InvalidEvent as error:
+            first = " (a union's default is of its first branch)" if isinstance(item.type, Union) else ""
+            place = f"{record.name.rpartition('.')[2]}.{item.name}"
+            raise SchemaError(f"{place}: the default is not a value of its type, {item.type}{first}") from error
 
 
 def canonical_form(definition: Any) -> str:

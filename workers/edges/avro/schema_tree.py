@@ -1,8 +1,8 @@
-"""An Avro schema as a tree of values: what the codec, the JSON form, the compatibility check and the samples walk.
+"""An Avro schema as a tree of values: the codec, the JSON form, the compatibility check and the samples walk it.
 
-Names are full (``orderrelay.v1.Order``) and every reference is replaced by what
-it names, so a walk never looks anything up. A type that contains itself has no
-such tree and is refused.
+Names are full (``orderrelay.v1.Order``) and every reference is replaced by the
+type that it names, so a walk never looks a name up. A type that contains itself
+has no such tree and is refused.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class SchemaError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Logical:
-    """What a value means beyond its Avro type."""
+    """An Avro logical type: what a value means beyond its bytes."""
 
     name: str  # decimal, timestamp-millis, ...
     precision: int = 0  # decimals: digits in all
@@ -54,7 +54,7 @@ class Fixed:
 class Enum:
     name: str
     symbols: tuple[str, ...]
-    default: str | None = None  # what a reader takes for a symbol that it does not know
+    default: str | None = None  # read instead of a symbol that the reader's enum lacks
 
     def __str__(self) -> str:
         return f"enum {self.name}"
@@ -139,7 +139,7 @@ def _collect(tree: Type, found: dict[str, Named]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Walk:
-    """The named types met so far; None marks one whose definition is still open."""
+    """Parses one definition; ``names``: the named types so far, None while a definition is still open."""
 
     names: dict[str, Named | None] = field(default_factory=dict)
 
