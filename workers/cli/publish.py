@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
     from workers.app.events.json_lines import Bad, Ready
 
-NAMED = 20  # bad lines that are named; more are counted
-EVERY = 500  # events between two looks at the progress
+MAX_NAMED = 20  # bad lines that are named; further ones are counted
+SHOWN_EVERY = 500  # events
 
 
 @click.command(epilog="Example: relay sample order-created | relay publish order-created -")
@@ -29,8 +29,8 @@ EVERY = 500  # events between two looks at the progress
 def publish(topic: str, file: str, skip_bad: bool, as_json: bool) -> int:
     """Validate, encode and send events, one JSON object a line, and wait for the acknowledgements.
 
-    A FILE is validated whole before anything is sent. Standard input (-) is sent as it
-    comes, up to the first bad line. `relay sample TOPIC` prints a valid event.
+    A FILE is validated whole before anything is sent. Lines of standard input (-) are sent
+    as they come, up to the first bad line. `relay sample TOPIC` prints a valid event.
     """
     import os
 
@@ -47,7 +47,7 @@ def publish(topic: str, file: str, skip_bad: bool, as_json: bool) -> int:
 
 @dataclass
 class Counts:
-    """What became of the lines."""
+    """How many lines were published, and which were bad."""
 
     topic: str
     published: int = 0
@@ -55,7 +55,7 @@ class Counts:
 
     def refuse(self, bad: Bad) -> None:
         self.bad.append({"line": bad.line, "fault": bad.fault})
-        if len(self.bad) <= NAMED:
+        if len(self.bad) <= MAX_NAMED:
             say(f"relay: line {bad.line}: {bad.fault}")
 
 
@@ -66,10 +66,10 @@ def _publish(configuration: Configuration, counts: Counts, file: str, *, skip_ba
 
     with open_codec(configuration) as codec:
         codec.prepare(counts.topic)
-        most = message_bytes(configuration.topology.topics[counts.topic])
+        max_bytes = message_bytes(configuration.topology.topics[counts.topic])
 
         def events(lines: Iterable[bytes]) -> Iterator[Ready | Bad]:
-            return read_events(codec.codec, counts.topic, lines, most)
+            return read_events(codec.codec, counts.topic, lines, max_bytes)
 
         if file != "-" and not skip_bad and _is_bad(file, events, counts):
             return False
@@ -78,11 +78,13 @@ def _publish(configuration: Configuration, counts: Counts, file: str, *, skip_ba
 
 
 def _is_bad(file: str, events: Callable[[Iterable[bytes]], Iterator[Ready | Bad]], counts: Counts) -> bool:
-    """Read the whole file first: a half-sent file is worse than none, for nobody knows where to go on."""
+    """Read the whole file first: after a half-sent file, the operator would have to find the line to go on from."""
     from workers.app.events.json_lines import Bad
 
     if not Path(file).is_file():
-        raise click.UsageError(f"'{file}' is no file that can be read twice; give - and the lines on standard input.")
+        raise click.UsageError(
+            f"'{file}' is no regular file, and publish reads it twice; give - and the lines on standard input."
+        )
     with _lines(file) as lines:
         for event in events(lines):
             if isinstance(event, Bad):
@@ -128,19 +130,19 @@ def _progress() -> Iterator[Callable[[int], None]]:
     def progress(acknowledged: int) -> None:
         nonlocal calls
         calls += 1
-        if shown and calls % EVERY == 0:
+        if shown and calls % SHOWN_EVERY == 0:
             sys.stderr.write(f"\r{acknowledged} events acknowledged")
 
     try:
         yield progress
     finally:
-        if shown and calls >= EVERY:
+        if shown and calls >= SHOWN_EVERY:
             sys.stderr.write("\r\x1b[K")
 
 
 def _close(counts: Counts, *, as_json: bool) -> None:
-    if len(counts.bad) > NAMED:
-        say(f"relay: and {len(counts.bad) - NAMED} more bad lines")
+    if len(counts.bad) > MAX_NAMED:
+        say(f"relay: and {len(counts.bad) - MAX_NAMED} more bad lines")
     if as_json:
         show_json({"topic": counts.topic, "published": counts.published, "bad": counts.bad})
         return

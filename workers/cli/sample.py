@@ -1,4 +1,4 @@
-"""``relay sample TOPIC``: a valid event to begin with."""
+"""``relay sample TOPIC``: a valid example event."""
 
 from __future__ import annotations
 

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 @click.command(epilog="Example: relay tail order-created --from-beginning --max 1")
 @click.argument("topic")
-@click.option("--from-beginning", is_flag=True, help="Begin with the oldest record, not with the next one.")
+@click.option("--from-beginning", is_flag=True, help="Begin with the oldest record instead of the next one.")
 @click.option("--key", metavar="K", help="Only records of this key, such as an order id.")
-@click.option("--max", "most", type=click.IntRange(min=1), metavar="N", help="Stop after so many records.")
-@click.option("--json", "as_json", is_flag=True, help="One line a record on a terminal, too.")
-def tail(topic: str, from_beginning: bool, key: str | None, most: int | None, as_json: bool) -> int:
+@click.option("--max", "max_records", type=click.IntRange(min=1), metavar="N", help="Stop after so many records.")
+@click.option("--json", "as_json", is_flag=True, help="One line a record, on a terminal as well.")
+def tail(topic: str, from_beginning: bool, key: str | None, max_records: int | None, as_json: bool) -> int:
     """Show a topic's records as JSON lines, decoded, as they come; Ctrl-C ends it.
 
-    Piped, each record is one line; on a terminal it is indented, unless --json is given.
-    Bytes that are no Avro of ours are shown in base64. Nothing is committed.
+    In a pipe each record is one line; on a terminal it is indented, unless --json is given.
+    A value that does not decode is shown in base64. No offset is committed.
     """
     import os
     from itertools import islice
@@ -42,7 +42,7 @@ def tail(topic: str, from_beginning: bool, key: str | None, most: int | None, as
         say(f"waiting for new records of {topic}; --from-beginning shows the old ones; Ctrl-C ends")
     with open_codec(configuration) as codec:
         records = read(configuration.settings.kafka, topic, from_beginning=from_beginning)
-        for record in islice(_of_key(records, key), most):
+        for record in islice(_of_key(records, key), max_records):
             line = orjson.dumps(record_json(codec, record), option=orjson.OPT_INDENT_2 if indent else 0)
             sys.stdout.buffer.write(line + b"\n")
             sys.stdout.buffer.flush()

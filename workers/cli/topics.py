@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 as_json = click.option("--json", "as_json", is_flag=True, help="The same facts for a machine.")
 allow = click.option(
-    "--allow-repartition", is_flag=True, help="Raise partition numbers, where the groups have no records to go."
+    "--allow-repartition", is_flag=True, help="Raise partition counts where the consumer groups have no lag."
 )
 
 
@@ -45,15 +45,15 @@ def plan(allow_repartition: bool, as_json: bool) -> int:
 
 
 @topics.command(
-    short_help="Make the changes, then read it all back.",
+    short_help="Make the changes, then read all of it back.",
     epilog="Example: RELAY_REPLICATION_FACTOR=1 relay topics apply",
 )
 @allow
 @as_json
 def apply(allow_repartition: bool, as_json: bool) -> int:
-    """Create topics, set configurations, register schemas; then read it all back.
+    """Create topics, set configurations, register schemas; then read all of it back.
 
-    Exit status 1: something is left to do that was not done.
+    Exit status 1: a difference is left.
     """
     import asyncio
 
@@ -94,7 +94,7 @@ def check(as_json: bool) -> int:
 
 
 def _schema_findings(configuration: Configuration) -> list[dict[str, Any]]:
-    """Judge the schemas here first, so that a break is named even when nothing can be reached."""
+    """Judge the schemas before anything is asked, so that a break is named even when Kafka cannot be reached."""
     import asyncio
     from dataclasses import asdict
 
@@ -107,7 +107,9 @@ def _schema_findings(configuration: Configuration) -> list[dict[str, Any]]:
     judged = {one.topic for one in found}
     for topic, texts in asyncio.run(refused_schemas(configuration)).items():
         if topic not in judged:
-            findings.append({"topic": topic, "says": f"{topic}: the registry would refuse it: {'; '.join(texts)}"})
+            findings.append(
+                {"topic": topic, "says": f"{topic}: the registry would refuse the schema: {'; '.join(texts)}"}
+            )
     return findings
 
 

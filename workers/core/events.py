@@ -1,8 +1,8 @@
 """The content of order events, as Avro decodes it by ``schemas/``.
 
-Plain typed dictionaries: the Avro schema has already checked every type, so
-nothing is checked twice on the hot path. Timestamps stay `Millis` and money
-stays `Money`, exact to the last digit.
+Plain typed dictionaries: the decoder has checked every type, so the hot path
+checks none again. Timestamps are `Millis` and amounts are `Money`, exact to the
+last digit.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class OrderStatus(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """An `OrderCreated` event: opens an order at a vendor, or replaces it."""
+    """An `OrderCreated` event: it creates an order at a vendor, or replaces it."""
 
     order_id: str
     content: OrderCreated
@@ -118,7 +118,7 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """An `OrderStatus` event: follows the create of its order."""
+    """An `OrderStatus` event: it follows the create of its order."""
 
     order_id: str
     content: OrderStatus

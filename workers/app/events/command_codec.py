@@ -1,4 +1,4 @@
-"""The codec of a command that runs from top to bottom: it waits for the registry where it must."""
+"""The codec of a command: it asks the registry and waits for the answer where a worker would go on."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from workers.edges.avro.codec import Codec, UnknownSchema
 
 @dataclass(frozen=True, slots=True)
 class OpenCodec:
-    """A codec and the loop on which it asks the registry."""
+    """A codec and the event loop on which it asks the registry."""
 
     codec: Codec
     runner: asyncio.Runner
 
     def prepare(self, topic: str) -> None:
-        """Learn the schema id to encode with; raises `RegistryUnavailable`, `RegistryRefused`."""
+        """Ask the registry for the schema id to encode with; raises `RegistryUnavailable`, `RegistryRefused`."""
         self.runner.run(self.codec.prepare([topic]))
 
     def decode(self, topic: str, value: bytes) -> dict[str, Any]:
@@ -37,7 +37,7 @@ class OpenCodec:
 
 @contextmanager
 def open_codec(configuration: Configuration) -> Iterator[OpenCodec]:
-    """Make a codec of the topology's schemas, and of the registry if one is configured."""
+    """Open a codec of the topology's schemas and of the registry, if one is configured."""
     schemas, registry = read_schemas(configuration.topology), open_registry(configuration.settings.registry)
     with asyncio.Runner() as runner:
         try:
@@ -49,7 +49,7 @@ def open_codec(configuration: Configuration) -> Iterator[OpenCodec]:
 
 @asynccontextmanager
 async def codec_in_loop(configuration: Configuration) -> AsyncIterator[Codec]:
-    """The same for a command that has a loop of its own."""
+    """Open the codec of a command that runs an event loop itself."""
     schemas, registry = read_schemas(configuration.topology), open_registry(configuration.settings.registry)
     try:
         yield Codec(schemas, monotonic, registry)
@@ -65,4 +65,4 @@ def assert_has_schema(configuration: Configuration, topic: str) -> None:
     if topic not in with_schema:
         problem = "has no schema in" if topic in topics else "is not in"
         place = str(configuration.topology.file)
-        raise ConfigError([Fault(place, f"topic '{topic}' {problem} it{did_you_mean(topic, with_schema)}")])
+        raise ConfigError([Fault(place, f"topic '{topic}' {problem} this file{did_you_mean(topic, with_schema)}")])

@@ -9,7 +9,7 @@ from workers.core.delivery.gate import Gate
 
 
 def gate_status(gate: Gate, now: float, wall_ms: int) -> dict[str, Any]:
-    """How the vendor as a whole stands; ``now`` is on the gate's clock."""
+    """Give the gate's state and, while it is shut, until when; ``now`` is on the gate's clock, in seconds."""
     until = None
     if not gate.is_open:
         left = max(0.0, gate.until - now)

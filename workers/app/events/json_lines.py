@@ -1,4 +1,4 @@
-"""JSON lines as events ready to be sent: each bad line is named by its number and the field at fault."""
+"""JSON lines as events ready to be published; a bad line is named by its number and the field at fault."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from workers.edges.avro.event_json import InvalidEvent, from_json
 from workers.edges.cloud_events import event_headers
 
 BOM = b"\xef\xbb\xbf"
-_AROUND = 82  # bytes that Kafka puts around a batch's only record, at most
-_AROUND_HEADER = 4
+_BATCH_BYTES = 82  # that Kafka adds to the only record of a batch, at most
+_HEADER_BYTES = 4  # that Kafka adds to each header
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +32,29 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """A line that is no event of the topic."""
+    """A line that holds no event of the topic."""
 
     line: int
-    fault: str  # the field and what is wanted, never what stands there
+    fault: str  # the field and what is wanted, never the value that was given
 
 
-def read_events(codec: Codec, topic: str, lines: Iterable[bytes], most: int) -> Iterator[Ready | Bad]:
-    """Take each line that is not blank; with a registry, `Codec.prepare` must have been awaited for the topic.
+def read_events(codec: Codec, topic: str, lines: Iterable[bytes], max_bytes: int) -> Iterator[Ready | Bad]:
+    """Encode each line that is not blank; with a registry, `Codec.prepare` must have been awaited for the topic.
 
-    ``most``: bytes that the topic takes at once; a larger event is bad, for Kafka would refuse it half-way.
+    ``max_bytes``: the topic's ``max.message.bytes``. A larger event is bad: Kafka would refuse it when a part of the
+    file has been sent already.
     """
     for number, line in enumerate(lines, start=1):
         text = line.removeprefix(BOM).strip()
         if text:
             event = _event(codec, topic, number, text)
             size = _size(event) if isinstance(event, Ready) else 0
-            yield Bad(number, f"{size} bytes in Kafka, and the topic takes {most}") if size > most else event
+            yield Bad(number, f"{size} bytes in Kafka, and the topic takes {max_bytes}") if size > max_bytes else event
 
 
 def _size(event: Ready) -> int:
-    headers = sum(len(name) + len(value or b"") + _AROUND_HEADER for name, value in event.headers)
-    return _AROUND + len(event.key) + len(event.value) + headers
+    headers = sum(len(name) + len(value or b"") + _HEADER_BYTES for name, value in event.headers)
+    return _BATCH_BYTES + len(event.key) + len(event.value) + headers
 
 
 def _event(codec: Codec, topic: str, number: int, text: bytes) -> Ready | Bad:

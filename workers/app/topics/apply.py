@@ -1,4 +1,4 @@
-"""The three things that `relay topics` does: plan, apply and prove, on one set of connections."""
+"""`relay topics`: plan the changes, apply them, and read them back, on one set of connections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from workers.edges.kafka.admin import KafkaAdmin, open_admin
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed
 from workers.edges.kafka.errors import kafka_errors
 
-PROVE_TRIES, NAP = 50, 0.2  # ten seconds in all: a change reaches every broker's view soon, not at once
+READ_BACK_TRIES, READ_BACK_INTERVAL_S = 50, 0.2  # 10 s in all: a change reaches each broker's metadata with a delay
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,30 +39,30 @@ class Applied:
 
 
 async def plan_topics(configuration: Configuration, *, allow_repartition: bool = False) -> list[Change]:
-    """Compare and change nothing; raises `KafkaFailed`, `RegistryUnavailable`, `RegistryRefused`."""
-    async with _connected(configuration) as reached:
-        return await reached.plan(allow_repartition=allow_repartition)
+    """List the differences and change nothing; raises `KafkaFailed`, `RegistryUnavailable`, `RegistryRefused`."""
+    async with _connected(configuration) as connected:
+        return await connected.plan(allow_repartition=allow_repartition)
 
 
 async def apply_topics(configuration: Configuration, *, allow_repartition: bool = False) -> Applied:
-    """Make every change that can be made, then read all back: what counts as made is gone from a second plan."""
-    async with _connected(configuration) as reached:
-        planned = await reached.plan(allow_repartition=allow_repartition)
+    """Make every change that can be made, then plan again: a change counts as made when the second plan lacks it."""
+    async with _connected(configuration) as connected:
+        planned = await connected.plan(allow_repartition=allow_repartition)
         doable = [change for change in planned if change.verdict is Verdict.APPLY]
-        failures = [failure for change in doable if (failure := await reached.make(change)) is not None]
+        failures = [failure for change in doable if (failure := await connected.make(change)) is not None]
         refused = [failure.change for failure in failures]
-        reached.admin.wait_for_leaders([c.topic for c in doable if c.key == TOPIC and c not in refused])
+        connected.admin.wait_for_leaders([c.topic for c in doable if c.key == TOPIC and c not in refused])
         expected = {(change.topic, change.key) for change in doable} - {
             (f.change.topic, f.change.key) for f in failures
         }
-        left = await _settled(reached, expected, allow_repartition=allow_repartition)
+        left = await _settled(connected, expected, allow_repartition=allow_repartition)
         open_keys = {(change.topic, change.key) for change in left}
         made = [change for change in doable if (change.topic, change.key) not in open_keys]
         return Applied(made, left, failures)
 
 
 async def refused_schemas(configuration: Configuration) -> dict[str, tuple[str, ...]]:
-    """Ask the registry, if there is one, which schemas of today it would refuse, and in its words why."""
+    """Ask the registry, if one is configured, which of today's schemas it would refuse; by topic, with its reasons."""
     schemas, registry = read_schemas(configuration.topology), open_registry(configuration.settings.registry)
     if registry is None:
         return {}
@@ -74,7 +74,7 @@ async def refused_schemas(configuration: Configuration) -> dict[str, tuple[str, 
 
 
 @dataclass(frozen=True, slots=True)
-class _Reached:
+class _Connections:
     connection: KafkaConnection
     admin: KafkaAdmin
     registry: Registry | None
@@ -86,7 +86,7 @@ class _Reached:
         return plan(self.topology, facts, allow_repartition=allow_repartition)
 
     async def make(self, change: Change) -> Failure | None:
-        """Go on after a refusal: one topic's trouble must not leave the others undone."""
+        """Make one change and give its failure: a refusal for one topic must not stop the changes of the others."""
         try:
             with kafka_errors(self.connection):
                 await make(change, self.admin, self.registry, self.topology, self.schemas)
@@ -96,22 +96,22 @@ class _Reached:
 
 
 @asynccontextmanager
-async def _connected(configuration: Configuration) -> AsyncIterator[_Reached]:
+async def _connected(configuration: Configuration) -> AsyncIterator[_Connections]:
     settings, topology = configuration.settings, configuration.topology
     schemas, registry = read_schemas(topology), open_registry(settings.registry)
     try:
         with open_admin(settings.kafka) as admin:
-            yield _Reached(settings.kafka, admin, registry, topology, schemas)
+            yield _Connections(settings.kafka, admin, registry, topology, schemas)
     finally:
         if registry is not None:
             await registry.close()
 
 
-async def _settled(reached: _Reached, expected: set[tuple[str, str]], *, allow_repartition: bool) -> list[Change]:
+async def _settled(connected: _Connections, expected: set[tuple[str, str]], *, allow_repartition: bool) -> list[Change]:
     left: list[Change] = []
-    for _ in range(PROVE_TRIES):
-        left = await reached.plan(allow_repartition=allow_repartition)
+    for _ in range(READ_BACK_TRIES):
+        left = await connected.plan(allow_repartition=allow_repartition)
         if not expected & {(change.topic, change.key) for change in left}:
             break
-        await asyncio.sleep(NAP)
+        await asyncio.sleep(READ_BACK_INTERVAL_S)
     return left

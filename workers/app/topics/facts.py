@@ -1,4 +1,4 @@
-"""Reads the facts that a plan is made of, and makes the plan's changes."""
+"""Reads from the cluster and the registry what a plan needs, and makes the plan's changes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def _unregistered(registry: Registry | None, schemas: Schemas) -> tuple[st
 
 
 def lag(admin: KafkaAdmin, sink: SinkSpec, topics: Iterable[str]) -> int:
-    """Count the records of a sink's existing topics that its group has still to read."""
+    """Count the lag of a sink's consumer group over those of its topics that exist, in records."""
     there = admin.topics([name for name in sink.consumes if name in topics])
     partitions = [Partition(topic.name, number) for topic in there.values() for number in range(topic.partitions)]
     committed, starts = admin.committed(sink.group), admin.offsets(partitions, "earliest")

@@ -1,4 +1,4 @@
-"""What must change on the cluster for it to be as topics.yaml and schemas/ say; decided here, done elsewhere."""
+"""Decides what must change on the cluster and at the registry to match topics.yaml and schemas/."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Verdict(StrEnum):
 
     APPLY = "apply"  # `relay topics apply` makes it
     ALLOW = "needs --allow-repartition"
-    IMPOSSIBLE = "impossible"  # not by us, or not at all: ``reason`` says what to do
+    IMPOSSIBLE = "impossible"  # the relay cannot make it: ``reason`` says what to do
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference between what is and what is wanted."""
+    """One difference between the cluster and topics.yaml."""
 
     topic: str
     key: str  # ``topic``, ``partitions``, ``replication_factor``, ``schema``, or a configuration's name
@@ -37,16 +37,16 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What was found on the cluster and at the registry."""
+    """The state of the cluster and of the registry."""
 
     topics: Mapping[str, TopicState]
-    lags: Mapping[str, int] = field(default_factory=dict)  # by group: records that it has still to read
-    unregistered: tuple[str, ...] = ()  # topics whose schema of today the registry does not have
-    broken: Mapping[str, str] = field(default_factory=dict)  # topics whose schema of today hurts somebody, and how
+    lags: Mapping[str, int] = field(default_factory=dict)  # by consumer group, in records
+    unregistered: tuple[str, ...] = ()  # topics whose current schema the registry does not have
+    broken: Mapping[str, str] = field(default_factory=dict)  # by topic: whom its current schema breaks, and how
 
 
 def plan(topology: Topology, facts: Facts, *, allow_repartition: bool) -> list[Change]:
-    """List every difference, those that cannot be made included; equal: an empty list."""
+    """List every difference, with those that the relay cannot remove; empty: cluster and files agree."""
     changes: list[Change] = []
     for topic in topology.topics.values():
         found = facts.topics.get(topic.name)
@@ -57,7 +57,7 @@ def plan(topology: Topology, facts: Facts, *, allow_repartition: bool) -> list[C
 
 
 def wanted(topic: TopicSpec) -> TopicState:
-    """A topic as it is to be on the cluster."""
+    """A topic as topics.yaml wants it on the cluster."""
     return TopicState(
         name=topic.name,
         partitions=topic.partitions,
@@ -89,7 +89,9 @@ def _differences(topic: TopicSpec, found: TopicState) -> Iterator[Change]:
 def _judged(change: Change, topology: Topology, facts: Facts, *, allow_repartition: bool) -> Change:
     match change.key:
         case "replication_factor":
-            reason = "move the replicas with Kafka's kafka-reassign-partitions, or write the present number"
+            reason = (
+                "move the replicas with Kafka's kafka-reassign-partitions, or write the present number into topics.yaml"
+            )
             return replace(change, verdict=Verdict.IMPOSSIBLE, reason=reason)
         case "min.insync.replicas":
             return _in_sync(change, facts)
@@ -100,10 +102,10 @@ def _judged(change: Change, topology: Topology, facts: Facts, *, allow_repartiti
 
 
 def _in_sync(change: Change, facts: Facts) -> Change:
-    """Ask for no more replicas in sync than there are: nothing could be written to the topic any more."""
+    """Refuse more in-sync replicas than the topic has replicas: the brokers would refuse every write."""
     if int(change.after) <= facts.topics[change.topic].replication_factor:
         return change
-    reason = f"the topic has {facts.topics[change.topic].replication_factor} replicas: raise those first"
+    reason = f"the topic has {facts.topics[change.topic].replication_factor} replicas: raise their number first"
     return replace(change, verdict=Verdict.IMPOSSIBLE, reason=reason)
 
 
@@ -118,37 +120,37 @@ def _repartition(change: Change, topology: Topology, facts: Facts, *, allow_repa
 
 
 def _refusal(change: Change, sinks: Iterable[SinkSpec], facts: Facts) -> str | None:
-    """Why a topic's partitions cannot be raised: an order's past would lie in another partition than its future."""
+    """Why the partition count cannot be raised: an order's next records would lie in another partition than before."""
     if int(change.after) < int(change.before):
-        return "Kafka cannot take partitions away: write the present number, or move to a new topic"
+        return "Kafka cannot take partitions away: write the present number into topics.yaml, or move to a new topic"
     for sink in sinks:
         if change.topic in (sink.parks, sink.parked_state):
-            return f"what {sink.name} has parked belongs to its partition number: move to a new set of topics"
+            return f"the records that {sink.name} has parked belong to their partition: move to a new set of topics"
         if change.topic == sink.tracks:
             return (
-                f"what {sink.name} remembers of an order belongs to its partition number: move to a new set of topics"
+                f"the rows that {sink.name} keeps of its orders belong to their partition: move to a new set of topics"
             )
         lag = facts.lags.get(sink.group, 0)
         if change.topic in sink.consumes and lag:
-            return f"{sink.group} has {lag} records to go: stop the publishers and let it finish first"
+            return f"{sink.group} has a lag of {lag} records: stop the publishers and let the group finish first"
     return None
 
 
 def _shard_refusal(change: Change, topology: Topology) -> str | None:
-    """What a poller remembers of an order would be in another shard than the order."""
+    """Why the partition count of a poller's state cannot be raised: an order's row would lie in another shard."""
     for poller in topology.pollers.values():
         if change.topic == poller.state:
-            return f"what {poller.name} remembers belongs to its partition number: move to a new state topic"
+            return f"the rows that {poller.name} keeps belong to their partition: move to a new state topic"
     return None
 
 
 def _together(changes: list[Change], topology: Topology) -> Iterator[Change]:
-    """Raise all of a sink's topics or none: with unequal counts its orders lose their sequence."""
+    """Raise all of a sink's topics or none: with unequal partition counts, its orders would lose their sequence."""
     stuck = {change.topic: change for change in changes if change.key == PARTITIONS and _is_impossible(change)}
     for change in changes:
         rivals = _neighbours(change.topic, topology) & stuck.keys()
         if change.key == PARTITIONS and not _is_impossible(change) and rivals:
-            reason = f"{min(rivals)} cannot follow, and a sink's topics need equal numbers"
+            reason = f"{min(rivals)} cannot follow, and a sink's topics need equal partition counts"
             yield replace(change, verdict=Verdict.IMPOSSIBLE, reason=reason)
         else:
             yield change
