@@ -1,4 +1,4 @@
-"""``relay check [NAME...]``: whether the configuration is right, and all that it names answers."""
+"""``relay check [NAME...]``: validates the configuration, and checks that everything it names answers."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from workers.cli.output import say, show_json, show_table
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
     from workers.app.config.errors import ConfigError
-    from workers.app.inspect.connectivity import Reached
+    from workers.app.inspect.connectivity import CheckResult
 
 
 @click.command(epilog="Example: relay check --offline && relay check ecdp-sink")
 @click.argument("names", nargs=-1, metavar="[NAME...]")
-@click.option("--offline", is_flag=True, help="Only look at the configuration; reach nothing.")
-@click.option("--json", "as_json", is_flag=True, help="The same facts for a machine.")
+@click.option("--offline", is_flag=True, help="Only validate the configuration; connect to nothing.")
+@click.option("--json", "as_json", is_flag=True, help="The same results for a machine.")
 def check(names: tuple[str, ...], offline: bool, as_json: bool) -> int:
-    """Validate the configuration of the named workers, or of all, and reach what it names.
+    """Validate the configuration of the named workers, or of all, and connect to what it names.
 
-    Every fault is told in one run, with its place. Kafka, the registry and each vendor are
-    asked by one harmless read. Exit status 2: the configuration is wrong; 1: something that
-    it names does not answer as it should.
+    One run reports every fault, with file, line and column, or with the variable. Kafka, the
+    registry and each vendor get one harmless read. Exit status 2: the configuration is wrong;
+    1: something that it names does not answer as it should.
     """
     from workers.app.config.errors import ConfigError
 
@@ -33,7 +33,7 @@ def check(names: tuple[str, ...], offline: bool, as_json: bool) -> int:
         return _wrong(error, as_json=as_json)
     if offline:
         return _valid(configuration, as_json=as_json)
-    return _reached(configuration, as_json=as_json)
+    return _connect(configuration, as_json=as_json)
 
 
 def _configuration(names: tuple[str, ...]) -> Configuration:
@@ -61,22 +61,22 @@ def _valid(configuration: Configuration, *, as_json: bool) -> int:
     return 0
 
 
-def _reached(configuration: Configuration, *, as_json: bool) -> int:
+def _connect(configuration: Configuration, *, as_json: bool) -> int:
     import asyncio
 
-    from workers.app.inspect.connectivity import reach
+    from workers.app.inspect.connectivity import check_all
 
-    found = asyncio.run(reach(configuration, configuration.credentials))
+    found = asyncio.run(check_all(configuration, configuration.credentials))
     if as_json:
-        show_json({"faults": [], "reached": [_facts(one) for one in found]})
+        show_json({"faults": [], "reached": [_facts(result) for result in found]})
     else:
-        show_table(("what", "where", "", "says"), [_row(one) for one in found])
-    return 0 if all(one.ok for one in found) else 1
+        show_table(("system", "address", "", "message"), [_row(result) for result in found])
+    return 0 if all(result.ok for result in found) else 1
 
 
-def _facts(one: Reached) -> dict[str, object]:
-    return {"what": one.what, "where": one.where, "ok": one.ok, "says": one.says}
+def _facts(result: CheckResult) -> dict[str, object]:
+    return {"what": result.what, "where": result.where, "ok": result.ok, "says": result.message}
 
 
-def _row(one: Reached) -> tuple[str, str, str, str]:
-    return one.what, one.where, "ok" if one.ok else "FAILED", one.says
+def _row(result: CheckResult) -> tuple[str, str, str, str]:
+    return result.what, result.where, "ok" if result.ok else "FAILED", result.message

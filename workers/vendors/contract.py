@@ -179,6 +179,7 @@ class Variable:
     secret: bool = False
     default: str | None = None
     required: bool = True
+    meaning: str = ""  # for docs/configuration.md
 
 
 class Credentials(Protocol):

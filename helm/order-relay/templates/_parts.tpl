@@ -1,4 +1,4 @@
-{{/* What the pods of all workers, and of topics apply, have in common. */}}
+{{/* Parts that the pods of all workers and the job of topics apply share. */}}
 
 {{- define "relay.name" -}}
 {{- printf "%s-%s" .Release.Name .worker | trunc 52 | trimSuffix "-" -}}
@@ -28,7 +28,7 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
-{{/* Variables and the paths of mounted ones: takes environ and secrets. */}}
+{{/* Variables, and the file paths of mounted ones. Arguments: environ, secrets. */}}
 {{- define "relay.environ" -}}
 {{- range $name, $value := .environ }}
 - {name: {{ $name }}, value: {{ $value | quote }}}
@@ -45,7 +45,7 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- end }}
 
-{{/* Volumes: takes secrets, topologyMap and Values. */}}
+{{/* Volumes. Arguments: secrets, topologyMap, Values. */}}
 {{- define "relay.volumes" -}}
 - name: secrets
   projected:

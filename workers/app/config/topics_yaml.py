@@ -131,10 +131,10 @@ def _worker(vendor: Vendor, name: str, block: dict[str, Any]) -> dict[str, Any]:
     own = options.model_fields if options else {}
     shared = {key: value for key, value in block.items() if key not in own}
     given = {key: value for key, value in block.items() if key in own}
-    return {**_defaults(vendor, poller=poller), **shared, "name": name, "options": given}
+    return {**vendor_defaults(vendor, poller=poller), **shared, "name": name, "options": given}
 
 
-def _defaults(vendor: Vendor, *, poller: bool) -> dict[str, str]:
+def vendor_defaults(vendor: Vendor, *, poller: bool) -> dict[str, str]:
     """What a block without these keys means, by its vendor."""
     found = {"credentials": vendor.name.upper()}
     if not poller:

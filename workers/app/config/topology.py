@@ -116,13 +116,11 @@ class SinkSpec(WorkerSpec):
         "in sequence."
     )
     parks: TopicName = Field(
-        description="The dead-letter topic for refused records, replayable in order (VENDOR-parked). A compacted topic "
-        "named with -state holds the per-order blocks."
+        description="The dead-letter topic: refused records wait here for `relay parked replay`, in order. The "
+        "compacted topic of this name with -state holds the per-order blocks (fences)."
     )
     tracks: TopicName | None = Field(
-        None,
-        description="The compacted topic with what was last sent of each order, for a vendor whose sink needs it "
-        "(VENDOR-tracked-orders).",
+        None, description="The compacted topic with what was last sent of each order, if the vendor's sink needs it."
     )
     batch: Batch = Field(Batch(), description=Batch.__doc__)
     max_unfinished: Count = Field(
@@ -196,8 +194,7 @@ class PollerSpec(WorkerSpec):
         description="One topic for each kind of event that the poller publishes."
     )
     state: TopicName = Field(
-        description="The compacted topic with cursors and last published orders (VENDOR-poll-state). Each of its "
-        "partitions is a shard."
+        description="The compacted topic with cursors and last published orders. Each of its partitions is a shard."
     )
     max_in_flight: Count = Field(4, description="Requests to the vendor at one time, in one process.")
     every: PositiveSeconds = Field(
@@ -210,7 +207,7 @@ class PollerSpec(WorkerSpec):
     look_again: LookAgain = Field(LookAgain(), description=LookAgain.__doc__)
     sweep_every: PositiveSeconds = Field(DAY_S, description="How often every open order is read by its number.")
     follows: TopicName | None = Field(
-        None, description="The topic with the orders to poll: what the vendor's sink `tracks` (VENDOR-tracked-orders)."
+        None, description="The topic with the orders to poll: what the vendor's sink `tracks`."
     )
     slower: tuple[SlowerLook, ...] = Field(
         SLOWER, description="How often an order is polled that has not changed for a while."
@@ -251,7 +248,7 @@ def _worker(block: Any) -> SinkSpec | PollerSpec:
     return (PollerSpec if is_poller(block) else SinkSpec).model_validate(block)
 
 
-Worker: TypeAlias = Annotated[SinkSpec | PollerSpec, PlainValidator(_worker)]
+Worker: TypeAlias = Annotated[SinkSpec | PollerSpec, PlainValidator(_worker), Written("sink or poller")]
 
 
 class Topology(Block):

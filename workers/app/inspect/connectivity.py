@@ -1,4 +1,4 @@
-"""Reaches everything that the configuration names, by harmless reads, and says what answered."""
+"""Connects to everything that the configuration names, by harmless reads, and reports what answered."""
 
 from __future__ import annotations
 
@@ -29,38 +29,40 @@ from workers.vendors.contract import LoginFailed, MaybeSent, NotSent, load
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
-    """One outside system and what it said."""
+class CheckResult:
+    """One outside system and how it answered."""
 
     what: str  # ``Kafka``, ``registry``, or the worker's name
-    where: str
+    where: str  # its address
     ok: bool
-    says: str
+    message: str
 
 
-async def reach(configuration: Configuration, names: Iterable[str]) -> list[Reached]:
-    """Try Kafka, the registry if there is one, and the vendor of each named worker, all at once."""
+async def check_all(configuration: Configuration, names: Iterable[str]) -> list[CheckResult]:
+    """Check Kafka, the registry if there is one, and the vendor of each named worker, all at once."""
     vendors = (_vendor(configuration, configuration.topology.workers[name]) for name in names)
-    # Kafka's client blocks: in a thread, it does not hold the others up.
+    # Kafka's client blocks its thread: in a thread of its own, the other checks go on.
     kafka = asyncio.to_thread(lambda: asyncio.run(_kafka(configuration)))
     found = await asyncio.gather(kafka, _registry(configuration), *vendors)
-    return [one for one in found if one is not None]
+    return [result for result in found if result is not None]
 
 
-async def _kafka(configuration: Configuration) -> Reached:
+async def _kafka(configuration: Configuration) -> CheckResult:
     where = ",".join(configuration.settings.kafka.bootstrap)
     try:
         differences = await plan_topics(configuration)
     except KafkaFailed as error:
-        return Reached("Kafka", where, ok=False, says=str(error))
+        return CheckResult("Kafka", where, ok=False, message=str(error))
     except (RegistryUnavailable, RegistryRefused):
-        return Reached("Kafka", where, ok=True, says="answers; its topics were not compared: the registry fails")
+        message = "answers; its topics were not compared, because the registry fails"
+        return CheckResult("Kafka", where, ok=True, message=message)
     if differences:
-        return Reached("Kafka", where, ok=False, says=f"answers; {len(differences)} differences: `relay topics plan`")
-    return Reached("Kafka", where, ok=True, says="answers; its topics are as topics.yaml says")
+        message = f"answers; {len(differences)} differences to topics.yaml: `relay topics plan` lists them"
+        return CheckResult("Kafka", where, ok=False, message=message)
+    return CheckResult("Kafka", where, ok=True, message="answers; its topics are as topics.yaml says")
 
 
-async def _registry(configuration: Configuration) -> Reached | None:
+async def _registry(configuration: Configuration) -> CheckResult | None:
     registry = open_registry(configuration.settings.registry)
     if registry is None or configuration.settings.registry is None:
         return None
@@ -68,18 +70,18 @@ async def _registry(configuration: Configuration) -> Reached | None:
     try:
         await registry.latest("order-created-value")
     except (RegistryUnavailable, RegistryRefused) as error:
-        return Reached("registry", where, ok=False, says=str(error))
+        return CheckResult("registry", where, ok=False, message=str(error))
     finally:
         await registry.close()
-    return Reached("registry", where, ok=True, says="answers")
+    return CheckResult("registry", where, ok=True, message="answers")
 
 
-async def _vendor(configuration: Configuration, spec: SinkSpec | PollerSpec) -> Reached:
+async def _vendor(configuration: Configuration, spec: SinkSpec | PollerSpec) -> CheckResult:
     credentials = configuration.credentials[spec.name]
     where = credentials["BASE_URL"]
     vendor = load(spec.vendor)
     make: Any = vendor.poller if isinstance(spec, PollerSpec) else vendor.sink
-    assert make is not None, "a topology holds only workers whose vendor has that side"
+    assert make is not None, "topics.yaml holds only workers whose vendor has that side"
     client = build_client(spec, vendor, credentials)
     try:
         outcome = await client.run(make(spec.options, credentials).check())
@@ -91,20 +93,21 @@ async def _vendor(configuration: Configuration, spec: SinkSpec | PollerSpec) -> 
         outcome = failed.outcome
     finally:
         await client.close()
-    return Reached(spec.name, where, ok=isinstance(outcome, Delivered), says=_words(outcome, spec))
+    return CheckResult(spec.name, where, ok=isinstance(outcome, Delivered), message=_message(outcome, spec))
 
 
-def _words(outcome: Outcome, spec: SinkSpec | PollerSpec) -> str:
+def _message(outcome: Outcome, spec: SinkSpec | PollerSpec) -> str:
     match outcome:
         case Delivered():
-            return "answers; address and key are right"
+            return "answers; the address and the credentials are right"
         case Denied(reason):
-            return f"refuses us: {reason}; check the variables {spec.credentials}_..."
+            return f"refuses the credentials: {reason}; check the variables {spec.credentials}_..."
         case Throttled(after):
-            return f"answers, and asks for patience ({'a while' if after is None else f'{after:.0f} s'}); try again"
+            wait = "later" if after is None else f"in {after:.0f} s"
+            return f"answers, but asks to be called less often; try again {wait}"
         case Unavailable(reason) | Unknown(reason) | Skipped(reason):
-            return f"{reason}; check {spec.credentials}_BASE_URL, and that nothing stands in between"
+            return f"{reason}; check {spec.credentials}_BASE_URL, and proxies and firewalls on the way"
         case Rejected(detail) | UnknownOrder(detail):
-            return f"answers what its documentation does not say for this read: {detail}"
+            return f"gives an answer that its documentation does not describe for this read: {detail}"
         case _:
             assert_never(outcome)

@@ -27,10 +27,14 @@ class DclOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    order_id_from: OrderIdFrom = "order_number"  # which of DCL's fields holds the order's id in our events
-    accounts: tuple[Account, ...] = ()  # each is a shard of its own; none: all that the login sees, one shard
-    page_size: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE)] = MAX_PAGE_SIZE
-    raw: bool = False  # whether events carry DCL's own JSON, addresses and all
+    order_id_from: OrderIdFrom = Field("order_number", description="The field of DCL's that holds our order id.")
+    accounts: tuple[Account, ...] = Field(
+        (), description="DCL accounts to poll, each a shard (none: all that the login sees, as one shard)."
+    )
+    page_size: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE)] = Field(
+        MAX_PAGE_SIZE, description="Orders in one answer, at most 100."
+    )
+    raw: bool = Field(False, description="true: events carry DCL's own JSON, with addresses.")
 
 
 def order_number(options: DclOptions, order_id: str) -> str | None:

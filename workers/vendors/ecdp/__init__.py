@@ -9,8 +9,8 @@ VENDOR = Vendor(
     name="ecdp",
     title="ECDP",
     variables=(
-        Variable("BASE_URL", default="https://api.ecdp.app"),
-        Variable("API_KEY", secret=True),
+        Variable("BASE_URL", default="https://api.ecdp.app", meaning="The address of the API."),
+        Variable("API_KEY", secret=True, meaning="The business unit's API key."),
     ),
     sink_options=EcdpOptions,
     sink=EcdpSink,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, assert_never
 
 import httpx
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from workers.core.delivery.outcome import Denied, Outcome, Rejected, Skipped
 from workers.core.delivery.tracked_order import Tracked
@@ -29,8 +29,11 @@ class EcdpOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    mode: Mode = "AddOrReplace"
-    time_zone: TimeZoneOption = "event"
+    mode: Mode = Field(
+        "AddOrReplace",
+        description="Whether an order that ECDP has is replaced. AddOrReplace may be repeated without harm.",
+    )
+    time_zone: TimeZoneOption = Field("event", description="The zone of an order's times: its own, or UTC.")
 
 
 @dataclass(frozen=True, slots=True)

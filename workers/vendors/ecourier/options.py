@@ -11,6 +11,7 @@ from workers.core.poll.progress import Progress
 from workers.vendors.ecourier.numbers import HASHED, LEAST_HASH, order_number
 
 DEAD_STATUSES: Final = (-5, 401, 403)  # HTTP statuses, and below zero those in the body
+_DEAD: Final = "Answers that end the login: HTTP statuses, and below zero statuses in the body."
 _PREFIX: Final = re.compile(r"[0-9A-Za-z_-]*[A-Za-z][0-9A-Za-z_-]*")
 
 
@@ -26,10 +27,16 @@ class EcourierOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
-    order_number_prefix: Annotated[str, AfterValidator(_prefix)] = "OR-"
-    order_number_max: Annotated[int, Field(le=200)] = 30  # characters; a longer number becomes a hash
-    look_up_first: bool = True  # an order that was never saved before is looked up, not to save over a stranger's
-    dead_statuses: tuple[int, ...] = DEAD_STATUSES
+    order_number_prefix: Annotated[str, AfterValidator(_prefix)] = Field(
+        "OR-", description="The start of our order numbers at e-Courier, so that none is one of its own."
+    )
+    order_number_max: Annotated[int, Field(le=200)] = Field(
+        30, description="The longest order number, in characters; a longer one is replaced by a hash."
+    )
+    look_up_first: bool = Field(
+        True, description="Whether an order's first save looks for another customer's order of the same number."
+    )
+    dead_statuses: tuple[int, ...] = Field(DEAD_STATUSES, description=_DEAD)
 
     @field_validator("order_number_max")
     @classmethod
@@ -46,10 +53,13 @@ class EcourierPollerOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    progress: dict[str, Progress] = {"N": "received", "A": "processing", "X": "cancelled"}  # any other: unknown
-    final_events: tuple[str, ...] = ("POD",)  # EventTypes that end a delivery
-    raw: bool = False  # whether events carry e-Courier's own JSON, addresses and all
-    dead_statuses: tuple[int, ...] = DEAD_STATUSES
+    progress: dict[str, Progress] = Field(
+        {"N": "received", "A": "processing", "X": "cancelled"},
+        description="What the site means by its OrderStatus; any other is published as `unknown`.",
+    )
+    final_events: tuple[str, ...] = Field(("POD",), description="EventTypes that end a delivery, in any case.")
+    raw: bool = Field(False, description="true: events carry e-Courier's own JSON, with addresses.")
+    dead_statuses: tuple[int, ...] = Field(DEAD_STATUSES, description=_DEAD)
 
 
 def number_by(options: EcourierOptions | EcourierPollerOptions, order_id: str) -> str | None:

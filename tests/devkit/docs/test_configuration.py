@@ -1,0 +1,44 @@
+"""docs/configuration.md names every key and every variable as the models have them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from workers.app.config.settings import VARIABLES
+from workers.app.config.topics_yaml import vendor_names
+from workers.devkit.docs.configuration import text
+from workers.vendors.contract import load
+
+PAGE = Path(__file__).parents[3] / "docs/configuration.md"
+
+
+def test_the_page_is_what_the_models_say() -> None:
+    """After a change: ``python -m workers.devkit.docs``."""
+    assert PAGE.read_text() == text()
+
+
+def test_every_key_and_variable_has_a_meaning() -> None:
+    assert "None |" not in text()
+    assert not [variable.name for name in vendor_names() for variable in load(name).variables if not variable.meaning]
+
+
+@pytest.mark.parametrize("name", sorted(VARIABLES))
+def test_every_variable_has_a_row(name: str) -> None:
+    assert f"| `{name}` |" in text()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "| `batch.linger` | duration | `20ms` |",
+        "| `max_unfinished_bytes` | size | `48MiB` |",
+        "| `slower[].quiet_for` | duration | required |",
+        "| `parks` | topic | `VENDOR-parked` |",
+        "| `mode` | `Add` or `AddOrReplace` or `Replace` | `AddOrReplace` |",
+        "| `ECDP_API_KEY` | required |",
+    ],
+)
+def test_a_row_has_the_value_and_its_default_as_people_write_them(row: str) -> None:
+    assert row in text()
