@@ -1,4 +1,4 @@
-"""`relay sample | publish | tail` on real Kafka: what goes in comes out, and bad lines are named."""
+"""`relay sample | publish | tail` on a real Kafka: tail shows what publish sent, and bad lines are named."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ def lines(*events: Any) -> str:
     return "".join(json.dumps(event) + "\n" for event in events)
 
 
-def give(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def put_stdin(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
 
 
-def test_a_sample_can_be_published_and_comes_back_equal(
+def test_a_published_sample_is_shown_by_tail_unchanged(
     project: Any, relay: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Decimals, times, enums and nulls: `tail`'s values are `publish`'s lines. An order is one, whatever its topic."""
+    """Decimals, times, enums and nulls: `tail`'s values are `publish`'s lines."""
     for topic in (project.created, project.status):
         sample = relay("sample", topic)
         assert sample.status == 0
         assert '"order_id":"SO-' in sample.out
-        give(monkeypatch, sample.out)
+        put_stdin(monkeypatch, sample.out)
         assert relay("publish", topic, "-").status == 0
         (record,) = relay("tail", topic, "--from-beginning", "--max", "1").lines
         assert {key: value for key, value in record["value"].items() if value} == {
@@ -64,7 +64,7 @@ def test_a_sample_can_be_published_and_comes_back_equal(
 def test_an_event_too_large_for_its_topic_is_named_before_anything_is_sent(
     project: Any, relay: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Kafka would refuse it half-way through the file, and name no line. One that just fits is sent."""
+    """Kafka would refuse it when a part of the file has been sent, and name no line. The largest that fits is sent."""
     first, second = (json.loads(relay("sample", project.created).out) for _ in range(2))
     value = second["order"]["attributes"][0]
     value["value"] = "v" * 1_048_588
@@ -79,24 +79,24 @@ def test_an_event_too_large_for_its_topic_is_named_before_anything_is_sent(
     sink = project.created.replace("order-created", "sink")
     assert not any(row["end"] for row in relay("offsets", sink, "--json").json["partitions"])
     value["value"] = value["value"][int(found[1]) - 1_048_588 :]
-    give(monkeypatch, lines(second))
+    put_stdin(monkeypatch, lines(second))
     assert relay("publish", project.created, "-").status == 0
 
 
-def test_values_read_can_be_published_again_and_are_the_same(
+def test_a_value_that_tail_shows_can_be_published_again(
     project: Any, relay: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    give(monkeypatch, relay("sample", project.created).out)
+    put_stdin(monkeypatch, relay("sample", project.created).out)
     relay("publish", project.created)
     (first,) = relay("tail", project.created, "--from-beginning", "--max", "1").lines
-    give(monkeypatch, lines(first["value"]))
+    put_stdin(monkeypatch, lines(first["value"]))
     relay("publish", project.created, "-")
     both = relay("tail", project.created, "--from-beginning", "--max", "2", "--key", first["key"]).lines
     assert both[0]["value"] == both[1]["value"]
     assert both[0]["partition"] == both[1]["partition"]
 
 
-def test_what_is_published_has_its_key_and_headers(project: Any, relay: Any, tmp_path: Path) -> None:
+def test_a_published_event_has_its_key_and_headers(project: Any, relay: Any, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text(lines(status("A-1")))
     relay("publish", project.status, str(tmp_path / "in.jsonl"))
     (record,) = relay("tail", project.status, "--from-beginning", "--max", "1").lines
@@ -122,7 +122,7 @@ def test_a_bad_line_is_named_by_number_and_field_and_nothing_of_the_file_is_sent
     assert [bad["line"] for bad in ran.json["bad"]] == [2, 3, 4]
     assert "line 2: stat" in ran.err
     assert ran.json["published"] == 0
-    assert ran_total(relay, project.status) == 0
+    assert records_in(relay, project.status) == 0
 
 
 def test_skip_bad_sends_the_rest(project: Any, relay: Any, tmp_path: Path) -> None:
@@ -130,24 +130,24 @@ def test_skip_bad_sends_the_rest(project: Any, relay: Any, tmp_path: Path) -> No
     file.write_text(lines(status("A"), {}, status("C")))
     ran = relay("publish", project.status, str(file), "--skip-bad", "--json")
     assert (ran.status, ran.json["published"], len(ran.json["bad"])) == (0, 2, 1)
-    assert ran_total(relay, project.status) == 2
+    assert records_in(relay, project.status) == 2
 
 
 def test_standard_input_stops_at_the_first_bad_line(project: Any, relay: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    give(monkeypatch, lines(status("A"), status(""), status("C")))
+    put_stdin(monkeypatch, lines(status("A"), status(""), status("C")))
     ran = relay("publish", project.status, "-", "--json")
     assert (ran.status, ran.json["published"]) == (1, 1)
     assert "line 2" in ran.err
 
 
-def test_a_topic_that_is_not_in_topics_yaml_is_wrong_usage(project: Any, relay: Any) -> None:
+def test_a_topic_without_a_schema_in_topics_yaml_is_wrong_usage(project: Any, relay: Any) -> None:
     for command in (["publish", "order-x", "-"], ["sample", "order-x"], ["publish", project.parked, "-"]):
         ran = relay(*command)
         assert ran.status == 2
         assert ran.err.count("\n") == 1
 
 
-def test_bytes_that_are_no_avro_are_shown_and_tail_goes_on(project: Any, relay: Any, broker: Any) -> None:
+def test_tail_shows_undecodable_bytes_in_base64_and_goes_on(project: Any, relay: Any, broker: Any) -> None:
     from kafka import KafkaProducer  # noqa: PLC0415 - after the broker's fixture
 
     producer = KafkaProducer(bootstrap_servers=broker.bootstrap)
@@ -163,7 +163,7 @@ def test_bytes_that_are_no_avro_are_shown_and_tail_goes_on(project: Any, relay: 
     assert records[0]["headers"] == {"h": ["a", {"base64": "/g=="}]}
 
 
-def test_tail_follows_until_interrupted_or_its_pipe_is_closed(project: Any, relay: Any, tmp_path: Path) -> None:
+def test_tail_ends_when_it_is_interrupted_or_its_pipe_is_closed(project: Any, relay: Any, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "workers", "tail", project.status, "--from-beginning"]
     environ = os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
@@ -189,18 +189,18 @@ def test_tail_follows_until_interrupted_or_its_pipe_is_closed(project: Any, rela
         assert process.stderr.read() == b""
 
 
-def test_a_topic_that_is_not_there_is_one_line(project: Any, relay: Any) -> None:
+def test_a_topic_that_kafka_does_not_have_is_one_line(project: Any, relay: Any) -> None:
     ran = relay("tail", "nowhere")
     assert (ran.status, ran.out) == (1, "")
     assert "no topic 'nowhere'" in ran.err
 
 
-def ran_total(relay: Any, topic: str) -> int:
+def records_in(relay: Any, topic: str) -> int:
     rows = [row for row in relay("offsets", sink_of(), "--json").json["partitions"] if row["topic"] == topic]
     return sum(row["end"] for row in rows)
 
 
 def sink_of() -> str:
-    """The project's only worker; its name is in the file of the current folder."""
+    """Name of the only worker in the topics.yaml of the current folder."""
     text = Path("topics.yaml").read_text()
     return text[text.index("\n  sink-") :].split(":")[0].strip()

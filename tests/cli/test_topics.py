@@ -1,4 +1,4 @@
-"""`relay topics` against a real cluster: plan changes nothing, apply proves, check finds drift."""
+"""`relay topics` on a real cluster: plan changes nothing, apply reads its changes back, check finds differences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.broker
 
 
-def test_plan_changes_nothing_and_its_json_says_the_same(project: Any, relay: Any) -> None:
+def test_plan_changes_nothing_and_its_json_has_the_same_changes(project: Any, relay: Any) -> None:
     first, second = relay("topics", "plan"), relay("topics", "plan", "--json")
     assert first.status == second.status == 0
     assert second.json["apply"] == 4
@@ -19,7 +19,7 @@ def test_plan_changes_nothing_and_its_json_says_the_same(project: Any, relay: An
     assert relay("topics", "check").status == 1
 
 
-def test_apply_makes_it_so_and_a_second_one_has_nothing_to_do(project: Any, relay: Any) -> None:
+def test_apply_makes_the_changes_and_a_second_apply_makes_none(project: Any, relay: Any) -> None:
     first = relay("topics", "apply")
     assert (first.status, first.err) == (0, "")
     assert f"{project.created}: topic: missing -> 3 partitions, 1 replicas" in first.out
@@ -27,7 +27,7 @@ def test_apply_makes_it_so_and_a_second_one_has_nothing_to_do(project: Any, rela
     assert relay("topics", "check").status == 0
 
 
-def test_a_changed_value_is_shown_before_and_after_and_read_back(project: Any, relay: Any) -> None:
+def test_a_changed_setting_is_shown_with_both_values_and_read_back(project: Any, relay: Any) -> None:
     relay("topics", "apply")
     project.edit("retention.ms: 604800000", "retention.ms: 86400000")
     assert relay("topics", "check").status == 1
@@ -36,7 +36,7 @@ def test_a_changed_value_is_shown_before_and_after_and_read_back(project: Any, r
     assert relay("topics", "check").status == 0
 
 
-def test_what_cannot_be_done_is_named_and_the_rest_is_done(project: Any, relay: Any) -> None:
+def test_impossible_changes_are_named_and_the_others_are_made(project: Any, relay: Any) -> None:
     relay("topics", "apply")
     project.edit("partitions: 3", "partitions: 2")
     project.edit("retention.ms: 604800000", "retention.ms: 86400000")
@@ -59,7 +59,7 @@ def test_partitions_of_topics_without_parked_orders_are_raised_on_request(projec
     assert ran.status == 0
 
 
-def test_a_value_that_the_broker_refuses_is_named_and_the_others_are_made(project: Any, relay: Any) -> None:
+def test_a_setting_that_the_broker_refuses_is_named_and_the_others_are_made(project: Any, relay: Any) -> None:
     relay("topics", "apply")
     project.edit("retention.bytes: -1", "retention.bytes: many")
     project.edit("retention.ms: 604800000", "retention.ms: 86400000")

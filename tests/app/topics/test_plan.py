@@ -1,4 +1,4 @@
-"""What `relay topics` would do, decided from facts alone."""
+"""The changes that `relay topics` plans for a state of the cluster and the registry."""
 
 from __future__ import annotations
 
@@ -35,11 +35,13 @@ def planned(topology: Topology, there: dict[str, TopicState], *, allow: bool = F
     return plan(topology, facts, allow_repartition=allow)
 
 
-def test_a_cluster_as_wanted_needs_nothing(topology: Topology, there: dict[str, TopicState]) -> None:
+def test_a_cluster_that_matches_topics_yaml_needs_no_change(topology: Topology, there: dict[str, TopicState]) -> None:
     assert planned(topology, there) == []
 
 
-def test_what_topics_yaml_does_not_name_is_left_alone(topology: Topology, there: dict[str, TopicState]) -> None:
+def test_topics_and_settings_that_topics_yaml_does_not_name_are_left_alone(
+    topology: Topology, there: dict[str, TopicState]
+) -> None:
     there["other"] = TopicState(name="other", partitions=1, replication_factor=1)
     config = {**there["order-created"].config, "segment.bytes": "1"}
     there["order-created"] = replace(there["order-created"], config=config)
@@ -58,60 +60,64 @@ def test_each_configuration_value_is_a_change_of_its_own(topology: Topology, the
     assert planned(topology, there) == [Change("ecdp-parked", "retention.ms", "604800000", "-1")]
 
 
-def test_fewer_partitions_are_impossible_and_say_so(topology: Topology, there: dict[str, TopicState]) -> None:
+def test_fewer_partitions_are_impossible_and_the_reason_is_given(
+    topology: Topology, there: dict[str, TopicState]
+) -> None:
     there = {name: replace(topic, partitions=24) for name, topic in there.items()}
     changes = planned(topology, there, allow=True)
     assert {change.verdict for change in changes} == {Verdict.IMPOSSIBLE}
     assert all("cannot take partitions away" in change.reason for change in changes)
 
 
-def test_another_replication_factor_is_never_ok(topology: Topology, there: dict[str, TopicState]) -> None:
+def test_another_replication_factor_is_impossible(topology: Topology, there: dict[str, TopicState]) -> None:
     there["order-created"] = replace(there["order-created"], replication_factor=2)
     (change,) = planned(topology, there)
     assert change.verdict is Verdict.IMPOSSIBLE
     assert "kafka-reassign-partitions" in change.reason
 
 
-def test_in_sync_replicas_are_never_raised_beyond_those_that_exist(
+def test_min_insync_replicas_is_never_raised_above_the_replication_factor(
     topology: Topology, there: dict[str, TopicState]
 ) -> None:
-    """Nobody could write to the topic any more."""
+    """The brokers would refuse every write to the topic."""
     config = {**there["order-created"].config, "min.insync.replicas": "1"}
     there["order-created"] = replace(there["order-created"], replication_factor=1, config=config)
     assert {change.verdict for change in planned(topology, there)} == {Verdict.IMPOSSIBLE}
 
 
-def test_the_partitions_of_parked_orders_are_never_raised_nor_are_those_beside_them(
+def test_partitions_of_parked_topics_and_of_their_sinks_other_topics_are_never_raised(
     topology: Topology, there: dict[str, TopicState]
 ) -> None:
-    """All of a sink's topics or none: with unequal counts its orders lose their sequence."""
+    """With unequal partition counts, a sink's orders would lose their sequence."""
     there = {name: replace(topic, partitions=6) for name, topic in there.items()}
     changes = planned(topology, there, allow=True)
     assert len(changes) == len(there)
     assert {change.verdict for change in changes} == {Verdict.IMPOSSIBLE}
 
 
-def fresh_sink(there: dict[str, TopicState]) -> dict[str, TopicState]:
-    """Sources that were there before the sinks: nothing is parked yet, and nothing remembered."""
+def sources_alone(there: dict[str, TopicState]) -> dict[str, TopicState]:
+    """The source topics alone, before the sink's own topics are created."""
     return {name: replace(topic, partitions=6) for name, topic in there.items() if name.startswith("order-")}
 
 
-def test_partitions_are_raised_only_when_asked_to(topology: Topology, there: dict[str, TopicState]) -> None:
-    changes = [change for change in planned(topology, fresh_sink(there)) if change.key == "partitions"]
+def test_partitions_are_raised_only_with_allow_repartition(topology: Topology, there: dict[str, TopicState]) -> None:
+    changes = [change for change in planned(topology, sources_alone(there)) if change.key == "partitions"]
     assert {change.verdict for change in changes} == {Verdict.ALLOW}
-    changes = planned(topology, fresh_sink(there), allow=True)
+    changes = planned(topology, sources_alone(there), allow=True)
     assert {change.verdict for change in changes} == {Verdict.APPLY}
 
 
-def test_partitions_are_not_raised_while_the_group_has_records_to_go(
+def test_partitions_are_not_raised_while_the_consumer_group_has_lag(
     topology: Topology, there: dict[str, TopicState]
 ) -> None:
-    changes = [c for c in planned(topology, fresh_sink(there), allow=True, lag=3) if c.key == "partitions"]
+    changes = [c for c in planned(topology, sources_alone(there), allow=True, lag=3) if c.key == "partitions"]
     assert {change.verdict for change in changes} == {Verdict.IMPOSSIBLE}
     assert all("a lag of 3 records" in change.reason for change in changes)
 
 
-def test_a_schema_is_registered_unless_it_hurts_somebody(topology: Topology, there: dict[str, TopicState]) -> None:
+def test_a_schema_is_registered_unless_it_breaks_publishers_or_subscribers(
+    topology: Topology, there: dict[str, TopicState]
+) -> None:
     facts = Facts(topics=there, unregistered=("order-created", "order-status"), broken={"order-status": "it hurts"})
     assert plan(topology, facts, allow_repartition=False) == [
         Change("order-created", "schema", "not registered", "registered"),

@@ -69,6 +69,6 @@ def _event(codec: Codec, topic: str, number: int, text: bytes) -> Ready | Bad:
     except (InvalidEvent, Unencodable, KindError) as error:
         return Bad(number, str(error))
     if not key:
-        return Bad(number, "the order id is empty: it is the key")
+        return Bad(number, "the order id is empty, and it is the key")
     headers = event_headers(schema.tree.name, data, key, datetime.now(UTC))
     return Ready(number, key.encode(), value, headers)
