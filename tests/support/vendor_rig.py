@@ -6,14 +6,16 @@ import asyncio
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import httpx
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from workers.edges.http.client import VendorClient, open_client
+from workers.edges.http.transport import TransportPolicy
 from workers.vendors.contract import Flow
 
 Reader: TypeAlias = asyncio.StreamReader
@@ -77,12 +79,71 @@ async def vendor(
 
 
 @asynccontextmanager
-async def client_of(url: str, within: float = 5.0) -> AsyncIterator[VendorClient]:
-    client = open_client(httpx.URL(url), max_in_flight=8, request_timeout=within)
+async def client_of(
+    url: str,
+    within: float = 5.0,
+    *,
+    policy: TransportPolicy | None = None,
+    environ: Mapping[str, str] | None = None,
+    resolver: AbstractResolver | None = None,
+) -> AsyncIterator[VendorClient]:
+    """A client for this address; ``within``: seconds for a whole request, where no ``policy`` is given."""
+    policy = policy or TransportPolicy(max_in_flight=8, request_timeout_s=within)
+    client = open_client(httpx.URL(url), policy, environ=environ or {}, resolver=resolver)
     try:
         yield client
     finally:
         await client.close()
+
+
+@asynccontextmanager
+async def raw_server(serve: Callable[[Reader, Writer], Awaitable[None]]) -> AsyncIterator[str]:
+    """The URL of a server that hands each connection over before anything is read from it, and cuts it at the end."""
+    serving: set[asyncio.Task[None] | None] = set()
+
+    async def one(reader: Reader, writer: Writer) -> None:
+        serving.add(asyncio.current_task())
+        try:
+            await serve(reader, writer)
+        except asyncio.CancelledError:
+            return
+        finally:
+            writer.transport.abort()
+
+    server = await asyncio.start_server(one, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for each in filter(None, serving):
+            each.cancel()
+
+
+class Names(AbstractResolver):
+    """A name server: every name has these addresses; ``asked`` holds the names of all questions."""
+
+    def __init__(self, *addresses: str, delay: asyncio.Event | None = None) -> None:
+        self.addresses = addresses
+        self.asked: list[str] = []
+        self.questioned = asyncio.Event()
+        self._delay = delay  # answers wait for it
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        self.asked.append(host)
+        self.questioned.set()
+        if self._delay is not None:
+            await self._delay.wait()
+        if not self.addresses:
+            raise socket.gaierror(socket.EAI_AGAIN, "try again")
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)
+            for address in self.addresses
+        ]
+
+    async def close(self) -> None:
+        return
 
 
 def ask(request: httpx.Request) -> Flow[httpx.Response]:

@@ -25,6 +25,7 @@ from workers.devkit.simulators.ecdp import EcdpSimulator
 from workers.devkit.simulators.ecdp import simulator as new_simulator
 from workers.devkit.simulators.server import Effect
 from workers.edges.http.client import open_client
+from workers.edges.http.transport import TransportPolicy
 from workers.vendors.contract import Attempt, Call, NotSent
 from workers.vendors.ecdp.sink import EcdpOptions, EcdpSink
 from workers.vendors.ecdp.wire import wire
@@ -80,7 +81,7 @@ async def ask(ecdp: EcdpSimulator) -> AsyncIterator[Ask]:
 async def deliver(ecdp: EcdpSimulator) -> AsyncIterator[Deliver]:
     """Deliver orders (by id) or one status with the real sink over the real client."""
     base = ecdp.server.base_url
-    client = open_client(httpx.URL(base), max_in_flight=4, request_timeout=2.0)
+    client = open_client(httpx.URL(base), TransportPolicy(max_in_flight=4, request_timeout_s=2.0))
 
     async def send(*events: str | Status, mode: str = "AddOrReplace", **how: Any) -> list[Outcome]:
         sink = EcdpSink(EcdpOptions.model_validate({"mode": mode}), {"BASE_URL": base, "API_KEY": KEY})

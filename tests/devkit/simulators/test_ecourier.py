@@ -16,6 +16,7 @@ from workers.devkit.simulators.ecourier import EcourierSimulator
 from workers.devkit.simulators.ecourier import simulator as new_simulator
 from workers.devkit.simulators.server import Effect
 from workers.edges.http.client import open_client
+from workers.edges.http.transport import TransportPolicy
 from workers.vendors.contract import Attempt, Call, LoginFailed, MaybeSent, NotSent
 from workers.vendors.ecourier.options import EcourierOptions
 from workers.vendors.ecourier.session import EcourierSession
@@ -94,7 +95,7 @@ async def deliver(ecourier: EcourierSimulator) -> AsyncIterator[Deliver]:
     mine = account(f"{ecourier.server.base_url}/example/software/xml/ecJsonPost.asmx")
     sink, session = EcourierSink(EcourierOptions(), mine), EcourierSession(EcourierOptions(), mine)
     base = httpx.URL(mine["BASE_URL"])
-    client = open_client(base, max_in_flight=AT_ONCE, request_timeout=5.0, session=session)
+    client = open_client(base, TransportPolicy(max_in_flight=AT_ONCE, request_timeout_s=5.0), session)
 
     async def send(event: Event, **how: Any) -> Outcome:
         call = sink.prepare(event)

@@ -26,7 +26,8 @@ from workers.core.delivery.gate import Gate, GatePolicy
 from workers.core.event_kinds import kind_of
 from workers.edges.avro.codec import Codec
 from workers.edges.avro.schema_files import Schemas
-from workers.edges.http.client import MAX_ANSWER_BYTES, VendorClient, open_client
+from workers.edges.http.client import VendorClient, open_client
+from workers.edges.http.transport import MAX_ANSWER_BYTES, TransportPolicy
 from workers.edges.kafka.owner import Member
 from workers.edges.telemetry import Tracing
 from workers.vendors.contract import Vendor, load
@@ -107,16 +108,16 @@ def build_client(
     spec: SinkSpec | PollerSpec,
     vendor: Vendor,
     credentials: VendorCredentials,
-    max_answer: int = MAX_ANSWER_BYTES,
+    max_answer_bytes: int = MAX_ANSWER_BYTES,
 ) -> VendorClient:
     """Connections to the worker's vendor, with its session where it has one."""
-    return open_client(
-        httpx.URL(credentials["BASE_URL"]),
+    policy = TransportPolicy(
         max_in_flight=spec.max_in_flight,
-        request_timeout=spec.request_timeout,
-        session=None if vendor.session is None else vendor.session(spec.options, credentials),
-        max_answer=max_answer,
+        request_timeout_s=spec.request_timeout,
+        max_answer_bytes=max_answer_bytes,
     )
+    session = None if vendor.session is None else vendor.session(spec.options, credentials)
+    return open_client(httpx.URL(credentials["BASE_URL"]), policy, session)
 
 
 def sink_state(spec: SinkSpec, schemas: Schemas) -> SinkState:

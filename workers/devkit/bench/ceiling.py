@@ -13,6 +13,7 @@ import uvloop
 
 from workers.app.runtime.process import collect_seldom
 from workers.edges.http.client import VendorClient, open_client
+from workers.edges.http.transport import TransportPolicy
 from workers.vendors.contract import Flow
 from workers.vendors.ecdp.wire import Wire, wire
 
@@ -31,7 +32,7 @@ async def _send_on(client: VendorClient, ecdp: Wire) -> None:
 
 async def _run(base_url: str, api_key: str, in_flight: int) -> None:
     ecdp = wire(base_url, api_key)
-    client = open_client(httpx.URL(base_url), max_in_flight=in_flight, request_timeout=30.0)
+    client = open_client(httpx.URL(base_url), TransportPolicy(max_in_flight=in_flight, request_timeout_s=30.0))
     async with asyncio.TaskGroup() as group:
         for _ in range(in_flight):
             group.create_task(_send_on(client, ecdp))

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final, Protocol, TypeVar
+import os
+from collections.abc import Mapping
+from typing import Protocol, TypeVar
 
 import httpx
+from aiohttp.abc import AbstractResolver
 
-from workers.edges.http.connection import Answer, RawRequest
-from workers.edges.http.pool import Connections
-from workers.edges.http.route import route_to
+from workers.edges.http.proxies import proxy_for
 from workers.edges.http.session import Send, SharedSession
+from workers.edges.http.transport import Transport, TransportPolicy, open_transport
 from workers.vendors.contract import Flow, MaybeSent, NotSent, Session
 
 T = TypeVar("T")
-
-MAX_ANSWER_BYTES = 4 * 1024 * 1024
-CONNECT_TIMEOUT = 10.0
-
-_OURS: Final = frozenset((b"content-length", b"transfer-encoding"))  # the body's length is what is really sent
-_SMUGGLED: Final = re.compile(rb"[\r\n\0]")
-_WITH_BODY: Final = frozenset(("POST", "PUT", "PATCH"))
 
 
 class WrongHostError(Exception):
@@ -35,29 +29,14 @@ class Observer(Protocol):
 
 
 class VendorClient:
-    """Connections to one vendor's host, kept alive and reused; redirects are never followed.
+    """Runs flows against one vendor's host. Flows speak httpx's types; aiohttp carries them.
 
-    Flows speak httpx's types; `Connections` carries them. httpx's own pool is quadratic in its connections, and
-    aiohttp's client takes twice the processor time for each request.
+    httpx's own connection pool is quadratic in its connections (130 requests/s at 64 of them).
     """
 
-    def __init__(
-        self,
-        connections: Connections,
-        base_url: httpx.URL,
-        request_timeout: float,
-        session: Session | None = None,
-        *,
-        proxied: bytes | None = None,
-    ) -> None:
-        """``proxied``: a proxy reads the requests, and wants whole addresses and these header lines in them.
-
-        ``request_timeout``: seconds for a whole request, not for a read: a vendor that drips bytes ends too.
-        """
-        self._connections = connections
+    def __init__(self, transport: Transport, base_url: httpx.URL, session: Session | None = None) -> None:
+        self._transport = transport
         self._origin = _origin(base_url)
-        self._timeout = request_timeout
-        self._proxied = proxied
         self.look_ups = 0
         self.session = None if session is None else SharedSession(session, self._send, self._run_unsigned)
 
@@ -91,66 +70,30 @@ class VendorClient:
             flow.close()
 
     async def close(self) -> None:
-        await self._connections.close()
+        await self._transport.close()
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
         if _origin(request.url) != self._origin:
             # The key would leave for a stranger: hosts come from configuration, never from data.
             raise WrongHostError(f"{request.method} to a host that is not the vendor's")
         self.look_ups += "look_up" in request.extensions
-        bodiless = request.method == "HEAD"
-        outgoing = RawRequest(self._head(request), request.content, bodiless=bodiless)
-        return _response(request, await self._connections.exchange(outgoing, self._timeout))
-
-    def _head(self, request: httpx.Request) -> bytes:
-        """The request as the flow wrote it: no header is added but what HTTP asks for."""
-        lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), self._target(request.url))]
-        named = False
-        for name, value in request.headers.raw:
-            lower = name.lower()
-            named = named or lower == b"host"
-            if lower not in _OURS:
-                lines.append(b"%b: %b" % (name, value))
-        if not named:
-            lines.append(b"Host: " + request.url.netloc)
-        if request.content or request.method in _WITH_BODY:
-            lines.append(b"Content-Length: %d" % len(request.content))
-        if any(map(_SMUGGLED.search, lines)):
-            raise ValueError("a line's end or a NUL detected in headers: they would become other headers")
-        return b"%b\r\n%b\r\n" % (b"\r\n".join(lines), self._proxied or b"")
-
-    def _target(self, url: httpx.URL) -> bytes:
-        """What stands in the request's first line, not encoded anew: what the flow asserted is what is sent."""
-        return url.raw_path if self._proxied is None else str(url.copy_with(fragment=None)).encode()
+        return await self._transport.send(request)
 
 
 def open_client(
     base_url: httpx.URL,
-    *,
-    max_in_flight: int,
-    request_timeout: float,
+    policy: TransportPolicy,
     session: Session | None = None,
-    max_answer: int = MAX_ANSWER_BYTES,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    resolver: AbstractResolver | None = None,
 ) -> VendorClient:
-    """A client on its own connection pool; to be called in the running loop."""
-    connecting = min(CONNECT_TIMEOUT, request_timeout / 2)  # with DNS, which has no time-out of its own
-    route = route_to(base_url)
-    connections = Connections(route, most=max_in_flight + 1, connecting=connecting, max_answer=max_answer)
-    return VendorClient(
-        connections,
-        base_url,
-        request_timeout,
-        session,
-        proxied=route.proxy_headers if route.by_proxy_in_clear else None,
-    )
+    """Make a client with its own connection pool, in the running loop.
 
-
-def _response(request: httpx.Request, answer: Answer) -> httpx.Response:
-    """Nothing is unpacked, whatever the headers say: we ask for no compression, so a small answer can not swell."""
-    body = bytes(answer.body)
-    response = httpx.Response(answer.status, headers=answer.headers, stream=httpx.ByteStream(body), request=request)
-    response._content = body  # noqa: SLF001 - all that `read` would do, in a fifth of the time
-    return response
+    ``environ`` names the proxy (`proxy_for`: raises `ProxyError`); ``resolver`` is the system's by default.
+    """
+    transport = open_transport(policy, proxy_for(base_url, environ), resolver)
+    return VendorClient(transport, base_url, session)
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

@@ -1,0 +1,141 @@
+"""aiohttp's connections to one vendor: whatever fails before one is ready has sent nothing of a request."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import ssl
+from functools import partial
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+import aiohttp
+from aiohttp.abc import AbstractResolver
+
+from workers.vendors.contract import NotSent
+
+if TYPE_CHECKING:
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+
+
+class VendorConnector(aiohttp.TCPConnector):
+    """Connections that are kept alive and used again, at most ``limit``.
+
+    aiohttp writes a request after `connect` has returned, so each error of `connect` is `NotSent`, and each later
+    one is `MaybeSent`. A time-out of the name server, the proxy's tunnel and the TLS handshake count as `connect`.
+    """
+
+    def __init__(self, *, limit: int, keep_alive_s: float, resolver: AbstractResolver | None) -> None:
+        """``keep_alive_s``: a connection that was idle for longer is closed: servers and firewalls forget it."""
+        super().__init__(limit=limit, keepalive_timeout=keep_alive_s, ssl=_tls(), resolver=resolver)
+        self._known: WeakSet[asyncio.BaseProtocol] = WeakSet()  # connections that have carried a request
+        self._busy: set[asyncio.Transport] = set()
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
+    ) -> Connection:
+        """Return a connection that is ready for a request; raises `NotSent`."""
+        try:
+            connection = await super().connect(req, traces, timeout)
+            while self._is_stale(connection):
+                connection.close()
+                connection = await super().connect(req, traces, timeout)
+        except TimeoutError as error:
+            raise NotSent(f"no connection within {timeout.connect:g} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            # ``from None``: aiohttp's errors hold the request's headers, and with them keys and passwords.
+            raise NotSent(_reason(error, by_proxy=req.proxy is not None)) from None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self.closed and task is not None and not task.cancelling():  # aiohttp cancelled its own wait
+                raise NotSent("the client is closed") from None
+            raise
+        return self._lent(connection)
+
+    async def close(self, *, abort_ssl: bool = False) -> None:
+        """Cut all connections; requests on them end as `MaybeSent`."""
+        for transport in self._busy:
+            transport.abort()  # else a vendor that does not read would hold up the close
+        await super().close(abort_ssl=abort_ssl)
+
+    def _is_stale(self, connection: Connection) -> bool:
+        """Whether the vendor has closed a kept connection, or sent bytes on it that belong to no request.
+
+        Without this check a request on a connection that the vendor has just closed would be `MaybeSent`, and
+        unrequested bytes would be taken for the answer to the next request.
+        """
+        protocol, transport = connection.protocol, connection.transport
+        assert protocol is not None, "the connection was lent to us"
+        assert transport is not None, "the connection was lent to us"
+        if protocol not in self._known:
+            self._known.add(protocol)  # a new one may have bytes to read: TLS session tickets
+            return False
+        return protocol.should_close or transport.is_closing() or _has_input(transport)
+
+    def _lent(self, connection: Connection) -> Connection:
+        transport = connection.transport
+        assert transport is not None, "it was connected a moment ago"
+        self._busy.add(transport)
+        connection.add_callback(partial(self._returned, transport))
+        return connection
+
+    def _returned(self, transport: asyncio.Transport) -> None:
+        self._busy.discard(transport)
+        if transport.get_write_buffer_size():
+            transport.abort()  # the rest of a request must neither linger nor be taken for the next one
+
+
+def _has_input(transport: asyncio.Transport) -> bool:
+    """Whether the operating system holds bytes, or an end, that the loop has not read yet."""
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _tls() -> ssl.SSLContext:
+    """Trusts the system's CAs, or those of SSL_CERT_FILE and SSL_CERT_DIR."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _reason(error: Exception, *, by_proxy: bool) -> str:
+    """One line for people: what failed, where, and the system's own words. aiohttp's own texts may hold addresses."""
+    match error:
+        case aiohttp.ClientHttpProxyError():
+            return f"the proxy answered CONNECT with {error.status}"
+        case aiohttp.ClientConnectorDNSError():
+            return f"DNS: {error.host}:{error.port} ({words(error.os_error)})"
+        case aiohttp.ClientConnectorCertificateError():
+            return (
+                f"TLS: {error.host}:{error.port} ({words(error.certificate_error)}); "
+                "SSL_CERT_FILE names the file with the CAs to trust"
+            )
+        case aiohttp.ClientConnectorSSLError():
+            return f"TLS: {error.host}:{error.port} ({words(error.os_error)})"
+        case aiohttp.ClientConnectorError():
+            return f"cannot connect to {error.host}:{error.port} ({words(error.os_error)})"
+        case _:
+            cause = "it hung up, or did not speak HTTP" if by_proxy else words(error)
+            return f"the proxy: {cause}" if by_proxy else cause
+
+
+def words(error: Exception) -> str:
+    """The system's own words for an error, on one line."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        text = f"certificate verify failed: {error.verify_message}"
+    elif (
+        isinstance(error, OSError)
+        and error.errno is not None
+        and error.errno > 0
+        and not isinstance(error, ssl.SSLError)
+    ):
+        text = os.strerror(error.errno)
+    else:
+        text = str(getattr(error, "strerror", None) or error)
+    return " ".join(text.split())[:200] or type(error).__name__
