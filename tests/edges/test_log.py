@@ -1,4 +1,4 @@
-"""Log lines: one each, readable by a machine, whatever stands in them."""
+"""Log lines: one line each, readable by a machine, whatever their values are."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import io
 import json
 import logging
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from workers.edges.log import log, set_up
+import workers
+from workers.edges.log import FORMERLY, log, set_up
 
 Lines = Callable[[], list[str]]
 
 
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
-    """The levels and outputs that pytest has set."""
+    """Restores the levels and outputs that pytest has set."""
     names = ("", "order_relay", "kafka", "aiohttp", "asyncio")
     kept = {name: (logging.getLogger(name).level, list(logging.getLogger(name).handlers)) for name in names}
     yield
@@ -34,7 +36,7 @@ def lines(output: io.StringIO) -> list[str]:
     return output.getvalue().splitlines()
 
 
-def test_a_line_is_json_with_its_action_time_level_and_values(output: io.StringIO) -> None:
+def test_line_is_json_with_action_time_level_and_values(output: io.StringIO) -> None:
     set_up("info", "json", output)
     log.warning("gate_shut", worker="ecdp-sink", reason="denied", in_flight=3, detail=None)
     line = json.loads(output.getvalue())
@@ -46,10 +48,10 @@ def test_a_line_is_json_with_its_action_time_level_and_values(output: io.StringI
 
 @pytest.mark.parametrize("value", ["two\nlines", "\ud800 half a character", 2**70, {1: b"bytes"}, object()])
 @pytest.mark.parametrize("style", ["json", "text"])
-def test_no_value_breaks_the_line_or_loses_it(
+def test_no_value_breaks_or_loses_the_line(
     output: io.StringIO, value: object, style: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An order id is its publisher's to choose."""
+    """The publisher chooses order ids: they may hold anything."""
     set_up("info", style, output)  # type: ignore[arg-type]
     log.info("parking", order_id=value, partition="p/1")
     assert len(lines(output)) == 1
@@ -58,21 +60,35 @@ def test_no_value_breaks_the_line_or_loses_it(
     assert capsys.readouterr().err == "", "logging complained"
 
 
-def test_text_lines_say_the_same(output: io.StringIO) -> None:
+def test_text_line_holds_the_same(output: io.StringIO) -> None:
     set_up("info", "text", output)
     log.info("parking", order_id="A-1", reason="rejected")
     assert output.getvalue().endswith(" info    parking order_id=A-1 reason=rejected\n")
 
 
 @pytest.mark.parametrize(("level", "seen"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
-def test_the_level_decides_what_is_said(output: io.StringIO, level: str, seen: int) -> None:
+def test_level_decides_which_lines_are_written(output: io.StringIO, level: str, seen: int) -> None:
     set_up(level, "json", output)
     for say in (log.debug, log.info, log.warning, log.error):
         say("x")
     assert len(lines(output)) == seen
 
 
-def test_a_librarys_error_is_a_line_like_ours_and_said_seldom(output: io.StringIO) -> None:
+@pytest.mark.parametrize("action", FORMERLY)
+def test_renamed_action_is_written_with_its_former_name(output: io.StringIO, action: str) -> None:
+    set_up("info", "json", output)
+    log.warning(action, worker="ecdp-sink")
+    line = json.loads(output.getvalue())
+    assert (line["action"], line["formerly"], line["worker"]) == (action, FORMERLY[action], "ecdp-sink")
+
+
+def test_renamed_actions_are_written_somewhere_and_their_former_names_nowhere() -> None:
+    sources = [path.read_text() for path in Path(workers.__file__).parent.rglob("*.py") if path.name != "log.py"]
+    assert {new for new in FORMERLY if any(f'"{new}"' in source for source in sources)} == set(FORMERLY)
+    assert not [old for old in FORMERLY.values() if any(f'"{old}"' in source for source in sources)]
+
+
+def test_librarys_error_is_a_line_like_ours_and_is_rate_limited(output: io.StringIO) -> None:
     set_up("info", "json", output)
     for number in range(20):
         logging.getLogger("kafka.net").error("no broker\nat %d", number)
@@ -81,15 +97,15 @@ def test_a_librarys_error_is_a_line_like_ours_and_said_seldom(output: io.StringI
     assert (line["action"], line["library"], line["detail"]) == ("library", "kafka.net", "no broker at 0")
 
 
-def test_our_own_lines_are_never_held_back(output: io.StringIO) -> None:
+def test_our_own_lines_are_not_rate_limited(output: io.StringIO) -> None:
     set_up("info", "json", output)
     for _ in range(20):
         log.info("parking")
     assert len(lines(output)) == 20
 
 
-def test_a_librarys_exception_is_not_spelled_out(output: io.StringIO) -> None:
-    """A traceback holds whatever the failed call was given."""
+def test_traceback_of_a_library_is_not_written(output: io.StringIO) -> None:
+    """A traceback may hold the arguments of the failed call."""
     set_up("info", "json", output)
     try:
         int("canary-4711")

@@ -1,4 +1,4 @@
-"""Spans as OpenTelemetry's conventions want them, and the publisher's context passed on when nothing is recorded."""
+"""Spans follow OpenTelemetry's conventions; where nothing is recorded, the publisher's context is passed on."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from workers.core.delivery.outcome import Delivered, Denied
 from workers.core.record import Record
-from workers.edges.telemetry import PassOn, Recording, open_tracing, traceparent_of
+from workers.edges.telemetry import PassOn, Recording, open_tracing, resource_of, traceparent_of
 from workers.vendors.contract import MaybeSent
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 PARENT = f"00-{TRACE}-{SPAN}-01"
 
 
-def record(offset: int = 7, traceparent: str | None = PARENT) -> Record:
-    headers = () if traceparent is None else (("traceparent", traceparent.encode()),)
+def record(offset: int = 7, traceparent: str | None = PARENT, tracestate: str | None = None) -> Record:
+    texts = {"traceparent": traceparent, "tracestate": tracestate}
+    headers = tuple((name, text.encode()) for name, text in texts.items() if text is not None)
     return Record("order-created", 3, offset, 0, b"A-1", b"", headers)
 
 
@@ -51,27 +52,43 @@ def recording(exported: InMemorySpanExporter) -> Recording:
         PARENT + "\r\nx-admin: 1", PARENT + "-more",
     ],
 )  # fmt: skip
-def test_a_malformed_context_is_none(value: str) -> None:
+def test_malformed_context_is_none(value: str) -> None:
     assert traceparent_of(record(traceparent=value)) is None
 
 
-async def test_without_an_endpoint_a_lone_records_context_goes_through_as_it_came() -> None:
+def test_context_is_read_from_a_record() -> None:
+    assert traceparent_of(record()) == PARENT
+    assert traceparent_of(record(traceparent=None)) is None
+
+
+async def test_without_an_endpoint_a_lone_records_context_goes_on_as_it_came() -> None:
     sent = request()
-    await PassOn().process([record()], "ecdp-sink").attempt(sent, 0, answered)
+    await PassOn().process([record(tracestate="vendor=x1")], "ecdp-sink").attempt(sent, 0, answered)
     assert sent.headers["traceparent"] == PARENT
+    assert sent.headers["tracestate"] == "vendor=x1"
 
 
-@pytest.mark.parametrize("records", [[record(traceparent=None)], [record(), record()]], ids=["none", "several"])
-async def test_without_one_context_none_is_sent(records: list[Record]) -> None:
+@pytest.mark.parametrize(
+    "records",
+    [
+        [record(traceparent=None, tracestate="vendor=x1")],
+        [record(), record()],
+        [record(traceparent=PARENT + "\r\nx-admin: 1")],
+        [record(traceparent="0" * 513)],
+        [record(traceparent="é")],
+    ],
+    ids=["none", "several", "line break", "too long", "not ASCII"],
+)
+async def test_without_one_context_fit_for_a_header_none_is_sent(records: list[Record]) -> None:
     sent = request()
     await PassOn().process(records, "ecdp-sink").attempt(sent, 0, answered)
-    assert "traceparent" not in sent.headers
+    assert not {"traceparent", "tracestate"} & set(sent.headers)
 
 
-async def test_a_lone_record_is_a_child_and_a_link_of_its_publishers_span(
+async def test_span_of_a_lone_record_is_child_and_link_of_its_publishers_span(
     recording: Recording, exported: InMemorySpanExporter
 ) -> None:
-    trace = recording.process([record()], "ecdp-sink")
+    trace = recording.process([record(tracestate="vendor=x1")], "ecdp-sink")
     sent = request()
     await trace.attempt(sent, 0, answered)
     await trace.attempt(request(), 1, answered)
@@ -88,6 +105,7 @@ async def test_a_lone_record_is_a_child_and_a_link_of_its_publishers_span(
     assert first.parent is not None
     assert first.parent.span_id == process.context.span_id
     assert sent.headers["traceparent"] == f"00-{TRACE}-{first.context.span_id:016x}-01"
+    assert sent.headers["tracestate"] == "vendor=x1"
     http: Any = dict(first.attributes or {})
     assert http["url.full"] == "https://api.vendor.example/orders/A-1", "neither user nor query belong here"
     assert (http["http.response.status_code"], http["server.port"]) == (204, 443)
@@ -96,7 +114,7 @@ async def test_a_lone_record_is_a_child_and_a_link_of_its_publishers_span(
     assert process.status.is_ok or process.status.status_code.name == "UNSET"
 
 
-async def test_a_batch_links_every_record_and_begins_a_trace_of_its_own(
+async def test_span_of_a_batch_links_every_record_and_begins_a_trace(
     recording: Recording, exported: InMemorySpanExporter
 ) -> None:
     trace = recording.process([record(1), record(2), record(3, traceparent=None)], "ecdp-sink")
@@ -110,7 +128,7 @@ async def test_a_batch_links_every_record_and_begins_a_trace_of_its_own(
     assert process.status.status_code.name == "ERROR"
 
 
-async def test_a_lost_answer_and_a_refusal_are_errors_of_their_attempt(
+async def test_lost_answer_and_refusal_are_errors_of_their_attempt(
     recording: Recording, exported: InMemorySpanExporter
 ) -> None:
     async def lost(_: httpx.Request) -> httpx.Response:
@@ -139,7 +157,34 @@ async def test_a_lost_answer_and_a_refusal_are_errors_of_their_attempt(
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_TRACES_EXPORTER": "none"}, False),
     ],
 )
-def test_the_standard_variables_decide_whether_anything_is_recorded(environ: dict[str, str], *, records: bool) -> None:
+def test_standard_variables_decide_whether_spans_are_recorded(environ: dict[str, str], *, records: bool) -> None:
     tracing = open_tracing(environ, "1.0")
     assert isinstance(tracing, Recording) is records
     tracing.close()
+
+
+@pytest.mark.parametrize(
+    ("environ", "name"),
+    [
+        ({}, "order-relay"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=relay-prod,deployment.environment.name=prod"}, "relay-prod"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=x", "OTEL_SERVICE_NAME": "relay-prod"}, "relay-prod"),
+    ],
+)
+def test_standard_variables_name_the_service(
+    environ: dict[str, str], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, text in environ.items():
+        monkeypatch.setenv(variable, text)
+    attributes = resource_of("1.0").attributes
+    assert (attributes["service.name"], attributes["service.version"]) == (name, "1.0")
+    assert attributes["telemetry.sdk.language"] == "python"
+
+
+@pytest.mark.parametrize(("protocol", "warned"), [("grpc", True), ("http/json", True), ("http/protobuf", False)])
+def test_protocol_that_is_not_spoken_is_logged(
+    protocol: str, caplog: pytest.LogCaptureFixture, *, warned: bool
+) -> None:
+    endpoint = "http://127.0.0.1:1"
+    open_tracing({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}, "1.0").close()
+    assert [record.message for record in caplog.records] == ["trace_protocol_unsupported"] * warned

@@ -1,4 +1,4 @@
-"""Blocking calls of libraries, awaited from the loop."""
+"""Helpers for asyncio: blocking calls awaited from the loop, and the error that a task ended with."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ T = TypeVar("T")
 
 
 async def run_in_daemon_thread(what: Callable[[], T], within: float) -> T:
-    """Call ``what`` in a thread of its own; raises what it raises, or `TimeoutError` after ``within`` seconds.
+    """Call ``what`` in a daemon thread; raises what it raises, or `TimeoutError` after ``within`` seconds.
 
-    The thread is a daemon: a call that hangs on a dead server is left behind, and never holds up the
-    process's end as an executor's threads would.
+    A call that hangs on a dead server is left behind in its thread. A thread of an executor would hold up the
+    process's exit.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
@@ -39,5 +39,11 @@ async def run_in_daemon_thread(what: Callable[[], T], within: float) -> T:
 
 
 def _post(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:
-    with suppress(RuntimeError):  # the loop has ended: nobody awaits it any more
+    with suppress(RuntimeError):  # the loop is closed: no task waits for the result
         loop.call_soon_threadsafe(what)
+
+
+def task_error(task: asyncio.Task[None]) -> Exception | None:
+    """Return the error that ended a task; None: it returned, or was cancelled."""
+    error = None if task.cancelled() else task.exception()
+    return error if error is None or isinstance(error, Exception) else RuntimeError(type(error).__name__)

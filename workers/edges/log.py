@@ -1,19 +1,30 @@
-"""Log lines: JSON or text, each with a stable ``action``; values are ours, never a record's content."""
+"""Log lines: JSON or text, each with a stable ``action``; no value holds a record's content."""
 
 from __future__ import annotations
 
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal, TextIO
+from typing import Any, Final, Literal, TextIO
 
 import orjson
 
 _LOGGER = logging.getLogger("order_relay")
-_SAY_AGAIN = 60.0  # seconds
-_MOST_SAID = 1000
-_LIBRARIES = ("kafka", "aiohttp", "asyncio")  # their warnings are worth a line, their chatter is not
+_REPEAT_AFTER_S = 60.0
+_MOST_REMEMBERED = 1000  # different lines of libraries
+_LIBRARIES = ("kafka", "aiohttp", "asyncio")  # their warnings are worth a line, their other lines are not
+
+FORMERLY: Final[Mapping[str, str]] = {
+    "discard_skipped": "discard_left",
+    "drain_timed_out": "drain_gave_up",
+    "kafka_state_truncated": "kafka_state_cut",
+    "replay_waits": "redelivery_waits",
+    "shard_restarts": "shard_begins_anew",
+    "vendor_response_anomaly": "vendor_answer_peculiar",
+}
+"""Actions by their new name. For this release a line carries the old one too, as ``formerly``: alerts may match it."""
 
 
 class Log:
@@ -56,22 +67,22 @@ class _TextLines(logging.Formatter):
         return " ".join([head, *(f"{name}={_one_line(value)}" for name, value in line.items())])
 
 
-class _Seldom(logging.Filter):
-    """A library that says the same ten times a second while a topic is missing says it once a minute."""
+class _RateLimit(logging.Filter):
+    """A line that a library repeats, such as ten times a second while a topic is missing, is written once a minute."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: dict[tuple[str, str], float] = {}
+        self._written: dict[tuple[str, str], float] = {}  # by library and message
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name == _LOGGER.name:
             return True
-        what = (record.name, str(record.msg))
-        if record.created - self._said.get(what, 0.0) < _SAY_AGAIN:
+        line = (record.name, str(record.msg))
+        if record.created - self._written.get(line, 0.0) < _REPEAT_AFTER_S:
             return False
-        if len(self._said) >= _MOST_SAID:
-            self._said.clear()
-        self._said[what] = record.created
+        if len(self._written) >= _MOST_REMEMBERED:
+            self._written.clear()
+        self._written[line] = record.created
         return True
 
 
@@ -86,11 +97,13 @@ def _line(record: logging.LogRecord) -> dict[str, Any]:
     if values is None:  # a library's line
         detail = _one_line(record.getMessage())[:500]
         return line | {"action": "library", "library": record.name, "detail": detail}
-    return line | {"action": record.getMessage()} | {name: value for name, value in values.items() if value is not None}
+    action = record.getMessage()
+    named = {"action": action, "formerly": FORMERLY.get(action)} | values
+    return line | {name: value for name, value in named.items() if value is not None}
 
 
 def set_up(level: str, style: Literal["json", "text"], stream: TextIO | None = None) -> None:
-    """Send every line of this process to ``stream`` (standard error), ours from ``level`` on."""
+    """Write every line of this process to ``stream`` (default: standard error); ours are written from ``level`` on."""
     output = logging.StreamHandler(stream or sys.stderr)
     output.setFormatter(_JsonLines() if style == "json" else _TextLines())
     root = logging.getLogger()
@@ -100,4 +113,4 @@ def set_up(level: str, style: Literal["json", "text"], stream: TextIO | None = N
     for name in _LIBRARIES:
         logging.getLogger(name).setLevel(logging.ERROR if level != "debug" else logging.INFO)
     if level != "debug":
-        output.addFilter(_Seldom())
+        output.addFilter(_RateLimit())

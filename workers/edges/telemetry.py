@@ -1,34 +1,36 @@
 """Traces: one span for a record's processing and one for each HTTP attempt, by OpenTelemetry's conventions.
 
-Written by hand: the ready-made instrumentation knows kafka-python below 3 only. Without an endpoint nothing
-is recorded, and the publisher's ``traceparent`` goes through to the vendor as it came.
+OpenTelemetry's ready-made instrumentation knows kafka-python below 3 only. Without an endpoint nothing is recorded, and
+the publisher's ``traceparent`` and ``tracestate`` go on to the vendor as they came: OpenTelemetry is not even imported.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import httpx
 
 from workers.core.delivery.outcome import Delivered, Outcome, Skipped
 from workers.core.record import Record
 from workers.edges.http.session import Send
+from workers.edges.log import log
 
-TRACEPARENT = "traceparent"
-_VALID = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-_ENABLED_BY = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+TRACEPARENT: Final = "traceparent"
+TRACESTATE: Final = "tracestate"
+_LONGEST_HEADER: Final = 512  # bytes: W3C Trace Context wants that much of a tracestate to be passed on
+_ENABLED_BY: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 
 
 class Trace(Protocol):
-    """What one flight tells of itself."""
+    """The trace of one flight: of records that share the requests to a vendor."""
 
     async def attempt(self, request: httpx.Request, resend: int, send: Send) -> httpx.Response:
         """Send one request of the flight (the ``resend``-th: 0, 1, ...), with its trace context in it."""
 
     def end(self, outcomes: Sequence[Outcome]) -> None:
-        """The flight has ended with these."""
+        """Record the outcomes of the flight and end its span."""
 
 
 class Tracing(Protocol):
@@ -45,19 +47,18 @@ class PassOn:
     """No recording: a record that is processed alone hands its publisher's context on."""
 
     def process(self, records: Sequence[Record], worker: str) -> Trace:  # noqa: ARG002
-        return _PassedOn(traceparent_of(records[0]) if len(records) == 1 else None)
+        return _PassedOn(_headers_as_they_came(records[0]) if len(records) == 1 else {})
 
     def close(self) -> None:
         return
 
 
 class _PassedOn:
-    def __init__(self, traceparent: str | None) -> None:
-        self._traceparent = traceparent
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = headers
 
     async def attempt(self, request: httpx.Request, resend: int, send: Send) -> httpx.Response:  # noqa: ARG002
-        if self._traceparent is not None:
-            request.headers[TRACEPARENT] = self._traceparent
+        request.headers.update(self._headers)
         return await send(request)
 
     def end(self, outcomes: Sequence[Outcome]) -> None:  # noqa: ARG002
@@ -72,10 +73,11 @@ class Recording:
         self._shut_down = shut_down
 
     def process(self, records: Sequence[Record], worker: str) -> Trace:
-        from opentelemetry.trace import Link, SpanKind  # noqa: PLC0415 - costs 0.1 s where nothing is recorded
+        from opentelemetry.trace import Link, SpanKind, get_current_span  # noqa: PLC0415 - costs 0.1 s, unless recorded
 
         first = records[0]
-        contexts = [context for record in records if (context := _context(record)) is not None]
+        parents = [_extracted(record) for record in records]
+        contexts = [get_current_span(parent).get_span_context() for parent in parents]
         attributes: dict[str, Any] = {
             "messaging.system": "kafka",
             "messaging.operation.name": "process",
@@ -90,9 +92,9 @@ class Recording:
             attributes["messaging.batch.message_count"] = len(records)
         span = self._tracer.start_span(
             f"process {first.topic}",
-            context=_parent(contexts) if len(records) == 1 else None,
+            context=parents[0] if len(records) == 1 else None,
             kind=SpanKind.CONSUMER,
-            links=[Link(context) for context in contexts],
+            links=[Link(context) for context in contexts if context.is_valid],
             attributes=attributes,
         )
         return _Recorded(self._tracer, span)
@@ -121,8 +123,7 @@ class _Recorded:
         span = self._tracer.start_span(
             request.method, context=set_span_in_context(self._span), kind=SpanKind.CLIENT, attributes=attributes
         )
-        context = span.get_span_context()
-        request.headers[TRACEPARENT] = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+        request.headers.update(_injected(set_span_in_context(span)))
         try:
             response = await send(request)
         except BaseException as error:
@@ -154,35 +155,52 @@ def open_tracing(environ: Mapping[str, str], version: str) -> Tracing:
     if disabled or not any(environ.get(name) for name in _ENABLED_BY):
         return PassOn()
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - as above
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
-    name = environ.get("OTEL_SERVICE_NAME", "order-relay")
-    provider = TracerProvider(
-        resource=Resource.create({"service.name": name, "service.version": version}), shutdown_on_exit=False
-    )
+    protocol = next((environ[name] for name in _PROTOCOLS if environ.get(name)), "http/protobuf")
+    if protocol != "http/protobuf":
+        detail = f"{protocol} is not spoken: spans are sent by http/protobuf; give the collector's port for it, 4318"
+        log.warning("trace_protocol_unsupported", detail=detail)
+    provider = TracerProvider(resource=resource_of(version), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return Recording(provider.get_tracer("order_relay", version), provider.shutdown)
 
 
+def resource_of(version: str) -> Any:
+    """Make the ``Resource`` that spans are sent with; OpenTelemetry's variables win over our defaults."""
+    from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415 - as above
+
+    ours = Resource.create({"service.name": "order-relay", "service.version": version})
+    return ours.merge(OTELResourceDetector().detect())
+
+
 def traceparent_of(record: Record) -> str | None:
-    """The publisher's W3C trace context; None when there is none, or it is malformed."""
-    value = record.header(TRACEPARENT)
-    return value.decode() if value is not None and _VALID.fullmatch(value) else None
+    """Return the publisher's W3C trace context; None when there is none, or it is malformed."""
+    return None if record.header(TRACEPARENT) is None else _injected(_extracted(record)).get(TRACEPARENT)
 
 
-def _context(record: Record) -> Any:
-    from opentelemetry.trace import SpanContext, TraceFlags  # noqa: PLC0415 - as above
+def _headers_as_they_came(record: Record) -> dict[str, str]:
+    """Return the publisher's trace headers, not parsed. A header may hold any bytes: only a short text goes on."""
+    headers = {}
+    for name in (TRACEPARENT, TRACESTATE):
+        value = record.header(name)
+        if value is not None and len(value) <= _LONGEST_HEADER and value.isascii() and value.decode().isprintable():
+            headers[name] = value.decode()
+    return headers if TRACEPARENT in headers else {}
 
-    text = traceparent_of(record)
-    if text is None:
-        return None
-    _, trace_id, span_id, flags = text.split("-")
-    return SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))
+
+def _extracted(record: Record) -> Any:
+    """Return OpenTelemetry's ``Context`` with the publisher's span in it; an empty one where there is none."""
+    from opentelemetry.context import Context  # noqa: PLC0415 - as above
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415
+
+    return TraceContextTextMapPropagator().extract(_headers_as_they_came(record), Context())
 
 
-def _parent(contexts: Sequence[Any]) -> Any:
-    from opentelemetry.trace import NonRecordingSpan, set_span_in_context  # noqa: PLC0415 - as above
+def _injected(context: Any) -> dict[str, str]:
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415 - as above
 
-    return set_span_in_context(NonRecordingSpan(contexts[0])) if contexts else None
+    headers: dict[str, str] = {}
+    TraceContextTextMapPropagator().inject(headers, context)
+    return headers

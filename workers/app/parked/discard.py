@@ -99,7 +99,7 @@ class Discards:
         return False
 
     def _left(self, order_id: str, why: str) -> None:
-        log.warning("discard_left", worker=self._state.spec.name, order_id=order_id, detail=why)
+        log.warning("discard_skipped", worker=self._state.spec.name, order_id=order_id, detail=why)
 
     def _settle(self, shard: Shard, order_id: str, fence: Fence, second: Record | None, command: Discard) -> None:
         records = fence.records if second is None else 1

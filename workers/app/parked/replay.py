@@ -210,7 +210,7 @@ class Redelivery:
             originals = {order_id: self._originals(records) for order_id, records in found.orders.items()}
             await self._learn(chain.from_iterable(originals.values()))
         except (KafkaFailed, RegistryUnavailable) as error:
-            log.warning("redelivery_waits", worker=self._state.spec.name, detail=str(error))
+            log.warning("replay_waits", worker=self._state.spec.name, detail=str(error))
             await asyncio.sleep(_AGAIN)
             found, originals = Wave({}, -1), {}
         for run in wave:

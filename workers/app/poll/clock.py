@@ -59,5 +59,5 @@ class PollClock:
     def _unlikely(self) -> None:
         notes = self._tools.stats.notes
         if not notes[UNLIKELY_DATE]:
-            log.warning("vendor_answer_peculiar", worker=self._tools.spec.name, what=UNLIKELY_DATE)
+            log.warning("vendor_response_anomaly", worker=self._tools.spec.name, what=UNLIKELY_DATE)
         notes[UNLIKELY_DATE] += 1

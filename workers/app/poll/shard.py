@@ -46,7 +46,7 @@ class PollShard:
             except KafkaFailed as error:
                 self._tools.stats.taken_over += 1
                 self._tools.stats.last_error = str(error)
-                log.warning("shard_begins_anew", worker=self._tools.spec.name, shard=self.number, detail=str(error))
+                log.warning("shard_restarts", worker=self._tools.spec.name, shard=self.number, detail=str(error))
             except StateUnreadableError as error:
                 self._tools.failed(error)
                 return

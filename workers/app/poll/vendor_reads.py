@@ -68,7 +68,7 @@ class PollReads:
         """Count what was peculiar; say each kind once."""
         counted = self._tools.stats.notes
         for name in notes.keys() - counted.keys():
-            log.warning("vendor_answer_peculiar", worker=self._tools.spec.name, what=name)
+            log.warning("vendor_response_anomaly", worker=self._tools.spec.name, what=name)
         counted.update(notes)
 
     async def _run(self, flow: Flow[R | PollFault], clock: PollClock) -> R | PollFault:

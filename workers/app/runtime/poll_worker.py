@@ -13,7 +13,7 @@ from workers.app.poll.shard import PollShard
 from workers.app.poll.status import poll_status
 from workers.core.consume.start_position import NeedsOperator, StartDecision
 from workers.core.record import Partition
-from workers.edges.ended import task_error
+from workers.edges.aio import task_error
 from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.owner import Assignment, Fetched, Member, Release
 from workers.edges.kafka.source import KafkaSource

@@ -30,7 +30,7 @@ from workers.core.parked.commands import BeginAt, Command
 from workers.core.parked.fence import ParkReason
 from workers.core.parked.headers import Parking
 from workers.core.record import CommitPoint, Partition
-from workers.edges.ended import task_error
+from workers.edges.aio import task_error
 from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.owner import Assignment, Fetched, Member, Release
 from workers.edges.kafka.source import KafkaSource
@@ -118,7 +118,7 @@ class SinkWorker:
                 await self.flights.landed()
                 await self.commits.settled()
         except TimeoutError:
-            log.warning("drain_gave_up", worker=self.state.spec.name, in_flight=self.state.in_flight)
+            log.warning("drain_timed_out", worker=self.state.spec.name, in_flight=self.state.in_flight)
             self.flights.give_up()
             await self.flights.landed()
 

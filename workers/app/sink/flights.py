@@ -16,9 +16,9 @@ from workers.core.delivery.tracked_order import Tracked
 from workers.core.events import Event
 from workers.core.parked.fence import SUPERSEDED, Fence, ParkReason
 from workers.core.parked.headers import Parking
+from workers.edges.aio import task_error
 from workers.edges.avro.codec import UnknownSchema
 from workers.edges.avro.reader import Undecodable
-from workers.edges.ended import task_error
 from workers.edges.log import log
 from workers.edges.telemetry import Trace
 from workers.vendors.contract import Attempt, Call, LoginFailed, MaybeSent, NotSent

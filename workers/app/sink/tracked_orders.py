@@ -15,10 +15,10 @@ from workers.core.consume.lanes import Entry
 from workers.core.delivery.tracked_order import Mark, Tracked
 from workers.core.poll.compacted_rows import CompactedRows
 from workers.core.record import Partition, Record
+from workers.edges.aio import task_error
 from workers.edges.avro.codec import Codec
 from workers.edges.avro.reader import Undecodable
 from workers.edges.avro.registry import RegistryUnavailable
-from workers.edges.ended import task_error
 from workers.edges.kafka.table import KafkaTable
 from workers.edges.kafka.transactions import Outgoing
 from workers.edges.log import log

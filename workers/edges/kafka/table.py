@@ -115,7 +115,7 @@ class KafkaTable:
                 self._thread.call(reader.rows, found.partition, [to_record(one) for one in records])
             self._report_loaded(consumer)
         except OffsetOutOfRangeError as error:
-            log.error("kafka_state_cut", topic=self._topic, detail=describe(error))
+            log.error("kafka_state_truncated", topic=self._topic, detail=describe(error))
             self._read_again(consumer, error.args[0])
         except KafkaError as error:
             todo = "until it is read nothing is sent; if it is missing, run 'relay topics apply'"
