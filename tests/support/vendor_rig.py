@@ -119,6 +119,10 @@ async def raw_server(serve: Callable[[Reader, Writer], Awaitable[None]]) -> Asyn
             each.cancel()
 
 
+def url_of(listening: socket.socket) -> str:
+    return f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
 class Names(AbstractResolver):
     """A name server: every name has these addresses; ``asked`` holds the names of all questions."""
 

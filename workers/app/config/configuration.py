@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import httpx
+
 from workers.app.config.credentials import VendorCredentials, load_credentials
 from workers.app.config.errors import ConfigError, Fault, did_you_mean
 from workers.app.config.settings import Settings, read_settings
 from workers.app.config.topics_yaml import read_topology
 from workers.app.config.topology import PollerSpec, SinkSpec, Topology
+from workers.edges.http.proxies import ProxyError, proxy_for
 from workers.vendors.contract import load
 
 
@@ -39,9 +42,18 @@ def load_configuration(environ: Mapping[str, str], names: Iterable[str] | None =
             )
         except ConfigError as error:
             faults += error.faults
+    faults += _proxy_faults(environ, credentials.values())
     if faults:
         raise ConfigError(faults)
     return Configuration(settings, topology, credentials)
+
+
+def _proxy_faults(environ: Mapping[str, str], credentials: Iterable[VendorCredentials]) -> Iterable[Fault]:
+    for one in credentials:
+        try:
+            proxy_for(httpx.URL(one["BASE_URL"]), environ)
+        except ProxyError as error:
+            yield Fault(error.variable, str(error))
 
 
 def sink_named(configuration: Configuration, name: str) -> SinkSpec:

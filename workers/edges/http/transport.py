@@ -141,14 +141,14 @@ def open_transport(
     return Transport(session, policy, proxy)
 
 
-async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+async def _send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
     """End the request at its first failure.
 
     aiohttp would send PUT, GET and DELETE a second time when a kept connection is lost: the flow must learn of the
     loss, and count the repeat. aiohttp repeats after its own errors only.
     """
     try:
-        return await handler(request)
+        return await send(request)
     except (aiohttp.ClientError, OSError) as error:
         raise MaybeSent(_reason(error)) from None
 

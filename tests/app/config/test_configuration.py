@@ -1,0 +1,29 @@
+"""The whole configuration is read at once, with every fault in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import workers
+from workers.app.config.configuration import load_configuration
+from workers.app.config.errors import ConfigError
+
+ENVIRON = {
+    "RELAY_TOPOLOGY": str(Path(workers.__file__).parent.parent / "topics.yaml"),
+    "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9092",
+    "ECDP_BASE_URL": "https://ecdp.example",
+    "ECDP_API_KEY": "key",
+}
+
+
+def test_proxy_that_cannot_be_used_is_a_fault_of_its_variable() -> None:
+    with pytest.raises(ConfigError, match=r"HTTPS_PROXY: names a proxy of socks5; only http:// and https://") as caught:
+        load_configuration(ENVIRON | {"HTTPS_PROXY": "socks5://user:canary@127.0.0.1:1080"}, ["ecdp-sink"])
+    assert "canary" not in str(caught.value)
+
+
+def test_proxy_that_no_worker_uses_is_no_fault() -> None:
+    environ = ENVIRON | {"HTTPS_PROXY": "socks5://127.0.0.1:1080", "NO_PROXY": "ecdp.example"}
+    assert load_configuration(environ, ["ecdp-sink"]).credentials["ecdp-sink"]["BASE_URL"] == "https://ecdp.example"
