@@ -24,7 +24,7 @@ PARTITIONS = 3
 
 @dataclass(frozen=True)
 class Project:
-    """A topology whose topics nobody else uses."""
+    """A config whose topics nobody else uses."""
 
     folder: Path
     created: str

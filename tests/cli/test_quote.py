@@ -69,7 +69,7 @@ def ecourier() -> Iterator[EcourierSimulator]:
 def folder(tmp_path: Path, ecourier: EcourierSimulator, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with an e-Courier sink."""
     shutil.copytree(ROOT / "schemas", tmp_path / "schemas")
-    topology(tmp_path, "quote-sink")
+    write_config(tmp_path, "quote-sink")
     monkeypatch.chdir(tmp_path)
     base = f"{ecourier.server.base_url}/example/software/xml/ecJsonPost.asmx"
     for name, value in {"BASE_URL": base, "WEBSITE": "x", "USERNAME": "y", "PASSWORD": "demo-key"}.items():
@@ -79,7 +79,7 @@ def folder(tmp_path: Path, ecourier: EcourierSimulator, monkeypatch: pytest.Monk
     return tmp_path
 
 
-def topology(folder: Path, *names: str) -> None:
+def write_config(folder: Path, *names: str) -> None:
     """topics.yaml as in the repository, its e-Courier sinks replaced by those named."""
     text = (ROOT / "topics.yaml").read_text()
     head, workers = text.split("\nworkers:\n")
@@ -152,9 +152,9 @@ def test_a_vendor_that_cannot_be_reached_is_one_line(folder: Path, relay: Any, m
 
 
 def test_who_asks_must_be_clear(folder: Path, relay: Any) -> None:
-    topology(folder)
+    write_config(folder)
     assert relay("quote", "order.json").status == 2
-    topology(folder, "first-sink", "second-sink")
+    write_config(folder, "first-sink", "second-sink")
     ran = relay("quote", "order.json")
     assert (ran.status, "first-sink or second-sink" in ran.err) == (2, True)
     assert relay("quote", "order.json", "--sink", "third").status == 2

@@ -17,7 +17,7 @@ from workers.app.config.settings import VARIABLES
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm/order-relay"
 HELM = shutil.which("helm")
-TOPOLOGY = load_configuration({"RELAY_TOPOLOGY": str(ROOT / "topics.yaml")}).topology
+CONFIG = load_configuration({"RELAY_TOPOLOGY": str(ROOT / "topics.yaml")}).config
 
 needs_helm = pytest.mark.skipif(HELM is None, reason="no helm on the PATH")
 
@@ -44,8 +44,8 @@ def environ(spec: dict[str, Any]) -> dict[str, str]:
 
 def test_it_names_every_worker_and_its_defaults_are_the_workers_own() -> None:
     given = values()
-    assert set(given["workers"]) == set(TOPOLOGY.workers)
-    spec = TOPOLOGY.workers["ecdp-sink"]
+    assert set(given["workers"]) == set(CONFIG.workers)
+    spec = CONFIG.workers["ecdp-sink"]
     assert (given["defaults"]["drainSeconds"], given["defaults"]["sessionSeconds"]) == (spec.drain, spec.session)
     assert set(given["environ"]) | {"RELAY_INSTANCE_ID", "RELAY_HTTP_ADDR"} <= VARIABLES
 
@@ -61,7 +61,7 @@ def test_it_is_lint_free() -> None:
 def test_a_pod_keeps_its_name_outlives_its_drain_and_is_asked_what_the_worker_answers() -> None:
     documents = render("workers.ecdp-sink.drainSeconds=60", "workers.ecdp-sink.environ.RELAY_LOG_LEVEL=debug")
     sets = of("StatefulSet", documents)
-    assert set(sets) == {f"r-{name}" for name in TOPOLOGY.workers} == set(of("PodDisruptionBudget", documents))
+    assert set(sets) == {f"r-{name}" for name in CONFIG.workers} == set(of("PodDisruptionBudget", documents))
     pod = sets["r-ecdp-sink"]["spec"]["template"]["spec"]
     found = environ(pod)
     assert found["RELAY__ECDP_SINK__DRAIN"] == "60s"
@@ -100,7 +100,7 @@ def test_a_secret_is_a_file_that_only_its_worker_has() -> None:
 
 
 @needs_helm
-def test_topics_are_applied_before_the_workers_and_with_the_same_topology() -> None:
+def test_topics_are_applied_before_the_workers_and_with_the_same_topics_yaml() -> None:
     documents = render("topicsApply=true", "topology=version: 1")
     (job,) = of("Job", documents).values()
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"

@@ -17,7 +17,7 @@ import httpx
 
 from tests.support.kafka_side import COMPACT, KafkaSide
 from tests.support.relay_rig import ROOT, Relay, Vendor, fresh, launch, relay_command, wait_for
-from tests.support.topics import Topic, create, write_topology
+from tests.support.topics import Topic, create, write_config
 from workers.devkit.simulators.ecourier_events import identities, told_identity
 from workers.edges.avro.codec import Codec
 from workers.edges.avro.schema_files import load_topic
@@ -75,7 +75,7 @@ class EcourierPollRig:
         }
         topics, workers = self.kafka.blocks()
         workers[self.sink] |= QUICK
-        write_topology(self.folder, topics | own, workers | {self.poller: self._poller()})
+        write_config(self.folder, topics | own, workers | {self.poller: self._poller()})
         self.kafka.create_topics()
         create(self.kafka.admin, own)
 

@@ -13,7 +13,7 @@ from typing import Any
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource
 
-from tests.support.topics import ROOT, Topic, create, read_whole, write_topology
+from tests.support.topics import ROOT, Topic, create, read_whole, write_config
 from workers.core.consume.commit_metadata import FinishedOffsets
 from workers.edges.avro.codec import Codec
 from workers.edges.avro.schema_files import load_topic
@@ -79,9 +79,9 @@ class KafkaSide:
             f"{self.parked}-state": COMPACT,
         }
 
-    def topology(self, folder: Path) -> Path:
+    def write_config(self, folder: Path) -> Path:
         """Write topics.yaml and the schemas beside it."""
-        return write_topology(folder, *self.blocks())
+        return write_config(folder, *self.blocks())
 
     def blocks(self) -> tuple[dict[str, Topic], dict[str, Any]]:
         """All topics and workers."""

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from kafka import KafkaAdminClient, KafkaConsumer
 
 from tests.support.relay_rig import ROOT, Relay, fresh, launch, relay_command, wait_for
-from tests.support.topics import Topic, create, read_whole, write_topology
+from tests.support.topics import Topic, create, read_whole, write_config
 from workers.devkit.simulators import SimulatorOptions
 from workers.devkit.simulators.dcl import USERNAME
 from workers.devkit.simulators.dcl import simulator as new_simulator
@@ -117,7 +117,7 @@ class PollRig:
         }
         times = {"every": "300ms", "settle_lag": "2s", "lookback": "1h", "retry": {"first": "200ms", "max": "1s"}}
         poller = {"vendor": "dcl", "publishes": [self.events_topic], "state": self.state_topic} | times | keys
-        write_topology(self.folder, topics, {self.worker: poller})
+        write_config(self.folder, topics, {self.worker: poller})
         admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
         create(admin, topics)
         admin.close()

@@ -267,7 +267,7 @@ class Rig:
     def _environ(self, instance: str) -> dict[str, str]:
         return {
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap,
-            "RELAY_TOPOLOGY": str(self.kafka.topology(self.folder)),
+            "RELAY_TOPOLOGY": str(self.kafka.write_config(self.folder)),
             "RELAY_REPLICATION_FACTOR": "1",
             "RELAY_HTTP_ADDR": "127.0.0.1:0",
             "RELAY_INSTANCE_ID": instance,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from workers.app.config.topology import SinkSpec
+from workers.app.config.specs import SinkSpec
 from workers.app.sink.context import SinkContext
 from workers.app.sink.flights import Flights
 from workers.app.sink.outcomes import Outcomes

@@ -23,7 +23,7 @@ class Topic:
     schema: str | None = None  # among those of the repository
 
 
-def write_topology(folder: Path, topics: Mapping[str, Topic], workers: Mapping[str, Any]) -> Path:
+def write_config(folder: Path, topics: Mapping[str, Topic], workers: Mapping[str, Any]) -> Path:
     """Write topics.yaml (as JSON, which is YAML too) and the schemas beside it."""
     file = folder / "topics.yaml"
     (folder / "schemas").mkdir(exist_ok=True)

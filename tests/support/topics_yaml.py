@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from workers.app.config.errors import ConfigError
-from workers.app.config.topics_yaml import load_topology
-from workers.app.config.topology import Topology
+from workers.app.config.specs import Config
+from workers.app.config.topics_yaml import load_config
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,12 +59,12 @@ class TopicsYaml:
 
     folder: Path
 
-    def load(self, text: str, environ: dict[str, str] | None = None, factor: int | None = None) -> Topology:
+    def load(self, text: str, environ: dict[str, str] | None = None, factor: int | None = None) -> Config:
         """Read ``text``; raises `ConfigError`."""
         shutil.copytree(ROOT / "schemas", self.folder / "schemas", dirs_exist_ok=True)
         file = self.folder / "topics.yaml"
         file.write_text(text)
-        return load_topology(file, environ or {}, replication_factor=factor)
+        return load_config(file, environ or {}, replication_factor=factor)
 
     def faults(self, text: str, environ: dict[str, str] | None = None) -> list[str]:
         """Why ``text`` is refused: ``topics.yaml:LINE:COLUMN: MESSAGE``, or ``VARIABLE: MESSAGE``."""

@@ -1,1 +1,1 @@
-"""The imperative shell: settings, topology, wiring, workers."""
+"""The imperative shell: settings, config, wiring, workers."""

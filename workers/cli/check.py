@@ -57,7 +57,7 @@ def _valid(configuration: Configuration, *, as_json: bool) -> int:
     if as_json:
         show_json({"faults": [], "workers": workers})
     else:
-        click.echo(f"the configuration is valid: {', '.join(workers)}; {len(configuration.topology.topics)} topics")
+        click.echo(f"the configuration is valid: {', '.join(workers)}; {len(configuration.config.topics)} topics")
     return 0
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from workers.app.config.configuration import Configuration
-    from workers.app.config.topology import SinkSpec
+    from workers.app.config.specs import SinkSpec
     from workers.app.inspect.offsets import GroupStanding
     from workers.core.record import Partition
     from workers.edges.kafka.admin import When
@@ -50,7 +50,7 @@ def offsets(name: str, to: str | None, partitions: tuple[str, ...], as_json: boo
 def _sink(configuration: Configuration, name: str) -> SinkSpec:
     from workers.app.config.configuration import sink_named
 
-    if name in configuration.topology.pollers:
+    if name in configuration.config.pollers:
         raise click.UsageError(f"{name} is a poller and commits no offsets; 'relay poller reset' moves its cursor.")
     return sink_named(configuration, name)
 

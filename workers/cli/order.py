@@ -69,7 +69,7 @@ def _read(configuration: Configuration, order_id: str, number: int | None) -> Ti
         admin = ends.enter_context(open_admin(kafka))
         reader = ends.enter_context(open_reader(kafka))
         timeline = Timeline(order_id, reader, codec, _progress)
-        read_timeline(timeline, configuration.topology, admin.committed, number)
+        read_timeline(timeline, configuration.config, admin.committed, number)
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K")
     return timeline

@@ -13,7 +13,7 @@ from workers.cli.output import fit, say, show_json
 
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
-    from workers.app.config.topology import SinkSpec
+    from workers.app.config.specs import SinkSpec
     from workers.app.inspect.parked_orders import ParkedOrder
     from workers.app.inspect.parked_requests import Asked, Result
     from workers.app.inspect.parked_show import Shown
@@ -179,7 +179,7 @@ def _sink(name: str) -> tuple[Configuration, SinkSpec]:
     from workers.app.config.configuration import load_configuration, sink_named
 
     configuration = load_configuration(os.environ)
-    if name in configuration.topology.pollers:
+    if name in configuration.config.pollers:
         raise click.UsageError(f"{name} is a poller and parks nothing.")
     return configuration, sink_named(configuration, name)
 

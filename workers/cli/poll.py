@@ -11,7 +11,7 @@ from workers.cli.output import say
 
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
-    from workers.app.config.topology import PollerSpec
+    from workers.app.config.specs import PollerSpec
     from workers.core.poll.time_range import TimeRange
 
 
@@ -37,7 +37,7 @@ def poll(vendor: str, start: str, end: str | None, dry_run: bool) -> int:
 
     name = poller_name(vendor)
     configuration = load_configuration(os.environ, [name])
-    count = asyncio.run(_print(configuration, configuration.topology.pollers[name], _span(start, end)))
+    count = asyncio.run(_print(configuration, configuration.config.pollers[name], _span(start, end)))
     say(f"{count} events; nothing was published")
     return 0
 
@@ -49,14 +49,14 @@ def poller_name(wanted: str) -> str:
     from workers.app.config.configuration import load_configuration
     from workers.app.config.errors import ConfigError, Fault, did_you_mean
 
-    topology = load_configuration(os.environ).topology
-    names = [name for name, spec in topology.pollers.items() if wanted in {name, spec.vendor}]
+    config = load_configuration(os.environ).config
+    names = [name for name, spec in config.pollers.items() if wanted in {name, spec.vendor}]
     if len(names) == 1:
         return names[0]
     if names:
-        raise ConfigError([Fault(str(topology.file), f"{wanted} has several pollers: {', '.join(names)}; name one")])
-    known = [*topology.pollers, *(spec.vendor for spec in topology.pollers.values())]
-    raise ConfigError([Fault(str(topology.file), f"no poller '{wanted}' in it{did_you_mean(wanted, known)}")])
+        raise ConfigError([Fault(str(config.file), f"{wanted} has several pollers: {', '.join(names)}; name one")])
+    known = [*config.pollers, *(spec.vendor for spec in config.pollers.values())]
+    raise ConfigError([Fault(str(config.file), f"no poller '{wanted}' in it{did_you_mean(wanted, known)}")])
 
 
 def time_ms(option: str, text: str) -> int:

@@ -11,7 +11,7 @@ from workers.cli.poll import poller_name, time_ms
 
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
-    from workers.app.config.topology import PollerSpec
+    from workers.app.config.specs import PollerSpec
     from workers.app.inspect.poller_reset import Moved, Unmoved
 
 
@@ -40,7 +40,7 @@ def reset(name: str, to: str, as_json: bool) -> int:
 
     to_ms = time_ms("--to", to)
     configuration = load_configuration(os.environ)
-    spec = configuration.topology.pollers[poller_name(name)]
+    spec = configuration.config.pollers[poller_name(name)]
     moved, unmoved = asyncio.run(_reset(configuration, spec, to_ms))
     if as_json:
         rows = [{"shard": m.shard, "before": time_text(m.before_ms), "after": time_text(m.after_ms)} for m in moved]

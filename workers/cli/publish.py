@@ -66,7 +66,7 @@ def _publish(configuration: Configuration, counts: Counts, file: str, *, skip_ba
 
     with open_codec(configuration) as codec:
         codec.prepare(counts.topic)
-        max_bytes = message_bytes(configuration.topology.topics[counts.topic])
+        max_bytes = message_bytes(configuration.config.topics[counts.topic])
 
         def events(lines: Iterable[bytes]) -> Iterator[Ready | Bad]:
             return read_events(codec.codec, counts.topic, lines, max_bytes)

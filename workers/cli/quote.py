@@ -50,10 +50,10 @@ def _configuration(sink: str | None) -> tuple[str, Configuration]:
     from workers.app.config.configuration import load_configuration
     from workers.app.config.errors import ConfigError, Fault
 
-    topology = load_configuration(os.environ).topology
-    names = [name for name, spec in topology.sinks.items() if spec.vendor == VENDOR]
+    config = load_configuration(os.environ).config
+    names = [name for name, spec in config.sinks.items() if spec.vendor == VENDOR]
     if not names:
-        raise ConfigError([Fault(str(topology.file), f"no worker in it has 'vendor: {VENDOR}': who is to ask?")])
+        raise ConfigError([Fault(str(config.file), f"no worker in it has 'vendor: {VENDOR}': who is to ask?")])
     if sink is None and len(names) > 1:
         raise click.UsageError(f"there are several workers for e-Courier: give --sink {' or '.join(names)}.")
     if sink is not None and sink not in names:
@@ -71,8 +71,8 @@ def _event(configuration: Configuration, name: str, file: BinaryIO) -> Created:
     from workers.core.events import Created
     from workers.edges.avro.event_json import InvalidEvent, from_json
 
-    schemas = read_schemas(configuration.topology)
-    todays = (schemas[topic].today for topic in configuration.topology.sinks[name].consumes)
+    schemas = read_schemas(configuration.config)
+    todays = (schemas[topic].today for topic in configuration.config.sinks[name].consumes)
     tree = next(schema.tree for schema in todays if schema.name == ORDER_CREATED.record)
     try:
         content: Any = from_json(tree, orjson.loads(file.read()))
@@ -90,7 +90,7 @@ async def _ask(configuration: Configuration, name: str, created: Created) -> Fou
     from workers.vendors.contract import LoginFailed, MaybeSent, NotSent, load
     from workers.vendors.ecourier.sink import EcourierSink
 
-    spec, credentials = configuration.topology.sinks[name], configuration.credentials[name]
+    spec, credentials = configuration.config.sinks[name], configuration.credentials[name]
     client = build_client(spec, load(VENDOR), credentials)
     try:
         return await client.run(EcourierSink(spec.options, credentials).quote(created))

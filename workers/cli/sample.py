@@ -25,7 +25,7 @@ def sample(topic: str) -> int:
 
     configuration = load_configuration(os.environ)
     assert_has_schema(configuration, topic)
-    tree = read_schemas(configuration.topology)[topic].today.tree
+    tree = read_schemas(configuration.config)[topic].today.tree
     event = sample_event(tree, random=SystemRandom(), now=datetime.now(UTC))
     sys.stdout.buffer.write(orjson.dumps(to_json(tree, event)) + b"\n")
     return 0

@@ -102,7 +102,7 @@ def _schema_findings(configuration: Configuration) -> list[dict[str, Any]]:
     from workers.app.topics.apply import refused_schemas
     from workers.edges.avro.compatibility import check as judge
 
-    found = judge(read_schemas(configuration.topology))
+    found = judge(read_schemas(configuration.config))
     findings = [{key: _plain(value) for key, value in asdict(one).items()} | {"says": str(one)} for one in found]
     judged = {one.topic for one in found}
     for topic, texts in asyncio.run(refused_schemas(configuration)).items():

@@ -25,7 +25,7 @@ def test_an_empty_environment_is_a_laptop() -> None:
     assert settings.kafka.protocol == "PLAINTEXT"
     assert settings.registry is None
     assert settings.http == HttpAddress("127.0.0.1", 8080)
-    assert settings.topology_path == Path("topics.yaml")
+    assert settings.config_path == Path("topics.yaml")
     assert settings.instance_id == socket.gethostname()
     assert (settings.log_level, settings.log_format) == ("info", "json")
     assert settings.replication_factor is None

@@ -9,8 +9,8 @@ import pytest
 from tests.support.ecdp_only import ECDP_ONLY, WHOLE
 from tests.support.topics_yaml import ORDER_POLLER, POLLER, SINK, TopicsYaml, place
 from workers.app.config.errors import ConfigError
-from workers.app.config.topics_yaml import load_topology
-from workers.app.config.topology import PollerSpec, SinkSpec
+from workers.app.config.specs import PollerSpec, SinkSpec
+from workers.app.config.topics_yaml import load_config
 
 
 @pytest.mark.parametrize(
@@ -174,4 +174,4 @@ def test_a_worker_whose_vendor_has_no_such_side_is_refused(topics_yaml: TopicsYa
 
 def test_a_missing_file_says_how_to_name_another(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="RELAY_TOPOLOGY"):
-        load_topology(tmp_path / "nowhere.yaml", {})
+        load_config(tmp_path / "nowhere.yaml", {})

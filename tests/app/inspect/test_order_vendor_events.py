@@ -20,7 +20,7 @@ def stage(vendor: str, stage: str, before: str | None) -> dict[str, Any]:
     return {"vendor": vendor, "stage": stage, "progress": "shipped", "previous": previous, **seen}
 
 
-def topology(**dcl: Any) -> Any:
+def config(**dcl: Any) -> Any:
     """Both pollers, and the sink by which e-Courier's orders have their numbers."""
     pollers = {
         "dcl-poller": SimpleNamespace(vendor="dcl", publishes=(STAGES,), options=DclOptions(**dcl)),
@@ -43,7 +43,7 @@ def test_changes_are_found_by_every_number_of_the_order_and_no_other_partition_i
     event: dict[str, Any] = {"vendor": "ecourier", "occurred_at": 3, "order_status": "PU", "event_type": "Picked up"}
     cluster.put(EVENTS, "ecourier:N-1", **event)
     timeline = timeline_of(cluster, "A-1")
-    read_changes(timeline, topology(), {"ecourier": {"N-1"}})
+    read_changes(timeline, config(), {"ecourier": {"N-1"}})
     assert told(timeline) == [(3, "ecourier", "event Picked up, PU"), (7, "dcl", "stage Shipped, shipped (was Packed)")]
     keys = ("dcl:A-1", "ecourier:N-1", "ecourier:OR-A-1")
     assert {at.number for at in cluster.read} <= {partition_of(key.encode(), PARTITIONS) for key in keys}
@@ -53,7 +53,7 @@ def test_an_order_whose_tracked_row_has_ended_is_found_by_the_number_that_its_si
     cluster = Cluster()
     cluster.put(STAGES, "ecourier:OR-A-1", **stage("ecourier", "X", "A"))
     timeline = timeline_of(cluster, "A-1")
-    read_changes(timeline, topology(), {})
+    read_changes(timeline, config(), {})
     assert told(timeline) == [(7, "ecourier", "stage X, shipped (was A)")]
 
 
@@ -64,7 +64,7 @@ def test_where_no_number_follows_from_the_order_id_it_is_looked_for_in_all_event
     cluster.put(STAGES, "dcl:999", **stage("dcl", "S9", None), order_id=None, order_number="A-1")
     cluster.put(STAGES, "other:901", **stage("other", "S9", None), order_id="A-1")
     timeline = timeline_of(cluster, "A-1")
-    read_changes(timeline, topology(order_id_from="po_number"), {})
+    read_changes(timeline, config(order_id_from="po_number"), {})
     assert told(timeline) == [(7, "dcl", "stage S1, shipped")]
     assert {at for at in cluster.read if at.topic == STAGES} == set(cluster.partitions(STAGES))
     assert {at for at in cluster.read if at.topic == EVENTS} == {

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from workers.app.config.topology import SinkSpec
+from workers.app.config.specs import SinkSpec
 from workers.app.inspect.parked_orders import ParkedOrder
 from workers.app.inspect.parked_requests import (
     TAKEN_WITHIN,

@@ -24,7 +24,7 @@ async def reset(monkeypatch: pytest.MonkeyPatch, found: Sequence[Moved | Unmoved
 
     monkeypatch.setattr(poll_reset, "_reset", of_shard)
     topics = {"state": SimpleNamespace(partitions=len(found))}
-    configuration: Any = SimpleNamespace(topology=SimpleNamespace(topics=topics))
+    configuration: Any = SimpleNamespace(config=SimpleNamespace(topics=topics))
     spec: Any = SimpleNamespace(name="ecourier-poller", state="state")
     codec: Any = SimpleNamespace(prepare=prepare)
     return await reset_poller(configuration, spec, codec, 1)

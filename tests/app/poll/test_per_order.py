@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from workers.app.config.topology import PollerSpec
+from workers.app.config.specs import PollerSpec
 from workers.app.poll.context import PollerContext
 from workers.app.poll.per_order import OrderRounds
 from workers.app.poll.stats import PollStats

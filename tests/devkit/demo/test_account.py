@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workers.app.config.topology import SinkSpec
+from workers.app.config.specs import SinkSpec
 from workers.devkit.demo.account import Parked, checks_of, due_of
 from workers.devkit.demo.samples import CREATED, STATUS, Sample
 from workers.devkit.demo.watch import SinkView

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from workers.app.config.topology import PollerSpec
+from workers.app.config.specs import PollerSpec
 from workers.devkit.demo.news import news_in
 from workers.devkit.demo.samples import CREATED, read_samples
 from workers.devkit.demo.start import own_mark

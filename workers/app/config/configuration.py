@@ -10,8 +10,8 @@ import httpx
 from workers.app.config.credentials import VendorCredentials, load_credentials
 from workers.app.config.errors import ConfigError, Fault, did_you_mean
 from workers.app.config.settings import Settings, read_settings
-from workers.app.config.topics_yaml import read_topology
-from workers.app.config.topology import PollerSpec, SinkSpec, Topology
+from workers.app.config.specs import Config, PollerSpec, SinkSpec
+from workers.app.config.topics_yaml import read_config
 from workers.edges.http.proxies import ProxyError, proxy_for
 from workers.vendors.contract import load
 
@@ -21,21 +21,19 @@ class Configuration:
     """What a command knows before it connects to anything."""
 
     settings: Settings
-    topology: Topology
+    config: Config
     credentials: Mapping[str, VendorCredentials]  # by worker's name; only of the workers asked for
 
 
 def load_configuration(environ: Mapping[str, str], names: Iterable[str] | None = ()) -> Configuration:
     """Read everything that the workers ``names`` need (None: all); raises `ConfigError` with every fault in it."""
     settings, faults = read_settings(environ)
-    topology, topology_faults = read_topology(
-        settings.topology_path, environ, replication_factor=settings.replication_factor
-    )
-    faults += topology_faults
-    if topology is None:
+    config, config_faults = read_config(settings.config_path, environ, replication_factor=settings.replication_factor)
+    faults += config_faults
+    if config is None:
         raise ConfigError(faults)
     credentials = {}
-    for worker in _named(topology, names, faults):
+    for worker in _named(config, names, faults):
         try:
             credentials[worker.name] = load_credentials(
                 load(worker.vendor), worker.credentials, environ, allow_http=settings.allow_http_vendors
@@ -45,7 +43,7 @@ def load_configuration(environ: Mapping[str, str], names: Iterable[str] | None =
     faults += _proxy_faults(environ, credentials.values())
     if faults:
         raise ConfigError(faults)
-    return Configuration(settings, topology, credentials)
+    return Configuration(settings, config, credentials)
 
 
 def _proxy_faults(environ: Mapping[str, str], credentials: Iterable[VendorCredentials]) -> Iterable[Fault]:
@@ -58,20 +56,20 @@ def _proxy_faults(environ: Mapping[str, str], credentials: Iterable[VendorCreden
 
 def sink_named(configuration: Configuration, name: str) -> SinkSpec:
     """The sink of that name; raises `ConfigError`."""
-    sinks = configuration.topology.sinks
+    sinks = configuration.config.sinks
     if name not in sinks:
-        raise ConfigError([_unknown(configuration.topology, name, sinks)])
+        raise ConfigError([_unknown(configuration.config, name, sinks)])
     return sinks[name]
 
 
-def _unknown(topology: Topology, name: str, known: Iterable[str]) -> Fault:
-    return Fault(str(topology.file), f"no worker '{name}' in it{did_you_mean(name, known)}")
+def _unknown(config: Config, name: str, known: Iterable[str]) -> Fault:
+    return Fault(str(config.file), f"no worker '{name}' in it{did_you_mean(name, known)}")
 
 
-def _named(topology: Topology, names: Iterable[str] | None, faults: list[Fault]) -> list[SinkSpec | PollerSpec]:
-    workers = topology.workers
+def _named(config: Config, names: Iterable[str] | None, faults: list[Fault]) -> list[SinkSpec | PollerSpec]:
+    workers = config.workers
     if names is None:
         return list(workers.values())
     wanted = list(dict.fromkeys(names))
-    faults += [_unknown(topology, name, workers) for name in wanted if name not in workers]
+    faults += [_unknown(config, name, workers) for name in wanted if name not in workers]
     return [workers[name] for name in wanted if name in workers]

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from workers.app.config.errors import did_you_mean, nearest
-from workers.app.config.topology import INNER, PollerSpec, SinkSpec, is_poller, options_of
+from workers.app.config.specs import INNER, PollerSpec, SinkSpec, is_poller, options_of
 from workers.vendors.contract import Vendor
 
 

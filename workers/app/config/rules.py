@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from workers.app.config.errors import did_you_mean
-from workers.app.config.topology import PollerSpec, SinkSpec, TopicSpec, Topology
+from workers.app.config.specs import Config, PollerSpec, SinkSpec, TopicSpec
 from workers.app.config.validation import Keys
 from workers.app.config.values import KIB
 from workers.core.event_kinds import COURIER_ORDER_EVENT, ORDER_STAGE_CHANGED
@@ -31,7 +31,7 @@ class Broken(NamedTuple):
     message: str
 
 
-def broken_rules(config: Topology, declared: Collection[str]) -> Iterator[Broken]:
+def broken_rules(config: Config, declared: Collection[str]) -> Iterator[Broken]:
     """Each broken rule. ``declared``: the names of all topics in the file, those with faults of their own too."""
     for topic in config.topics.values():
         yield from _topic(topic)
@@ -73,7 +73,7 @@ def _schema(topic: TopicSpec, file: Path) -> Iterator[Broken]:
         yield Broken(keys, str(error))
 
 
-def _worker(config: Topology, worker: SinkSpec | PollerSpec) -> Iterator[Broken]:
+def _worker(config: Config, worker: SinkSpec | PollerSpec) -> Iterator[Broken]:
     """The rules of sinks and pollers."""
     keys = ("workers", worker.name)
     if not WORKER_NAME.fullmatch(worker.name):
@@ -104,7 +104,7 @@ def _remembered(worker: SinkSpec | PollerSpec) -> tuple[str, ...]:
     return (worker.parked_state, *([worker.tracks] if worker.tracks else []))
 
 
-def _equal_partitions(config: Topology, worker: SinkSpec | PollerSpec) -> Iterator[Broken]:
+def _equal_partitions(config: Config, worker: SinkSpec | PollerSpec) -> Iterator[Broken]:
     """One process must own an order's partition number in all of a worker's topics, or its sequence is lost."""
     names = (*worker.consumes, *worker.own_topics) if isinstance(worker, SinkSpec) else tuple(reversed(worker.topics))
     found = [config.topics[name] for name in names if name in config.topics]
@@ -138,7 +138,7 @@ def _named(worker: SinkSpec | PollerSpec) -> Iterator[tuple[Keys, str]]:
     yield from (((key,), name) for key, name in keys.items() if name is not None)
 
 
-def _sink(config: Topology, sink: SinkSpec) -> Iterator[Broken]:
+def _sink(config: Config, sink: SinkSpec) -> Iterator[Broken]:
     keys = ("workers", sink.name)
     for name, value in (("max_in_flight", sink.max_in_flight), ("batch.max_orders", sink.batch.max_orders)):
         if value > sink.max_unfinished:
@@ -169,7 +169,7 @@ def _parked(parked: TopicSpec, sources: list[TopicSpec]) -> Iterator[Broken]:
         yield Broken((*keys, "max.message.bytes"), message)
 
 
-def _poller(config: Topology, poller: PollerSpec) -> Iterator[Broken]:
+def _poller(config: Config, poller: PollerSpec) -> Iterator[Broken]:
     keys = ("workers", poller.name)
     yield from _kind(poller)
     yield from _events(config, poller)
@@ -196,7 +196,7 @@ def _kind(poller: PollerSpec) -> Iterator[Broken]:
         yield Broken(("workers", poller.name, key), f"{key}: not for {poller.name}, which {kind}; take it out")
 
 
-def _events(config: Topology, poller: PollerSpec) -> Iterator[Broken]:
+def _events(config: Config, poller: PollerSpec) -> Iterator[Broken]:
     """Every kind of event that the poller publishes must have a topic, and every topic must be of one of them."""
     kinds = {ORDER_STAGE_CHANGED.record}
     if load(poller.vendor).poller_follows:

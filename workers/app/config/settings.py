@@ -48,7 +48,7 @@ class Settings:
 
     kafka: KafkaConnection
     registry: RegistrySettings | None
-    topology_path: Path
+    config_path: Path
     http: HttpAddress | None  # None: off
     replication_factor: int | None  # overrides every topic's
     instance_id: str
@@ -231,7 +231,7 @@ def _settings(found: Variables, environ: Mapping[str, str]) -> Settings:
     return Settings(
         kafka=_kafka(found, environ),
         registry=_registry(found),
-        topology_path=found.relay_topology,
+        config_path=found.relay_topology,
         http=_http(found.relay_http_addr),
         replication_factor=found.relay_replication_factor,
         instance_id=found.relay_instance_id,

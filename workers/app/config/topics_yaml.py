@@ -14,7 +14,7 @@ from workers.app.config.errors import ConfigError, Fault, did_you_mean
 from workers.app.config.keys import model_keys, unknown_key, worker_keys
 from workers.app.config.overrides import override
 from workers.app.config.rules import broken_rules
-from workers.app.config.topology import INNER, TopicSpec, Topology, is_poller, options_of
+from workers.app.config.specs import INNER, Config, TopicSpec, is_poller, options_of
 from workers.app.config.validation import Keys, message_of, validate
 from workers.app.config.yaml_document import Document, read_document
 from workers.vendors.contract import UnknownVendorError, Vendor, load
@@ -23,17 +23,17 @@ MIN_INSYNC = "min.insync.replicas"
 SECTIONS = ("version", "topics", "workers")
 
 
-def load_topology(path: Path, environ: Mapping[str, str], *, replication_factor: int | None = None) -> Topology:
+def load_config(path: Path, environ: Mapping[str, str], *, replication_factor: int | None = None) -> Config:
     """Read topics.yaml with the environment's overrides; raises `ConfigError` with every fault in it."""
-    topology, faults = read_topology(path, environ, replication_factor=replication_factor)
-    if topology is None or faults:
+    config, faults = read_config(path, environ, replication_factor=replication_factor)
+    if config is None or faults:
         raise ConfigError(faults)
-    return topology
+    return config
 
 
-def read_topology(
+def read_config(
     path: Path, environ: Mapping[str, str], *, replication_factor: int | None = None
-) -> tuple[Topology | None, list[Fault]]:
+) -> tuple[Config | None, list[Fault]]:
     """Read the file and its faults, for `relay check`, which goes on to the rest of the configuration.
 
     With faults, the result holds only what could be read, and is good for finding more of them.
@@ -45,7 +45,7 @@ def read_topology(
     faults = [*_section_faults(document), *override(document, environ)]
     topics = {name: _topic(document, name, block) for name, block in _section(document, "topics").items()}
     tree = {"file": path, "version": 1, "topics": topics, "workers": _workers(document, faults)}
-    found, errors = validate(Topology, tree)
+    found, errors = validate(Config, tree)
     faults += [_fault(document, error) for error in errors]
     assert found is not None, "a section may be empty"
     found = found if replication_factor is None else _replicated(found, replication_factor)
@@ -144,7 +144,7 @@ def vendor_defaults(vendor: Vendor, *, poller: bool) -> dict[str, str]:
     return found | ({"follows": f"{vendor.name}-tracked-orders", "every": "30s"} if vendor.poller_follows else {})
 
 
-def _replicated(found: Topology, factor: int) -> Topology:
+def _replicated(found: Config, factor: int) -> Config:
     """Apply ``RELAY_REPLICATION_FACTOR``. No more replicas can be in sync than there are."""
     topics = {}
     for name, topic in found.topics.items():

@@ -37,8 +37,8 @@ class OpenCodec:
 
 @contextmanager
 def open_codec(configuration: Configuration) -> Iterator[OpenCodec]:
-    """Open a codec of the topology's schemas and of the registry, if one is configured."""
-    schemas, registry = read_schemas(configuration.topology), open_registry(configuration.settings.registry)
+    """Open a codec of the schemas that topics.yaml names and of the registry, if one is configured."""
+    schemas, registry = read_schemas(configuration.config), open_registry(configuration.settings.registry)
     with asyncio.Runner() as runner:
         try:
             yield OpenCodec(Codec(schemas, monotonic, registry), runner)
@@ -50,7 +50,7 @@ def open_codec(configuration: Configuration) -> Iterator[OpenCodec]:
 @asynccontextmanager
 async def codec_in_loop(configuration: Configuration) -> AsyncIterator[Codec]:
     """Open the codec of a command that runs an event loop itself."""
-    schemas, registry = read_schemas(configuration.topology), open_registry(configuration.settings.registry)
+    schemas, registry = read_schemas(configuration.config), open_registry(configuration.settings.registry)
     try:
         yield Codec(schemas, monotonic, registry)
     finally:
@@ -60,9 +60,9 @@ async def codec_in_loop(configuration: Configuration) -> AsyncIterator[Codec]:
 
 def assert_has_schema(configuration: Configuration, topic: str) -> None:
     """Raise `ConfigError` unless topics.yaml has the topic, with a schema."""
-    topics = configuration.topology.topics
+    topics = configuration.config.topics
     with_schema = [name for name, spec in topics.items() if spec.schema_file is not None]
     if topic not in with_schema:
         problem = "has no schema in" if topic in topics else "is not in"
-        place = str(configuration.topology.file)
+        place = str(configuration.config.file)
         raise ConfigError([Fault(place, f"topic '{topic}' {problem} this file{did_you_mean(topic, with_schema)}")])

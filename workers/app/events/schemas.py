@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from workers.app.config.settings import RegistrySettings
-from workers.app.config.topology import Topology
+from workers.app.config.specs import Config
 from workers.edges.avro import registry as registries
 from workers.edges.avro.registry import Registry
 from workers.edges.avro.schema_files import Schemas, load_topic
 
 
-def read_schemas(topology: Topology) -> Schemas:
+def read_schemas(config: Config) -> Schemas:
     """Load the schema of each topic that has one; raises `SchemaError` that names the file."""
     files: dict[str, Path] = {
-        topic.name: topic.schema_file for topic in topology.topics.values() if topic.schema_file is not None
+        topic.name: topic.schema_file for topic in config.topics.values() if topic.schema_file is not None
     }
     return {name: load_topic(name, file) for name, file in files.items()}
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 from workers.app.config.configuration import Configuration
-from workers.app.config.topology import PollerSpec, SinkSpec
+from workers.app.config.specs import PollerSpec, SinkSpec
 from workers.app.events.schemas import open_registry
 from workers.app.runtime.build import build_client
 from workers.app.topics.apply import plan_topics
@@ -40,7 +40,7 @@ class CheckResult:
 
 async def check_all(configuration: Configuration, names: Iterable[str]) -> list[CheckResult]:
     """Check Kafka, the registry if there is one, and the vendor of each named worker, all at once."""
-    vendors = (_vendor(configuration, configuration.topology.workers[name]) for name in names)
+    vendors = (_vendor(configuration, configuration.config.workers[name]) for name in names)
     # Kafka's client blocks its thread: in a thread of its own, the other checks go on.
     kafka = asyncio.to_thread(lambda: asyncio.run(_kafka(configuration)))
     found = await asyncio.gather(kafka, _registry(configuration), *vendors)

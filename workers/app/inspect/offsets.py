@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from time import monotonic, sleep
 
-from workers.app.config.topology import SinkSpec
+from workers.app.config.specs import SinkSpec
 from workers.core.consume.start_position import NeedsOperator, decide_start, stop_told
 from workers.core.parked.commands import BeginAt, command_key, command_row
 from workers.core.record import CommitPoint, Partition

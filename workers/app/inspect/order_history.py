@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TypeAlias
 
-from workers.app.config.topology import SinkSpec, Topology
+from workers.app.config.specs import Config, SinkSpec
 from workers.app.inspect.order_timeline import Timeline
 from workers.app.inspect.order_vendor_events import read_changes, read_tracked
 from workers.app.inspect.parked_orders import fence_of
@@ -38,7 +38,7 @@ Ends: TypeAlias = dict[tuple[str, int], str]
 
 def read_timeline(
     timeline: Timeline,
-    topology: Topology,
+    config: Config,
     committed: Callable[[str], Mapping[Partition, CommitPoint]],
     number: int | None = None,
 ) -> None:
@@ -48,7 +48,7 @@ def read_timeline(
     """
     published: dict[str, list[Record]] = {}
     tracked: defaultdict[str, set[str]] = defaultdict(set)
-    for sink in topology.sinks.values():
+    for sink in config.sinks.values():
         ends = _read_parked(timeline, sink, number)
         commits = committed(sink.group)
         for topic in sink.consumes:
@@ -60,7 +60,7 @@ def read_timeline(
     for records in published.values():
         for record in records:
             timeline.add(record, record.timestamp_ms, _event_words(timeline, record), "publisher")
-    read_changes(timeline, topology, tracked)
+    read_changes(timeline, config, tracked)
     timeline.moments.sort(key=lambda moment: (moment.at_ms, moment.rank, moment.where, moment.offset))
 
 

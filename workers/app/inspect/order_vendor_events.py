@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from workers.app.config.topology import PollerSpec, SinkSpec, Topology
+from workers.app.config.specs import Config, PollerSpec, SinkSpec
 from workers.app.inspect.order_timeline import Timeline
 from workers.core.event_kinds import Summary, kind_of
 from workers.core.record import Record
@@ -30,11 +30,11 @@ def read_tracked(timeline: Timeline, sink: SinkSpec, number: int | None) -> set[
     return numbers
 
 
-def read_changes(timeline: Timeline, topology: Topology, tracked: Mapping[str, AbstractSet[str]]) -> None:
+def read_changes(timeline: Timeline, config: Config, tracked: Mapping[str, AbstractSet[str]]) -> None:
     """Add what the pollers have seen at the vendors since; ``tracked``: its numbers there, as sinks keep them."""
-    schemas, pollers = timeline.codec.codec.schemas, topology.pollers.values()
+    schemas, pollers = timeline.codec.codec.schemas, config.pollers.values()
     numbers = {
-        poller.vendor: numbers_at(poller.vendor, topology, timeline.order_id) | tracked.get(poller.vendor, set())
+        poller.vendor: numbers_at(poller.vendor, config, timeline.order_id) | tracked.get(poller.vendor, set())
         for poller in pollers
     }
     for topic in sorted({topic for poller in pollers for topic in poller.publishes} & schemas.keys()):
@@ -44,10 +44,10 @@ def read_changes(timeline: Timeline, topology: Topology, tracked: Mapping[str, A
             _read_topic(timeline, topic, {vendor: numbers[vendor] for vendor in vendors}, kind.summary)
 
 
-def numbers_at(vendor: str, topology: Topology, order_id: str) -> set[str]:
+def numbers_at(vendor: str, config: Config, order_id: str) -> set[str]:
     """The order's numbers at a vendor, as its workers' configuration tells them; none: only the events tell."""
     number_by = load(vendor).order_number
-    workers: list[SinkSpec | PollerSpec] = [*topology.sinks.values(), *topology.pollers.values()]
+    workers: list[SinkSpec | PollerSpec] = [*config.sinks.values(), *config.pollers.values()]
     options = [worker.options for worker in workers if worker.vendor == vendor]
     return set(filter(None, (number_by(one, order_id) for one in options))) if number_by else set()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from workers.app.config.topology import SinkSpec
+from workers.app.config.specs import SinkSpec
 from workers.core.parked.fence import NO_KEY, Fence
 from workers.core.parked.headers import ParkedRecord, parked_records
 from workers.core.parked.rows import read_row

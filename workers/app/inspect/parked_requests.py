@@ -10,7 +10,7 @@ from enum import Enum
 from time import monotonic, time_ns
 from typing import TypeAlias
 
-from workers.app.config.topology import SinkSpec
+from workers.app.config.specs import SinkSpec
 from workers.app.inspect.parked_orders import ParkedOrder, fence_of, row_name
 from workers.core.parked.commands import Discard, Replay, command_key, command_row
 from workers.core.parked.fence import Fence

@@ -8,7 +8,7 @@ from typing import Any, assert_never
 
 import httpx
 
-from workers.app.config.topology import SinkSpec
+from workers.app.config.specs import SinkSpec
 from workers.app.config.variables import read_variable
 from workers.app.events.command_codec import OpenCodec
 from workers.app.events.record_json import record_json

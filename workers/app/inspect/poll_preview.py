@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from workers.app.config.configuration import Configuration
-from workers.app.config.topology import PollerSpec
+from workers.app.config.specs import PollerSpec
 from workers.app.inspect.poll_preview_orders import look_at_orders
 from workers.app.poll.context import PollerContext
 from workers.app.poll.rows import load_state, step_events
@@ -31,7 +31,7 @@ async def preview(
     """
     tools = build_poll_tools(spec, configuration, codec, _fail)
     try:
-        for number in range(configuration.topology.topics[spec.state].partitions):
+        for number in range(configuration.config.topics[spec.state].partitions):
             found = _changes(tools, number, span) if spec.follows is None else look_at_orders(tools, number, span)
             async for step in found:
                 for topic, event in step_events(tools, step):

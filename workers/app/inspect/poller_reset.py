@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from workers.app.config.configuration import Configuration
-from workers.app.config.topology import PollerSpec
+from workers.app.config.specs import PollerSpec
 from workers.app.poll.rows import cursor_record, load_state
 from workers.core.poll.cursor import reset
 from workers.core.record import Partition
@@ -40,7 +40,7 @@ async def reset_poller(
     anew with the new cursor in it, and goes on.
     """
     await codec.prepare([spec.state])
-    shards = range(configuration.topology.topics[spec.state].partitions)
+    shards = range(configuration.config.topics[spec.state].partitions)
     found = [await _reset(configuration, spec, codec, number, to_ms) for number in shards]
     moved = [one for one in found if isinstance(one, Moved)]
     unmoved = [one for one in found if isinstance(one, Unmoved)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias, cast
 
 from workers.app.config.credentials import VendorCredentials
-from workers.app.config.topology import PollerSpec
+from workers.app.config.specs import PollerSpec
 from workers.app.poll.stats import PollStats
 from workers.core.delivery.gate import Gate
 from workers.core.poll.shard_state import Step

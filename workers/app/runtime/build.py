@@ -13,7 +13,7 @@ import httpx
 from workers.app.config.configuration import Configuration
 from workers.app.config.credentials import VendorCredentials
 from workers.app.config.settings import Settings
-from workers.app.config.topology import PollerSpec, SinkSpec
+from workers.app.config.specs import PollerSpec, SinkSpec
 from workers.app.config.values import MIB
 from workers.app.poll.context import PollerContext
 from workers.app.runtime.poll_worker import PollWorker
@@ -63,7 +63,7 @@ def build_sink_worker(spec: SinkSpec, configuration: Configuration, shared: Shar
 
 def build_worker(name: str, configuration: Configuration, shared: Shared) -> SinkWorker | PollWorker:
     """The worker of that name in topics.yaml, ready to start; to be called in the running loop."""
-    spec = configuration.topology.workers[name]
+    spec = configuration.config.workers[name]
     if isinstance(spec, PollerSpec):
         return build_poll_worker(spec, configuration, shared)
     return build_sink_worker(spec, configuration, shared)

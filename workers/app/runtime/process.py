@@ -48,7 +48,7 @@ async def _run(names: Sequence[str], configuration: Configuration, environ: Mapp
     settings, about = configuration.settings, version("order-relay")
     registry = open_registry(settings.registry)
     shared = Shared(
-        codec=Codec(read_schemas(configuration.topology), loop.time, registry),
+        codec=Codec(read_schemas(configuration.config), loop.time, registry),
         tracing=open_tracing(environ, about),
         failed=lambda error: None if ended.done() else ended.set_result(error),
     )
@@ -65,9 +65,7 @@ async def _run(names: Sequence[str], configuration: Configuration, environ: Mapp
         log.info("started", workers=list(names), instance=settings.instance_id, version=about)
     starting.cancel()  # asked to leave while Kafka cannot be reached: that may last for ever
     error = await ended
-    await asyncio.gather(
-        *(worker.drain(configuration.topology.workers[name].drain) for name, worker in workers.items())
-    )
+    await asyncio.gather(*(worker.drain(configuration.config.workers[name].drain) for name, worker in workers.items()))
     await _end(shared.tracing)
     if server is not None:
         await server.stop()

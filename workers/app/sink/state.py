@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from workers.app.config.topology import SinkSpec
+from workers.app.config.specs import SinkSpec
 from workers.app.sink.shard import Shard
 from workers.app.sink.stats import Stats
 from workers.core.consume.backpressure import FetchBudget

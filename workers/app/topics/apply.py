@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from workers.app.config.configuration import Configuration
-from workers.app.config.topology import Topology
+from workers.app.config.specs import Config
 from workers.app.events.schemas import open_registry, read_schemas
 from workers.app.topics.facts import find_facts, make
 from workers.app.topics.plan import TOPIC, Change, Verdict, plan
@@ -63,7 +63,7 @@ async def apply_topics(configuration: Configuration, *, allow_repartition: bool 
 
 async def refused_schemas(configuration: Configuration) -> dict[str, tuple[str, ...]]:
     """Ask the registry, if one is configured, which of today's schemas it would refuse; by topic, with its reasons."""
-    schemas, registry = read_schemas(configuration.topology), open_registry(configuration.settings.registry)
+    schemas, registry = read_schemas(configuration.config), open_registry(configuration.settings.registry)
     if registry is None:
         return {}
     try:
@@ -78,18 +78,18 @@ class _Connections:
     connection: KafkaConnection
     admin: KafkaAdmin
     registry: Registry | None
-    topology: Topology
+    config: Config
     schemas: Schemas
 
     async def plan(self, *, allow_repartition: bool) -> list[Change]:
-        facts = await find_facts(self.admin, self.registry, self.topology, self.schemas)
-        return plan(self.topology, facts, allow_repartition=allow_repartition)
+        facts = await find_facts(self.admin, self.registry, self.config, self.schemas)
+        return plan(self.config, facts, allow_repartition=allow_repartition)
 
     async def make(self, change: Change) -> Failure | None:
         """Make one change and give its failure: a refusal for one topic must not stop the changes of the others."""
         try:
             with kafka_errors(self.connection):
-                await make(change, self.admin, self.registry, self.topology, self.schemas)
+                await make(change, self.admin, self.registry, self.config, self.schemas)
         except (KafkaFailed, RegistryUnavailable, RegistryRefused) as error:
             return Failure(change, str(error))
         return None
@@ -97,11 +97,11 @@ class _Connections:
 
 @asynccontextmanager
 async def _connected(configuration: Configuration) -> AsyncIterator[_Connections]:
-    settings, topology = configuration.settings, configuration.topology
-    schemas, registry = read_schemas(topology), open_registry(settings.registry)
+    settings, config = configuration.settings, configuration.config
+    schemas, registry = read_schemas(config), open_registry(settings.registry)
     try:
         with open_admin(settings.kafka) as admin:
-            yield _Connections(settings.kafka, admin, registry, topology, schemas)
+            yield _Connections(settings.kafka, admin, registry, config, schemas)
     finally:
         if registry is not None:
             await registry.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from workers.app.config.topology import SinkSpec, Topology
+from workers.app.config.specs import Config, SinkSpec
 from workers.app.topics.plan import Change, Facts, wanted
 from workers.core.record import Partition
 from workers.edges.avro.compatibility import Break, check
@@ -13,11 +13,11 @@ from workers.edges.avro.schema_files import Schemas
 from workers.edges.kafka.admin import KafkaAdmin
 
 
-async def find_facts(admin: KafkaAdmin, registry: Registry | None, topology: Topology, schemas: Schemas) -> Facts:
+async def find_facts(admin: KafkaAdmin, registry: Registry | None, config: Config, schemas: Schemas) -> Facts:
     """Ask cluster and registry; raises `KafkaFailed`, `RegistryUnavailable`, `RegistryRefused`."""
-    topics = admin.topics(topology.topics)
-    grows = any(topology.topics[name].partitions != found.partitions for name, found in topics.items())
-    lags = {sink.group: lag(admin, sink, topics) for sink in topology.sinks.values()} if grows else {}
+    topics = admin.topics(config.topics)
+    grows = any(config.topics[name].partitions != found.partitions for name, found in topics.items())
+    lags = {sink.group: lag(admin, sink, topics) for sink in config.sinks.values()} if grows else {}
     broken = {found.topic: str(found) for found in check(schemas) if isinstance(found, Break)}
     unregistered = await _unregistered(registry, schemas)
     return Facts(topics=topics, lags=lags, unregistered=unregistered, broken=broken)
@@ -39,13 +39,11 @@ def lag(admin: KafkaAdmin, sink: SinkSpec, topics: Iterable[str]) -> int:
     return sum(ends[at] - (committed[at].offset if at in committed else starts[at]) for at in partitions)
 
 
-async def make(
-    change: Change, admin: KafkaAdmin, registry: Registry | None, topology: Topology, schemas: Schemas
-) -> None:
+async def make(change: Change, admin: KafkaAdmin, registry: Registry | None, config: Config, schemas: Schemas) -> None:
     """Make one change; nothing is ever deleted."""
     match change.key:
         case "topic":
-            admin.create(wanted(topology.topics[change.topic]))
+            admin.create(wanted(config.topics[change.topic]))
         case "partitions":
             admin.add_partitions(change.topic, int(change.after))
         case "schema":

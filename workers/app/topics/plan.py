@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from workers.app.config.topology import SinkSpec, TopicSpec, Topology
+from workers.app.config.specs import Config, SinkSpec, TopicSpec
 from workers.edges.kafka.admin import TopicState
 
 PARTITIONS = "partitions"
@@ -45,14 +45,14 @@ class Facts:
     broken: Mapping[str, str] = field(default_factory=dict)  # by topic: whom its current schema breaks, and how
 
 
-def plan(topology: Topology, facts: Facts, *, allow_repartition: bool) -> list[Change]:
+def plan(config: Config, facts: Facts, *, allow_repartition: bool) -> list[Change]:
     """List every difference, with those that the relay cannot remove; empty: cluster and files agree."""
     changes: list[Change] = []
-    for topic in topology.topics.values():
+    for topic in config.topics.values():
         found = facts.topics.get(topic.name)
         changes += [_creation(topic)] if found is None else _differences(topic, found)
-    changes = [_judged(change, topology, facts, allow_repartition=allow_repartition) for change in changes]
-    changes = list(_together(changes, topology))
+    changes = [_judged(change, config, facts, allow_repartition=allow_repartition) for change in changes]
+    changes = list(_together(changes, config))
     return changes + [_registration(name, facts.broken.get(name, "")) for name in facts.unregistered]
 
 
@@ -86,7 +86,7 @@ def _differences(topic: TopicSpec, found: TopicState) -> Iterator[Change]:
             yield Change(topic.name, key, "unknown" if there is None else there, value)
 
 
-def _judged(change: Change, topology: Topology, facts: Facts, *, allow_repartition: bool) -> Change:
+def _judged(change: Change, config: Config, facts: Facts, *, allow_repartition: bool) -> Change:
     match change.key:
         case "replication_factor":
             reason = (
@@ -96,7 +96,7 @@ def _judged(change: Change, topology: Topology, facts: Facts, *, allow_repartiti
         case "min.insync.replicas":
             return _in_sync(change, facts)
         case "partitions":
-            return _repartition(change, topology, facts, allow_repartition=allow_repartition)
+            return _repartition(change, config, facts, allow_repartition=allow_repartition)
         case _:
             return change
 
@@ -109,8 +109,8 @@ def _in_sync(change: Change, facts: Facts) -> Change:
     return replace(change, verdict=Verdict.IMPOSSIBLE, reason=reason)
 
 
-def _repartition(change: Change, topology: Topology, facts: Facts, *, allow_repartition: bool) -> Change:
-    refused = _refusal(change, topology.sinks.values(), facts) or _shard_refusal(change, topology)
+def _repartition(change: Change, config: Config, facts: Facts, *, allow_repartition: bool) -> Change:
+    refused = _refusal(change, config.sinks.values(), facts) or _shard_refusal(change, config)
     if refused is not None:
         return replace(change, verdict=Verdict.IMPOSSIBLE, reason=refused)
     if not allow_repartition:
@@ -136,19 +136,19 @@ def _refusal(change: Change, sinks: Iterable[SinkSpec], facts: Facts) -> str | N
     return None
 
 
-def _shard_refusal(change: Change, topology: Topology) -> str | None:
+def _shard_refusal(change: Change, config: Config) -> str | None:
     """Why the partition count of a poller's state cannot be raised: an order's row would lie in another shard."""
-    for poller in topology.pollers.values():
+    for poller in config.pollers.values():
         if change.topic == poller.state:
             return f"the rows that {poller.name} keeps belong to their partition: move to a new state topic"
     return None
 
 
-def _together(changes: list[Change], topology: Topology) -> Iterator[Change]:
+def _together(changes: list[Change], config: Config) -> Iterator[Change]:
     """Raise all of a sink's topics or none: with unequal partition counts, its orders would lose their sequence."""
     stuck = {change.topic: change for change in changes if change.key == PARTITIONS and _is_impossible(change)}
     for change in changes:
-        rivals = _neighbours(change.topic, topology) & stuck.keys()
+        rivals = _neighbours(change.topic, config) & stuck.keys()
         if change.key == PARTITIONS and not _is_impossible(change) and rivals:
             reason = f"{min(rivals)} cannot follow, and a sink's topics need equal partition counts"
             yield replace(change, verdict=Verdict.IMPOSSIBLE, reason=reason)
@@ -156,8 +156,8 @@ def _together(changes: list[Change], topology: Topology) -> Iterator[Change]:
             yield change
 
 
-def _neighbours(topic: str, topology: Topology) -> set[str]:
-    sets = ({*sink.consumes, sink.parks, sink.parked_state, sink.tracks or ""} for sink in topology.sinks.values())
+def _neighbours(topic: str, config: Config) -> set[str]:
+    sets = ({*sink.consumes, sink.parks, sink.parked_state, sink.tracks or ""} for sink in config.sinks.values())
     return set().union(*(names for names in sets if topic in names))
 
 

@@ -21,7 +21,7 @@ _ORDERS_OF_STATUSES: Final = 20_000  # statuses go round so many orders: later o
 
 def publish_backlog(configuration: Configuration, topic: str, count: int) -> None:
     """Publish ``count`` events of `CREATED` or `STATUS`; raises `KafkaFailed`."""
-    codec = Codec(read_schemas(configuration.topology), monotonic)
+    codec = Codec(read_schemas(configuration.config), monotonic)
     shape = codec.encode(topic, _order() if topic == CREATED else _status())
     before, after = shape.split(_ID.encode())
     orders = count if topic == CREATED else _ORDERS_OF_STATUSES

@@ -13,7 +13,7 @@ from typing import Final
 import click
 import httpx
 
-from workers.app.config.topology import SinkSpec
+from workers.app.config.specs import SinkSpec
 from workers.core.parked.fence import Fence, ParkReason
 from workers.core.parked.headers import Parking, parked_headers
 from workers.core.parked.rows import fence_row
@@ -37,7 +37,7 @@ def main() -> None:
     """Measure and print; exit status 1 when a start takes longer than it may."""
     with set_up(Span(0.0, 0.0), click.echo) as bench:
         _, bare = _start(bench, 0)
-        _fill(bench, bench.configuration.topology.sinks[SINK])
+        _fill(bench, bench.configuration.config.sinks[SINK])
         rows = [_start(bench, number) for number in range(1, ROUNDS + 1)]
     each = (max(peak for _, peak in rows) - bare) * 1024 * 1024 / PARKED
     click.echo(f"{each:,.0f} bytes of memory per parked order")
@@ -68,7 +68,7 @@ def _start(bench: Bench, number: int) -> tuple[float, float]:
 def _fill(bench: Bench, sink: SinkSpec) -> None:
     """Write what a worker would have written, had it parked so many orders."""
     click.echo(f"parking {PARKED:,} orders")
-    topic = bench.configuration.topology.topics[sink.parks]
+    topic = bench.configuration.config.topics[sink.parks]
     with open_publisher(bench.configuration.settings.kafka) as publisher:
         for name, number, key, value, headers in _rows(sink, topic.partitions):
             publisher.send(name, key, value, headers, partition=number)

@@ -20,7 +20,7 @@ from workers.edges.avro.codec import Codec
 
 
 async def _run(bootstrap: str, base_url: str, api_key: str) -> None:
-    codec = Codec(read_schemas(load_configuration(os.environ).topology), monotonic)
+    codec = Codec(read_schemas(load_configuration(os.environ).config), monotonic)
     consumer = KafkaConsumer(
         STATUS,
         bootstrap_servers=bootstrap,

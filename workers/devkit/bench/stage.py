@@ -96,7 +96,7 @@ def set_up(span: Span, tell: Callable[[str], None]) -> Iterator[Bench]:
         broker = ends.enter_context(Broker.start(tell=tell))
         environ = _environ(broker.bootstrap)
         simulator = _simulator(Stage(folder, environ, ends))
-        sink = load_configuration(environ).topology.sinks[SINK]
+        sink = load_configuration(environ).config.sinks[SINK]
         environ |= vendor_variables(sink, simulator.url)
         stage = Stage(folder, environ, ends)
         stage.run("topics", "topics", "apply")
@@ -106,9 +106,9 @@ def set_up(span: Span, tell: Callable[[str], None]) -> Iterator[Bench]:
 
 def _environ(bootstrap: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-    topology = {"RELAY_TOPOLOGY": os.environ.get("RELAY_TOPOLOGY", "topics.yaml")}
+    config = {"RELAY_TOPOLOGY": os.environ.get("RELAY_TOPOLOGY", "topics.yaml")}
     here: Mapping[str, str] = {"KAFKA_BOOTSTRAP_SERVERS": bootstrap, "RELAY_REPLICATION_FACTOR": "1"}
-    return {**kept, **topology, **here, "RELAY_INSTANCE_ID": "bench", "RELAY_LOG_LEVEL": "warning"}
+    return {**kept, **config, **here, "RELAY_INSTANCE_ID": "bench", "RELAY_LOG_LEVEL": "warning"}
 
 
 def _simulator(stage: Stage) -> Part:

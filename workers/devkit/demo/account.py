@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from workers.app.config.topology import SinkSpec
+from workers.app.config.specs import SinkSpec
 from workers.devkit import child
 from workers.devkit.demo.news import News
 from workers.devkit.demo.parts import DemoError

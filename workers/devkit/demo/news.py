@@ -13,7 +13,7 @@ import httpx
 import orjson
 
 from workers.app.config.overrides import variable_name
-from workers.app.config.topology import PollerSpec
+from workers.app.config.specs import PollerSpec
 from workers.devkit import child
 from workers.devkit.demo.parts import Part, Stage
 from workers.devkit.simulators import shows, terms

@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from workers.app.config.topology import SinkSpec
+from workers.app.config.specs import SinkSpec
 from workers.devkit import child
 from workers.devkit.simulators import SECRET, terms
 

@@ -16,7 +16,7 @@ import httpx
 
 from workers.app.config.configuration import load_configuration
 from workers.app.config.overrides import variable_name
-from workers.app.config.topology import PollerSpec, SinkSpec, Topology
+from workers.app.config.specs import Config, PollerSpec, SinkSpec
 from workers.app.config.variables import is_loopback
 from workers.devkit.broker.broker import Broker
 from workers.devkit.broker.jars import KAFKA_VERSION
@@ -72,28 +72,28 @@ def start(screen: Screen, ends: ExitStack, *, mark: str = "", yes: bool = False)
 
     ``yes`` allows a Kafka on another machine. Raises `DemoError`, `BrokerError` and `ConfigError`.
     """
-    topology = load_configuration(os.environ).topology
+    config = load_configuration(os.environ).config
     given = os.environ.get(_GIVEN, "")
     if not yes:
         refuse_foreign(given)
-    sinks = topology.sinks
+    sinks = config.sinks
     folder = _folder(ends)
     vendors = list(dict.fromkeys(sink.vendor for sink in sinks.values()))
-    vendors += [poller.vendor for poller in topology.pollers.values() if poller.vendor not in vendors]
+    vendors += [poller.vendor for poller in config.pollers.values() if poller.vendor not in vendors]
     screen.step(f"vendor simulators: {', '.join(vendors)}")
     bare = Stage(folder, dict(os.environ), ends)
     starting = {vendor: start_simulator(bare, vendor) for vendor in vendors}
-    bootstrap, environ = _kafka(screen, ends, topology, given)
+    bootstrap, environ = _kafka(screen, ends, config, given)
     if mark:
         screen.step(f"order ids begin with {mark}: the vendors are new, and orders of a former run are none of theirs")
     simulators = {vendor: ready_simulator(part) for vendor, part in starting.items()}
     for sink in sinks.values():
         environ |= _settings(sink, simulators[sink.vendor])
-    told = {name: (poller, simulators[poller.vendor]) for name, poller in topology.pollers.items()}
+    told = {name: (poller, simulators[poller.vendor]) for name, poller in config.pollers.items()}
     for poller, simulator in told.values():
         environ |= poller_variables(poller, simulator, SECRET)
     stage = Stage(folder, environ, ends)
-    screen.step(f"topics: {', '.join(topology.topics)}")
+    screen.step(f"topics: {', '.join(config.topics)}")
     stage.run("topics", "topics", "apply")
     theirs = {sink.vendor: simulators[sink.vendor] for sink in sinks.values()}
     watch = _workers(screen, stage, sinks, theirs, list(told))
@@ -122,9 +122,9 @@ def _folder(ends: ExitStack) -> Path:
     return folder
 
 
-def _kafka(screen: Screen, ends: ExitStack, topology: Topology, given: str) -> tuple[str, dict[str, str]]:
+def _kafka(screen: Screen, ends: ExitStack, config: Config, given: str) -> tuple[str, dict[str, str]]:
     """Return the address of the user's Kafka, or of a new one, and the environment that leads to it."""
-    here = {"RELAY_TOPOLOGY": str(topology.file.resolve())}
+    here = {"RELAY_TOPOLOGY": str(config.file.resolve())}
     if given:
         screen.step(f"your Kafka: {given}")
         return given, dict(os.environ) | here

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from workers.app.config.topology import SinkSpec
+from workers.app.config.specs import SinkSpec
 from workers.devkit.demo.parts import Part
 
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from workers.app.config.settings import Variables
+from workers.app.config.specs import INNER, Config, PollerSpec, SinkSpec, TopicSpec, WorkerSpec
 from workers.app.config.topics_yaml import vendor_defaults, vendor_names
-from workers.app.config.topology import INNER, PollerSpec, SinkSpec, TopicSpec, Topology, WorkerSpec
 from workers.app.config.values import Written, duration_text, size_text
 from workers.vendors.contract import Vendor, load
 
@@ -66,7 +66,7 @@ def text() -> str:
 
 def _page() -> Iterator[str]:
     yield _HEAD
-    yield from _table("", [*_rows(Topology)])
+    yield from _table("", [*_rows(Config)])
     yield from _table("### A topic\n", [*_rows(TopicSpec)])
     shared = [name for name in WorkerSpec.model_fields if name != "max_in_flight"]
     yield from _table("### Any worker\n", [*_rows(WorkerSpec, leave_out=("max_in_flight",))])

@@ -251,7 +251,7 @@ def _worker(block: Any) -> SinkSpec | PollerSpec:
 Worker: TypeAlias = Annotated[SinkSpec | PollerSpec, PlainValidator(_worker), Written("sink or poller")]
 
 
-class Topology(Block):
+class Config(Block):
     """All of topics.yaml, checked."""
 
     file: Path

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from workers.app.config.configuration import load_configuration
-from workers.app.config.topology import PollerSpec, SinkSpec
+from workers.app.config.specs import PollerSpec, SinkSpec
 from workers.core.event_kinds import EVENT_KINDS, kind_of
 from workers.devkit.samples import sample_event
 from workers.edges.avro.schema_files import load
 from workers.vendors.contract import load as load_vendor
 
 ROOT = Path(__file__).parents[2]
-TOPOLOGY = load_configuration({"RELAY_TOPOLOGY": str(ROOT / "topics.yaml")}).topology
+CONFIG = load_configuration({"RELAY_TOPOLOGY": str(ROOT / "topics.yaml")}).config
 SCHEMAS = load(ROOT / "schemas")
 
 
@@ -41,7 +41,7 @@ def named_types(schema: Any, namespace: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def test_each_schema_is_of_a_topic_and_each_topic_has_its_own() -> None:
-    used = {topic.name: topic.schema_file for topic in TOPOLOGY.topics.values() if topic.schema_file}
+    used = {topic.name: topic.schema_file for topic in CONFIG.topics.values() if topic.schema_file}
     assert used == {name: ROOT / "schemas" / f"{name}.avsc" for name in SCHEMAS}
 
 
@@ -49,7 +49,7 @@ def test_each_schema_has_a_row_in_the_table_of_event_kinds() -> None:
     assert {topic.today.name for topic in SCHEMAS.values()} == set(EVENT_KINDS)
 
 
-@pytest.mark.parametrize("worker", [*TOPOLOGY.sinks.values(), *TOPOLOGY.pollers.values()], ids=lambda one: one.name)
+@pytest.mark.parametrize("worker", [*CONFIG.sinks.values(), *CONFIG.pollers.values()], ids=lambda one: one.name)
 def test_a_worker_consumes_and_publishes_kinds_that_the_table_has_for_it(worker: SinkSpec | PollerSpec) -> None:
     topics = worker.consumes if isinstance(worker, SinkSpec) else worker.publishes
     for kind in (kind_of(SCHEMAS[topic].today.name) for topic in topics):
@@ -81,20 +81,20 @@ def test_a_type_of_two_topics_is_the_same_in_both() -> None:
     assert "orderrelay.v1.OrderState" in seen
 
 
-@pytest.mark.parametrize("name", TOPOLOGY.sinks)
+@pytest.mark.parametrize("name", CONFIG.sinks)
 def test_each_workers_vendor_is_there_and_takes_events(name: str) -> None:
-    assert load_vendor(TOPOLOGY.sinks[name].vendor).sink is not None
+    assert load_vendor(CONFIG.sinks[name].vendor).sink is not None
 
 
-@pytest.mark.parametrize("name", TOPOLOGY.pollers)
+@pytest.mark.parametrize("name", CONFIG.pollers)
 def test_each_pollers_vendor_tells_news_and_its_memory_is_compacted(name: str) -> None:
-    poller = TOPOLOGY.pollers[name]
+    poller = CONFIG.pollers[name]
     assert load_vendor(poller.vendor).poller is not None
-    assert TOPOLOGY.topics[poller.state].config["cleanup.policy"] == "compact"
+    assert CONFIG.topics[poller.state].config["cleanup.policy"] == "compact"
 
 
-@pytest.mark.parametrize("name", TOPOLOGY.sinks)
+@pytest.mark.parametrize("name", CONFIG.sinks)
 def test_what_is_parked_never_expires_and_fences_are_compacted(name: str) -> None:
-    sink = TOPOLOGY.sinks[name]
-    assert int(TOPOLOGY.topics[sink.parks].config["retention.ms"]) == -1
-    assert TOPOLOGY.topics[sink.parked_state].config["cleanup.policy"] == "compact"
+    sink = CONFIG.sinks[name]
+    assert int(CONFIG.topics[sink.parks].config["retention.ms"]) == -1
+    assert CONFIG.topics[sink.parked_state].config["cleanup.policy"] == "compact"
