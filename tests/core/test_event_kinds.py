@@ -68,4 +68,4 @@ def test_a_published_event_has_a_summary(record: str, content: dict[str, Any], s
 def test_only_published_kinds_have_a_summary_and_only_one_kind_creates_orders() -> None:
     assert [kind.record for kind in EVENT_KINDS.values() if kind.creates_order] == ["OrderCreated"]
     for kind in EVENT_KINDS.values():
-        assert (kind.summary is None) == (kind.step_events is None)
+        assert (kind.summary is None) == (kind.update_events is None)

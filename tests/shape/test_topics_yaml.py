@@ -53,7 +53,7 @@ def test_each_schema_has_a_row_in_the_table_of_event_kinds() -> None:
 def test_a_worker_consumes_and_publishes_kinds_that_the_table_has_for_it(worker: SinkSpec | PollerSpec) -> None:
     topics = worker.consumes if isinstance(worker, SinkSpec) else worker.publishes
     for kind in (kind_of(SCHEMAS[topic].today.name) for topic in topics):
-        assert kind.order_id_path if isinstance(worker, SinkSpec) else kind.step_events
+        assert kind.order_id_path if isinstance(worker, SinkSpec) else kind.update_events
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
@@ -89,7 +89,8 @@ def test_each_workers_vendor_is_there_and_takes_events(name: str) -> None:
 @pytest.mark.parametrize("name", CONFIG.pollers)
 def test_each_pollers_vendor_tells_news_and_its_memory_is_compacted(name: str) -> None:
     poller = CONFIG.pollers[name]
-    assert load_vendor(poller.vendor).poller is not None
+    vendor = load_vendor(poller.vendor)
+    assert vendor.poller or vendor.order_poller
     assert CONFIG.topics[poller.state].config["cleanup.policy"] == "compact"
 
 

@@ -1,4 +1,4 @@
-"""``relay poll VENDOR``: what a stretch of the vendor's time would give, without publishing."""
+"""``relay poll VENDOR``: previews the events of a time range, and publishes nothing."""
 
 from __future__ import annotations
 
@@ -18,18 +18,15 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: relay poll dcl --from 2026-11-22T06:00:00Z")
 @click.argument("vendor")
 @click.option("--from", "start", required=True, metavar="TIME", help="RFC 3339, such as 2026-11-22T06:00:00Z.")
-@click.option("--to", "end", metavar="TIME", help="Up to here; left out: up to now.")
-@click.option("--dry-run", is_flag=True, help="Always so: this command publishes nothing.")
-def poll(vendor: str, start: str, end: str | None, dry_run: bool) -> int:
-    """Print the events that the vendor's orders modified in that time would give, as JSON lines.
+@click.option("--to", "end", metavar="TIME", help="RFC 3339; default: now.")
+def poll(vendor: str, start: str, end: str | None) -> int:
+    """Preview the events of the orders that the vendor modified in a time range, as JSON lines; publish nothing.
 
-    Where the vendor tells of no changes (e-Courier): those that a look at the orders would give that were first
-    tracked in that time.
+    A vendor that cannot list changes (e-Courier): the events of the orders that were first tracked in the time range.
 
-    VENDOR is a vendor, or the name of its poller in topics.yaml. What the poller has published already
-    is no change. Its state is only read: it may be running.
+    VENDOR is a vendor, or the name of its poller in topics.yaml. Events that the poller has published already are left
+    out. The command only reads the poller's state, so the poller may be running.
     """
-    del dry_run
     import asyncio
     import os
 
@@ -37,13 +34,13 @@ def poll(vendor: str, start: str, end: str | None, dry_run: bool) -> int:
 
     name = poller_name(vendor)
     configuration = load_configuration(os.environ, [name])
-    count = asyncio.run(_print(configuration, configuration.config.pollers[name], _span(start, end)))
+    count = asyncio.run(_print(configuration, configuration.config.pollers[name], _time_range(start, end)))
     say(f"{count} events; nothing was published")
     return 0
 
 
 def poller_name(wanted: str) -> str:
-    """The poller of that name or of that vendor; raises `ConfigError` when there is none."""
+    """The name of the poller, given its name or its vendor; raises `ConfigError` when there is none."""
     import os
 
     from workers.app.config.configuration import load_configuration
@@ -54,9 +51,11 @@ def poller_name(wanted: str) -> str:
     if len(names) == 1:
         return names[0]
     if names:
-        raise ConfigError([Fault(str(config.file), f"{wanted} has several pollers: {', '.join(names)}; name one")])
+        raise ConfigError(
+            [Fault(str(config.file), f"{wanted} has several pollers: {', '.join(names)}; name one")]
+        )
     known = [*config.pollers, *(spec.vendor for spec in config.pollers.values())]
-    raise ConfigError([Fault(str(config.file), f"no poller '{wanted}' in it{did_you_mean(wanted, known)}")])
+    raise ConfigError([Fault(str(config.file), f"no poller '{wanted}' in this file{did_you_mean(wanted, known)}")])
 
 
 def time_ms(option: str, text: str) -> int:
@@ -69,18 +68,18 @@ def time_ms(option: str, text: str) -> int:
     return millis
 
 
-def _span(start: str, end: str | None) -> TimeRange:
+def _time_range(start: str, end: str | None) -> TimeRange:
     from time import time_ns
 
-    from workers.core.poll.time_range import span
+    from workers.core.poll.time_range import whole_seconds
 
-    found = span(time_ms("--from", start), time_ns() // 1_000_000 if end is None else time_ms("--to", end))
+    found = whole_seconds(time_ms("--from", start), time_ns() // 1_000_000 if end is None else time_ms("--to", end))
     if found.is_empty:
         raise click.UsageError("--to must be later than --from.")
     return found
 
 
-async def _print(configuration: Configuration, spec: PollerSpec, span: TimeRange) -> int:
+async def _print(configuration: Configuration, spec: PollerSpec, time_range: TimeRange) -> int:
     import orjson
 
     from workers.app.events.command_codec import codec_in_loop
@@ -90,7 +89,7 @@ async def _print(configuration: Configuration, spec: PollerSpec, span: TimeRange
     count = 0
     try:
         async with codec_in_loop(configuration) as codec:
-            async for event in preview(configuration, spec, codec, span):
+            async for event in preview(configuration, spec, codec, time_range):
                 sys.stdout.buffer.write(orjson.dumps(event) + b"\n")
                 sys.stdout.buffer.flush()
                 count += 1

@@ -1,4 +1,4 @@
-"""``relay poller reset NAME --to TIME``: begin again at an earlier time."""
+"""``relay poller reset NAME --to TIME``: moves a poller's cursor back."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from workers.cli.poll import poller_name, time_ms
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
     from workers.app.config.specs import PollerSpec
-    from workers.app.inspect.poller_reset import Moved, Unmoved
+    from workers.app.inspect.poller_reset import Reset
 
 
 @click.group(no_args_is_help=True, epilog="Example: relay poller reset dcl-poller --to 2026-11-20T00:00:00Z")
 def poller() -> None:
-    """Steer a poller."""
+    """Change what a poller reads."""
 
 
 @poller.command(
@@ -25,12 +25,12 @@ def poller() -> None:
 )
 @click.argument("name")
 @click.option("--to", required=True, metavar="TIME", help="RFC 3339, such as 2026-11-20T00:00:00Z.")
-@click.option("--json", "as_json", is_flag=True, help="The same facts for a machine.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def reset(name: str, to: str, as_json: bool) -> int:
-    """Move a poller's cursor back: it reads again from there, and publishes only what it has not yet.
+    """Move a poller's cursor back: it reads again from there, and publishes only what it has not published yet.
 
-    One that looks at orders one by one looks at all of them now. The poller may be running: it goes on from there
-    with its next write, within 30 s, or its `every` if that is longer.
+    A poller of single orders (e-Courier) reads all of them again. The poller may be running: it continues from the new
+    cursor after its next write, within 30 s, or its `every` if that is longer.
     """
     import asyncio
     import os
@@ -44,18 +44,18 @@ def reset(name: str, to: str, as_json: bool) -> int:
     moved, unmoved = asyncio.run(_reset(configuration, spec, to_ms))
     if as_json:
         rows = [{"shard": m.shard, "before": time_text(m.before_ms), "after": time_text(m.after_ms)} for m in moved]
-        stays = [{"shard": one.shard, "why": one.why} for one in unmoved]
-        show_json({"worker": spec.name, "moved": rows, "unmoved": stays})
+        unmoved_rows = [{"shard": one.shard, "why": one.why} for one in unmoved]
+        show_json({"worker": spec.name, "moved": rows, "unmoved": unmoved_rows})
         return 0
     for move in moved:
         click.echo(f"shard {move.shard}: {time_text(move.before_ms)} -> {time_text(move.after_ms)}")
     for one in unmoved:
-        click.echo(f"shard {one.shard} stays: it {one.why}")
-    say(f"{spec.name} reads again from {to}; nothing that it has published is published again")
+        click.echo(f"shard {one.shard} was not moved: it {one.why}")
+    say(f"{spec.name} reads again from {to}; it publishes no event a second time")
     return 0
 
 
-async def _reset(configuration: Configuration, spec: PollerSpec, to_ms: int) -> tuple[list[Moved], list[Unmoved]]:
+async def _reset(configuration: Configuration, spec: PollerSpec, to_ms: int) -> Reset:
     from workers.app.events.command_codec import codec_in_loop
     from workers.app.inspect.poller_reset import reset_poller
 

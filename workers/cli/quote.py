@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
     from workers.core.delivery.outcome import Outcome
     from workers.core.events import Created
-    from workers.vendors.ecourier.lookup import FoundOrder
+    from workers.vendors.ecourier.existing_order import ExistingOrder
 
 VENDOR: Final = "ecourier"
 
@@ -29,12 +29,12 @@ def quote(file: BinaryIO, sink: str | None, as_json: bool) -> int:
     """
     import asyncio
 
-    from workers.vendors.ecourier.lookup import FoundOrder
+    from workers.vendors.ecourier.existing_order import ExistingOrder
 
     name, configuration = _configuration(sink)
     created = _event(configuration, name, file)
     found = asyncio.run(_ask(configuration, name, created))
-    if not isinstance(found, FoundOrder):
+    if not isinstance(found, ExistingOrder):
         raise click.ClickException(_refusal(found))
     if as_json:
         show_json(found.fields)
@@ -84,7 +84,7 @@ def _event(configuration: Configuration, name: str, file: BinaryIO) -> Created:
     return Created(content["order"]["order_id"], content)
 
 
-async def _ask(configuration: Configuration, name: str, created: Created) -> FoundOrder | Outcome:
+async def _ask(configuration: Configuration, name: str, created: Created) -> ExistingOrder | Outcome:
     from workers.app.runtime.build import build_client
     from workers.core.delivery.outcome import Unavailable
     from workers.vendors.contract import LoginFailed, MaybeSent, NotSent, load

@@ -12,11 +12,11 @@ from typing import Any, Final, TypeAlias
 
 from workers.core.events import Created, Event, Status
 from workers.core.poll.change import stage_event
-from workers.core.poll.shard_state import Step
-from workers.core.poll.vendor_event import happening_event
+from workers.core.poll.step import OrderUpdate
+from workers.core.poll.vendor_event import courier_order_event
 
 Content: TypeAlias = Mapping[str, Any]  # a decoded value, in the raw form of `workers.core.events`
-StepEvents: TypeAlias = Callable[[str, Step], Iterable[dict[str, Any]]]  # (vendor, step) -> contents to publish
+UpdateEvents: TypeAlias = Callable[[str, OrderUpdate], Iterable[dict[str, Any]]]  # (vendor, update) -> contents
 Summary: TypeAlias = Callable[[Content], str]
 
 
@@ -32,7 +32,7 @@ class EventKind:
     key: str | None = None  # the Kafka key, as a format of the content; None: no publisher can know it
     order_id_path: tuple[str, ...] = ()  # the field that holds the order id, for kinds that sinks consume
     creates_order: bool = False  # the event creates or replaces its order at the vendor
-    step_events: StepEvents | None = None  # what a poller's step publishes of this kind; None: pollers publish none
+    update_events: UpdateEvents | None = None  # the events of this kind in a poller's update; None: it has none
     summary: Summary | None = None  # one line for an order's timeline, without personal data
 
     def key_of(self, content: Content) -> str:
@@ -55,12 +55,12 @@ class EventKind:
         return str(content)
 
 
-def _stage_events(vendor: str, step: Step) -> Iterable[dict[str, Any]]:
-    return (stage_event(vendor, change) for change in step.changes)
+def _stage_events(vendor: str, update: OrderUpdate) -> Iterable[dict[str, Any]]:
+    return (stage_event(vendor, change) for change in update.changes)
 
 
-def _courier_events(vendor: str, step: Step) -> Iterable[dict[str, Any]]:
-    return (happening_event(vendor, observed) for observed in step.happened)
+def _courier_events(vendor: str, update: OrderUpdate) -> Iterable[dict[str, Any]]:
+    return (courier_order_event(vendor, observed) for observed in update.events)
 
 
 def _stage_summary(content: Content) -> str:
@@ -81,13 +81,13 @@ ORDER_STATUS: Final = EventKind(record="OrderStatus", key="{order_id}", order_id
 ORDER_STAGE_CHANGED: Final = EventKind(
     record="OrderStageChanged",
     key="{vendor}:{order_number}",
-    step_events=_stage_events,
+    update_events=_stage_events,
     summary=_stage_summary,
 )
 COURIER_ORDER_EVENT: Final = EventKind(
     record="CourierOrderEvent",
     key="{vendor}:{order_number}",
-    step_events=_courier_events,
+    update_events=_courier_events,
     summary=_courier_event_summary,
 )
 TRACKED_ORDER: Final = EventKind(record="TrackedOrder", key="{order_number}")

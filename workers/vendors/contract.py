@@ -1,8 +1,7 @@
-"""The contract between the workers and a vendor: one folder per vendor, no IO in it.
+"""The contract between the workers and a vendor. Each vendor is one folder, which does no IO.
 
-A vendor's package exports ``VENDOR = Vendor(...)``; `load` finds it by the name
-that ``topics.yaml`` gives. A sink prepares events and delivers calls in flows;
-only ``edges/vendor_client.py`` sends.
+A vendor's package exports ``VENDOR = Vendor(...)``; `load` imports it by its name in ``topics.yaml``.
+Vendors describe requests in flows; only ``edges/http/client.py`` sends them.
 """
 
 from __future__ import annotations
@@ -20,16 +19,16 @@ from pydantic import BaseModel
 from workers.core.delivery.outcome import Denied, Outcome, Rejected, Skipped, Throttled, Unavailable
 from workers.core.delivery.tracked_order import Tracked
 from workers.core.events import Event
-from workers.core.poll.change import Seen
+from workers.core.poll.change import VendorOrder
 from workers.core.poll.time_range import TimeRange
 from workers.core.poll.vendor_event import Look
 
 T = TypeVar("T")
 
 Flow: TypeAlias = Generator[httpx.Request, httpx.Response, T]
-"""A conversation: yields requests, is sent responses, returns a value (httpx's ``auth_flow``, generalised).
+"""A generator that yields requests, is sent their responses, and returns a value (httpx's ``auth_flow``, generalised).
 
-`NotSent` or `MaybeSent` is thrown in at the ``yield`` when the transport failed.
+When the transport fails, the client throws `NotSent` or `MaybeSent` into it at the ``yield``.
 """
 
 
@@ -47,14 +46,14 @@ class TooLong(MaybeSent):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An event mapped to the vendor's wire and checked against its documented limits."""
+    """An event mapped to the vendor's API and checked against its documented limits."""
 
     order_id: str
-    creates_order: bool  # True: it creates or replaces the order; False: it follows the order's create
-    payload: Any  # the vendor's own form, read by its sink alone
+    creates_order: bool  # True: creates or replaces the order; False: must follow the order's create
+    payload: Any  # in the vendor's own form, which only its sink reads
     size: int  # bytes that it adds to a request
     group: str | None = None  # calls of one group may share a request; None: each goes alone
-    note: str | None = None  # something about the event to be counted, such as "unmapped_time_zone"
+    note: str | None = None  # an anomaly of the event to be counted, such as "unmapped_time_zone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,27 +61,27 @@ class Attempt:
     """One try of a call."""
 
     call: Call
-    number: int = 1  # 1, 2, ... ; throttled and gate probes do not count
-    unknown: bool = False  # an earlier try may have been applied: look it up where a repeat would double it
+    number: int = 1  # 1, 2, ...; throttled tries and gate probes do not count
+    unknown: bool = False  # an earlier try may have been applied: look it up where a repeat would do harm
 
 
 class Sink(Protocol):
-    """A vendor's way to take events."""
+    """Delivers events to a vendor."""
 
     def prepare(self, event: Event, known: Tracked | None = None) -> Call | Skipped | Rejected:
-        """Map and check an event; pure and total. `Rejected` here means it breaks a documented limit (``invalid``).
+        """Map and check an event; pure, never raises. `Rejected`: it breaks a documented limit (``invalid``).
 
-        ``known``: what the last delivery of this order left behind, for sinks that track.
+        ``known``: the mark that the order's last delivery left, for sinks that track.
         """
 
     def deliver(self, attempts: Sequence[Attempt]) -> Flow[list[Outcome]]:
-        """Send the calls (all of one group, or a single one); one outcome for each, in their order.
+        """Send the calls (all of one group, or a single one); returns one outcome for each, in their sequence.
 
-        `NotSent` and `MaybeSent` that leave the flow make all its calls `Unavailable` or `Unknown`.
+        If `NotSent` or `MaybeSent` leaves the flow, all its calls are `Unavailable` or `Unknown`.
         """
 
     def preview(self, call: Call) -> httpx.Request:
-        """Build the request that `deliver` would send first, secrets redacted, for people to look at."""
+        """Build the request that `deliver` would send first, to be shown: secrets are redacted."""
 
     def check(self) -> Flow[Outcome]:
         """Make one harmless authenticated read: `Delivered` when the address and the key are right."""
@@ -90,48 +89,48 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a vendor answered, read completely: nothing of what was asked for is missing."""
+    """The vendor's complete answer to a request of a `Poller`."""
 
-    orders: tuple[Seen, ...]
-    span: TimeRange | None = None  # the stretch of time that was read; None: orders were asked for by name
-    notes: Counter[str] = field(default_factory=Counter)  # what was peculiar about the answers, to be counted
+    orders: tuple[VendorOrder, ...]
+    time_range: TimeRange | None = None  # that was read; None: orders were read by key
+    notes: Counter[str] = field(default_factory=Counter)  # anomalies of the answers, to be counted
 
 
 PollFault: TypeAlias = Throttled | Unavailable | Denied
-"""Why nothing was read: the cursor stays, whatever the answer held."""
+"""Why nothing was read: the cursor does not move, whatever the answer held."""
 
 
 class Poller(Protocol):
-    """A vendor's way to tell news: orders that changed in a stretch of time, and orders by name."""
+    """Reads the orders that changed in a time window, and orders by key, from a vendor that can list changes."""
 
     @property
     def fields(self) -> Sequence[str]:
-        """Names of the vendor's top-level fields. New ones go to the end: shadows hold hashes by place."""
+        """Names of the vendor's top-level fields. Add new ones at the end: `LastPublished` has hashes by position."""
 
     @property
-    def batch(self) -> int:
-        """How many orders may be asked for by name at once."""
+    def max_keys(self) -> int:
+        """How many orders `by_key` may read at once."""
 
     def window(self, shard: int, asked: TimeRange, sure_until_ms: int) -> Flow[Reading | PollFault]:
-        """Read every order modified in the span, or in as much of its beginning as one answer holds.
+        """Read every order modified in the window, or in as much of its beginning as one answer holds.
 
-        One answer is drift-proof: an order that changes while pages are read would shift the others. What was
-        modified at ``sure_until_ms`` or later will be read again: nothing of it has to be waited for.
+        Several pages would miss orders: one that changes between two pages shifts the others. Changes at
+        ``sure_until_ms`` or later are read again by the next poll, so the flow need not wait for them.
         """
 
-    def named(self, shard: int, keys: Sequence[str]) -> Flow[Reading | PollFault]:
-        """Read these orders (by `Seen.key`) as they are now; those that the vendor does not have are left out."""
+    def by_key(self, shard: int, keys: Sequence[str]) -> Flow[Reading | PollFault]:
+        """Read these orders (by `VendorOrder.key`) as they are now, without those that the vendor does not have."""
 
     def check(self) -> Flow[Outcome]:
         """Make one harmless authenticated read: `Delivered` when the address and the key are right."""
 
 
 class OrderPoller(Protocol):
-    """The same for a vendor that tells nothing but a single order: which orders to ask for, others say."""
+    """Reads single orders, from a vendor that cannot list changes; the worker's ``follows`` topic names the orders."""
 
     @property
     def fields(self) -> Sequence[str]:
-        """Names of the fields that an order's stage is told from. New ones go to the end, as for `Poller`."""
+        """Names of the fields that decide an order's stage. Add new ones at the end, as for `Poller`."""
 
     def look(self, order_number: str) -> Flow[Look | PollFault]:
         """Read the order as it is now."""
@@ -141,7 +140,7 @@ class OrderPoller(Protocol):
 
 
 class LoginFailed(Exception):  # noqa: N818 - it carries an outcome
-    """No session could be had; ``outcome`` is what that means for every record of the flight."""
+    """The login failed; ``outcome`` applies to every call that needed it."""
 
     def __init__(self, outcome: Denied | Throttled | Unavailable) -> None:
         super().__init__(type(outcome).__name__)
@@ -149,14 +148,14 @@ class LoginFailed(Exception):  # noqa: N818 - it carries an outcome
 
 
 class Session(Protocol):
-    """A login that all flights to a vendor share. The client signs every request with it.
+    """A login that all requests to a vendor share; the client signs each request with it.
 
-    However many requests find it dead, one login happens; each of them is then sent once more.
+    When requests find it dead, the client logs in once and sends each of them once more.
     """
 
     @property
     def token(self) -> str | None:
-        """What requests are signed with now; None: a login must come first. Never logged."""
+        """The present token; None: a login must come first. Never logged."""
 
     def sign(self, request: httpx.Request) -> None:
         """Put the token into the request."""
@@ -165,10 +164,10 @@ class Session(Protocol):
         """Whether the vendor says that the token is no longer good."""
 
     def login(self) -> Flow[Denied | Throttled | Unavailable | None]:
-        """Get a new token and keep it; anything but None says why there is none. Its requests are not signed."""
+        """Get a new token and keep it; returns None, or why there is none. Its requests are not signed."""
 
-    def renew(self, idle: float) -> Flow[None] | None:
-        """A conversation that keeps a token alive that has not been used for ``idle`` seconds; None: no need yet."""
+    def renew(self, idle_s: float) -> Flow[None] | None:
+        """A flow that keeps alive a token unused for ``idle_s`` seconds; None: not needed yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,33 +182,38 @@ class Variable:
 
 
 class Credentials(Protocol):
-    """A worker's vendor variables, re-read when a mounted file changes."""
+    """A worker's vendor variables, read again when a mounted file changes."""
 
     def __getitem__(self, name: str) -> str:
-        """The variable's present value; an optional one that is not set is the empty string."""
+        """The variable's present value; an optional variable that is not set is the empty string."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """All that the workers must know of a vendor."""
+    """What a vendor offers: a sink, a poller of one kind, or both. ``Any`` is the options' model."""
 
-    name: str
-    title: str  # as people write it
+    name: str  # of its folder
+    title: str  # as its owner spells it
     variables: tuple[Variable, ...]
     variables_fault: Callable[[Credentials], tuple[str, str] | None] | None = None  # (variable, what is wanted)
     sink_options: type[BaseModel] | None = None  # keys that its sinks add to a worker in topics.yaml
-    sink: Callable[[Any, Credentials], Sink] | None = None  # (options, credentials) -> Sink
+    sink: Callable[[Any, Credentials], Sink] | None = None
+    tracks: bool = False  # its deliveries leave marks in the worker's ``tracks`` topic
     poller_options: type[BaseModel] | None = None  # keys that its pollers add to a worker in topics.yaml
-    poller: Callable[[Any, Credentials], Poller | OrderPoller] | None = None  # (options, credentials) -> one of them
-    poller_follows: bool = False  # it is an `OrderPoller`: it looks at the orders of its worker's ``follows`` topic
-    session: Callable[[Any, Credentials], Session] | None = None  # (options, credentials) -> Session
-    tracks: bool = False  # its deliveries leave marks, which are kept in the worker's ``tracks`` topic
-    # (options of its sink or its poller, order id) -> the number by which it knows the order; None: they do not tell
+    poller: Callable[[Any, Credentials], Poller] | None = None
+    order_poller: Callable[[Any, Credentials], OrderPoller] | None = None  # of the orders in the ``follows`` topic
+    session: Callable[[Any, Credentials], Session] | None = None
+    # (options of its sink or poller, order id) -> the vendor's number of the order; None: the options do not tell it
     order_number: Callable[[Any, str], str | None] | None = None
+
+    @property
+    def poller_follows(self) -> bool:
+        """Whether its pollers read the orders of a ``follows`` topic."""
+        return self.order_poller is not None
 
 
 class UnknownVendorError(LookupError):
-    """No such folder under ``workers/vendors``, or it exports no ``VENDOR``."""
+    """``workers/vendors`` has no such folder."""
 
 
 def load(name: str) -> Vendor:

@@ -1,4 +1,4 @@
-"""A shard's rounds over single orders: so many looks at once, no order holds up others, no news writes nothing."""
+"""A shard's rounds over single orders: bounded looks in flight, no order delays others, no change writes nothing."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from workers.app.config.specs import PollerSpec
-from workers.app.poll.context import PollerContext
+from workers.app.poll.context import OrderPolling, PollerContext
 from workers.app.poll.per_order import OrderRounds
-from workers.app.poll.stats import PollStats
 from workers.core.delivery.gate import Gate, GatePolicy
 from workers.core.delivery.outcome import Throttled, Unavailable
-from workers.core.poll.change import Seen, Stage, digest
-from workers.core.poll.shard_state import ShardState, Step
+from workers.core.poll.change import Stage, VendorOrder, digest
+from workers.core.poll.shard_state import ShardState
+from workers.core.poll.step import Step
 from workers.core.poll.vendor_event import Look
 from workers.core.record import Record
 from workers.edges.avro.codec import Codec
@@ -34,13 +34,13 @@ CODEC = Codec({TOPIC: load_topic(TOPIC, SCHEMA)}, lambda: 0.0)
 
 
 class Vendor:
-    """Answers when it is told to; implements what is needed of `OrderPoller` and of `VendorClient`."""
+    """Answers when the test says so; implements parts of `OrderPoller` and of `VendorClient`."""
 
     fields = ("OrderStatus",)
 
     def __init__(self) -> None:
         self.asked: asyncio.Queue[str] = asyncio.Queue()
-        self.at_once = self.most = 0
+        self.in_flight = self.most_in_flight = 0
         self.answers: dict[str, asyncio.Queue[Look | PollFault]] = {}
 
     def look(self, number: str) -> Any:
@@ -49,27 +49,27 @@ class Vendor:
     async def run(self, flow: Any, clock: Any) -> Look | PollFault:
         del clock
         number: str = flow
-        self.at_once += 1
-        self.most = max(self.most, self.at_once)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
         self.asked.put_nowait(number)
         try:
             return await self.answers.setdefault(number, asyncio.Queue()).get()
         finally:
-            self.at_once -= 1
+            self.in_flight -= 1
 
-    async def ask_of(self, count: int) -> set[str]:
+    async def next_asked(self, count: int) -> set[str]:
         return {await asyncio.wait_for(self.asked.get(), 5) for _ in range(count)}
 
-    def says(self, number: str, answer: Look | PollFault | str) -> None:
+    def answer(self, number: str, answer: Look | PollFault | str) -> None:
         if isinstance(answer, str):
             stage = Stage(answer, None, "", "processing")
-            answer = Look(Seen(number, stage, digest([answer]), {"OrderStatus": answer}))
+            answer = Look(VendorOrder(number, stage, digest([answer]), {"OrderStatus": answer}))
         self.answers.setdefault(number, asyncio.Queue()).put_nowait(answer)
 
 
 @dataclass
 class Rig:
-    """Rounds of one shard; what they write is taken, or refused."""
+    """Rounds of one shard; the test accepts or refuses their writes."""
 
     vendor: Vendor = field(default_factory=Vendor)
     now: list[float] = field(default_factory=lambda: [100.0])
@@ -91,9 +91,10 @@ class Rig:
             }
         )
         vendor: Any = self.vendor
-        self.tools = PollerContext(
+        self.polling = OrderPolling(vendor, TOPIC, asyncio.Semaphore(spec.max_in_flight))
+        self.context = PollerContext(
             spec=spec,
-            poller=vendor,
+            polling=self.polling,
             client=vendor,
             credentials=SimpleNamespace(version=1),  # type: ignore[arg-type]
             codec=CODEC,
@@ -103,10 +104,8 @@ class Rig:
             monotonic=lambda: self.now[0],
             wall_ms=lambda: NOW_MS + round(self.now[0] * 1000),
             jitter=lambda: 0.5,
-            slots=asyncio.Semaphore(spec.max_in_flight),
-            stats=PollStats(),
         )
-        self.rounds = OrderRounds(self.tools)
+        self.rounds = OrderRounds(self.context, self.polling)
 
     async def write(self, step: Step) -> None:
         if self.refuse(step):
@@ -117,8 +116,8 @@ class Rig:
     async def written(self) -> Step:
         return await asyncio.wait_for(self.steps.get(), 5)
 
-    async def news(self) -> Step:
-        """The next step that is more than its cursor."""
+    async def next_change(self) -> Step:
+        """The next step that writes more than the cursor."""
         while (step := await self.written()).is_empty:
             pass
         return step
@@ -141,8 +140,8 @@ class Rig:
             await asyncio.gather(running, return_exceptions=True)
 
 
-async def turn() -> None:
-    """Everything that can go on without us has gone on."""
+async def settle() -> None:
+    """Lets every task run until it waits."""
     for _ in range(50):
         await asyncio.sleep(0)
 
@@ -152,21 +151,21 @@ def row_of(number: str) -> bytes:
     return CODEC.encode(TOPIC, data | {"content_hash": "h", "traceparent": "00-trace"})
 
 
-async def test_an_answer_with_news_is_written_with_the_orders_id_and_trace() -> None:
+async def test_a_change_is_written_with_the_order_id_and_the_trace() -> None:
     rig = Rig()
     rig.save("A")
     async with rig.running():
-        assert (await rig.written()).is_empty, "where it begins, before anything is looked at"
-        assert await rig.vendor.ask_of(1) == {"A"}
-        rig.vendor.says("A", "N")
+        assert (await rig.written()).is_empty, "the first cursor, before any look"
+        assert await rig.vendor.next_asked(1) == {"A"}
+        rig.vendor.answer("A", "N")
         step = await rig.written()
-    assert [(one.seen.stage.name, one.seen.order_id) for one in step.changes] == [("N", "a")]
-    assert step.traces == {"A": "00-trace"}
+    assert [(one.order.stage.name, one.order.order_id) for one in step.changes] == [("N", "a")]
+    assert [update.traceparent for update in step.updates] == ["00-trace"]
 
 
-async def test_so_many_looks_are_under_way_at_once_over_all_shards() -> None:
+async def test_looks_in_flight_are_bounded_over_all_shards() -> None:
     rig = Rig()
-    other = OrderRounds(rig.tools)
+    other = OrderRounds(rig.context, rig.polling)
     rig.save("A", "B", "C")
     rig.save("D", "E", "F", rounds=other)
 
@@ -176,16 +175,16 @@ async def test_so_many_looks_are_under_way_at_once_over_all_shards() -> None:
     both = asyncio.gather(rig.rounds.run(rig.state, rig.write), other.run(ShardState(), forget))
     seen = set[str]()
     for _ in range(3):
-        asked = await rig.vendor.ask_of(2)
+        asked = await rig.vendor.next_asked(2)
         seen |= asked
         for number in asked:
-            rig.vendor.says(number, "N")
+            rig.vendor.answer(number, "N")
     both.cancel()
     await asyncio.gather(both, return_exceptions=True)
-    assert (seen, rig.vendor.most) == ({"A", "B", "C", "D", "E", "F"}, 2)
+    assert (seen, rig.vendor.most_in_flight) == ({"A", "B", "C", "D", "E", "F"}, 2)
 
 
-async def test_answers_that_come_while_a_step_is_written_go_out_together() -> None:
+async def test_answers_that_arrive_during_a_write_are_written_together() -> None:
     rig, writing, go_on = Rig(), asyncio.Event(), asyncio.Event()
     rig.save("A", "B", "C")
 
@@ -197,109 +196,109 @@ async def test_answers_that_come_while_a_step_is_written_go_out_together() -> No
 
     running = asyncio.get_running_loop().create_task(rig.rounds.run(rig.state, slowly))
     await rig.written()
-    first = (await rig.vendor.ask_of(2)).pop()
-    rig.vendor.says(first, "N")
+    first = (await rig.vendor.next_asked(2)).pop()
+    rig.vendor.answer(first, "N")
     await asyncio.wait_for(writing.wait(), 5)
-    await rig.vendor.ask_of(1)
+    await rig.vendor.next_asked(1)
     for number in {"A", "B", "C"} - {first}:
-        rig.vendor.says(number, "N")
-    await turn()
+        rig.vendor.answer(number, "N")
+    await settle()
     go_on.set()
-    assert [len((await rig.news()).changes) for _ in range(2)] == [1, 2]
+    assert [len((await rig.next_change()).changes) for _ in range(2)] == [1, 2]
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_an_order_that_cannot_be_looked_at_holds_up_no_other_and_nothing_of_it_moves() -> None:
+async def test_an_order_whose_looks_fail_delays_no_other_and_holds_the_cursor() -> None:
     rig = Rig()
     rig.save("A", "B")
     async with rig.running():
         await rig.written()
-        await rig.vendor.ask_of(2)
-        rig.vendor.says("A", Unavailable("elements are missing"))
-        rig.vendor.says("B", "N")
+        await rig.vendor.next_asked(2)
+        rig.vendor.answer("A", Unavailable("elements are missing"))
+        rig.vendor.answer("B", "N")
         for _ in range(3):
-            await turn()
+            await settle()
             rig.later(10.0)
-            for number in await rig.vendor.ask_of(2):
-                rig.vendor.says(number, "N" if number == "B" else Unavailable("elements are missing"))
-        await turn()
+            for number in await rig.vendor.next_asked(2):
+                rig.vendor.answer(number, "N" if number == "B" else Unavailable("elements are missing"))
+        await settle()
         rig.later(10.0)
-        await rig.vendor.ask_of(2)
-    assert rig.tools.stats.failures == 4
-    assert rig.tools.stats.last_error == "order A: elements are missing"
+        await rig.vendor.next_asked(2)
+    assert rig.context.stats.failures == 4
+    assert rig.context.stats.last_error == "order A: elements are missing"
     assert rig.state.cursor is not None
-    assert rig.state.cursor.at_ms == 0, "A has never been looked at: nothing is complete yet"
+    assert rig.state.cursor.at_ms == 0, "A was never read, so nothing is complete yet"
 
 
-async def test_a_look_without_news_writes_nothing_and_lets_freshness_move() -> None:
+async def test_a_look_without_a_change_writes_nothing_and_advances_the_cursor() -> None:
     rig = Rig()
     rig.save("A")
     async with rig.running():
         await rig.written()
-        await rig.vendor.ask_of(1)
-        rig.vendor.says("A", "N")
-        await rig.news()
+        await rig.vendor.next_asked(1)
+        rig.vendor.answer("A", "N")
+        await rig.next_change()
         rig.later(9.9)
-        await turn()
+        await settle()
         assert rig.vendor.asked.empty()
         rig.later(0.1)
-        await rig.vendor.ask_of(1)
+        await rig.vendor.next_asked(1)
         beat = await rig.written()
-        assert beat.is_empty, "the cursor alone, as often as the fastest look"
-        rig.vendor.says("A", "N")
-        await turn()
+        assert beat.is_empty, "the cursor alone, once per shortest interval"
+        rig.vendor.answer("A", "N")
+        await settle()
         rig.later(5.0)
         rig.later(0.0)
-        await turn()
+        await settle()
         assert rig.steps.empty()
     assert rig.state.cursor is not None
     assert rig.state.cursor.at_ms >= NOW_MS + 110_000
 
 
-async def test_a_row_saved_anew_is_looked_at_at_once() -> None:
+async def test_an_order_saved_again_is_looked_at_at_once() -> None:
     rig = Rig()
     rig.save("A")
     async with rig.running():
         await rig.written()
-        await rig.vendor.ask_of(1)
-        rig.vendor.says("A", "N")
+        await rig.vendor.next_asked(1)
+        rig.vendor.answer("A", "N")
         await rig.written()
         rig.rounds.took([Record(TOPIC, 0, 7, NOW_MS, b"A", row_of("A"))], 8, 8)
-        assert await rig.vendor.ask_of(1) == {"A"}
+        assert await rig.vendor.next_asked(1) == {"A"}
 
 
-async def test_a_throttled_vendor_is_left_alone_by_every_shard() -> None:
+async def test_no_shard_asks_a_throttled_vendor() -> None:
     rig = Rig()
     rig.save("A", "B", "C")
     async with rig.running():
-        await rig.vendor.ask_of(2)
-        rig.vendor.says("A", Throttled(30.0))
-        rig.vendor.says("B", "N")
-        await rig.news()
-        await turn()
+        await rig.vendor.next_asked(2)
+        rig.vendor.answer("A", Throttled(30.0))
+        rig.vendor.answer("B", "N")
+        await rig.next_change()
+        await settle()
         assert rig.vendor.asked.empty()
-    assert rig.tools.gate.until >= 130.0
+    assert rig.context.gate.until >= 130.0
 
 
-async def test_a_write_that_is_refused_ends_the_rounds_and_nothing_of_it_is_known() -> None:
+async def test_a_refused_write_ends_the_rounds_and_changes_no_state() -> None:
     rig = Rig()
     rig.refuse = lambda step: bool(step.changes)
     rig.save("A")
     running = asyncio.get_running_loop().create_task(rig.rounds.run(rig.state, rig.write))
-    await rig.vendor.ask_of(1)
-    rig.vendor.says("A", "N")
+    await rig.vendor.next_asked(1)
+    rig.vendor.answer("A", "N")
     with pytest.raises(KafkaFailed):
         await asyncio.wait_for(running, 5)
-    assert (rig.state.shadows, rig.state.known) == ({}, {})
+    assert (rig.state.orders, rig.state.event_ids) == ({}, {})
     rig.refuse = lambda _: False
     async with rig.running():
-        await rig.vendor.ask_of(1)
-        rig.vendor.says("A", "N")
-        assert [one.sequence for one in (await rig.news()).changes] == [1]
+        await rig.vendor.next_asked(1)
+        rig.vendor.answer("A", "N")
+        assert [one.sequence for one in (await rig.next_change()).changes] == [1]
 
 
-async def test_nothing_is_looked_at_before_the_rows_have_been_read() -> None:
+async def test_no_look_starts_before_the_rows_have_been_read() -> None:
     rig = Rig()
     rows = [Record(TOPIC, 0, 0, NOW_MS, b"A", row_of("A"))]
     rig.rounds.took(rows, 1, 2)
@@ -307,4 +306,4 @@ async def test_nothing_is_looked_at_before_the_rows_have_been_read() -> None:
         await asyncio.sleep(0)
         assert rig.steps.empty()
         rig.rounds.took([], 2, None)
-        assert await rig.vendor.ask_of(1) == {"A"}
+        assert await rig.vendor.next_asked(1) == {"A"}

@@ -1,4 +1,4 @@
-"""The cursor stays behind whatever may still change, and spans leave no second between them."""
+"""The cursor stays behind everything that may still change, and time ranges leave no gap."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.core.poll.cursor import Cursor, PollStart, first_cursor, moved, reset, unpack_cursor, window
-from workers.core.poll.time_range import AdaptiveWidth, TimeRange, span
+from workers.core.poll.cursor import Cursor, PollStart, advanced, first_cursor, reset, unpack_cursor, window
+from workers.core.poll.time_range import AdaptiveWidth, TimeRange, whole_seconds
 
 NOW = 1_790_000_000_000
 SETTLE = 300_000
@@ -15,9 +15,9 @@ times = st.integers(0, 2 * NOW)
 
 
 @given(done=times, ours=times, vendors=times)
-def test_the_cursor_never_passes_the_polls_start_less_the_settle_lag(done: int, ours: int, vendors: int) -> None:
-    """By the earlier of the two clocks, whatever was found."""
-    cursor = moved(Cursor(0, 0, 0, 0), TimeRange(0, done), PollStart(ours, vendors), SETTLE, NOW)
+def test_the_cursor_never_passes_the_polls_start_minus_the_settle_lag(done: int, ours: int, vendors: int) -> None:
+    """By the earlier of the two clocks."""
+    cursor = advanced(Cursor(0, 0, 0, 0), TimeRange(0, done), PollStart(ours, vendors), SETTLE, NOW)
     assert cursor.at_ms <= min(ours, vendors) - SETTLE
     assert cursor.at_ms <= done
 
@@ -29,27 +29,27 @@ def test_a_window_begins_at_the_cursor_or_before_and_ends_after_now(at: int, now
     assert asked.end_ms >= now + max(0, skew)
 
 
-def test_a_cursor_survives_its_bytes() -> None:
+def test_a_cursor_is_read_back_as_it_was_written() -> None:
     cursor = Cursor(1, 2, 3, 4, 5)
     assert unpack_cursor(cursor.pack()) == cursor
     with pytest.raises(ValueError, match="later release"):
         unpack_cursor(b'{"somewhere": 1}')
 
 
-def test_the_first_start_looks_back_and_calls_it_a_snapshot() -> None:
+def test_the_first_start_looks_back_and_treats_older_orders_as_snapshots() -> None:
     cursor = first_cursor(NOW, 1000)
     assert (cursor.at_ms, cursor.snapshot_until_ms) == (NOW - 1000, NOW)
 
 
-def test_a_reset_makes_a_snapshot_of_what_lies_before_it() -> None:
+def test_after_a_reset_orders_older_than_the_old_cursor_are_snapshots() -> None:
     cursor = reset(Cursor(NOW, 5, 0, 0), 7)
     assert (cursor.at_ms, cursor.snapshot_until_ms) == (7, NOW)
 
 
 @given(start=times, width=st.integers(1, 10**9), widths=st.lists(st.integers(1, 10**9), max_size=8))
-def test_spans_follow_each_other_without_a_gap(start: int, width: int, widths: list[int]) -> None:
-    """However they are cut, each begins where the one before ended, and none is empty."""
-    left = span(start, start + width)
+def test_time_ranges_follow_each_other_without_a_gap(start: int, width: int, widths: list[int]) -> None:
+    """Each begins where the one before ended, and none is empty."""
+    left = whole_seconds(start, start + width)
     for one in widths:
         if left.is_empty:
             break
@@ -57,12 +57,12 @@ def test_spans_follow_each_other_without_a_gap(start: int, width: int, widths: l
         half = done.half()
         assert not done.is_empty
         assert half is None or (half.start_ms == done.start_ms and half.width_ms < done.width_ms)
-        assert left.rest(done).start_ms == done.end_ms <= left.end_ms
-        left = left.rest(done)
+        assert left.after(done).start_ms == done.end_ms <= left.end_ms
+        left = left.after(done)
 
 
-def test_a_stride_grows_again_after_a_crowded_hour() -> None:
-    stride, whole = AdaptiveWidth(), TimeRange(0, 1_000_000)
-    assert stride.ask(whole) == whole
-    stride.read(TimeRange(0, 4_000))
-    assert stride.ask(whole) == TimeRange(0, 8_000)
+def test_the_width_doubles_after_each_page_that_holds_its_range() -> None:
+    width, whole = AdaptiveWidth(), TimeRange(0, 1_000_000)
+    assert width.next_range(whole) == whole
+    width.one_page_held(TimeRange(0, 4_000))
+    assert width.next_range(whole) == TimeRange(0, 8_000)

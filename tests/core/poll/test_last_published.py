@@ -1,4 +1,4 @@
-"""A shadow tells what has changed, survives its bytes, and forgets only what may be forgotten."""
+"""The last published state tells what has changed, is packed without loss, and is dropped only when at rest."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.core.poll.change import DIGEST_BYTES, Seen, Stage, digest, event_id, stage_event
+from workers.core.poll.change import DIGEST_BYTES, Stage, VendorOrder, digest, event_id, stage_event
 from workers.core.poll.cursor import Cursor, first_cursor
-from workers.core.poll.last_published import LastPublished, change_of, field_prints, unpack
+from workers.core.poll.last_published import LastPublished, change_of, hash_fields, unpack_last_published
 from workers.core.poll.progress import PROGRESS
 from workers.core.poll.shard_state import ShardState
 
@@ -27,62 +27,64 @@ stages = st.builds(
 )
 
 
-def seen(stage: int = 10, **fields: Any) -> Seen:
+def order(stage: int = 10, **fields: Any) -> VendorOrder:
     found = Stage(str(stage), stage, f"stage {stage}", "delivered" if stage == 60 else "processing")
-    return Seen("A1", found, digest(stage), {"stage": stage, **fields}, account="acc", modified_ms=NOW)
+    return VendorOrder("A1", found, digest(stage), {"stage": stage, **fields}, account="acc", modified_ms=NOW)
 
 
 @given(
     stage=stages,
     sequence=st.integers(0, 2**32 - 1),
     changed=st.integers(-(2**63), 2**63 - 1),
-    mark=st.binary(min_size=DIGEST_BYTES, max_size=DIGEST_BYTES),
-    prints=st.binary(max_size=40),
+    content_digest=st.binary(min_size=DIGEST_BYTES, max_size=DIGEST_BYTES),
+    field_hashes=st.binary(max_size=40),
 )
-def test_a_shadow_survives_its_bytes(stage: Stage, sequence: int, changed: int, mark: bytes, prints: bytes) -> None:
-    shadow = LastPublished(sequence, changed, stage, mark, prints)
-    assert unpack(shadow.pack()) == shadow
+def test_a_row_is_read_back_as_it_was_written(
+    stage: Stage, sequence: int, changed: int, content_digest: bytes, field_hashes: bytes
+) -> None:
+    row = LastPublished(sequence, changed, stage, content_digest, field_hashes)
+    assert unpack_last_published(row.pack()) == row
 
 
 def test_a_long_text_is_cut_between_two_characters() -> None:
     stage = Stage("é" * 300, None, "語" * 300, "unknown")
-    found = unpack(LastPublished(1, 0, stage, b"x" * DIGEST_BYTES, b"1234").pack())
-    assert (found.stage.name, found.stage.description, found.prints) == ("é" * 127, "語" * 85, b"1234")
+    found = unpack_last_published(LastPublished(1, 0, stage, b"x" * DIGEST_BYTES, b"1234").pack())
+    assert (found.stage.name, found.stage.description, found.field_hashes) == ("é" * 127, "語" * 85, b"1234")
 
 
-def test_bytes_that_are_no_shadow_are_refused() -> None:
+def test_other_bytes_are_refused() -> None:
     with pytest.raises(ValueError, match="cut short"):
-        unpack(b"short")
+        unpack_last_published(b"short")
 
 
-def test_two_looks_with_the_same_content_are_no_change() -> None:
-    found = change_of(None, seen(10), fields=FIELDS, new="created", now_ms=NOW)
+def test_the_same_content_is_no_change() -> None:
+    found = change_of(None, order(10), fields=FIELDS, first_op="created", now_ms=NOW)
     assert found is not None
-    assert change_of(found[1], seen(10, note="new"), fields=FIELDS, new="created", now_ms=NOW) is None
+    assert change_of(found[1], order(10, note="new"), fields=FIELDS, first_op="created", now_ms=NOW) is None
 
 
 def test_a_change_names_what_differs_since_the_event_before() -> None:
-    """A field that differs without mattering is named beside the next one that does."""
-    first = change_of(None, seen(10, note="a"), fields=FIELDS, new="created", now_ms=NOW)
+    """A field that differs without mattering is named in the next event."""
+    first = change_of(None, order(10, note="a"), fields=FIELDS, first_op="created", now_ms=NOW)
     assert first is not None
-    second = change_of(first[1], seen(20, note="b", unheard_of=1), fields=FIELDS, new="created", now_ms=NOW + 1)
+    second = change_of(first[1], order(20, note="b", unlisted=1), fields=FIELDS, first_op="created", now_ms=NOW + 1)
     assert second is not None
-    change, shadow = second
+    change, row = second
     assert (change.op, change.sequence, change.changed) == ("updated", 2, ("stage", "note"))
     assert change.previous == first[1].stage
-    assert shadow.sequence == 2
+    assert row.sequence == 2
 
 
-def test_a_field_that_the_vendor_has_added_since_is_not_named() -> None:
-    before = LastPublished(1, NOW, seen(10).stage, digest(10), field_prints({"stage": 10}, ("stage",)))
-    found = change_of(before, seen(20, note="x"), fields=FIELDS, new="created", now_ms=NOW)
+def test_a_field_added_to_the_list_since_is_not_named() -> None:
+    before = LastPublished(1, NOW, order(10).stage, digest(10), hash_fields({"stage": 10}, ("stage",)))
+    found = change_of(before, order(20, note="x"), fields=FIELDS, first_op="created", now_ms=NOW)
     assert found is not None
     assert found[0].changed == ("stage",)
 
 
-def test_an_event_id_holds_the_content_and_its_place() -> None:
-    one, other = (change_of(None, seen(n), fields=FIELDS, new="created", now_ms=NOW) for n in (10, 20))
-    again = change_of(None, seen(10), fields=FIELDS, new="snapshot", now_ms=NOW + 9)
+def test_an_event_id_holds_the_sequence_and_the_contents_digest() -> None:
+    one, other = (change_of(None, order(n), fields=FIELDS, first_op="created", now_ms=NOW) for n in (10, 20))
+    again = change_of(None, order(10), fields=FIELDS, first_op="snapshot", now_ms=NOW + 9)
     assert one is not None
     assert other is not None
     assert again is not None
@@ -94,39 +96,39 @@ def test_an_event_id_holds_the_content_and_its_place() -> None:
 def state_with(*stages: int) -> tuple[ShardState, Cursor]:
     state, cursor = ShardState(), first_cursor(NOW, DAY)
     for stage in stages:
-        state.accept(state.step([seen(stage)], cursor, fields=FIELDS, now_ms=NOW))
+        state.accept(state.step([order(stage)], cursor, fields=FIELDS, now_ms=NOW))
     return state, cursor
 
 
-def test_an_order_at_its_end_rests_then_is_forgotten_but_never_begins_again_before() -> None:
-    """A stub keeps the sequence and the hash: the same content is no news, another is the next in sequence."""
+def test_an_ended_order_is_compacted_then_forgotten_and_keeps_its_sequence_until_then() -> None:
+    """A compacted row keeps sequence and digest: the same content makes no event, another the next in sequence."""
     state, cursor = state_with(10, 60)
-    for later, rests in ((DAY, False), (31 * DAY, True)):
+    for later, is_compacted in ((DAY, False), (31 * DAY, True)):
         state.accept(state.tidied(["acc/A1"], cursor, now_ms=NOW + later, rest_ms=30 * DAY, forget_ms=400 * DAY))
-        shadow = state.shadow("acc/A1")
-        assert shadow is not None
-        assert shadow.is_stub is rests
-    assert not state.step([seen(60)], cursor, fields=FIELDS, now_ms=NOW).changes
-    (change,) = state.step([seen(20)], cursor, fields=FIELDS, now_ms=NOW).changes
+        row = state.last_published("acc/A1")
+        assert row is not None
+        assert row.is_compacted is is_compacted
+    assert not state.step([order(60)], cursor, fields=FIELDS, now_ms=NOW).changes
+    (change,) = state.step([order(20)], cursor, fields=FIELDS, now_ms=NOW).changes
     assert (change.sequence, change.previous and change.previous.code, change.changed) == (3, 60, ())
     state.accept(state.tidied(["acc/A1"], cursor, now_ms=NOW + 401 * DAY, rest_ms=30 * DAY, forget_ms=400 * DAY))
-    assert state.shadow("acc/A1") is None
+    assert state.last_published("acc/A1") is None
 
 
-def test_an_open_order_neither_rests_nor_is_forgotten() -> None:
+def test_an_open_order_is_neither_compacted_nor_forgotten() -> None:
     state, cursor = state_with(10)
     step = state.tidied(["acc/A1"], cursor, now_ms=NOW + 900 * DAY, rest_ms=30 * DAY, forget_ms=400 * DAY)
-    assert step.rows == {}
+    assert step.is_empty
 
 
-def test_a_step_that_was_not_written_changes_nothing() -> None:
+def test_a_step_changes_the_state_only_when_it_is_accepted() -> None:
     state, cursor = state_with(10)
-    before = dict(state.shadows)
-    state.step([seen(20)], cursor, fields=FIELDS, now_ms=NOW)
-    assert state.shadows == before
+    before = dict(state.orders)
+    state.step([order(20)], cursor, fields=FIELDS, now_ms=NOW)
+    assert state.orders == before
 
 
-def test_an_order_that_a_reading_shows_twice_changes_in_sequence() -> None:
+def test_two_changes_of_an_order_in_one_reading_are_in_sequence() -> None:
     state, cursor = state_with()
-    step = state.step([seen(10), seen(10), seen(20)], cursor, fields=FIELDS, now_ms=NOW)
+    step = state.step([order(10), order(10), order(20)], cursor, fields=FIELDS, now_ms=NOW)
     assert [change.sequence for change in step.changes] == [1, 2]

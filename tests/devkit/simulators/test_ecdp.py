@@ -27,8 +27,8 @@ from workers.devkit.simulators.server import Effect
 from workers.edges.http.client import open_client
 from workers.edges.http.transport import TransportPolicy
 from workers.vendors.contract import Attempt, Call, NotSent
+from workers.vendors.ecdp.requests import ecdp_requests
 from workers.vendors.ecdp.sink import EcdpOptions, EcdpSink
-from workers.vendors.ecdp.wire import wire
 
 Deliver: TypeAlias = Callable[..., Awaitable[list[Outcome]]]
 Ask: TypeAlias = Callable[..., Awaitable[httpx.Response]]
@@ -207,7 +207,7 @@ class TestItsDocument:
 
     async def test_an_id_with_a_slash_is_one_order(self, ask: Ask, deliver: Deliver, ecdp: EcdpSimulator) -> None:
         assert await deliver("a/b ż%?#") == [DONE]
-        url = wire(ecdp.server.base_url, KEY).get("a/b ż%?#").url
+        url = ecdp_requests(ecdp.server.base_url, KEY).get("a/b ż%?#").url
         assert (await ask("GET", str(url))).json()["data"]["id"] == "a/b ż%?#"
 
 

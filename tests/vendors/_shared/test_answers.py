@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.vendors._shared.answers import NotJsonError, bounded, json_body, retry_after
+from workers.vendors._shared.answers import NotJsonError, json_body, one_line, retry_after
 
 NOW = "Sun, 22 Nov 2026 12:00:00 GMT"
 
@@ -67,5 +67,5 @@ def test_half_a_character_does_not_make_a_body_unreadable() -> None:
 
 
 def test_words_are_one_line_of_bounded_length() -> None:
-    assert bounded(" a\n\tb ") == "a b"
-    assert len(bounded("x" * 9999)) == 500
+    assert one_line(" a\n\tb ") == "a b"
+    assert len(one_line("x" * 9999)) == 500

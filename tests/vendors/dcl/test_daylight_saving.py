@@ -30,7 +30,7 @@ def test_no_change_is_missed_and_none_repeated_while_the_clocks_change(night: st
     poll(vendor, dcl(page_size), log, strategy)
     assert missed(vendor, log) == set()
     for number in vendor.stages():
-        sequences = [change.sequence for change in log.changes if change.seen.order_number == number]
+        sequences = [change.sequence for change in log.changes if change.order.order_number == number]
         assert sequences == list(range(1, len(sequences) + 1))
 
 

@@ -13,12 +13,12 @@ from tests.vendors.dcl.answers import HOUR, NOW, ROW, answer
 from tests.vendors.dcl.vendor_model import dcl, respond
 from workers.core.delivery.outcome import Unavailable
 from workers.core.poll.change import digest
-from workers.core.poll.last_published import field_prints
+from workers.core.poll.last_published import hash_fields
 from workers.vendors.contract import Reading
 from workers.vendors.dcl.api import FIELDS
-from workers.vendors.dcl.mapping import seen
+from workers.vendors.dcl.mapping import vendor_order
 from workers.vendors.dcl.options import DclOptions
-from workers.vendors.dcl.walk import MOST_PAGES
+from workers.vendors.dcl.page_walks import MOST_PAGES
 
 
 @pytest.mark.parametrize(
@@ -45,9 +45,9 @@ def test_what_cannot_be_read_of_one_order_holds_up_no_other(odd: dict[str, Any])
 
 @pytest.mark.parametrize(("code", "name"), [("abc", "abc"), (2**40, "1099511627776"), (60.5, "60.5"), ("60", "60")])
 def test_a_stage_that_is_no_number_flows_as_its_text(code: Any, name: str) -> None:
-    found = seen(ROW | {"order_stage": code}, None, DclOptions(), Counter())
+    found = vendor_order(ROW | {"order_stage": code}, None, DclOptions(), Counter())
     assert found.stage.name == name
-    assert found.digest != seen(ROW | {"order_stage": "other"}, None, DclOptions(), Counter()).digest
+    assert found.digest != vendor_order(ROW | {"order_stage": "other"}, None, DclOptions(), Counter()).digest
 
 
 def test_numbers_for_texts_are_read() -> None:
@@ -66,17 +66,19 @@ def many_packages(count: int) -> dict[str, Any]:
 def test_more_packages_than_an_event_can_hold_are_left_out_and_counted() -> None:
     """An event that Kafka refuses would hold up every other order for ever."""
     notes = Counter[str]()
-    found = seen(many_packages(30_000), None, DclOptions(), notes)
+    found = vendor_order(many_packages(30_000), None, DclOptions(), notes)
     assert 0 < len(orjson.dumps(found.shipments)) < 1_500_000
     assert notes["shipments_cut_short"] == 1
     other = many_packages(30_000)
     other["shipments"][1]["packages"][-1]["delivery_status"] = "Delivered"
-    assert seen(other, None, DclOptions(), notes).digest != found.digest, "what is left out matters all the same"
+    assert vendor_order(other, None, DclOptions(), notes).digest != found.digest, (
+        "what is left out matters all the same"
+    )
 
 
 def test_thousands_of_packages_are_told_whole() -> None:
     notes = Counter[str]()
-    found = seen(many_packages(2_500), None, DclOptions(), notes)
+    found = vendor_order(many_packages(2_500), None, DclOptions(), notes)
     assert [len(one["packages"]) for one in found.shipments] == [2_500, 2_500]
     assert not +notes
 
@@ -85,7 +87,7 @@ def test_texts_too_long_for_an_event_are_told_cut() -> None:
     notes, long = Counter[str](), "x" * 2_000_000
     shipment = {"shipping_carrier": long, "packages": [{"tracking_number": long}]}
     odd = ROW | {"stage_description": long, "po_number": long, "shipments": [shipment]}
-    found = seen(odd, None, DclOptions(order_id_from="po_number"), notes)
+    found = vendor_order(odd, None, DclOptions(order_id_from="po_number"), notes)
     assert len(orjson.dumps([found.stage.description, found.order_id, found.shipments])) < 100_000
     assert notes == {"too_long_texts": 4, "shipments_cut_short": 0}
 
@@ -111,7 +113,7 @@ def test_of_two_states_of_one_stamp_the_same_is_told_whichever_comes_first() -> 
 def test_an_order_without_a_stage_is_not_told_anew_because_the_relay_was_changed() -> None:
     """Its digest is remembered in Kafka for longer than any version runs."""
     bare = {"order_number": "A", "order_stage": None, "is_cancelled": False, "is_back_order": False}
-    assert seen(bare, 0, DclOptions(), Counter()).digest == digest(["A", None, "", [None, False, False], []])
+    assert vendor_order(bare, 0, DclOptions(), Counter()).digest == digest(["A", None, "", [None, False, False], []])
 
 
 @pytest.mark.parametrize("depth", [300, 1000])
@@ -124,7 +126,7 @@ def test_a_field_that_is_nested_too_deeply_counts_as_missing(depth: int, beside:
     assert isinstance(reading, Reading)
     assert [(one.order_number, "order_lines" in one.fields) for one in reading.orders] == [("TEST02", False)]
     assert reading.notes == {"unreadable_fields": 1 + len(beside)}
-    assert field_prints(reading.orders[0].fields, FIELDS)
+    assert hash_fields(reading.orders[0].fields, FIELDS)
 
 
 def test_a_vendor_that_shows_the_same_page_for_ever_is_not_asked_for_ever() -> None:

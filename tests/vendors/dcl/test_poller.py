@@ -17,9 +17,10 @@ from workers.core.delivery.outcome import Delivered, Denied, Throttled, Unavaila
 from workers.core.poll.time_range import TimeRange
 from workers.devkit.simulators.faults import Faults
 from workers.vendors.contract import MaybeSent, NotSent, Reading, TooLong
-from workers.vendors.dcl.mapping import seen
+from workers.vendors.dcl.mapping import vendor_order
 from workers.vendors.dcl.options import DclOptions
-from workers.vendors.dcl.poller import FULL_SECOND, OUTSIDE, UNSTAMPED, DclPoller
+from workers.vendors.dcl.poller import FULL_SECOND, DclPoller
+from workers.vendors.dcl.reading import OUTSIDE, UNSTAMPED
 
 
 def asked(request: httpx.Request) -> dict[str, str]:
@@ -87,12 +88,12 @@ def test_orders_are_mapped_into_the_relays_words() -> None:
     ],
 )
 def test_each_stage_has_its_progress_and_an_unknown_one_flows(code: int | None, progress: str) -> None:
-    found = seen(ROW | {"order_stage": code, "shipments": None}, None, DclOptions(), Counter())
+    found = vendor_order(ROW | {"order_stage": code, "shipments": None}, None, DclOptions(), Counter())
     assert (found.stage.code, found.stage.progress) == (code, progress)
 
 
 def test_a_cancelled_order_is_cancelled_at_whatever_stage() -> None:
-    assert seen(ROW | {"is_cancelled": True}, None, DclOptions(), Counter()).stage.progress == "cancelled"
+    assert vendor_order(ROW | {"is_cancelled": True}, None, DclOptions(), Counter()).stage.progress == "cancelled"
 
 
 @pytest.mark.parametrize(
@@ -111,18 +112,21 @@ def test_a_cancelled_order_is_cancelled_at_whatever_stage() -> None:
 )
 def test_what_matters_of_an_order(change: dict[str, Any], matters: bool) -> None:
     """Another order of packages is none of it, nor is a stamp alone."""
-    before, after = seen(ROW, None, DclOptions(), Counter()), seen(ROW | change, None, DclOptions(), Counter())
+    before, after = (
+        vendor_order(ROW, None, DclOptions(), Counter()),
+        vendor_order(ROW | change, None, DclOptions(), Counter()),
+    )
     assert (before.digest != after.digest) is matters
 
 
 def test_the_order_id_comes_from_the_field_that_is_configured() -> None:
-    assert seen(ROW, None, DclOptions(order_id_from="po_number"), Counter()).order_id == "100002"
-    assert seen(ROW, None, DclOptions(order_id_from="customer_number"), Counter()).order_id is None
+    assert vendor_order(ROW, None, DclOptions(order_id_from="po_number"), Counter()).order_id == "100002"
+    assert vendor_order(ROW, None, DclOptions(order_id_from="customer_number"), Counter()).order_id is None
 
 
 def test_the_vendors_json_travels_only_when_it_is_asked_for_and_fits() -> None:
-    assert orjson.loads(seen(ROW, None, DclOptions(raw=True), Counter()).raw or "") == ROW
-    assert seen({**ROW, "custom_field1": "x" * 300_000}, None, DclOptions(raw=True), Counter()).raw is None
+    assert orjson.loads(vendor_order(ROW, None, DclOptions(raw=True), Counter()).raw or "") == ROW
+    assert vendor_order({**ROW, "custom_field1": "x" * 300_000}, None, DclOptions(raw=True), Counter()).raw is None
 
 
 def test_a_full_page_halves_the_window_until_one_page_holds_it() -> None:
@@ -144,7 +148,7 @@ def test_an_answer_too_long_to_be_read_halves_the_window_too() -> None:
     )
     with pytest.raises(StopIteration) as end:
         flow.send(answer(ROW))
-    assert end.value.value.span == TimeRange(FIRST, FIRST + 1_800_000)
+    assert end.value.value.time_range == TimeRange(FIRST, FIRST + 1_800_000)
 
 
 def test_a_second_too_long_to_be_read_is_said() -> None:
@@ -260,7 +264,7 @@ def test_a_lost_answer_reads_nothing(lost: Exception) -> None:
 
 
 def test_orders_are_looked_up_by_number_many_at_once() -> None:
-    flow = dcl(9).named(0, ["10501/TEST02", "10501/A#1"])
+    flow = dcl(9).by_key(0, ["10501/TEST02", "10501/A#1"])
     assert asked(next(flow))["order_numbers"] == "TEST02,A#1"
     with pytest.raises(StopIteration) as end:
         flow.send(answer(ROW, ROW | {"account_number": "another"}))
@@ -269,7 +273,7 @@ def test_orders_are_looked_up_by_number_many_at_once() -> None:
 
 def test_more_orders_of_some_numbers_than_a_page_holds_are_asked_for_by_halves() -> None:
     """A login may see a number in several accounts: what lies behind the page would never be swept."""
-    flow, there = dcl(3).named(0, ["1/A", "2/A", "1/B", "2/B"]), [ROW | {"order_number": "A"}, ROW, ROW]
+    flow, there = dcl(3).by_key(0, ["1/A", "2/A", "1/B", "2/B"]), [ROW | {"order_number": "A"}, ROW, ROW]
     assert asked(next(flow))["order_numbers"] == "A,B"
     assert asked(flow.send(answer(*there)))["order_numbers"] == "A"
     assert asked(flow.send(answer(ROW | {"order_number": "A", "account_number": "1"})))["order_numbers"] == "B"

@@ -1,4 +1,4 @@
-"""A simulated vendor with a clock of its own, a poller's rounds against it, and Kafka as a list of transactions."""
+"""A model of DCL with its own clock, of a poller's polls, and of Kafka as a list of transactions."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 import httpx
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from workers.core.poll.change import Change
-from workers.core.poll.cursor import Cursor, PollStart, first_cursor, moved, unpack_cursor, window
-from workers.core.poll.shard_state import ShardState, Step
+from workers.core.poll.change import StageChange
+from workers.core.poll.cursor import Cursor, PollStart, advanced, first_cursor, unpack_cursor, window
+from workers.core.poll.shard_state import ShardState
+from workers.core.poll.step import Step
 from workers.core.poll.time_range import AdaptiveWidth, TimeRange
 from workers.devkit.simulators.dcl import PATH, DclLedger
 from workers.devkit.simulators.dcl_orders import DclOrders
@@ -33,8 +34,8 @@ ACCOUNT = {
 START_MS = 1_790_000_000_000
 
 
-class Killed(Exception):  # noqa: N818 - what happens, not an error
-    """The process has been killed at this point."""
+class Killed(Exception):  # noqa: N818 - not an error
+    """The process was killed."""
 
 
 @dataclass
@@ -59,7 +60,7 @@ class SimulatedVendor:
         self.ledger = DclLedger("demo-key", DclOrders(self.clock))
 
     def run(self, flow: Flow[T], before: Callable[[], None] = lambda: None) -> T:
-        """Answer a flow to its end; ``before`` each request it may be killed, or the vendor live on."""
+        """Answer a flow to its end; ``before`` runs before each answer, and may kill the process."""
         try:
             request = next(flow)
             while True:
@@ -80,26 +81,25 @@ class SimulatedVendor:
         return httpx.Response(answer.status, content=answer.body, headers={"Content-Type": answer.content_type})
 
     def stages(self) -> dict[str, int]:
-        """The last stage of every order, shown or not."""
+        """The last stage of every order, visible or not."""
         return {number: versions[-1].stage for number, versions in self.ledger.orders_by_number.versions.items()}
 
 
 @dataclass
 class Log:
-    """Kafka: what has been committed, in whole transactions."""
+    """Kafka: the committed transactions."""
 
     steps: list[Step] = field(default_factory=list)
 
     @property
-    def changes(self) -> list[Change]:
+    def changes(self) -> list[StageChange]:
         return [change for step in self.steps for change in step.changes]
 
     def state(self) -> ShardState:
-        """What a new owner reads."""
+        """The state that a new owner reads."""
         state = ShardState()
         for step in self.steps:
-            for key, row in step.rows.items():
-                state.put(key, row)
+            state.accept(step)
             state.cursor = unpack_cursor(step.cursor.pack())
         return state
 
@@ -118,24 +118,24 @@ class Strategy:
 
 
 def one_page_windows(
-    vendor: SimulatedVendor, poller: DclPoller, span: TimeRange, sure_until_ms: int, before: Callable[[], None]
+    vendor: SimulatedVendor, poller: DclPoller, window: TimeRange, sure_until_ms: int, before: Callable[[], None]
 ) -> Iterator[tuple[TimeRange, Reading]]:
-    """The relay's own."""
-    stride = AdaptiveWidth()
-    while not span.is_empty:
-        reading = vendor.run(poller.window(0, stride.ask(span), sure_until_ms), before)
+    """The relay's own way."""
+    width = AdaptiveWidth()
+    while not window.is_empty:
+        reading = vendor.run(poller.window(0, width.next_range(window), sure_until_ms), before)
         assert isinstance(reading, Reading), reading
-        assert reading.span is not None
-        stride.read(reading.span)
-        yield reading.span, reading
-        span = span.rest(reading.span)
+        assert reading.time_range is not None
+        width.one_page_held(reading.time_range)
+        yield reading.time_range, reading
+        window = window.after(reading.time_range)
 
 
 def relay(settle_ms: int) -> Strategy:
     return Strategy(
         settle_ms,
         one_page_windows,
-        lambda cursor, done, start, _: moved(cursor, done, start, settle_ms, start.our_ms),
+        lambda cursor, done, start, _: advanced(cursor, done, start, settle_ms, start.our_ms),
     )
 
 
@@ -148,12 +148,12 @@ def poll(
     before: Callable[[], None] = lambda: None,
     lookback_ms: int = 3_600_000,
 ) -> None:
-    """One poll of a freshly started owner: it reads its state, its windows, and writes step by step."""
+    """One poll of a new owner: it reads its state, then its windows, and writes step by step."""
     state = log.state()
     start = PollStart(vendor.clock(), vendor.clock())
     cursor = state.cursor or first_cursor(start.our_ms, lookback_ms)
-    span = window(cursor, start.our_ms, 0, strategy.settle_ms)
-    for done, reading in strategy.asking(vendor, poller, span, start.our_ms - strategy.settle_ms, before):
+    time_range = window(cursor, start.our_ms, 0, strategy.settle_ms)
+    for done, reading in strategy.asking(vendor, poller, time_range, start.our_ms - strategy.settle_ms, before):
         before()
         step = state.step(
             reading.orders, strategy.moving(cursor, done, start, reading), fields=poller.fields, now_ms=vendor.clock()
@@ -170,12 +170,12 @@ def dcl(page_size: int = 3, **options: Any) -> DclPoller:
 
 def missed(vendor: SimulatedVendor, log: Log) -> set[str]:
     """Orders whose last published stage is not the vendor's."""
-    published = {change.seen.order_number: change.seen.stage.code for change in log.changes}
+    published = {change.order.order_number: change.order.stage.code for change in log.changes}
     return {number for number, stage in vendor.stages().items() if published.get(number) != stage}
 
 
 def respond(flow: Generator[httpx.Request, httpx.Response, T], *responses: httpx.Response) -> T:
-    """Give a flow these answers."""
+    """Give a flow these answers; returns its value."""
     request = next(flow)
     assert request.method == "GET"
     for response in responses:
@@ -184,4 +184,4 @@ def respond(flow: Generator[httpx.Request, httpx.Response, T], *responses: httpx
         except StopIteration as stop:
             value: T = stop.value
             return value
-    raise AssertionError("it asks for more")
+    raise AssertionError("the flow sends another request")

@@ -24,11 +24,11 @@ from workers.vendors._shared.requests import SetUpError
 from workers.vendors.contract import Flow, MaybeSent, NotSent
 from workers.vendors.ecdp.api import FoundOrder
 from workers.vendors.ecdp.flows import delete, find
+from workers.vendors.ecdp.requests import ecdp_requests
 from workers.vendors.ecdp.sink import EcdpOptions, EcdpSink
-from workers.vendors.ecdp.wire import wire
 
 BASE = "https://api.ecdp.app"
-HERE = wire(BASE, "key-canary")
+HERE = ecdp_requests(BASE, "key-canary")
 SAID_NO = Rejected("HTTP 400: no", 400)
 
 
@@ -307,13 +307,13 @@ class TestOthers:
         assert isinstance(talk(sink.deliver([attempt()]))[1][0], Denied)
 
     def test_a_path_in_the_base_url_stays(self) -> None:
-        here = wire("http://127.0.0.1:80/proxy/ecdp/", "k")
+        here = ecdp_requests("http://127.0.0.1:80/proxy/ecdp/", "k")
         assert [here.get("1").url.raw_path, here.orders.raw_path] == [b"/proxy/ecdp/orders/1", b"/proxy/ecdp/orders"]
 
     @pytest.mark.parametrize("base", ["https://u:p@x.example", "https://x.example?a=b", "x.example", "https://"])
     def test_a_base_url_is_a_plain_address(self, base: str) -> None:
         with pytest.raises(SetUpError):
-            wire(base, "k")
+            ecdp_requests(base, "k")
 
     def test_no_repr_shows_the_key(self, sink: Any, attempt: Any) -> None:
         request = sink().preview(attempt().call)

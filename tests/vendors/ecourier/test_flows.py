@@ -231,7 +231,7 @@ class TestCancel:
     def test_a_second_cancellation_and_other_statuses_are_skipped(self, sink: Any, status: Any) -> None:
         assert sink().prepare(status(), known_of(canceled=True)) == Skipped("already canceled", supersedes=True)
         for other in ("placed", "paid", "completed"):
-            assert sink().prepare(status(status=other)) == Skipped("status of no concern to e-Courier")
+            assert sink().prepare(status(status=other)) == Skipped("e-Courier has no use for this status")
 
     def test_an_order_that_comes_canceled_is_never_saved(
         self, sink: Any, created: Any, talk: Any, attempt: Any

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from workers.core.delivery.outcome import Rejected
 from workers.vendors.contract import Call
-from workers.vendors.ecourier.times import Clock, read, time_zone
+from workers.vendors.ecourier.wall_time import Clock, parse_wall_time, time_zone
 
 FROM, TO = {"sequence": 1, "type": "pickup"}, {"sequence": 2, "type": "destination"}
 NO_STOPS = "delivery.stops: must hold at least a pickup stop and a destination stop"
@@ -78,19 +78,19 @@ def test_what_its_page_does_not_forbid_is_left_to_e_courier(delivery: dict[str, 
 )
 def test_an_instant_is_read_off_the_clock_at_the_stop(at: str, zone: str | None, text: str, abbreviation: str) -> None:
     clock = Clock(time_zone("America/New_York") or UTC)
-    assert clock.reading(round(datetime.fromisoformat(at).timestamp() * 1000), zone, "x") == (text, abbreviation)
+    assert clock.wall_time(round(datetime.fromisoformat(at).timestamp() * 1000), zone, "x") == (text, abbreviation)
 
 
 @given(st.integers(-62_135_000_000_000, 253_402_000_000_000))
 def test_what_is_written_is_read_again(at: int) -> None:
-    moment = read(Clock(UTC).reading(at, None, "x").text)
+    moment = parse_wall_time(Clock(UTC).wall_time(at, None, "x").text)
     assert moment is not None
     assert moment.replace(tzinfo=UTC).timestamp() == at // 1000
 
 
 @pytest.mark.parametrize("text", ["", "None", "2019-11-13", "13/13/2019 6:00:00 AM", "11/13/2019 16:00:00 AM"])
 def test_what_is_no_time_is_none(text: str) -> None:
-    assert read(text) is None
+    assert parse_wall_time(text) is None
 
 
 def test_an_order_opens_and_goes_alone(sink: Any, created: Any, status: Any) -> None:

@@ -37,35 +37,35 @@ def look_at(response: httpx.Response, **options: Any) -> Look:
     return found
 
 
-def happenings(*events: Any, **options: Any) -> list[VendorEvent]:
-    return list(look_at(answer(*events), **options).happenings)
+def events_of(*events: Any, **options: Any) -> list[VendorEvent]:
+    return list(look_at(answer(*events), **options).events)
 
 
 def test_its_status_is_the_stage() -> None:
-    seen = look_at(answer(status=" A ")).seen
-    assert seen is not None
-    assert (seen.stage.name, seen.stage.code, seen.stage.description) == ("A", None, "Assigned")
-    assert (seen.stage.progress, seen.order_number, seen.account, seen.raw) == ("processing", NUMBER, "", None)
+    order = look_at(answer(status=" A ")).order
+    assert order is not None
+    assert (order.stage.name, order.stage.code, order.stage.description) == ("A", None, "Assigned")
+    assert (order.stage.progress, order.order_number, order.account, order.raw) == ("processing", NUMBER, "", None)
 
 
 @pytest.mark.parametrize(
     ("status", "progress"), [("N", "received"), ("x", "cancelled"), ("I", "unknown"), (None, "unknown")]
 )
 def test_a_status_that_is_not_explained_flows_as_unknown(status: str | None, progress: str) -> None:
-    seen = look_at(answer(status=status)).seen
-    assert seen is not None
-    assert seen.stage.progress == progress
+    order = look_at(answer(status=status)).order
+    assert order is not None
+    assert order.stage.progress == progress
 
 
 def test_a_site_says_what_its_statuses_and_events_mean() -> None:
     look = look_at(answer(PICKUP, status="i"), progress={"I": "in_transit"}, final_events=["PICKUP"])
-    assert look.seen is not None
-    assert look.seen.stage.progress == "in_transit"
-    assert [one.ends for one in look.happenings] == [True]
+    assert look.order is not None
+    assert look.order.stage.progress == "in_transit"
+    assert [one.ends for one in look.events] == [True]
 
 
 def test_each_event_is_told_with_all_that_it_holds() -> None:
-    pickup, pod = happenings(PICKUP, POD)
+    pickup, pod = events_of(PICKUP, POD)
     assert (pickup.id, pickup.ends, pod.id, pod.ends) == ("12", False, "13", True)
     assert pickup.content == {
         "event_type": "Pickup",
@@ -86,17 +86,17 @@ def test_each_event_is_told_with_all_that_it_holds() -> None:
 )
 def test_a_single_event_may_come_as_an_object(events: Any) -> None:
     look = look_at(answer(OrderEvents=events))
-    assert [one.id for one in look.happenings] == ["12"]
+    assert [one.id for one in look.events] == ["12"]
 
 
 @pytest.mark.parametrize("events", ["", None, {}, {"OrderEvent": ""}, {"OrderEvent": [{}]}])
 def test_no_events_are_none(events: Any) -> None:
-    assert look_at(answer(OrderEvents=events)).happenings == ()
+    assert look_at(answer(OrderEvents=events)).events == ()
 
 
 def test_an_event_that_tells_nothing_but_its_id_is_told() -> None:
     """What it holds may be of a kind that cannot be read: that it happened is not lost."""
-    assert [one.id for one in happenings({"OrderEventID": 8}, {"OrderEventID": "9", "Note": ["left", "at door"]})] == [
+    assert [one.id for one in events_of({"OrderEventID": 8}, {"OrderEventID": "9", "Note": ["left", "at door"]})] == [
         "8",
         "9",
     ]
@@ -105,7 +105,7 @@ def test_an_event_that_tells_nothing_but_its_id_is_told() -> None:
 @pytest.mark.parametrize("own", [{}, {"OrderEventID": ""}, {"OrderEventID": 0}, {"OrderEventID": None}])
 def test_an_event_without_an_id_is_known_by_its_content(own: dict[str, Any]) -> None:
     event = {"EventType": "Note", "Note": "left at door", "EventDateTime": "7/4/2026 9:30:00 AM"} | own
-    one, same, other = happenings(event, {f"@{name}": value for name, value in event.items()}, event | {"Note": "back"})
+    one, same, other = events_of(event, {f"@{name}": value for name, value in event.items()}, event | {"Note": "back"})
     assert one.id == same.id == f"h-{one.digest.hex()}"
     assert other.id != one.id
 
@@ -130,7 +130,7 @@ def test_what_is_peculiar_is_counted() -> None:
     ],
 )
 def test_times_are_read_on_the_accounts_clock_through_the_nights_on_which_it_changes(text: str, utc: str) -> None:
-    [event] = happenings(PICKUP | {"@EventDateTime": text})
+    [event] = events_of(PICKUP | {"@EventDateTime": text})
     assert event.occurred_ms == round(datetime.fromisoformat(f"{utc}+00:00").timestamp() * 1000)
     assert event.content["occurred_at_text"] == text
 
@@ -140,30 +140,30 @@ NEVER = ["1/1/0001 12:00:00 AM", "12/31/9999 11:59:59 PM", "0001-01-01T00:00:00"
 
 @pytest.mark.parametrize("text", ["soon", "", None, "13/13/2026 1:00:00 AM", *NEVER])
 def test_what_is_no_time_is_none_and_its_text_is_kept(text: str | None) -> None:
-    [event] = happenings(PICKUP | {"@EventDateTime": text})
+    [event] = events_of(PICKUP | {"@EventDateTime": text})
     assert (event.occurred_ms, event.content["occurred_at_text"]) == (None, text)
 
 
 def test_raw_holds_what_came_and_never_the_token() -> None:
     look = look_at(answer(PICKUP, **{"@UserGUID": "guid-canary"}), raw=True)
-    assert look.seen is not None
-    assert '"OrderStatus":"A"' in (look.seen.raw or "")
-    assert "canary" not in (look.seen.raw or "")
-    assert '"EventNote":"dock"' in look.happenings[0].content["raw"]
+    assert look.order is not None
+    assert '"OrderStatus":"A"' in (look.order.raw or "")
+    assert "canary" not in (look.order.raw or "")
+    assert '"EventNote":"dock"' in look.events[0].content["raw"]
 
 
 def test_no_text_is_so_long_that_kafka_refuses_its_event() -> None:
     huge = {"OrderEventID": 14, "EventType": "Note", "Note": "n" * 1_200_000}
     look = look_at(answer(huge, status="s" * 1_200_000), raw=True)
-    [event], seen = look.happenings, look.seen
-    assert seen is not None
-    assert (len(event.content["note"]), len(seen.stage.name), event.content["event_type"]) == (16_384, 16_384, "Note")
-    assert (event.content["raw"], seen.raw) == (None, None)
+    [event], order = look.events, look.order
+    assert order is not None
+    assert (len(event.content["note"]), len(order.stage.name), event.content["event_type"]) == (16_384, 16_384, "Note")
+    assert (event.content["raw"], order.raw) == (None, None)
     assert look.notes["too_long_texts"] == 4
 
 
 def test_an_event_is_known_by_all_of_its_text_however_much_of_that_is_told() -> None:
-    one, other = happenings({"Note": "n" * 20_000 + "a"}, {"Note": "n" * 20_000 + "b"})
+    one, other = events_of({"Note": "n" * 20_000 + "a"}, {"Note": "n" * 20_000 + "b"})
     assert one.id != other.id
 
 

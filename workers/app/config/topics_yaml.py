@@ -112,7 +112,7 @@ def _vendor(document: Document, name: str, block: dict[str, Any]) -> Vendor | Fa
     except UnknownVendorError:
         message = f"no such vendor{did_you_mean(str(block['vendor']), vendor_names())}"
         return document.fault((*keys, "vendor"), message)
-    side, made = ("poller", vendor.poller) if is_poller(block) else ("sink", vendor.sink)
+    side, made = ("poller", vendor.poller or vendor.order_poller) if is_poller(block) else ("sink", vendor.sink)
     if made is None:
         message = f"this relay has no {side} for {vendor.title}; take the worker out, or use a release that has one"
         return document.fault(keys, message)

@@ -80,7 +80,7 @@ async def _vendor(configuration: Configuration, spec: SinkSpec | PollerSpec) -> 
     credentials = configuration.credentials[spec.name]
     where = credentials["BASE_URL"]
     vendor = load(spec.vendor)
-    make: Any = vendor.poller if isinstance(spec, PollerSpec) else vendor.sink
+    make: Any = (vendor.poller or vendor.order_poller) if isinstance(spec, PollerSpec) else vendor.sink
     assert make is not None, "topics.yaml holds only workers whose vendor has that side"
     client = build_client(spec, vendor, credentials)
     try:

@@ -1,60 +1,125 @@
-"""What a stretch of the vendor's time would give, without publishing anything."""
+"""Previews the events that a poller would publish of a time range; publishes nothing."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, assert_never
 
 from workers.app.config.configuration import Configuration
 from workers.app.config.specs import PollerSpec
-from workers.app.inspect.poll_preview_orders import look_at_orders
-from workers.app.poll.context import PollerContext
+from workers.app.events.tracked_rows import decode_tracked
+from workers.app.poll.context import OrderPolling, PollerContext, WindowPolling
+from workers.app.poll.per_order import open_book
 from workers.app.poll.rows import load_state, step_events
-from workers.app.poll.vendor_reads import PollFailed, words
+from workers.app.poll.vendor_reads import PollFailed, describe_fault
 from workers.app.runtime.build import build_poll_tools
+from workers.core.delivery.tracked_order import Tracked
+from workers.core.poll.compacted_rows import CompactedRows, apply_row
 from workers.core.poll.cursor import Cursor
-from workers.core.poll.shard_state import Step
+from workers.core.poll.read_until import ReadUntil
+from workers.core.poll.step import AnsweredLook, Step
 from workers.core.poll.time_range import AdaptiveWidth, TimeRange
-from workers.core.record import Partition
+from workers.core.poll.vendor_event import Look
+from workers.core.record import Partition, Record
 from workers.edges.avro.codec import Codec
 from workers.edges.avro.event_json import to_json
-from workers.vendors.contract import Reading
+from workers.edges.avro.reader import Undecodable
+from workers.edges.avro.registry import RegistryUnavailable
+from workers.edges.kafka.client import KafkaFailed
+from workers.edges.kafka.table import read_all
+from workers.vendors.contract import LoginFailed, OrderPoller, Poller, Reading
 
 
 async def preview(
-    configuration: Configuration, spec: PollerSpec, codec: Codec, span: TimeRange
+    configuration: Configuration, spec: PollerSpec, codec: Codec, time_range: TimeRange
 ) -> AsyncIterator[dict[str, Any]]:
-    """Each change that the span holds beyond what the poller has published, as the event's JSON.
+    """Each event of the time range that the poller has not published, as JSON.
 
-    Where orders are looked at one by one: what looks at those would give that were first tracked in the span.
-    Raises `PollFailed` and `KafkaFailed`. The state is read and left alone; a running poller is not disturbed.
+    At a vendor that shows single orders only: the events of the orders that were first tracked in the time range.
+    Raises `PollFailed` and `KafkaFailed`. Only reads the state, so the poller may be running.
     """
-    tools = build_poll_tools(spec, configuration, codec, _fail)
+    context = build_poll_tools(spec, configuration, codec, _fail)
     try:
-        for number in range(configuration.config.topics[spec.state].partitions):
-            found = _changes(tools, number, span) if spec.follows is None else look_at_orders(tools, number, span)
-            async for step in found:
-                for topic, event in step_events(tools, step):
-                    yield to_json(tools.codec.schemas[topic].today.tree, event)
+        for shard in range(configuration.config.topics[spec.state].partitions):
+            async for step in _steps(context, shard, time_range):
+                for event in step_events(context, step):
+                    yield to_json(context.codec.schemas[event.topic].today.tree, event.data)
     finally:
-        await tools.client.close()
+        await context.client.close()
 
 
-async def _changes(tools: PollerContext, number: int, left: TimeRange) -> AsyncIterator[Step]:
-    state = await load_state(tools.codec, tools.connection, Partition(tools.spec.state, number))
-    now = tools.wall_ms()
-    cursor = state.cursor or Cursor(now, snapshot_until_ms=now, looked_ms=now, swept_ms=now)
-    stride = AdaptiveWidth()
-    while not left.is_empty:
-        reading = await tools.client.run(tools.windows.window(number, stride.ask(left), now))
+def _steps(context: PollerContext, shard: int, time_range: TimeRange) -> AsyncIterator[Step]:
+    match context.polling:
+        case WindowPolling(poller):
+            return _window_steps(context, poller, shard, time_range)
+        case OrderPolling() as polling:
+            return _order_steps(context, polling, shard, time_range)
+        case _:
+            assert_never(context.polling)
+
+
+async def _window_steps(
+    context: PollerContext, poller: Poller, shard: int, remaining: TimeRange
+) -> AsyncIterator[Step]:
+    state = await load_state(context.codec, context.connection, Partition(context.spec.state, shard))
+    now_ms, width = context.wall_ms(), AdaptiveWidth()
+    cursor = state.cursor or Cursor(now_ms, snapshot_until_ms=now_ms, looked_ms=now_ms, swept_ms=now_ms)
+    while not remaining.is_empty:
+        reading = await context.client.run(poller.window(shard, width.next_range(remaining), now_ms))
         if not isinstance(reading, Reading):
-            raise PollFailed(words(reading))
-        assert reading.span is not None, "a window's reading has its span"
-        stride.read(reading.span)
-        step = state.step(reading.orders, cursor, fields=tools.windows.fields, now_ms=now)
-        state.accept(step)  # in memory alone: an order that two windows show is one change
+            raise PollFailed(describe_fault(reading))
+        assert reading.time_range is not None, "the reading of a window has its time range"
+        width.one_page_held(reading.time_range)
+        step = state.step(reading.orders, cursor, fields=poller.fields, now_ms=now_ms)
+        state.accept(step)  # in memory only: an order that two windows show is one change
         yield step
-        left = left.rest(reading.span)
+        remaining = remaining.after(reading.time_range)
+
+
+async def _order_steps(
+    context: PollerContext, polling: OrderPolling, shard: int, time_range: TimeRange
+) -> AsyncIterator[Step]:
+    now_ms = context.wall_ms()
+    state = await load_state(context.codec, context.connection, Partition(context.spec.state, shard))
+    state.cursor = state.cursor or Cursor(now_ms, snapshot_until_ms=now_ms, looked_ms=0, swept_ms=0)
+    rows = await _tracked_rows(context, Partition(polling.follows, shard))
+    book = open_book(context, polling, state, rows, ReadUntil(now_ms))
+    for row in list(rows.rows.values()):
+        tracked = await _tracked(context, polling.follows, row.content)
+        if time_range.start_ms <= (row.saved_ms if tracked is None else tracked.since_ms) <= time_range.end_ms:
+            look = await _look(context, polling.poller, row.key)
+            yield book.step([AnsweredLook(row, now_ms, look, tracked)], context.now())
+
+
+async def _tracked_rows(context: PollerContext, partition: Partition) -> CompactedRows[bytes]:
+    rows = CompactedRows[bytes]()
+
+    def apply(records: list[Record]) -> None:
+        for record in records:
+            apply_row(rows, record)
+
+    await read_all(context.connection, partition, apply)
+    return rows
+
+
+async def _tracked(context: PollerContext, topic: str, value: bytes) -> Tracked | None:
+    """None: the row is unreadable, which prevents no look."""
+    try:
+        return await decode_tracked(context.codec, topic, value)
+    except Undecodable:
+        return None
+    except RegistryUnavailable as error:
+        raise KafkaFailed(f"{topic}: {error}") from error
+
+
+async def _look(context: PollerContext, poller: OrderPoller, order_number: str) -> Look:
+    try:
+        found = await context.client.run(poller.look(order_number))
+    except LoginFailed as failed:
+        raise PollFailed(describe_fault(failed.outcome)) from failed
+    if not isinstance(found, Look):
+        raise PollFailed(f"order {order_number}: {describe_fault(found)}")
+    return found
 
 
 def _fail(error: Exception) -> None:

@@ -1,13 +1,15 @@
-"""Moves a poller's cursor: in one transaction under its own name, so that it may go on running."""
+"""Moves a poller's cursor back: in a transaction under the poller's own transactional id, so that it may be running."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from workers.app.config.configuration import Configuration
 from workers.app.config.specs import PollerSpec
 from workers.app.poll.rows import cursor_record, load_state
-from workers.core.poll.cursor import reset
+from workers.core.poll.cursor import Cursor, reset
 from workers.core.record import Partition
 from workers.edges.avro.codec import Codec
 from workers.edges.kafka.client import KafkaFailed
@@ -15,7 +17,7 @@ from workers.edges.kafka.transactions import Transactions
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class MovedShard:
     """One shard's cursor, before and after; milliseconds since 1970."""
 
     shard: int
@@ -24,47 +26,62 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
-class Unmoved:
-    """One shard that stays where it is, and why."""
+class UnmovedShard:
+    """One shard whose cursor was not moved, and why."""
 
     shard: int
     why: str
 
 
-async def reset_poller(
-    configuration: Configuration, spec: PollerSpec, codec: Codec, to_ms: int
-) -> tuple[list[Moved], list[Unmoved]]:
+class Reset(NamedTuple):
+    """What a reset did."""
+
+    moved: list[MovedShard]
+    unmoved: list[UnmovedShard]
+
+
+async def reset_poller(configuration: Configuration, spec: PollerSpec, codec: Codec, to_ms: int) -> Reset:
     """Move back to ``to_ms`` the cursor of every shard that is beyond it; raises `KafkaFailed` when none is.
 
-    What the shadows know is not published again. A running poller is shut out by this, reads its state
-    anew with the new cursor in it, and goes on.
+    Published states are not published again. The transaction fences a running poller, which then reads its state with
+    the new cursor, and goes on.
     """
     await codec.prepare([spec.state])
     shards = range(configuration.config.topics[spec.state].partitions)
-    found = [await _reset(configuration, spec, codec, number, to_ms) for number in shards]
-    moved = [one for one in found if isinstance(one, Moved)]
-    unmoved = [one for one in found if isinstance(one, Unmoved)]
+    return summarize(spec.name, [await _reset_shard(configuration, spec, codec, shard, to_ms) for shard in shards])
+
+
+def summarize(poller: str, shards: Sequence[MovedShard | UnmovedShard]) -> Reset:
+    """The moved and the unmoved shards; raises `KafkaFailed` when none was moved."""
+    moved = [one for one in shards if isinstance(one, MovedShard)]
+    unmoved = [one for one in shards if isinstance(one, UnmovedShard)]
     if not moved:
-        raise KafkaFailed(f"shard {unmoved[0].shard} of {spec.name} {unmoved[0].why}")
-    return moved, unmoved
+        raise KafkaFailed(f"shard {unmoved[0].shard} of {poller} {unmoved[0].why}")
+    return Reset(moved, unmoved)
 
 
-async def _reset(
-    configuration: Configuration, spec: PollerSpec, codec: Codec, number: int, to_ms: int
-) -> Moved | Unmoved:
-    kafka, at = configuration.settings.kafka, Partition(spec.state, number)
-    transactions = Transactions(kafka, spec.transactional_id(number))
+async def _reset_shard(
+    configuration: Configuration, spec: PollerSpec, codec: Codec, shard: int, to_ms: int
+) -> MovedShard | UnmovedShard:
+    kafka, partition = configuration.settings.kafka, Partition(spec.state, shard)
+    transactions = Transactions(kafka, spec.transactional_id(shard))
     try:
         await transactions.open()
-        cursor = (await load_state(codec, kafka, at)).cursor
-        if cursor is None:
-            where = "its 'lookback' says where it begins" if spec.follows is None else "it begins with all its orders"
-            return Unmoved(number, f"has never polled; {where}")
-        if to_ms >= cursor.at_ms:
-            return Unmoved(number, "is not so far yet: forward it would lose changes")
-        # One that looks at orders one by one has looked at none since: each is due again.
-        moved = reset(cursor, to_ms) if spec.follows is None else replace(cursor, at_ms=to_ms)
-        await transactions.append([cursor_record(codec, at, moved)])
+        cursor = (await load_state(codec, kafka, partition)).cursor
+        moved = _moved(cursor, to_ms, by_orders=spec.follows is not None)
+        if isinstance(moved, str) or cursor is None:
+            return UnmovedShard(shard, str(moved))
+        await transactions.append([cursor_record(codec, partition, moved)])
     finally:
         await transactions.close()
-    return Moved(number, cursor.at_ms, to_ms)
+    return MovedShard(shard, cursor.at_ms, to_ms)
+
+
+def _moved(cursor: Cursor | None, to_ms: int, *, by_orders: bool) -> Cursor | str:
+    """The cursor at ``to_ms``, or why it stays."""
+    if cursor is None:
+        begins = "it begins with all its orders" if by_orders else "its 'lookback' says where it begins"
+        return f"has never polled; {begins}"
+    if to_ms >= cursor.at_ms:
+        return "has not come so far yet: to move it forward would lose changes"
+    return replace(cursor, at_ms=to_ms) if by_orders else reset(cursor, to_ms)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import httpx
 
 from workers.app.poll.context import PollerContext
@@ -10,20 +12,20 @@ from workers.edges.http.session import Send
 from workers.edges.log import log
 from workers.vendors._shared.answers import http_date
 
-NOTABLE_MS = 2_000  # a clock so far off is said once
-MAX_PLAUSIBLE_SKEW_MS = (
+NOTABLE_SKEW_MS: Final = 2_000  # a larger skew is logged once
+MAX_PLAUSIBLE_SKEW_MS: Final = (
     366 * 86_400_000
-)  # one so far off is no clock: to follow it would tell all orders of the years between
-UNLIKELY_DATE = "unlikely_date"  # a note, counted in /status
+)  # larger skews are ignored: following them would publish years of orders
+UNLIKELY_DATE: Final = "unlikely_date"  # a note, counted in /status
 
 
 class PollClock:
-    """Watches a poll's requests; the vendor's ``Date`` tells its clock."""
+    """Sends a poll's requests, and learns the vendor's clock from the ``Date`` of its answers."""
 
-    def __init__(self, tools: PollerContext) -> None:
-        self._tools = tools
-        self.began_ms = tools.wall_ms()
-        self._began = tools.monotonic()
+    def __init__(self, context: PollerContext) -> None:
+        self._context = context
+        self.began_ms = context.wall_ms()
+        self._began = context.monotonic()
         self._vendor_ms: int | None = None
 
     @property
@@ -32,9 +34,9 @@ class PollClock:
         return PollStart(self.began_ms, self.began_ms if self._vendor_ms is None else self._vendor_ms)
 
     async def attempt(self, request: httpx.Request, resend: int, send: Send) -> httpx.Response:
-        """Send one request of the poll, and take note of the answer's date."""
+        """Send one request of the poll, and read the answer's date."""
         del resend
-        sent = self._tools.monotonic()
+        sent = self._context.monotonic()
         response = await send(request)
         date = http_date(response.headers.get("date", ""))
         if date is not None:
@@ -42,22 +44,22 @@ class PollClock:
         return response
 
     def _dated(self, date_ms: int, sent: float) -> None:
-        now = self._tools.monotonic()
-        if abs(date_ms - self._tools.wall_ms()) > MAX_PLAUSIBLE_SKEW_MS:
-            self._unlikely()
+        now, wall_ms = self._context.monotonic(), self._context.wall_ms()
+        if abs(date_ms - wall_ms) > MAX_PLAUSIBLE_SKEW_MS:
+            self._note_unlikely_date()
             return
         if self._vendor_ms is None:
-            # The earliest that the vendor's clock can have shown when the poll began.
+            # The earliest time that the vendor's clock can have shown when the poll began.
             self._vendor_ms = date_ms - round((now - self._began) * 1000)
-        half_way_ms = self._tools.wall_ms() - round((now - sent) * 500)
-        skew_ms = date_ms + 500 - half_way_ms  # a Date has whole seconds, cut off
-        stats = self._tools.stats
-        if abs(skew_ms) > NOTABLE_MS and (stats.skew_ms is None or abs(stats.skew_ms) <= NOTABLE_MS):
-            log.warning("vendor_clock_differs", worker=self._tools.spec.name, seconds=round(skew_ms / 1000, 1))
+        half_way_ms = wall_ms - round((now - sent) * 500)
+        skew_ms = date_ms + 500 - half_way_ms  # a Date is whole seconds, rounded down
+        stats = self._context.stats
+        if abs(skew_ms) > NOTABLE_SKEW_MS and (stats.skew_ms is None or abs(stats.skew_ms) <= NOTABLE_SKEW_MS):
+            log.warning("vendor_clock_differs", worker=self._context.spec.name, seconds=round(skew_ms / 1000, 1))
         stats.skew_ms = skew_ms
 
-    def _unlikely(self) -> None:
-        notes = self._tools.stats.notes
+    def _note_unlikely_date(self) -> None:
+        notes = self._context.stats.notes
         if not notes[UNLIKELY_DATE]:
-            log.warning("vendor_response_anomaly", worker=self._tools.spec.name, what=UNLIKELY_DATE)
+            log.warning("vendor_response_anomaly", worker=self._context.spec.name, what=UNLIKELY_DATE)
         notes[UNLIKELY_DATE] += 1

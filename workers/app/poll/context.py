@@ -3,51 +3,74 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from workers.app.config.credentials import VendorCredentials
 from workers.app.config.specs import PollerSpec
-from workers.app.poll.stats import PollStats
 from workers.core.delivery.gate import Gate
-from workers.core.poll.shard_state import Step
+from workers.core.poll.schedule import Now
+from workers.core.poll.step import Step
 from workers.edges.avro.codec import Codec
 from workers.edges.http.client import VendorClient
 from workers.edges.kafka.client import KafkaConnection
 from workers.vendors.contract import OrderPoller, Poller
 
 WriteStep: TypeAlias = Callable[[Step], Awaitable[None]]
-"""Writes a step in one transaction, and takes it into the shard's state; raises `KafkaFailed`."""
+"""Writes a step in one transaction, and lets the shard's state accept it; raises `KafkaFailed`."""
+
+
+@dataclass(slots=True)
+class PollStats:
+    """Counters since the start, for ``/status`` and ``/metrics``."""
+
+    polls: int = 0  # complete ones; for a poller of single orders: looks
+    events: int = 0  # published
+    late_found: int = 0  # events that the time windows missed, found by a look back or a sweep
+    failures: int = 0  # requests that read nothing
+    taken_over: int = 0  # times that a shard restarted: another owner wrote, or Kafka refused a write
+    rebalances: int = 0
+    notes: Counter[str] = field(default_factory=Counter)  # anomalies of the vendor's answers
+    skew_ms: int | None = None  # how far the vendor's clock is ahead of ours, by its last answer
+    last_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowPolling:
+    """How to poll a vendor that can list changes."""
+
+    poller: Poller
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPolling:
+    """How to poll a vendor that shows single orders only."""
+
+    poller: OrderPoller
+    follows: str  # the topic that names the orders
+    slots: asyncio.Semaphore  # looks in flight, over all shards
 
 
 @dataclass(slots=True, eq=False)
 class PollerContext:
-    """The vendor's poller, the edges around it, and the vendor's one gate."""
+    """The vendor's poller, the edges around it, the vendor's gate, and the clocks."""
 
     spec: PollerSpec
-    poller: Poller | OrderPoller
+    polling: WindowPolling | OrderPolling
     client: VendorClient
     credentials: VendorCredentials
     codec: Codec
     connection: KafkaConnection
     gate: Gate
-    failed: Callable[[Exception], None]  # told of what the worker cannot go on after; the process then ends
+    failed: Callable[[Exception], None]  # receives an error that the worker cannot recover from; the process then ends
     monotonic: Callable[[], float]  # seconds
     wall_ms: Callable[[], int]  # milliseconds since 1970
     jitter: Callable[[], float]  # in [0, 1)
-    slots: asyncio.Semaphore  # of looks at single orders: each shard waits its turn
     stats: PollStats = field(default_factory=PollStats)
     in_flight: int = 0
 
-    @property
-    def windows(self) -> Poller:
-        """The poller of a worker that reads stretches of time."""
-        assert self.spec.follows is None, "this one looks at orders one by one"
-        return cast("Poller", self.poller)
-
-    @property
-    def orders(self) -> OrderPoller:
-        """The poller of a worker that looks at orders one by one."""
-        assert self.spec.follows is not None, "this one reads stretches of time"
-        return cast("OrderPoller", self.poller)
+    def now(self) -> Now:
+        """The present instant on both clocks."""
+        return Now(self.wall_ms(), round(self.monotonic() * 1000))

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from workers.app.poll.context import PollerContext
 from workers.core.event_kinds import kind_of
 from workers.core.poll import cursor as cursors
 from workers.core.poll.compacted_rows import REPEATS, SETTLES
 from workers.core.poll.cursor import unpack_cursor
-from workers.core.poll.last_published import unpack
-from workers.core.poll.shard_state import ShardState, Step
-from workers.core.poll.vendor_event import unpack_known
+from workers.core.poll.last_published import unpack_last_published
+from workers.core.poll.shard_state import ShardState
+from workers.core.poll.step import Step
+from workers.core.poll.vendor_event import unpack_event_ids
 from workers.core.record import Partition, Record
 from workers.edges.avro.codec import Codec, UnknownSchema
 from workers.edges.avro.reader import Undecodable
@@ -24,28 +25,35 @@ from workers.edges.kafka.client import KafkaConnection, KafkaFailed
 from workers.edges.kafka.table import read_all
 from workers.edges.kafka.transactions import BY_KEY, Outgoing
 
-VERSION = 1
-ORDER, EVENTS, CURSOR = "order", "events", "cursor"
-_EVENTS_KEY = "events:"  # before an order's number; a shadow's key has its account and a slash before it
+VERSION: Final = 1
+ORDER, EVENTS, CURSOR = "order", "events", "cursor"  # kinds of rows
+_EVENTS_KEY: Final = "events:"  # before an order number; the key of an order's row has its account and a slash instead
 
 
 class StateUnreadableError(Exception):
-    """A row that this release cannot read: to go on without it would publish its order anew."""
+    """A row that this release cannot read: without it the poller would publish its order again."""
 
 
-def step_records(tools: PollerContext, number: int, step: Step) -> list[Outgoing]:
-    """All that goes out in the step's transaction: events, then the rows behind them, then the cursor."""
-    rows = _rows(tools.codec, Partition(tools.spec.state, number), step)
-    events = (_event(tools, topic, data, step.traces) for topic, data in step_events(tools, step))
-    return [*events, *_followed(tools, number, step), *rows]
+class StepEvent(NamedTuple):
+    """An event of a step, for one topic."""
+
+    topic: str
+    data: dict[str, Any]
+    traceparent: str  # of the event that saved the order; empty: none
 
 
-def cursor_record(codec: Codec, at: Partition, cursor: cursors.Cursor) -> Outgoing:
+def step_records(context: PollerContext, shard: int, step: Step) -> list[Outgoing]:
+    """All records of the step's transaction: events, then the rows behind them, then the cursor."""
+    events = (_event(context, event) for event in step_events(context, step))
+    return [*events, *_tracked_rows(context, shard, step), *_state_rows(context, shard, step)]
+
+
+def cursor_record(codec: Codec, partition: Partition, cursor: cursors.Cursor) -> Outgoing:
     """The cursor's row."""
-    return _row(codec, at, cursors.KEY, CURSOR, cursor.pack())
+    return _row(codec, partition, cursors.KEY, CURSOR, cursor.pack())
 
 
-async def load_state(codec: Codec, connection: KafkaConnection, at: Partition) -> ShardState:
+async def load_state(codec: Codec, connection: KafkaConnection, partition: Partition) -> ShardState:
     """Read a shard's state to the end; raises `KafkaFailed`, and `StateUnreadableError` that names the row."""
     state, loop = ShardState(), asyncio.get_running_loop()
 
@@ -55,87 +63,99 @@ async def load_state(codec: Codec, connection: KafkaConnection, at: Partition) -
     def take(records: list[Record]) -> None:
         for record in records:
             try:
-                _take(codec, state, record)
+                _apply(codec, state, record)
             except UnknownSchema as unknown:
                 learn(unknown.schema_id)
-                _take(codec, state, record)
+                _apply(codec, state, record)
 
     try:
-        await read_all(connection, at, take)
+        await read_all(connection, partition, take)
     except RegistryUnavailable as error:
-        raise KafkaFailed(f"{at}: {error}") from error
+        raise KafkaFailed(f"{partition}: {error}") from error
     return state
 
 
-def _take(codec: Codec, state: ShardState, record: Record) -> None:
+def _apply(codec: Codec, state: ShardState, record: Record) -> None:
     key = (record.key or b"").decode()
     if record.value is None:
         if key.startswith(_EVENTS_KEY):
-            state.put_known(key.removeprefix(_EVENTS_KEY), None)
+            state.put_event_ids(key.removeprefix(_EVENTS_KEY), None)
         else:
-            state.put(key, None)
+            state.put_order(key, None)
         return
     try:
         row = codec.decode_any(record.topic, record.value)
         if row["version"] == VERSION and row["kind"] == CURSOR:
             state.cursor = unpack_cursor(row["body"])
         elif row["version"] == VERSION and row["kind"] == EVENTS:
-            unpack_known(row["body"])  # a broken one is found now, with its place
-            state.put_known(key.removeprefix(_EVENTS_KEY), row["body"])
+            unpack_event_ids(row["body"])  # so that the error names the place of a broken row
+            state.put_event_ids(key.removeprefix(_EVENTS_KEY), row["body"])
         else:
-            state.put(key, _order(row))
+            state.put_order(key, _order(row))
     except (ValueError, Undecodable) as error:
-        raise StateUnreadableError(
-            f"{record.at}, offset {record.offset}: {error}; run a release that reads it"
-        ) from error
+        message = f"{record.at}, offset {record.offset}: {error}; run a release that reads it"
+        raise StateUnreadableError(message) from error
 
 
 def _order(row: Mapping[str, Any]) -> bytes:
-    """A packed shadow, looked at once so that a broken one is found now, with its place."""
     if (row["version"], row["kind"]) != (VERSION, ORDER):
         raise ValueError(f"{row['kind']} of version {row['version']} is of a later release")
     body: bytes = row["body"]
-    unpack(body)
+    unpack_last_published(body)  # so that the error names the place of a broken row
     return body
 
 
-def step_events(tools: PollerContext, step: Step) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each kind for the topics whose schema is its own; a look's change of stage before what has happened."""
-    for topic in tools.spec.publishes:
-        kind = kind_of(tools.codec.schemas[topic].today.name)
-        contents = kind.step_events(tools.spec.vendor, step) if kind.step_events is not None else ()
-        yield from ((topic, content) for content in contents)
+def step_events(context: PollerContext, step: Step) -> Iterator[StepEvent]:
+    """Each topic gets the events of its schema's kind; topics are in the sequence of ``publishes``."""
+    for topic in context.spec.publishes:
+        kind = kind_of(context.codec.schemas[topic].today.name)
+        for update in step.updates if kind.update_events is not None else ():
+            contents = kind.update_events(context.spec.vendor, update)
+            yield from (StepEvent(topic, content, update.traceparent) for content in contents)
 
 
-def _event(tools: PollerContext, topic: str, data: dict[str, Any], traces: Mapping[str, str]) -> Outgoing:
-    schema, now = tools.codec.schemas[topic].today, datetime.fromtimestamp(data["observed_at"] / 1000, UTC)
+def _event(context: PollerContext, event: StepEvent) -> Outgoing:
+    topic, data, traceparent = event
+    schema, observed = context.codec.schemas[topic].today, _time(data["observed_at"])
     key = kind_of(schema.name).key_of(data)
-    headers = event_headers(schema.tree.name, data, key, now, traces.get(data["order_number"], ""))
-    return Outgoing(Partition(topic, BY_KEY), key.encode(), tools.codec.encode(topic, data), headers)
+    headers = event_headers(schema.tree.name, data, key, observed, traceparent)
+    return Outgoing(Partition(topic, BY_KEY), key.encode(), context.codec.encode(topic, data), headers)
 
 
-def _followed(tools: PollerContext, number: int, step: Step) -> Iterator[Outgoing]:
-    """Rows of the orders that it looks at: ended, or put back below a tombstone that was not theirs (`Standing`)."""
-    topic = tools.spec.follows
-    if topic is None:
+def _tracked_rows(context: PollerContext, shard: int, step: Step) -> Iterator[Outgoing]:
+    """Rows of the followed topic: put back below another row's tombstone, or ended (see `CompactedRows`)."""
+    if context.spec.follows is None:
         return
-    at, name = Partition(topic, number), tools.codec.schemas[topic].today.tree.name
-    for key, (offset, value) in step.put_back.items():
-        headers = event_headers(name, {}, key, datetime.fromtimestamp(tools.wall_ms() / 1000, UTC))
-        yield Outgoing(at, key.encode(), value, (*headers, (REPEATS, str(offset).encode())))
-    for key, offset in step.settled.items():
-        yield Outgoing(at, key.encode(), None, ((SETTLES, str(offset).encode()),))
+    partition = Partition(context.spec.follows, shard)
+    name = context.codec.schemas[partition.topic].today.tree.name
+    for update in step.updates:
+        key = update.order_number
+        if (row := update.put_back) is not None:
+            headers = event_headers(name, {}, key, _time(context.wall_ms()))
+            yield Outgoing(partition, key.encode(), row.content, (*headers, (REPEATS, b"%d" % row.offset)))
+        if update.done and update.look:
+            yield Outgoing(partition, key.encode(), None, ((SETTLES, b"%d" % update.look.row.offset),))
 
 
-def _rows(codec: Codec, at: Partition, step: Step) -> Iterator[Outgoing]:
-    for key, body in step.rows.items():
-        yield Outgoing(at, key.encode(), None) if body is None else _row(codec, at, key, ORDER, body)
-    for number, body in step.known.items():
-        key = _EVENTS_KEY + number
-        yield Outgoing(at, key.encode(), None) if body is None else _row(codec, at, key, EVENTS, body)
-    yield cursor_record(codec, at, step.cursor)
+def _state_rows(context: PollerContext, shard: int, step: Step) -> Iterator[Outgoing]:
+    codec, partition = context.codec, Partition(context.spec.state, shard)
+    for update in step.updates:
+        events_key = _EVENTS_KEY + update.order_number
+        if update.forgotten:
+            yield Outgoing(partition, update.key.encode(), None)
+            if context.spec.follows is not None:  # other pollers have no such rows
+                yield Outgoing(partition, events_key.encode(), None)
+        if update.last_published is not None:
+            yield _row(codec, partition, update.key, ORDER, update.last_published.pack())
+        if update.event_ids is not None:
+            yield _row(codec, partition, events_key, EVENTS, update.event_ids.pack())
+    yield cursor_record(codec, partition, step.cursor)
 
 
-def _row(codec: Codec, at: Partition, key: str, kind: str, body: bytes) -> Outgoing:
+def _row(codec: Codec, partition: Partition, key: str, kind: str, body: bytes) -> Outgoing:
     data = {"kind": kind, "version": VERSION, "body": body}
-    return Outgoing(at, key.encode(), codec.encode(at.topic, data))
+    return Outgoing(partition, key.encode(), codec.encode(partition.topic, data))
+
+
+def _time(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)

@@ -1,114 +1,108 @@
-"""The slower looks: they find what the windows could not, one step at a time between two polls, and count it."""
+"""Slower reads that find what the time windows missed: a look back over hours, and a sweep of all open orders."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Final
 
 from workers.app.poll.clock import PollClock
 from workers.app.poll.context import PollerContext, WriteStep
-from workers.app.poll.vendor_reads import PollReads
-from workers.core.poll.change import Seen
+from workers.app.poll.vendor_reads import VendorReads
+from workers.core.poll.change import VendorOrder
 from workers.core.poll.cursor import Cursor
 from workers.core.poll.last_published import LastPublished
-from workers.core.poll.shard_state import ShardState, Step
-from workers.core.poll.time_range import AdaptiveWidth, TimeRange, span
+from workers.core.poll.shard_state import ShardState
+from workers.core.poll.step import Step
+from workers.core.poll.time_range import AdaptiveWidth, TimeRange, whole_seconds
+from workers.vendors.contract import Poller
 
-_TIDY_AT_ONCE = 500  # rows in one transaction
+MAX_TIDIED: Final = 500  # rows in one transaction
 
 
-class SlowTiers:
-    """A look back over hours, and a sweep of all open orders, each when it is due."""
+@dataclass(slots=True, eq=False)
+class Sweeps:
+    """Does the look back and the sweep when they are due, one step at a time between two polls."""
 
-    def __init__(
-        self, number: int, tools: PollerContext, reads: PollReads, state: ShardState, write: WriteStep
-    ) -> None:
-        self._number = number
-        self._tools = tools
-        self._reads = reads
-        self._state = state
-        self._write = write
-        self._stride = AdaptiveWidth()
-        self._back: TimeRange | None = None  # what is left of a look back
-        self._named: list[str] | None = None  # what is left of a sweep
-        self._tidy: list[str] = []
+    _shard: int
+    _context: PollerContext
+    _poller: Poller
+    _reads: VendorReads
+    _state: ShardState
+    _write: WriteStep
+    _width: AdaptiveWidth = field(default_factory=AdaptiveWidth)
+    _back: TimeRange | None = None  # the rest of a look back
+    _keys: list[str] | None = None  # the rest of a sweep
+    _tidy: list[str] = field(default_factory=list)
 
     async def step(self) -> bool:
-        """Do one step of what is due; False: nothing is."""
+        """Do one step of what is due; False: nothing is due."""
         cursor = self._state.cursor
         if cursor is None:
             return False
-        if self._back is None and self._named is None and not self._begin(cursor):
+        if self._back is None and self._keys is None and not self._begin(cursor):
             return False
         if self._back is not None:
             await self._look_back(cursor, self._back)
-        elif self._named:
-            await self._sweep(cursor, self._named)
+        elif self._keys:
+            await self._sweep(cursor, self._keys)
         else:
             await self._tidy_up(cursor)
         return True
 
     def _begin(self, cursor: Cursor) -> bool:
-        spec, now = self._tools.spec, self._tools.wall_ms()
-        if now - cursor.swept_ms >= spec.sweep_every * 1000:
+        spec, now_ms = self._context.spec, self._context.wall_ms()
+        if now_ms - cursor.swept_ms >= spec.sweep_every * 1000:
             rest_ms = round(spec.rest * 1000)
-            self._named = list(self._state.keys(lambda one: _is_awaited(one, now, rest_ms)))
-            self._tidy = list(self._state.keys(lambda one: one.may_rest(now, rest_ms)))
+            self._keys = list(self._state.keys(lambda one: _is_awaited(one, now_ms, rest_ms)))
+            self._tidy = list(self._state.keys(lambda one: one.may_rest(now_ms, rest_ms)))
             return True
-        if now - cursor.looked_ms >= spec.look_again.every * 1000:
-            self._back = span(round(now - spec.look_again.back * 1000), cursor.at_ms)
+        if now_ms - cursor.looked_ms >= spec.look_again.every * 1000:
+            self._back = whole_seconds(round(now_ms - spec.look_again.back * 1000), cursor.at_ms)
             return True
         return False
 
-    async def _look_back(self, cursor: Cursor, left: TimeRange) -> None:
-        if not left.is_empty:
-            asked = self._stride.ask(left)
-            poller, number = self._tools.windows, self._number
-            reading = await self._reads.read(
-                partial(poller.window, number, asked, asked.end_ms), PollClock(self._tools)
-            )
-            assert reading.span is not None, "a window's reading has its span"
-            self._stride.read(reading.span)
-            left = left.rest(reading.span)
-            cursor = cursor if left.is_empty else replace(cursor, beat_ms=self._tools.wall_ms())
-            await self._publish(reading.orders, _looked(cursor, self._tools.wall_ms()) if left.is_empty else cursor)
-        else:
-            await self._write(Step(_looked(cursor, self._tools.wall_ms())))
-        self._back = None if left.is_empty else left
+    async def _look_back(self, cursor: Cursor, remaining: TimeRange) -> None:
+        if remaining.is_empty:
+            await self._write(Step(replace(cursor, looked_ms=self._context.wall_ms())))
+            self._back = None
+            return
+        asked = self._width.next_range(remaining)
+        flow = partial(self._poller.window, self._shard, asked, asked.end_ms)
+        reading = await self._reads.read(flow, PollClock(self._context))
+        assert reading.time_range is not None, "the reading of a window has its time range"
+        self._width.one_page_held(reading.time_range)
+        remaining, now_ms = remaining.after(reading.time_range), self._context.wall_ms()
+        done = replace(cursor, looked_ms=now_ms) if remaining.is_empty else replace(cursor, beat_ms=now_ms)
+        await self._publish(reading.orders, done)
+        self._back = None if remaining.is_empty else remaining
 
-    async def _sweep(self, cursor: Cursor, named: list[str]) -> None:
-        batch, self._named = named[: self._tools.windows.batch], named[self._tools.windows.batch :]
-        poller, number = self._tools.windows, self._number
-        reading = await self._reads.read(partial(poller.named, number, batch), PollClock(self._tools))
-        self._tools.stats.notes["not_found_by_sweep"] += len(batch) - len(reading.orders)
+    async def _sweep(self, cursor: Cursor, keys: list[str]) -> None:
+        batch, self._keys = keys[: self._poller.max_keys], keys[self._poller.max_keys :]
+        flow = partial(self._poller.by_key, self._shard, batch)
+        reading = await self._reads.read(flow, PollClock(self._context))
+        self._context.stats.notes["not_found_by_sweep"] += len(batch) - len(reading.orders)
         await self._publish(reading.orders, cursor)
 
     async def _tidy_up(self, cursor: Cursor) -> None:
-        """After a sweep: shrink and forget, and the sweep is done."""
-        batch, self._tidy = self._tidy[:_TIDY_AT_ONCE], self._tidy[_TIDY_AT_ONCE:]
-        now, spec = self._tools.wall_ms(), self._tools.spec
-        done = cursor if self._tidy else replace(cursor, swept_ms=now)
-        await self._write(
-            self._state.tidied(
-                batch, done, now_ms=now, rest_ms=round(spec.rest * 1000), forget_ms=round(spec.forget_after * 1000)
-            )
-        )
+        """After a sweep, compact and forget rows; then the sweep is done."""
+        batch, self._tidy = self._tidy[:MAX_TIDIED], self._tidy[MAX_TIDIED:]
+        now_ms, spec = self._context.wall_ms(), self._context.spec
+        done = cursor if self._tidy else replace(cursor, swept_ms=now_ms)
+        rest_ms, forget_ms = round(spec.rest * 1000), round(spec.forget_after * 1000)
+        await self._write(self._state.tidied(batch, done, now_ms=now_ms, rest_ms=rest_ms, forget_ms=forget_ms))
         if not self._tidy:
-            self._named = None
+            self._keys = None
 
-    async def _publish(self, orders: Sequence[Seen], cursor: Cursor) -> None:
-        """Write what has changed; what lies behind the cursor had been missed."""
-        before = self._state.cursor or cursor
-        step = self._state.step(orders, cursor, fields=self._tools.windows.fields, now_ms=self._tools.wall_ms())
+    async def _publish(self, orders: Sequence[VendorOrder], cursor: Cursor) -> None:
+        """Write the changes, and count as late those behind the cursor, which the windows missed."""
+        before_ms = (self._state.cursor or cursor).at_ms
+        step = self._state.step(orders, cursor, fields=self._poller.fields, now_ms=self._context.wall_ms())
         await self._write(step)
-        late = [one for one in step.changes if one.seen.modified_ms is None or one.seen.modified_ms < before.at_ms]
-        self._tools.stats.late_found += len(late)
+        stamps = [change.order.modified_ms for change in step.changes]
+        self._context.stats.late_found += sum(1 for stamp in stamps if stamp is None or stamp < before_ms)
 
 
-def _looked(cursor: Cursor, now_ms: int) -> Cursor:
-    return replace(cursor, looked_ms=now_ms)
-
-
-def _is_awaited(shadow: LastPublished, now_ms: int, rest_ms: int) -> bool:
-    return shadow.is_open and not shadow.may_rest(now_ms, rest_ms)
+def _is_awaited(row: LastPublished, now_ms: int, rest_ms: int) -> bool:
+    return row.is_open and not row.may_rest(now_ms, rest_ms)

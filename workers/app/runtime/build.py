@@ -15,7 +15,7 @@ from workers.app.config.credentials import VendorCredentials
 from workers.app.config.settings import Settings
 from workers.app.config.specs import PollerSpec, SinkSpec
 from workers.app.config.values import MIB
-from workers.app.poll.context import PollerContext
+from workers.app.poll.context import OrderPolling, PollerContext, WindowPolling
 from workers.app.runtime.poll_worker import PollWorker
 from workers.app.runtime.sink_worker import SinkWorker
 from workers.app.sink.context import SinkContext
@@ -81,11 +81,10 @@ def build_poll_tools(
 ) -> PollerContext:
     """What a poller works with; to be called in the running loop."""
     vendor = load(spec.vendor)
-    assert vendor.poller is not None, f"{spec.vendor} tells no news: topics.yaml was checked for that"
     credentials = configuration.credentials[spec.name]
     return PollerContext(
         spec=spec,
-        poller=vendor.poller(spec.options, credentials),
+        polling=_polling(spec, vendor, credentials),
         client=build_client(spec, vendor, credentials, LARGEST_NEWS),
         credentials=credentials,
         codec=codec,
@@ -95,8 +94,16 @@ def build_poll_tools(
         monotonic=time.monotonic,
         wall_ms=lambda: time.time_ns() // 1_000_000,
         jitter=random.random,
-        slots=asyncio.Semaphore(spec.max_in_flight),
     )
+
+
+def _polling(spec: PollerSpec, vendor: Vendor, credentials: VendorCredentials) -> WindowPolling | OrderPolling:
+    """The vendor's poller, by its kind."""
+    if vendor.order_poller is not None and spec.follows is not None:
+        slots = asyncio.Semaphore(spec.max_in_flight)
+        return OrderPolling(vendor.order_poller(spec.options, credentials), spec.follows, slots)
+    assert vendor.poller is not None, f"{spec.vendor} has no poller: topics.yaml was checked for that"
+    return WindowPolling(vendor.poller(spec.options, credentials))
 
 
 def member(spec: SinkSpec | PollerSpec, settings: Settings) -> Member:

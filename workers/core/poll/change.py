@@ -1,4 +1,4 @@
-"""What a vendor shows of an order, and what has changed since it was last looked at."""
+"""An order as its vendor shows it, and the change of its stage that becomes an event."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DIGEST_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where an order stands, in the vendor's words and in ours."""
+    """An order's stage, in the vendor's words and in ours."""
 
     name: str  # the vendor's own name or code, as text
     code: int | None
@@ -27,71 +27,71 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class VendorOrder:
     """One order as the vendor shows it now."""
 
     order_number: str
     stage: Stage
-    digest: bytes  # of all that matters: two looks with the same digest are no change
+    digest: bytes  # of the content that matters: the same digest means no change
     fields: Mapping[str, Any]  # the vendor's top-level fields
     account: str = ""
     order_id: str | None = None
     shipments: Sequence[Mapping[str, Any]] = ()  # in the event's own form
-    modified_ms: int | None = None  # by the vendor's clock: a hint, never the truth
-    raw: str | None = None  # the vendor's JSON, where the configuration wants it
+    modified_ms: int | None = None  # by the vendor's clock; only a hint
+    raw: str | None = None  # the vendor's JSON, if configured
 
     @property
     def key(self) -> str:
-        """Which shadow is its own: order numbers are one account's."""
-        return shadow_key(self.account, self.order_number)
+        """Identifies it to the poller: order numbers are unique in one account only."""
+        return order_key(self.account, self.order_number)
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A difference to be published, once."""
+class StageChange:
+    """A change to be published, once."""
 
     op: ChangeOp
     sequence: int  # 1, 2, ... for the order, without a gap
-    seen: Seen
+    order: VendorOrder
     previous: Stage | None
     changed: tuple[str, ...]  # top-level fields that differ
     observed_ms: int
 
 
-def shadow_key(account: str, order_number: str) -> str:
-    """By what a poller remembers an order."""
+def order_key(account: str, order_number: str) -> str:
+    """The key of an order's row in the state topic."""
     return f"{account}/{order_number}"
 
 
-def digest(matters: Any) -> bytes:
-    """The content's hash, over values that JSON can hold; the same whatever the order of keys."""
-    return blake2b(orjson.dumps(matters, option=orjson.OPT_SORT_KEYS), digest_size=DIGEST_BYTES).digest()
+def digest(content: Any) -> bytes:
+    """The hash of JSON values, the same for any order of keys."""
+    return blake2b(orjson.dumps(content, option=orjson.OPT_SORT_KEYS), digest_size=DIGEST_BYTES).digest()
 
 
-def event_id(vendor: str, change: Change) -> str:
-    """The same for the same change, however often it is found; another one for any other content."""
-    seen = change.seen
-    return f"{vendor}:{seen.account}:{seen.order_number}:{change.sequence}:{seen.digest.hex()}"
+def event_id(vendor: str, change: StageChange) -> str:
+    """Deterministic: the same whenever the same change is found, different for different content."""
+    order = change.order
+    return f"{vendor}:{order.account}:{order.order_number}:{change.sequence}:{order.digest.hex()}"
 
 
-def stage_event(vendor: str, change: Change) -> dict[str, Any]:
+def stage_event(vendor: str, change: StageChange) -> dict[str, Any]:
     """The content of an `OrderStageChanged` (``schemas/order-stage-changed.avsc``)."""
-    seen = change.seen
+    order = change.order
     return {
         "event_id": event_id(vendor, change),
         "op": change.op,
         "vendor": vendor,
-        "account": seen.account,
-        "order_number": seen.order_number,
-        "order_id": seen.order_id,
-        **_stage(seen.stage),
+        "account": order.account,
+        "order_number": order.order_number,
+        "order_id": order.order_id,
+        **_stage(order.stage),
         "previous": None if change.previous is None else _stage(change.previous),
         "changed": list(change.changed),
-        "shipments": list(seen.shipments),
+        "shipments": list(order.shipments),
         "sequence": change.sequence,
-        "vendor_modified_at": seen.modified_ms,
+        "vendor_modified_at": order.modified_ms,
         "observed_at": change.observed_ms,
-        "raw": seen.raw,
+        "raw": order.raw,
     }
 
 

@@ -1,9 +1,10 @@
-"""Which rows of a compacted topic stand, when one side writes them and another ends them with tombstones.
+"""The valid rows of a compacted topic in which one process writes rows and another one tombstones, concurrently.
 
-The two write at the same time. So a tombstone says which row it settles, and ends that one and older ones alone: an
-order that was saved anew just before stays. Compaction would still take a row that lies below a tombstone; whoever
-writes tombstones puts such a row back, and a row that was put back says which one it repeats. Invariant: what counts
-is where a row was first written, never where its repetition lies. Broken, an old row would stand for a newer one.
+A tombstone names the offset of the row that it settles, and ends that row and older ones only: an order that the sink
+saved again just before the tombstone stays. Compaction would still delete a row below a tombstone, so the writer of
+tombstones puts such a row back, and a row that was put back names the offset of the row that it repeats. Invariant:
+rows compare by the offset at which they were first written. Otherwise an old row that was put back would replace a
+newer one.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from workers.core.record import Record
 
 T = TypeVar("T")
 
-SETTLES: Final = "relay-settles"  # header of a tombstone: the offset of the row that it ends; none: any before it
+SETTLES: Final = "relay-settles"  # header of a tombstone: the offset of the row that it ends; missing: all before it
 REPEATS: Final = "relay-repeats"  # header of a row that was put back: the offset of the row that it repeats
 
 
@@ -27,20 +28,20 @@ class Row(Generic[T]):
     offset: int  # where it was first written
     saved_ms: int
     content: T
-    covered: bool = False  # a tombstone or an older row lies above it: put it back
+    covered: bool = False  # a tombstone or an older row lies above it: it must be put back
 
 
 class CompactedRows(Generic[T]):
-    """The rows of one partition, taken in the order of their offsets."""
+    """The rows of one partition; its records are applied in the order of their offsets."""
 
     def __init__(self) -> None:
         self.rows: dict[str, Row[T]] = {}
-        self.covered: set[str] = set()  # keys of rows to be put back
+        self.covered: set[str] = set()  # keys of the rows that must be put back
 
     def put(self, record: Record, key: str, content: T) -> bool:
-        """Take a row in; False: it is the one that stands, or an older one."""
-        offset = offset_in(record, REPEATS)
-        first = record.offset if offset is None else offset
+        """Apply a row; False: it is the present row or an older one."""
+        repeated = offset_in(record, REPEATS)
+        first = record.offset if repeated is None else repeated
         row = self.rows.get(key)
         if row is not None and row.offset >= first:
             self._cover(row, covered=row.offset > first)
@@ -50,7 +51,7 @@ class CompactedRows(Generic[T]):
         return True
 
     def end(self, record: Record, key: str) -> bool:
-        """Take a tombstone in; True: the order has no row any more."""
+        """Apply a tombstone; True: the order has no row any more."""
         row, settled = self.rows.get(key), offset_in(record, SETTLES)
         if row is not None and settled is not None and row.offset > settled:
             self._cover(row, covered=True)
@@ -58,12 +59,12 @@ class CompactedRows(Generic[T]):
         return self._drop(key)
 
     def settled(self, key: str, offset: int) -> bool:
-        """A tombstone for the row of that offset has been written; True: the order has no row any more."""
+        """We wrote a tombstone for the row at that offset; True: the order has no row any more."""
         row = self.rows.get(key)
         return (row is None or row.offset <= offset) and self._drop(key)
 
     def put_back(self, key: str, offset: int) -> None:
-        """The row of that offset has been written again."""
+        """We wrote the row of that offset again."""
         row = self.rows.get(key)
         if row is not None and row.offset == offset:
             self._cover(row, covered=False)
@@ -77,14 +78,14 @@ class CompactedRows(Generic[T]):
         return self.rows.pop(key, None) is not None
 
 
-def take(rows: CompactedRows[bytes], record: Record) -> str | None:
-    """Take in a row as it came, or a tombstone; returns its key if that says something new."""
+def apply_row(rows: CompactedRows[bytes], record: Record) -> str | None:
+    """Apply a record, row or tombstone; returns its key if the order's row changed."""
     key = (record.key or b"").decode("utf-8", "replace")
-    news = rows.end(record, key) if record.value is None else rows.put(record, key, record.value)
-    return key if news else None
+    changed = rows.end(record, key) if record.value is None else rows.put(record, key, record.value)
+    return key if changed else None
 
 
 def offset_in(record: Record, header: str) -> int | None:
-    """The offset that a header names; None when there is no such header, or no number in it."""
+    """The offset that a header holds; None when it is missing or not a number."""
     text = (record.header(header) or b"").decode("ascii", "replace")
     return int(text) if text.isdecimal() else None

@@ -1,4 +1,4 @@
-"""Where a poller continues: kept in its state topic, moved only together with its events."""
+"""A poller's cursor (high-water mark): a row of its state topic, which moves only together with its events."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
-from workers.core.poll.time_range import TimeRange, span
+from workers.core.poll.time_range import TimeRange, whole_seconds
 
 KEY: Final = "cursor"
-_AHEAD_MS: Final = 2_000  # a window ends so far behind the vendor's clock: no change is missed for a rounding
+_AHEAD_MS: Final = 2_000  # a window ends this far in the vendor's future, so that rounding misses no change
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Milliseconds since 1970, by the vendor's clock where it is the vendor's time."""
+    """Milliseconds since 1970. Its field names are those of the row."""
 
-    at_ms: int  # every change made before it is published
-    snapshot_until_ms: int  # orders first seen with an older stamp were there before us: a snapshot
+    at_ms: int  # by the vendor's clock: every change before it is published
+    snapshot_until_ms: int  # by the vendor's clock: an unpublished order with an older stamp is a snapshot
     looked_ms: int  # when the last long look back began, by our clock
     swept_ms: int  # when the last sweep of open orders ended, by our clock
-    beat_ms: int = 0  # when this was written, by our clock: the heartbeat
+    beat_ms: int = 0  # when this row was written, by our clock: the heartbeat
 
     def pack(self) -> bytes:
         """The bytes of its row."""
@@ -29,10 +29,10 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class PollStart:
-    """The moment at which a poll began, on both clocks.
+    """When a poll began, on both clocks.
 
-    ``vendor_ms`` is the earliest that the vendor's clock can have shown then: the answer's ``Date`` less the
-    whole time that the request took. A later one could lie behind what the answer was read from.
+    ``vendor_ms`` is the earliest time that the vendor's clock can have shown then: the answer's ``Date`` minus the
+    duration of the request. With a later time the cursor might pass changes that the answer does not hold.
     """
 
     our_ms: int
@@ -40,41 +40,41 @@ class PollStart:
 
     @property
     def earlier_ms(self) -> int:
-        """The safe one to count a settle lag from."""
+        """The safe time to subtract the settle lag from."""
         return min(self.our_ms, self.vendor_ms)
 
 
 def unpack_cursor(body: bytes) -> Cursor:
-    """Read a packed cursor; raises `ValueError` for bytes that are none."""
+    """Read a packed cursor; raises `ValueError` for any other bytes."""
     try:
         return Cursor(**{name: int(value) for name, value in json.loads(body).items()})
     except (TypeError, AttributeError) as error:
-        raise ValueError("no cursor, or that of a later release") from error
+        raise ValueError("not a cursor, or one of a later release") from error
 
 
 def first_cursor(now_ms: int, lookback_ms: int) -> Cursor:
-    """Look back so far at the very first start; all that is found there is a snapshot."""
+    """At the very first start, look back this far; orders found there are snapshots."""
     return Cursor(now_ms - lookback_ms, snapshot_until_ms=now_ms, looked_ms=now_ms, swept_ms=now_ms)
 
 
 def reset(cursor: Cursor, to_ms: int) -> Cursor:
-    """Begin again at ``to_ms``: what the shadows know is not published again, what they do not know is a snapshot."""
+    """Begin again at ``to_ms``: published states are not published again, and other orders are snapshots."""
     return replace(cursor, at_ms=to_ms, snapshot_until_ms=max(cursor.snapshot_until_ms, cursor.at_ms))
 
 
 def window(cursor: Cursor, now_ms: int, skew_ms: int, settle_ms: int) -> TimeRange:
-    """All that may have changed since the cursor; ``skew_ms``: how far the vendor's clock is ahead of ours.
+    """The time since the cursor; ``skew_ms``: how far the vendor's clock is ahead of ours.
 
-    It begins no later than a settle lag ago, should a clock have been put back since.
+    It begins a settle lag ago at the latest, in case a clock was set back.
     """
     end_ms = now_ms + max(0, skew_ms) + _AHEAD_MS
-    return span(min(cursor.at_ms, now_ms + min(0, skew_ms) - settle_ms), end_ms)
+    return whole_seconds(min(cursor.at_ms, now_ms + min(0, skew_ms) - settle_ms), end_ms)
 
 
-def moved(cursor: Cursor, done: TimeRange, start: PollStart, settle_ms: int, beat_ms: int) -> Cursor:
+def advanced(cursor: Cursor, done: TimeRange, start: PollStart, settle_ms: int, beat_ms: int) -> Cursor:
     """The cursor after ``done`` was read completely, in a poll that began at ``start``.
 
-    Never beyond the poll's start less the settle lag, whatever was found: a change made while pages were
-    read, or not visible yet, has a later stamp than that, and is found by the next poll.
+    It never passes the poll's start minus the settle lag: a change made while pages were read, or not visible yet,
+    has a later stamp, and the next poll finds it.
     """
     return replace(cursor, at_ms=min(done.end_ms, start.earlier_ms - settle_ms), beat_ms=beat_ms)

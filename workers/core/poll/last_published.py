@@ -1,7 +1,7 @@
-"""What a poller remembers of an order: enough to tell what has changed, in as few bytes as that takes.
+"""An order's last published state, from which a poller tells what has changed, in few bytes.
 
-A million of them are held in memory, so a shadow lives there as the bytes that its row in the state
-topic has, and is unpacked when its order is seen.
+A poller holds up to a million of them in memory, packed as in their rows of the state topic, and unpacks one when it
+reads the order.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from zlib import crc32
 
 import orjson
 
-from workers.core.poll.change import DIGEST_BYTES, Change, ChangeOp, Seen, Stage
+from workers.core.poll.change import DIGEST_BYTES, ChangeOp, Stage, StageChange, VendorOrder
 from workers.core.poll.progress import FINAL, PROGRESS, QUIET
 
 _HEAD: Final = Struct(f"<I q B i B B {DIGEST_BYTES}s".replace(" ", ""))
 _NO_CODE: Final = -(2**31)
-_LONGEST: Final = 255  # bytes of a text
-_PRINT_BYTES: Final = 4
+_MAX_TEXT_BYTES: Final = 255
+_HASH_BYTES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +31,25 @@ class LastPublished:
     changed_ms: int  # when the last change was observed
     stage: Stage
     digest: bytes
-    prints: bytes = b""  # a short hash of each top-level field, in the order of the vendor's list; empty: forgotten
+    field_hashes: bytes = b""  # of each top-level field, in the sequence of the vendor's list; empty: compacted
 
     @property
     def is_open(self) -> bool:
-        """Whether something is still expected of the order."""
+        """Whether further stages are expected."""
         return self.stage.progress not in FINAL
 
     def may_rest(self, now_ms: int, rest_ms: int) -> bool:
-        """Whether it has been quiet at its end for so long that it may shrink."""
+        """Whether it is in a quiet stage and unchanged for ``rest_ms``, so that its field hashes may be dropped."""
         return self.stage.progress in QUIET and now_ms - self.changed_ms >= rest_ms
 
     @property
-    def is_stub(self) -> bool:
-        """Whether it has shrunk already."""
-        return not self.prints and not self.stage.description
+    def is_compacted(self) -> bool:
+        """Whether its field hashes and description have been dropped."""
+        return not self.field_hashes and not self.stage.description
 
-    def stub(self) -> LastPublished:
-        """What must stay: without the sequence its numbers would start again, without the hash its last event would."""
-        return replace(self, prints=b"", stage=replace(self.stage, description=""))
+    def compacted(self) -> LastPublished:
+        """Without its field hashes and description; sequence and digest stay, or its last event would repeat."""
+        return replace(self, field_hashes=b"", stage=replace(self.stage, description=""))
 
     def pack(self) -> bytes:
         """The bytes of its row; texts are cut to 255 bytes."""
@@ -63,61 +63,62 @@ class LastPublished:
             len(description),
             self.digest,
         )
-        return head + name + description + self.prints
+        return head + name + description + self.field_hashes
 
 
-def unpack(body: bytes) -> LastPublished:
-    """Read a packed shadow; raises `ValueError` for bytes that are none."""
+def unpack_last_published(body: bytes) -> LastPublished:
+    """Read a packed row; raises `ValueError` for any other bytes."""
     if len(body) < _HEAD.size:
-        raise ValueError("a shadow is cut short")
+        raise ValueError("a row of an order is cut short")
     sequence, changed_ms, place, code, name, description, digest = _HEAD.unpack_from(body)
     if place >= len(PROGRESS):
-        raise ValueError("a shadow of a later release")
-    at = _HEAD.size + name
+        raise ValueError("a row of an order of a later release")
+    name_end = _HEAD.size + name
+    description_end = name_end + description
     stage = Stage(
-        body[_HEAD.size : at].decode("utf-8", "replace"),
+        body[_HEAD.size : name_end].decode("utf-8", "replace"),
         None if code == _NO_CODE else code,
-        body[at : at + description].decode("utf-8", "replace"),
+        body[name_end:description_end].decode("utf-8", "replace"),
         PROGRESS[place],
     )
-    return LastPublished(sequence, changed_ms, stage, digest, body[at + description :])
+    return LastPublished(sequence, changed_ms, stage, digest, body[description_end:])
 
 
 def change_of(
-    before: LastPublished | None, seen: Seen, *, fields: Sequence[str], new: ChangeOp, now_ms: int
-) -> tuple[Change, LastPublished] | None:
-    """What to publish, and the shadow after it; None when nothing that matters has changed.
+    before: LastPublished | None, order: VendorOrder, *, fields: Sequence[str], first_op: ChangeOp, now_ms: int
+) -> tuple[StageChange, LastPublished] | None:
+    """The change to publish and the row after it; None when nothing that matters has changed.
 
-    ``fields``: names of the vendor's top-level fields; ``new``: what the first look at an order is called.
+    ``fields``: names of the vendor's top-level fields; ``first_op``: for an order that was never published.
     """
-    if before is not None and before.digest == seen.digest:
+    if before is not None and before.digest == order.digest:
         return None
-    prints = field_prints(seen.fields, fields)
+    hashes = hash_fields(order.fields, fields)
     if before is None:
-        change = Change(new, 1, seen, None, (), now_ms)
+        change = StageChange(first_op, 1, order, None, (), now_ms)
     else:
-        changed = _differing(before.prints, prints, fields)
-        change = Change("updated", before.sequence + 1, seen, before.stage, changed, now_ms)
-    return change, LastPublished(change.sequence, now_ms, seen.stage, seen.digest, prints)
+        changed = _differing(before.field_hashes, hashes, fields)
+        change = StageChange("updated", before.sequence + 1, order, before.stage, changed, now_ms)
+    return change, LastPublished(change.sequence, now_ms, order.stage, order.digest, hashes)
 
 
-def field_prints(fields: Mapping[str, Any], names: Sequence[str]) -> bytes:
-    """A short hash of each of these fields; a field that is not there counts as null."""
+def hash_fields(fields: Mapping[str, Any], names: Sequence[str]) -> bytes:
+    """A short hash of each of these fields; a missing field counts as null."""
     return b"".join(
-        crc32(orjson.dumps(fields.get(name), option=orjson.OPT_SORT_KEYS)).to_bytes(_PRINT_BYTES, "little")
+        crc32(orjson.dumps(fields.get(name), option=orjson.OPT_SORT_KEYS)).to_bytes(_HASH_BYTES, "little")
         for name in names
     )
 
 
 def _differing(before: bytes, after: bytes, names: Sequence[str]) -> tuple[str, ...]:
-    """Fields that the list did not have when ``before`` was written are left out: nothing is known of them."""
-    places = range(0, min(len(before), len(after)), _PRINT_BYTES)
+    """The fields that differ, without those that the list did not have when ``before`` was written."""
+    places = range(0, min(len(before), len(after)), _HASH_BYTES)
     return tuple(
         name
-        for name, at in zip(names, places, strict=False)
-        if before[at : at + _PRINT_BYTES] != after[at : at + _PRINT_BYTES]
+        for name, place in zip(names, places, strict=False)
+        if before[place : place + _HASH_BYTES] != after[place : place + _HASH_BYTES]
     )
 
 
 def _cut(text: str) -> bytes:
-    return text.encode()[:_LONGEST].decode("utf-8", "ignore").encode()
+    return text.encode()[:_MAX_TEXT_BYTES].decode("utf-8", "ignore").encode()

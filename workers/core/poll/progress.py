@@ -1,4 +1,4 @@
-"""How far an order has come, in words that mean the same at every vendor (`Progress` of the schemas)."""
+"""An order's progress, in words that mean the same at every vendor (`Progress` of the schemas)."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Progress: TypeAlias = Literal[
 ]
 
 PROGRESS: Final[tuple[Progress, ...]] = get_args(Progress)
-"""A shadow keeps the place in this row: new words go to its end, or every shadow would mean another one."""
+"""`LastPublished` stores the position in this tuple: add new words at its end."""
 
 FINAL: Final = frozenset[Progress](("delivered", "returned", "closed_short", "cancelled"))
-"""Nothing is expected to follow; should something follow all the same, it is published."""
+"""No further stage is expected; if one follows, it is published."""
 
 QUIET: Final = FINAL | {"shipped"}
-"""May rest: many vendors never say that a parcel has arrived."""
+"""Stages in which an order may rest: many vendors never report that a parcel arrived."""

@@ -1,4 +1,4 @@
-"""Up to when a partition has been read: everything written to it before that time is known."""
+"""The time until which a partition has been read: every record written before it is known."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class ReadUntil:
-    """Told of positions and ends, by hand-overs of which two at most wait for us at a time."""
+    """Updated once per hand-over from the consumer thread; at most two hand-overs are queued."""
 
-    began_ms: int  # nothing has been asked before
-    at_ms: int | None = None  # None: the end that it had at first has not been reached yet
-    _end: int | None = None  # to be reached
-    _asked_ms: int = 0  # that end was asked for then, or later
-    _taken_ms: deque[int] = field(default_factory=lambda: deque(maxlen=2))  # when the last hand-overs were taken
+    began_ms: int  # when the assignment began: no end offset was requested before
+    at_ms: int | None = None  # None: the partition's first known end has not been reached yet
+    _end: int | None = None  # the end offset to be reached
+    _asked_ms: int = 0  # that end was requested then, or later
+    _taken_ms: deque[int] = field(default_factory=lambda: deque(maxlen=2))  # times of the last hand-overs
+
+    @property
+    def until_ms(self) -> int:
+        """The time; before the first end is reached, the start of the assignment."""
+        return self.began_ms if self.at_ms is None else self.at_ms
 
     def took(self, position: int, end: int | None, now_ms: int) -> None:
-        """Take note of a hand-over; ``end`` was asked after what it holds had been fetched, None: it was not.
+        """Record a hand-over; the consumer thread requested ``end`` after its fetch (None: it did not).
 
-        When exactly is not known, but that the hand-over before the last one had been taken by then.
+        When it requested the end is not known exactly; but the hand-over before the last one was taken by then.
         """
         if self._end is not None and position >= self._end:
             self.at_ms, self._end = self._asked_ms, None

@@ -1,36 +1,44 @@
-"""How often one order is looked at: often while there is news of it, ever less while there is none."""
+"""How often one order is looked at: often after a change, less and less while nothing changes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Now(NamedTuple):
+    """One instant on both clocks, in milliseconds."""
+
+    wall_ms: int  # since 1970: compared with stored times
+    tick_ms: int  # monotonic: a look that is due stays due when somebody sets the wall clock back
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRule:
-    """A line of the table: what holds for an order that has been quiet for so long, and stands so."""
+    """The interval of an order that has not changed for ``quiet_ms`` and has this status."""
 
     quiet_ms: int
     every_ms: int
-    status: str | None = None  # None: whatever it is
+    status: str | None = None  # None: any
 
 
 @dataclass(frozen=True, slots=True)
 class LookSchedule:
-    """The table of intervals, and how long an order is looked at; all in milliseconds without news of it."""
+    """The intervals of looks, and when an order is done; milliseconds since its last change."""
 
     every_ms: int
-    slower: Sequence[ScheduleRule] = ()
-    grace_ms: int = 86_400_000  # at its end an order is quiet for so long, then it is done
-    give_up_ms: int = 60 * 86_400_000  # anywhere else for so long: done too
+    rules: Sequence[ScheduleRule] = ()
+    grace_ms: int = 86_400_000  # an order in a final stage is done after this time
+    give_up_ms: int = 60 * 86_400_000  # any other order is done after this time
 
     def interval_ms(self, quiet_ms: int, status: str) -> int:
-        """How long to wait before the next look: the last line that fits counts, ``every`` before all of them."""
-        fitting = [line.every_ms for line in self.slower if quiet_ms >= line.quiet_ms and _is(line.status, status)]
+        """How long to wait before the next look: by the last rule that fits, else ``every_ms``."""
+        fitting = [rule.every_ms for rule in self.rules if quiet_ms >= rule.quiet_ms and _is(rule.status, status)]
         return fitting[-1] if fitting else self.every_ms
 
     def is_over(self, quiet_ms: int, *, ended: bool) -> bool:
-        """Whether an order has been quiet for so long that it is looked at no more."""
+        """Whether an order is done, so that there are no more looks at it."""
         return quiet_ms >= (min(self.grace_ms, self.give_up_ms) if ended else self.give_up_ms)
 
 

@@ -1,4 +1,4 @@
-"""A stretch of the vendor's time: what a poller asks for in one go."""
+"""A range of the vendor's time: what a poller requests at once."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 SECOND_MS: Final = 1000
-_ENDLESS: Final = 1 << 50
+_UNBOUNDED_MS: Final = 1 << 50
 
 
 class TimeRange(NamedTuple):
-    """From ``start_ms`` to ``end_ms``, both ends included; milliseconds since 1970, whole seconds."""
+    """From ``start_ms`` to ``end_ms``, both included; milliseconds since 1970, whole seconds."""
 
     start_ms: int
     end_ms: int
@@ -24,20 +24,20 @@ class TimeRange(NamedTuple):
         return self.end_ms <= self.start_ms
 
     def first(self, width_ms: int) -> TimeRange:
-        """The beginning of it, of at most that width and at least a second."""
+        """Its beginning, of at most that width and at least a second."""
         return TimeRange(self.start_ms, min(self.end_ms, self.start_ms + _ceiling(max(width_ms, SECOND_MS))))
 
     def half(self) -> TimeRange | None:
-        """Its first half; None when it is one second, and cannot be made smaller."""
+        """Its first half; None when it is one second, which cannot be halved."""
         return None if self.width_ms <= SECOND_MS else self.first(self.width_ms // 2)
 
-    def rest(self, done: TimeRange) -> TimeRange:
-        """What is left when its beginning is done; the second between them belongs to both."""
+    def after(self, done: TimeRange) -> TimeRange:
+        """The rest, when its beginning is done; both include the second between them."""
         return TimeRange(done.end_ms, self.end_ms)
 
 
-def span(start_ms: int, end_ms: int) -> TimeRange:
-    """The whole seconds that hold all between the two."""
+def whole_seconds(start_ms: int, end_ms: int) -> TimeRange:
+    """The whole seconds that hold everything between the two."""
     return TimeRange(start_ms // SECOND_MS * SECOND_MS, _ceiling(end_ms))
 
 
@@ -47,14 +47,14 @@ def _ceiling(ms: int) -> int:
 
 @dataclass(slots=True)
 class AdaptiveWidth:
-    """How much to ask for next: what was too much for one page a moment ago would be so again."""
+    """The width of the next request: a range that was too full for one page a moment ago still is."""
 
-    width_ms: int = _ENDLESS
+    width_ms: int = _UNBOUNDED_MS
 
-    def ask(self, left: TimeRange) -> TimeRange:
-        """The beginning of what is left."""
-        return left.first(self.width_ms)
+    def next_range(self, remaining: TimeRange) -> TimeRange:
+        """The beginning of the remaining range, to be requested."""
+        return remaining.first(self.width_ms)
 
-    def read(self, done: TimeRange) -> None:
-        """So much came in one page: try twice as much next."""
-        self.width_ms = min(_ENDLESS, done.width_ms * 2)
+    def one_page_held(self, done: TimeRange) -> None:
+        """One page held this range: request twice as much next."""
+        self.width_ms = min(_UNBOUNDED_MS, done.width_ms * 2)

@@ -1,4 +1,4 @@
-"""What a vendor tells of an order beside its stage: single happenings, each published once, however late it shows."""
+"""The single events of an order (picked up, delivered), each published once, however late the vendor shows it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hashlib import blake2b
 from struct import Struct
 from typing import Any, Final
 
-from workers.core.poll.change import Seen
+from workers.core.poll.change import VendorOrder
 
 HASH_BYTES: Final = 8
 _VERSION: Final = 1
@@ -19,103 +19,103 @@ _ENDED: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class VendorEvent:
-    """Something that happened to an order. Its id is what it is known by; two of one id are one."""
+    """An event of an order at the vendor. Two with the same id are one event."""
 
     id: str
     digest: bytes  # of its content
-    occurred_ms: int | None  # None: what the vendor sent is no time
-    content: Mapping[str, Any]  # the other fields of a `CourierOrderEvent`, in the event's own form
-    ends: bool = False  # the delivery ends with it
+    occurred_ms: int | None  # None: the vendor's time is unreadable
+    content: Mapping[str, Any]  # the other fields of a `CourierOrderEvent`
+    ends: bool = False  # it ends the delivery
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
     """One order as a single answer of the vendor shows it."""
 
-    seen: Seen | None  # None: the vendor has no such order
-    happenings: Sequence[VendorEvent] = ()
-    notes: Counter[str] = field(default_factory=Counter)  # what was peculiar about the answer, to be counted
+    order: VendorOrder | None  # None: the vendor does not have the order
+    events: Sequence[VendorEvent] = ()
+    notes: Counter[str] = field(default_factory=Counter)  # anomalies of the answer, to be counted
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedEvent:
-    """A happening to be published, once."""
+    """A vendor's event to be published, once."""
 
-    happening: VendorEvent
+    event: VendorEvent
     order_number: str
     order_id: str | None
-    order_status: str | None  # the order's, when the happening was found
+    order_status: str | None  # when the relay found the event
     observed_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedEventIds:
-    """What is known of an order beside its shadow.
+    """Which events of an order have been published.
 
-    It outlives the end of the looks: an order that is saved anew would else tell all of its happenings again.
+    It stays after the order is done: if the sink saves the order again, its old events must not be published again.
     """
 
-    news_ms: int  # when something new was last found
-    ids: bytes = b""  # of what has been published, a short hash of each
-    ended: bool = False  # a happening that ends the delivery has been found
-    done_ms: int = 0  # when it was settled: it is looked at no more; 0: it is
+    changed_ms: int  # when a look last found a change
+    ids: bytes = b""  # a short hash of each id
+    ended: bool = False  # an event that ends the delivery has been found
+    done_ms: int = 0  # when the order was done; 0: it is not
 
     def pack(self) -> bytes:
         """The bytes of its row."""
-        return _HEAD.pack(_VERSION, _ENDED * self.ended, self.news_ms, self.done_ms) + self.ids
+        return _HEAD.pack(_VERSION, _ENDED * self.ended, self.changed_ms, self.done_ms) + self.ids
 
-    def new_of(self, happenings: Iterable[VendorEvent]) -> list[VendorEvent]:
-        """What is not known yet: by its id, never by its place in the list, its time, or how large its id is."""
-        known = {self.ids[at : at + HASH_BYTES] for at in range(0, len(self.ids), HASH_BYTES)}
+    def unpublished(self, events: Iterable[VendorEvent]) -> list[VendorEvent]:
+        """The events that are not published yet, by id alone: position, time and size of the id do not count."""
+        published = {self.ids[place : place + HASH_BYTES] for place in range(0, len(self.ids), HASH_BYTES)}
         new: dict[bytes, VendorEvent] = {}
-        for one in happenings:
-            short = id_hash(one.id)
-            if short not in known:
-                new.setdefault(short, one)
-        return sorted(new.values(), key=_place)
+        for event in events:
+            short = id_hash(event.id)
+            if short not in published:
+                new.setdefault(short, event)
+        return sorted(new.values(), key=_sort_key)
 
-    def and_these(self, happenings: Iterable[VendorEvent]) -> bytes:
-        """The ids, with those of happenings that are published now."""
-        return self.ids + b"".join(id_hash(one.id) for one in happenings)
+    def ids_with(self, events: Iterable[VendorEvent]) -> bytes:
+        """The ids, with those of events that are published now."""
+        return self.ids + b"".join(id_hash(event.id) for event in events)
 
 
-def unpack_known(body: bytes) -> PublishedEventIds:
-    """Read a packed row; raises `ValueError` for bytes that are none."""
+def unpack_event_ids(body: bytes) -> PublishedEventIds:
+    """Read a packed row; raises `ValueError` for any other bytes."""
     if len(body) < _HEAD.size or (len(body) - _HEAD.size) % HASH_BYTES:
-        raise ValueError("a row of known events is cut short")
-    version, flags, news_ms, done_ms = _HEAD.unpack_from(body)
+        raise ValueError("a row of published events is cut short")
+    version, flags, changed_ms, done_ms = _HEAD.unpack_from(body)
     if version != _VERSION:
-        raise ValueError("a row of known events of a later release")
-    return PublishedEventIds(news_ms, body[_HEAD.size :], bool(flags & _ENDED), done_ms)
+        raise ValueError("a row of published events of a later release")
+    return PublishedEventIds(changed_ms, body[_HEAD.size :], bool(flags & _ENDED), done_ms)
 
 
-def id_hash(happening_id: str) -> bytes:
-    """What is remembered of an id."""
-    return blake2b(happening_id.encode(errors="surrogatepass"), digest_size=HASH_BYTES).digest()
+def id_hash(vendor_event_id: str) -> bytes:
+    """The short hash of an event's id."""
+    return blake2b(vendor_event_id.encode(errors="surrogatepass"), digest_size=HASH_BYTES).digest()
 
 
-def happening_id(vendor: str, happened: ObservedEvent) -> str:
-    """The event's id: the same for the same happening, however often it is found; another one for other content."""
-    one = happened.happening
-    return f"{vendor}:{happened.order_number}:{one.id}:{one.digest.hex()}"
+def observed_event_id(vendor: str, observed: ObservedEvent) -> str:
+    """Deterministic: the same whenever the same event is found, different for different content."""
+    return f"{vendor}:{observed.order_number}:{observed.event.id}:{observed.event.digest.hex()}"
 
 
-def happening_event(vendor: str, happened: ObservedEvent) -> dict[str, Any]:
+def courier_order_event(vendor: str, observed: ObservedEvent) -> dict[str, Any]:
     """The content of a `CourierOrderEvent` (``schemas/courier-order-event.avsc``)."""
-    one = happened.happening
+    event = observed.event
     return {
-        **one.content,
-        "event_id": happening_id(vendor, happened),
+        **event.content,
+        "event_id": observed_event_id(vendor, observed),
         "vendor": vendor,
-        "order_number": happened.order_number,
-        "order_id": happened.order_id,
-        "courier_event_id": one.id,
-        "occurred_at": one.occurred_ms,
-        "order_status": happened.order_status,
-        "observed_at": happened.observed_ms,
+        "order_number": observed.order_number,
+        "order_id": observed.order_id,
+        "courier_event_id": event.id,
+        "occurred_at": event.occurred_ms,
+        "order_status": observed.order_status,
+        "observed_at": observed.observed_ms,
     }
 
 
-def _place(one: VendorEvent) -> tuple[bool, int, int, str]:
-    """By time, what has none last; then by id, numbers by their size."""
-    return (one.occurred_ms is None, one.occurred_ms or 0, len(one.id) if one.id.isdecimal() else 0, one.id)
+def _sort_key(event: VendorEvent) -> tuple[bool, int, int, str]:
+    """By time, events without one last; then by id, numeric ids by size."""
+    digits = len(event.id) if event.id.isdecimal() else 0
+    return (event.occurred_ms is None, event.occurred_ms or 0, digits, event.id)

@@ -20,7 +20,7 @@ import httpx
 import orjson
 
 from workers.app.poll.rows import ORDER, VERSION, load_state
-from workers.core.poll.change import Seen, shadow_key
+from workers.core.poll.change import VendorOrder, order_key
 from workers.core.poll.cursor import first_cursor
 from workers.core.poll.last_published import change_of
 from workers.core.poll.shard_state import ShardState
@@ -65,12 +65,12 @@ def _memory() -> tuple[str, float, str, float]:
     """Peak of the process, interpreter and all; last, for a peak does not go back."""
     state = ShardState()
     (order,) = _orders(range(1))
-    found = change_of(None, order, fields=FIELDS, new="created", now_ms=NOW_MS)
+    found = change_of(None, order, fields=FIELDS, first_op="created", now_ms=NOW_MS)
     assert found is not None, "a first look is news"
     for number in range(TRACKED):
-        state.put(shadow_key(order.account, f"ORDER-{number:09}"), replace(found[1], sequence=number).pack())
+        state.put_order(order_key(order.account, f"ORDER-{number:09}"), replace(found[1], sequence=number).pack())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return f"memory with {len(state.shadows):,} tracked orders", peak, "MiB", 953.0
+    return f"memory with {len(state.orders):,} tracked orders", peak, "MiB", 953.0
 
 
 def _page() -> tuple[str, float, str, float]:
@@ -110,20 +110,22 @@ def _rebuild() -> tuple[str, float, str, float]:
         began = time.monotonic()
         state = asyncio.run(load_state(codec, connection, Partition(STATE, 0)))
         took = time.monotonic() - began
-    assert len(state.shadows) == REBUILT, "every order is there again"
+    assert len(state.orders) == REBUILT, "every order is there again"
     return f"rebuild of {REBUILT:,} orders from Kafka", took, "s", 30.0
 
 
 def _state_rows(codec: Codec) -> Iterator[tuple[bytes, bytes]]:
     state, cursor = ShardState(), first_cursor(NOW_MS, 0)
     step = state.step(_orders(range(REBUILT)), cursor, fields=FIELDS, now_ms=NOW_MS)
-    for key, body in step.rows.items():
-        yield key.encode(), codec.encode(STATE, {"kind": ORDER, "version": VERSION, "body": body})
+    for update in step.updates:
+        assert update.last_published is not None, "each order is new"
+        body = update.last_published.pack()
+        yield update.key.encode(), codec.encode(STATE, {"kind": ORDER, "version": VERSION, "body": body})
 
 
-def _orders(numbers: Sequence[int]) -> list[Seen]:
+def _orders(numbers: Sequence[int]) -> list[VendorOrder]:
     poller = DclPoller(DclOptions(page_size=PAGE), ACCOUNT)
-    found: list[Seen] = []
+    found: list[VendorOrder] = []
     for first in range(numbers[0], numbers[-1] + 1, PAGE - 1):
         some = range(first, min(first + PAGE - 1, numbers[-1] + 1))
         body = orjson.dumps({"error_code": 0, "orders": [_row(number) for number in some]})

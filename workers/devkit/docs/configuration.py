@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Final, Literal, get_args, get_origin
@@ -132,7 +133,7 @@ def _form(annotation: Any, metadata: Sequence[Any] = ()) -> str:
 
 
 def _default(key: str, field: FieldInfo) -> str:
-    example = Vendor("VENDOR", "", (), tracks=True, poller_follows=True)
+    example = replace(load("ecourier"), name="VENDOR")
     by_vendor = {**vendor_defaults(example, poller=False), **vendor_defaults(example, poller=True)}
     if key in _BY_VENDOR and key in by_vendor:
         return f"`{by_vendor[key]}`"

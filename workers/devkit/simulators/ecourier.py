@@ -18,7 +18,7 @@ from workers.devkit.simulators.ecourier_rules import order_errors
 from workers.devkit.simulators.ecourier_tokens import Tokens
 from workers.devkit.simulators.faults import Faults
 from workers.devkit.simulators.server import JSON_TYPE, Answer, Effect, Received, Simulated
-from workers.vendors.ecourier.numbers import order_number
+from workers.vendors.ecourier.order_number import order_number
 
 BASE_PATH: Final = "/example/software/xml/ecJsonPost.asmx"
 CODES: Final = {

@@ -1,4 +1,4 @@
-"""What every vendor's answers have in common: JSON or not, its words, how long to wait."""
+"""Reads vendors' answers: JSON or not, messages on one line, Retry-After."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import Any, Final
 import httpx
 import orjson
 
-MAX_WORDS: Final = 500  # characters of a vendor's text that are kept
+MAX_TEXT_CHARS: Final = 500  # of a vendor's message
 
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 class NotJsonError(ValueError):
-    """The body is something, but not JSON: a proxy's page, a cut answer."""
+    """The body is not JSON: a proxy's page, or an answer that was cut off."""
 
 
 def json_body(response: httpx.Response) -> Any:
-    """Return the parsed body, None when there is none; raises `NotJsonError`."""
+    """Return the parsed body, or None for an empty one; raises `NotJsonError`."""
     content = response.content
     if not content or content.isspace():
         return None
@@ -34,31 +34,30 @@ def json_body(response: httpx.Response) -> Any:
 
 
 def _parsed(content: bytes) -> Any:
-    """Half a character (a lone surrogate: some text was cut at a column's width) becomes ``?``; the rest is whole."""
+    """Replaces half a character by ``?``: a vendor that cuts texts at a column's width sends lone surrogates."""
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:
         if b"\\ud" not in content.lower():
             raise
-        whole = json.dumps(json.loads(content), ensure_ascii=False).encode(errors="replace")
-        return orjson.loads(whole)
+        return orjson.loads(json.dumps(json.loads(content), ensure_ascii=False).encode(errors="replace"))
 
 
-def bounded(text: str) -> str:
-    """One line of at most `MAX_WORDS` characters."""
+def one_line(text: str) -> str:
+    """One line of at most `MAX_TEXT_CHARS` characters."""
     line = " ".join(text.split())
-    return line if len(line) <= MAX_WORDS else line[: MAX_WORDS - 1] + "\u2026"
+    return line if len(line) <= MAX_TEXT_CHARS else line[: MAX_TEXT_CHARS - 1] + "\u2026"
 
 
 def is_page(response: httpx.Response) -> bool:
-    """Whether the answer is a page for people: it comes from another server than the vendor's API."""
+    """Whether the answer is an HTML page, which comes from another server than the vendor's API."""
     return "html" in response.headers.get("content-type", "") or response.content.lstrip()[:1] == b"<"
 
 
 def retry_after(response: httpx.Response) -> float | None:
-    """Seconds that ``Retry-After`` asks for (RFC 9110, 10.2.3); None when it is missing or says nothing.
+    """Seconds that ``Retry-After`` asks for (RFC 9110, 10.2.3); None when it is missing or unreadable.
 
-    A date is measured by the answer's own ``Date``, since vendors' code knows no clock; a date gone by is 0.
+    A date counts from the answer's own ``Date``, because vendors' code has no clock; a date in the past is 0.
     """
     value = response.headers.get("retry-after", "").strip()
     if _NUMBER.fullmatch(value):
@@ -71,9 +70,9 @@ def retry_after(response: httpx.Response) -> float | None:
 
 
 def http_date(value: str) -> datetime | None:
-    """Read a date of HTTP (RFC 9110, 5.6.7); None when it is none."""
+    """Read an HTTP date (RFC 9110, 5.6.7); None when it is unreadable."""
     try:
-        moment = parsedate_to_datetime(value)
+        date = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return moment if moment.tzinfo else None
+    return date if date.tzinfo else None

@@ -1,4 +1,4 @@
-"""Find the bad ones in a batch that a vendor takes or refuses only as a whole."""
+"""Finds the bad items of a batch that a vendor accepts or refuses only as a whole."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from workers.vendors.contract import Flow
 T = TypeVar("T")
 
 TOO_LARGE: Final = 413
-FAULTS_IN_A_ROW: Final = 2  # requests without a verdict: the vendor is at fault, not a part
+MAX_FAULTS_IN_A_ROW: Final = 2  # failed requests; after these the vendor counts as down
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Some of the items, by index. Parts lie on a stack, so that a part's twin is the one beneath it."""
+    """Some of the items, by index. Parts are on a stack: the other half of a split part is directly below it."""
 
     members: Sequence[int]
-    has_twin: bool = False  # refused together with the part beneath: if this one is taken, that one is to blame
-    blamed: bool = False  # holds a bad one for sure: split without sending it once more
+    has_twin: bool = False  # refused together with the part below: if this one is accepted, that one has a bad item
+    blamed: bool = False  # certainly has a bad item: split it without sending it
 
 
 def bisect(
@@ -30,11 +30,11 @@ def bisect(
     *,
     alone: Callable[[T], bool] = lambda _: False,
 ) -> Flow[list[Outcome]]:
-    """Send all items in one request, and halve what is refused until only bad ones stay refused.
+    """Send all items in one request, and halve refused parts until only bad items are refused.
 
-    ``send`` gives one outcome for all that it is given. With k bad items of n it is called about 2k log2(n) times.
-    An item that was taken is never sent again. Items that are ``alone`` come last, each in a request of its own.
-    When the vendor stops answering, what was answered keeps its outcome and the rest counts as not sent.
+    ``send`` returns one outcome for all its items. With k bad items of n it is called about 2k log2(n) times.
+    An accepted item is never sent again. Items that are ``alone`` come last, each in a request of its own.
+    When the vendor stops answering, answered items keep their outcomes and the others count as not sent.
     """
     outcomes: dict[int, Outcome] = {}
     todo = _first_parts([alone(item) for item in items])
@@ -65,18 +65,18 @@ def _first_parts(alone: Sequence[bool]) -> list[_Part]:
 
 
 def _halves(members: Sequence[int], *, sure: bool) -> list[_Part]:
-    """Both halves, the left one on top. Too large a request (not ``sure``) puts the blame on neither."""
+    """Both halves, the left one on top. ``sure``: one of them has a bad item; not so after "request too large"."""
     middle = (len(members) + 1) // 2
     return [_Part(members[middle:]), _Part(members[:middle], has_twin=sure)]
 
 
 def _ends(outcome: Outcome, faults: int) -> bool:
-    """Whether nothing more should be sent: the vendor as a whole does not take orders now.
+    """Whether the vendor as a whole accepts nothing now, so that nothing more should be sent.
 
-    One part without a verdict may be one poisonous item, which must not keep the others waiting.
+    A single failed request does not count: one poison item may have caused it, and must not block the others.
     """
     unreachable = isinstance(outcome, Unavailable) and outcome.status is None
-    return unreachable or isinstance(outcome, Throttled | Denied) or faults >= FAULTS_IN_A_ROW
+    return unreachable or isinstance(outcome, Throttled | Denied) or faults >= MAX_FAULTS_IN_A_ROW
 
 
 def _unsent(outcome: Outcome) -> Outcome:

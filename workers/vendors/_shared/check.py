@@ -1,4 +1,4 @@
-"""What the one harmless read of `check` asks for, and what its answer means."""
+"""The look-up that `check` makes, and what its result means."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from workers.core.delivery.outcome import Delivered, Outcome, UnknownOrder
 
 T = TypeVar("T")
 
-IMPROBABLE_ID: Final = "order-relay-check"  # of an order that hardly exists; it does not matter whether it does
+IMPROBABLE_ID: Final = "order-relay-check"  # of an order that hardly exists; whether it does is irrelevant
 
 
-def reached(found: T | Outcome) -> Outcome:
-    """Judge a look-up of that order: `Delivered` where address and key are right, whether it is there or not."""
+def check_outcome(found: T | Outcome) -> Outcome:
+    """`Delivered` when address and key are right, whether the vendor has that order or not."""
     if isinstance(found, UnknownOrder):
         return Delivered(status=found.status)
     return found if isinstance(found, Outcome) else Delivered(status=200)

@@ -1,4 +1,4 @@
-"""A field of an event that breaks a limit which the vendor documents."""
+"""The error for a field that breaks a limit which the vendor documents."""
 
 from __future__ import annotations
 

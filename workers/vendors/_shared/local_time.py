@@ -1,4 +1,4 @@
-"""Vendors' times without an offset: what instant may be meant."""
+"""Reads vendors' times without an offset: which instants they may mean."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from zoneinfo import ZoneInfo
 _LAST: Final = 253_402_300_799  # the last second of the year 9999
 
 
-class Moment(NamedTuple):
-    """Milliseconds since 1970. The two differ while a zone's clocks are put forward: the vendor's may not be."""
+class PossibleInstants(NamedTuple):
+    """Milliseconds since 1970. They differ during daylight saving time, which the vendor's clocks may not follow."""
 
     earlier_ms: int
     later_ms: int
 
 
-def moment(text: str, zone: ZoneInfo) -> Moment | None:
-    """Read an ISO-8601 time; one without an offset is of ``zone``. None when it is none.
+def parse_local_time(text: str, zone: ZoneInfo) -> PossibleInstants | None:
+    """Read an ISO-8601 time, in ``zone`` when it has no offset; None when it is unreadable.
 
-    The hour that comes twice may be either; `Moment.earlier_ms` is the safe one to continue from. The hour
-    that the clocks skip is nobody's: it too is read with both offsets, so the earlier lies before the gap. A vendor
-    whose "local" time is winter's all year means `Moment.later_ms` in summer.
+    The hour that occurs twice may be either one; the safe one to continue from is the earlier. The hour that the
+    clocks skip is read with both offsets too, so that the earlier instant lies before the gap. A vendor whose "local"
+    time ignores daylight saving means the later instant in summer.
     """
     try:
         given = datetime.fromisoformat(text)
@@ -29,20 +29,20 @@ def moment(text: str, zone: ZoneInfo) -> Moment | None:
         return None
     if given.tzinfo is not None:
         only = _millis(given)
-        return Moment(only, only)
-    return on_the_wall(given, zone)
+        return PossibleInstants(only, only)
+    return possible_instants(given, zone)
 
 
-def on_the_wall(given: datetime, zone: ZoneInfo) -> Moment:
-    """What instants the clocks of ``zone`` may mean by a time, and such as are never put forward."""
+def possible_instants(given: datetime, zone: ZoneInfo) -> PossibleInstants:
+    """The instants that a wall-clock time in ``zone`` may mean, with and without daylight saving."""
     both = [given.replace(tzinfo=zone, fold=fold) for fold in (0, 1)]
-    readings = [_millis(one) for one in both]
-    unmoved = [_millis(one) + (one.dst() or timedelta()) // timedelta(milliseconds=1) for one in both]
-    return Moment(min(readings), max(*readings, *unmoved))
+    instants = [_millis(one) for one in both]
+    without_dst = [_millis(one) + (one.dst() or timedelta()) // timedelta(milliseconds=1) for one in both]
+    return PossibleInstants(min(instants), max(*instants, *without_dst))
 
 
 def utc_text(ms: int) -> str:
-    """A time with whole seconds and an explicit offset: ``2026-11-22T17:00:00Z``; none before 1970 or after 9999."""
+    """``2026-11-22T17:00:00Z``: whole seconds and an explicit offset, from 1970 to 9999."""
     return datetime.fromtimestamp(min(max(ms // 1000, 0), _LAST), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

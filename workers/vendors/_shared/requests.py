@@ -1,4 +1,4 @@
-"""Requests to a vendor's address, built with as little work per call as httpx allows."""
+"""Builds requests to a vendor's address, with as little work per call as httpx allows."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import httpx
 
 HeaderPairs: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
-REDACTED: Final = "***"  # stands where a secret would, in what people look at
-LOOK_UP: Final[dict[str, Any]] = {"look_up": True}  # extensions of a request that only asks for an order: it is counted
+REDACTED: Final = "***"  # in place of a secret
+LOOK_UP: Final[dict[str, Any]] = {"look_up": True}  # extensions of a request that only looks an order up, for a counter
 JSON_HEADERS: Final[HeaderPairs] = ((b"Content-Type", b"application/json"), (b"Accept", b"application/json"))
 
 
 class SetUpError(ValueError):
-    """A vendor's variables can stand in no request."""
+    """A vendor's variable is unusable in a request."""
 
 
 def base_address(base_url: str, example: str) -> httpx.URL:
-    """Return the address without a slash at its end; raises `SetUpError`, with ``example`` of a right one."""
+    """Return the address without its last slash; raises `SetUpError`, which shows ``example``."""
     try:
         base = httpx.URL(base_url.rstrip("/"))
     except httpx.InvalidURL as error:
@@ -33,19 +33,19 @@ def below(base: httpx.URL, path: bytes) -> httpx.URL:
     whole = base.raw_path.rstrip(b"/") + path
     url = base.copy_with(raw_path=whole)
     if url.raw_path != whole:
-        raise SetUpError("BASE_URL has a path that cannot be kept as it is")
+        raise SetUpError("BASE_URL has a path that the request would change")
     return url
 
 
 def in_a_header(text: str) -> bool:
-    """Whether a header can carry the text as it is."""
+    """Whether a header can hold the text unchanged."""
     return text.isascii() and text.isprintable() and text.strip() == text != ""
 
 
 def built(
     method: str, url: httpx.URL, headers: HeaderPairs, body: bytes = b"", extensions: dict[str, Any] | None = None
 ) -> httpx.Request:
-    """Build a request. With the stream given, httpx adds no header of its own: 4 us instead of 14."""
+    """Build a request. With a given stream httpx adds no headers of its own: 4 us instead of 14."""
     sent = [*headers, (b"Content-Length", b"%d" % len(body))] if body else [*headers]
     request = httpx.Request(method, url, headers=sent, stream=httpx.ByteStream(body), extensions=extensions)
     request.read()

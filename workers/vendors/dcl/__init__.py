@@ -1,4 +1,4 @@
-"""DCL Logistics: the stages of orders, by its page "GET api/v1/orders"."""
+"""DCL Logistics: the stages of orders, from its API page "GET api/v1/orders"."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DCL's answer to GET orders, as far as it is read. Any list and any text may be null."""
+"""The parts of DCL's answer to GET orders that the relay reads. Any list and any text may be null."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from workers.vendors._shared.size_limits import UNREADABLE
+from workers.vendors._shared.event_size import UNREADABLE
 
 FIELDS: Final = (
     "order_status",
@@ -57,11 +57,11 @@ FIELDS: Final = (
     "order_lines",
     "shipments",
 )
-"""Top-level fields that events name as changed; ``modified_at`` differs always. New ones go to the end."""
+"""Top-level fields that events name as changed; not ``modified_at``, which always differs. Add new ones at the end."""
 
 
 def _text(value: Any) -> Any:
-    """Null is no text; a number is text: DCL gives ids as either."""
+    """Null becomes empty; a number becomes text: DCL sends ids as either."""
     if value is None:
         return ""
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
@@ -79,12 +79,12 @@ Text = Annotated[str, BeforeValidator(_text)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 
 
-class _Wire(BaseModel):
+class _ApiModel(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
-class Package(_Wire):
-    """A parcel of a shipment."""
+class Package(_ApiModel):
+    """A package of a shipment."""
 
     carton_id: Text = ""
     tracking_number: Text = ""
@@ -92,8 +92,8 @@ class Package(_Wire):
     delivery_date: Text = ""
 
 
-class Shipment(_Wire):
-    """What has left, with its parcels."""
+class Shipment(_ApiModel):
+    """A shipment, with its packages."""
 
     ship_id: Text = ""
     ship_date: Text = ""
@@ -102,12 +102,12 @@ class Shipment(_Wire):
     packages: Annotated[Sequence[Package], BeforeValidator(_items)] = ()
 
 
-class Order(_Wire):
-    """Without an order number it is no order; everything else may be missing."""
+class DclOrder(_ApiModel):
+    """A row of the answer; everything but the order number may be missing."""
 
     order_number: Annotated[Text, Field(min_length=1)]
     account_number: Text = ""
-    order_stage: Annotated[int, Field(gt=-(2**31), lt=2**31)] | None = None  # None: missing, or no such number
+    order_stage: Annotated[int, Field(gt=-(2**31), lt=2**31)] | None = None  # None: missing, or not a 32-bit integer
     stage_description: Text = ""
     order_status: int | None = None
     is_cancelled: Flag = False
@@ -115,22 +115,22 @@ class Order(_Wire):
     shipments: Annotated[Sequence[Shipment], BeforeValidator(_items)] = ()
 
 
-def order_of(row: Mapping[str, Any], notes: Counter[str]) -> Order:
-    """Read a row; what of it cannot be read counts as missing. Raises pydantic's ValidationError without a number.
+def order_of(row: Mapping[str, Any], notes: Counter[str]) -> DclOrder:
+    """Read a row; unreadable fields count as missing. Raises pydantic's ValidationError when it has no order number.
 
-    Invariant: one order's odd field holds up no other order. Broken, its whole window would never be read.
+    Invariant: one order's bad field blocks no other order. Otherwise its whole window would never be read.
     """
     try:
-        return Order.model_validate(row)
+        return DclOrder.model_validate(row)
     except ValidationError as error:
         odd = [one["loc"] for one in error.errors(include_input=False, include_url=False)]
-        found = Order.model_validate(_without(row, odd))
+        found = DclOrder.model_validate(_without(row, odd))
         notes[UNREADABLE] += len(odd)
         return found
 
 
 def _without(row: Mapping[str, Any], places: Iterable[tuple[int | str, ...]]) -> Any:
-    """A copy without what stands there; from behind, for places in a list move up."""
+    """A copy without these places; from the end, because deleting from a list shifts its later places."""
     copy = deepcopy(dict(row))
     for *path, last in sorted(places, reverse=True):
         inner: Any = copy

@@ -1,4 +1,4 @@
-"""DCL's order into the relay's words."""
+"""DCL's order to the relay's `VendorOrder`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import orjson
 
-from workers.core.poll.change import Seen, Stage, digest
+from workers.core.poll.change import Stage, VendorOrder, digest
 from workers.core.poll.progress import Progress
-from workers.vendors._shared.size_limits import cut, raw_json
-from workers.vendors.dcl.api import Order, Package, Shipment, order_of
+from workers.vendors._shared.event_size import cut, raw_json
+from workers.vendors.dcl.api import DclOrder, Package, Shipment, order_of
 from workers.vendors.dcl.options import DclOptions
 
 STAGES: Final[Mapping[int, tuple[str, Progress]]] = {
@@ -32,14 +32,16 @@ STAGES: Final[Mapping[int, tuple[str, Progress]]] = {
     70: ("Sub Order Shipped", "shipped"),
 }
 DELIVERED: Final = "delivered"
-LONGEST_SHIPMENTS: Final = 524_288  # bytes: some six thousand packages
+MAX_SHIPMENTS_BYTES: Final = 524_288  # some six thousand packages
 CUT_SHORT: Final = "shipments_cut_short"  # a note, counted in /status
 
 
-def seen(row: Mapping[str, Any], modified_ms: int | None, options: DclOptions, notes: Counter[str]) -> Seen:
-    """Map one order; raises pydantic's ValidationError for a row without a number.
+def vendor_order(
+    row: Mapping[str, Any], modified_ms: int | None, options: DclOptions, notes: Counter[str]
+) -> VendorOrder:
+    """Map one order; raises pydantic's ValidationError for a row without an order number.
 
-    The digest holds all that subscribers are told, and the flags behind it; nothing else of an order matters.
+    The digest covers everything that an event holds, and the flags that decide it; other fields make no event.
     """
     order = order_of(row, notes)
     shipments = [_shipment(one) for one in sorted(order.shipments, key=lambda one: one.ship_id)]
@@ -47,7 +49,7 @@ def seen(row: Mapping[str, Any], modified_ms: int | None, options: DclOptions, n
     order_id = None if order_id in (None, "") else str(order_id)
     of_stage = now.name or None if now.code is None else now.code
     flags = [order.order_status, order.is_cancelled, order.is_back_order]
-    return Seen(
+    return VendorOrder(
         order_number=order.order_number,
         stage=replace(now, name=cut(now.name, notes), description=cut(now.description, notes)),
         digest=digest([order_id, of_stage, now.description, flags, shipments]),
@@ -60,8 +62,8 @@ def seen(row: Mapping[str, Any], modified_ms: int | None, options: DclOptions, n
     )
 
 
-def stage(order: Order, as_sent: Any) -> Stage:
-    """A code that DCL's page does not list flows all the same, as ``unknown``; one that is no number, as its text."""
+def stage(order: DclOrder, as_sent: Any) -> Stage:
+    """A code that DCL's page does not list has progress ``unknown``; a code that is no number is its text."""
     description, progress = STAGES.get(order.order_stage or 0, ("", "unknown"))
     if order.is_cancelled:
         progress = "cancelled"
@@ -79,10 +81,10 @@ def _arrived(shipments: Sequence[Shipment]) -> bool:
 
 
 def fitting(shipments: list[dict[str, Any]], notes: Counter[str]) -> list[dict[str, Any]]:
-    """As much of them as an event can hold. The digest is of all: any change is told, if not all that has changed."""
-    if len(orjson.dumps(shipments)) <= LONGEST_SHIPMENTS:
+    """As many packages as an event can hold. The digest covers all of them, so that any change makes an event."""
+    if len(orjson.dumps(shipments)) <= MAX_SHIPMENTS_BYTES:
         return shipments
-    left, held = LONGEST_SHIPMENTS, []
+    left, held = MAX_SHIPMENTS_BYTES, []
     for shipment in shipments:
         packages: list[dict[str, Any]] = []
         short = _cut_all(shipment, notes) | {"packages": packages}
@@ -101,7 +103,7 @@ def _cut_all(fields: Mapping[str, Any], notes: Counter[str]) -> dict[str, Any]:
 
 
 def _size(fields: Mapping[str, Any]) -> int:
-    """Bytes that its texts take, at most."""
+    """The most bytes that its texts take."""
     return sum(len(value.encode()) + 4 for value in fields.values() if isinstance(value, str)) + 4
 
 

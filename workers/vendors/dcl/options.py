@@ -1,4 +1,4 @@
-"""What a DCL poller adds to its worker in topics.yaml."""
+"""The keys that a DCL poller adds to its worker in topics.yaml."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Account: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,10}$")]
 
 
 class DclOptions(BaseModel):
-    """Each key stands beside the worker's others."""
+    """Options of a DCL poller."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,5 +38,5 @@ class DclOptions(BaseModel):
 
 
 def order_number(options: DclOptions, order_id: str) -> str | None:
-    """Return DCL's number of an order; None where our id stands in another field: only DCL's answers join the two."""
+    """Return DCL's number of an order; None when another field holds our id, so that only DCL's answers tell it."""
     return order_id if options.order_id_from == "order_number" else None

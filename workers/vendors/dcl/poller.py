@@ -1,43 +1,34 @@
-"""DCL's news: windows of one page, whatever order it sorts them in."""
+"""DCL's poller: reads time windows that one page holds, so that DCL's sort order does not matter."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import httpx
-from pydantic import ValidationError
 
 from workers.core.delivery.outcome import Delivered, Denied, Outcome, Unavailable
-from workers.core.poll.change import Seen
-from workers.core.poll.time_range import SECOND_MS, TimeRange
-from workers.vendors._shared.local_time import moment
+from workers.core.poll.time_range import TimeRange
 from workers.vendors._shared.requests import SetUpError
-from workers.vendors._shared.size_limits import shallow
 from workers.vendors.contract import Credentials, Flow, MaybeSent, NotSent, PollFault, Reading, TooLong
 from workers.vendors.dcl.api import FIELDS
-from workers.vendors.dcl.mapping import seen
 from workers.vendors.dcl.options import DclOptions
 from workers.vendors.dcl.outcome import Rows, rows_of
-from workers.vendors.dcl.walk import MOST_PAGES, MOST_WALKS, Walks
-from workers.vendors.dcl.wire import Wire, wire
+from workers.vendors.dcl.page_walks import MOST_PAGES, MOST_WALKS, PageWalks
+from workers.vendors.dcl.reading import reading_of
+from workers.vendors.dcl.requests import DclRequests, dcl_requests
 
-NAMED_AT_ONCE: Final = 50  # order numbers in one request: a URL of less than 2,000 characters
+MAX_ORDER_NUMBERS: Final = 50  # in one request: the URL stays below 2,000 characters
 
 # Notes, counted in /status.
-OUTSIDE: Final = "outside_window"  # rows that DCL should not have shown: it does not keep to the bounds
-UNSTAMPED: Final = "unreadable_modified_at"
-SHOWN_TWICE: Final = "orders_shown_twice"
-UNSURE: Final = "full_seconds_unsure"  # orders were shown twice in every walk: others may be hidden
+UNSURE: Final = "full_seconds_unsure"  # every walk showed an order twice: another order may be hidden
 FULL_SECOND: Final = "full_seconds"  # more orders changed in one second than a page holds
 
 
 @dataclass(frozen=True, slots=True)
 class DclPoller:
-    """`workers.vendors.Poller` for DCL."""
+    """`workers.vendors.contract.Poller` for DCL."""
 
     options: DclOptions
     credentials: Credentials = field(repr=False)
@@ -47,13 +38,13 @@ class DclPoller:
         return FIELDS
 
     @property
-    def batch(self) -> int:
-        return max(1, min(NAMED_AT_ONCE, self.options.page_size - 1))  # a full page is taken for a cut one
+    def max_keys(self) -> int:
+        return max(1, min(MAX_ORDER_NUMBERS, self.options.page_size - 1))  # a full page may have been cut off
 
     def window(self, shard: int, asked: TimeRange, sure_until_ms: int) -> Flow[Reading | PollFault]:
-        """Halve the span until one page holds it: only a single answer shows all orders as they are at one moment."""
+        """Halve the window until one page holds it: only a single answer shows all orders at one instant."""
         try:
-            dcl = wire(self.credentials, self.options.page_size)
+            dcl = dcl_requests(self.credentials, self.options.page_size)
         except SetUpError as error:
             return Denied(str(error))
         while True:
@@ -61,56 +52,58 @@ class DclPoller:
             if not isinstance(rows, Sequence | None):
                 return rows
             if rows is not None and len(rows) < self.options.page_size:
-                return self._reading(dcl, self._ours(shard, rows), asked)
+                return reading_of(self._ours(shard, rows), dcl.zone, self.options, asked)
             smaller = asked.half()
             if smaller is None:
                 return (yield from self._full_second(dcl, shard, asked, passing=asked.start_ms >= sure_until_ms))
             asked = smaller
 
-    def named(self, shard: int, keys: Sequence[str]) -> Flow[Reading | PollFault]:
-        """Look orders up by their numbers; another account's order of the same number is left out."""
-        del shard  # order numbers need no filter
+    def by_key(self, shard: int, keys: Sequence[str]) -> Flow[Reading | PollFault]:
+        """Look orders up by their numbers; orders of other accounts with the same number are left out."""
+        del shard  # a request by order numbers needs no account filter
         try:
-            dcl = wire(self.credentials, self.options.page_size)
+            dcl = dcl_requests(self.credentials, self.options.page_size)
         except SetUpError as error:
             return Denied(str(error))
-        rows = yield from self._named(dcl, list(dict.fromkeys(key.partition("/")[2] for key in keys)))
+        rows = yield from self._by_number(dcl, list(dict.fromkeys(key.partition("/")[2] for key in keys)))
         if not isinstance(rows, Sequence):
             return rows
-        reading = self._reading(dcl, rows, None)
+        reading = reading_of(rows, dcl.zone, self.options, None)
         if isinstance(reading, Reading):
             wanted = frozenset(keys)
             return Reading(tuple(one for one in reading.orders if one.key in wanted), None, reading.notes)
         return reading
 
     def check(self) -> Flow[Outcome]:
-        """Ask for what changed in the first second of 2000: nothing, where address and login are right."""
+        """Ask for the changes of the first second of 2000: an empty list when address and login are right."""
         found = yield from self.window(0, TimeRange(946_684_800_000, 946_684_801_000), 0)
         return Delivered(status=200) if isinstance(found, Reading) else found
 
-    def _named(self, dcl: Wire, numbers: Sequence[str]) -> Flow[Rows | PollFault]:
-        """Ask for half as many where one page cannot hold them: a login may see one number in several accounts."""
-        rows = yield from _first_page(dcl.named(numbers))
+    def _by_number(self, dcl: DclRequests, numbers: Sequence[str]) -> Flow[Rows | PollFault]:
+        """Halve the numbers when one page cannot hold the orders: several accounts may have an order of one number."""
+        rows = yield from _first_page(dcl.by_number(numbers))
         if rows is None and len(numbers) == 1:
-            return Unavailable("the orders of one number are too long to be read")
+            return Unavailable("the orders of one number do not fit in one answer")
         if rows is not None and not isinstance(rows, Sequence):
             return rows
         if rows is not None and (len(rows) < self.options.page_size or len(numbers) == 1):
             return rows
         found: list[dict[str, Any]] = []
         for half in (numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]):
-            some = yield from self._named(dcl, half)
+            some = yield from self._by_number(dcl, half)
             if not isinstance(some, Sequence):
                 return some
             found += some
         return found
 
-    def _full_second(self, dcl: Wire, shard: int, asked: TimeRange, *, passing: bool) -> Flow[Reading | PollFault]:
-        """Walk the pages of one second again and again, until no order can have been hidden.
+    def _full_second(
+        self, dcl: DclRequests, shard: int, asked: TimeRange, *, passing: bool
+    ) -> Flow[Reading | PollFault]:
+        """Walk the pages of one second until no order can be hidden.
 
-        One that is still ``passing`` is walked once: it may go on to fill, and is read again by the next poll.
+        A second that is not over (``passing``) is walked once: orders may still enter it, and the next poll reads it.
         """
-        walks = Walks()
+        walks = PageWalks()
         while not (walks.agree or (passing and walks.count)):
             if walks.count == MOST_WALKS:
                 return Unavailable(f"{MOST_WALKS} walks over the pages of one second do not agree")
@@ -118,13 +111,13 @@ class DclPoller:
             if not isinstance(rows, Sequence):
                 return rows
             walks.add(rows)
-        reading = self._reading(dcl, self._ours(shard, walks.looks), asked)
+        reading = reading_of(self._ours(shard, walks.rows), dcl.zone, self.options, asked)
         if isinstance(reading, Reading):
             reading.notes[FULL_SECOND] += 1
             reading.notes.update([UNSURE] if not (passing or walks.is_sure) else [])
         return reading
 
-    def _walk(self, dcl: Wire, shard: int, asked: TimeRange) -> Flow[Rows | PollFault]:
+    def _walk(self, dcl: DclRequests, shard: int, asked: TimeRange) -> Flow[Rows | PollFault]:
         found: list[dict[str, Any]] = []
         for page in range(1, MOST_PAGES + 1):
             rows = yield from _ask(dcl.window(asked, page, self._account(shard)))
@@ -135,33 +128,8 @@ class DclPoller:
                 return found
         return Unavailable(f"{MOST_PAGES} pages do not hold the changes of one second; is 'page' ignored?")
 
-    def _reading(self, dcl: Wire, rows: Rows, asked: TimeRange | None) -> Reading | PollFault:
-        notes: Counter[str] = Counter()
-        try:
-            return Reading(_one_each(self._within(dcl.zone, rows, asked, notes), notes), asked, +notes)
-        except ValidationError as error:
-            place = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
-            return Unavailable(f"HTTP 200 with an order that is none: {place}")
-
-    def _within(self, zone: ZoneInfo, rows: Rows, asked: TimeRange | None, notes: Counter[str]) -> Iterator[Seen]:
-        """The rows that lie in the span by either reading of their stamp; what has no readable stamp is taken as it is.
-
-        DCL's word on the bounds is not trusted, nor is its stamp: its content is.
-        """
-        for row in (shallow(row, notes) for row in rows):
-            stamp = row.get("modified_at")
-            found = moment(stamp, zone) if isinstance(stamp, str) else None
-            if found is None:
-                notes[UNSTAMPED] += 1
-            elif asked and (
-                found.later_ms < asked.start_ms - SECOND_MS or found.earlier_ms >= asked.end_ms + SECOND_MS
-            ):
-                notes[OUTSIDE] += 1
-                continue
-            yield seen(row, None if found is None else found.earlier_ms, self.options, notes)
-
     def _ours(self, shard: int, rows: Iterable[dict[str, Any]]) -> Rows:
-        """Another account's orders are another shard's, should DCL not keep to the filter: told once, not twice."""
+        """Drop other accounts' orders, in case DCL does not apply the filter: their own shards publish them."""
         account = self._account(shard)
         return [row for row in rows if account is None or str(row.get("account_number")) == account]
 
@@ -169,21 +137,8 @@ class DclPoller:
         return self.options.accounts[shard] if self.options.accounts else None
 
 
-def _one_each(orders: Iterable[Seen], notes: Counter[str]) -> tuple[Seen, ...]:
-    """Of an order that one answer shows twice the newer state; if both were told, they would be so by each poll.
-
-    Nor may the one that is told depend on the sequence in which they come.
-    """
-    found: dict[str, Seen] = {}
-    for one in orders:
-        before = found.setdefault(one.key, one)
-        notes[SHOWN_TWICE] += before is not one
-        found[one.key] = max(before, one, key=lambda state: (state.modified_ms or 0, state.digest))
-    return tuple(found.values())
-
-
 def _first_page(request: httpx.Request) -> Flow[Rows | PollFault | None]:
-    """The rows; None where they are more than is read of an answer, as good as a full page."""
+    """The rows; None when the answer is too long to be read, which means the same as a full page."""
     try:
         return rows_of((yield request))
     except TooLong:

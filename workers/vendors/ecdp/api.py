@@ -1,7 +1,7 @@
-"""ECDP's wire, field for field as its page "Orders - API methods" names it.
+"""ECDP's requests and answers, with the fields of its page "Orders - API methods".
 
-What is sent is typed dictionaries, filled with plain code on the hot path. What is read is models that take
-more than the page promises: unknown fields, nulls, numbers as strings.
+Requests are typed dictionaries, which plain code fills: this is the hot path. Answers are models that accept more
+than the page promises: unknown fields, nulls, numbers as strings.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class OrderBody(TypedDict):
 
 
 class StatusBody(TypedDict):
-    """``PUT /orders/status``; ``websiteId`` stands in ECDP's own plug-in, not on its page."""
+    """``PUT /orders/status``; ``websiteId`` comes from ECDP's own plug-in and is not on its page."""
 
     orderId: str
     orderStatus: OrderState
@@ -78,7 +78,7 @@ def post_body(mode: Mode, orders: list[bytes]) -> bytes:
     return b'{"mode":"%b","data":[%b]}' % (mode.encode(), b",".join(orders))
 
 
-class _Answer(BaseModel):
+class _ApiModel(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True, coerce_numbers_to_str=True)
 
 
@@ -86,19 +86,19 @@ def _listed(value: Any) -> Any:
     return [] if value is None else value
 
 
-class FoundAttribute(_Answer):
+class FoundAttribute(_ApiModel):
     name: str | None = None
     value: str | None = None
 
 
-class FoundCustomer(_Answer):
+class FoundCustomer(_ApiModel):
     id: str | None = None
     email: str | None = None
     phone: str | None = None
     crmId: str | None = None  # noqa: N815 - the vendor's name
 
 
-class FoundProduct(_Answer):
+class FoundProduct(_ApiModel):
     id: str | None = None
     name: str | None = None
     price: float | None = None
@@ -110,7 +110,7 @@ class FoundProduct(_Answer):
     productAttributes: Annotated[list[FoundAttribute], BeforeValidator(_listed)] = []  # noqa: N815 - the same
 
 
-class FoundOrder(_Answer):
+class FoundOrder(_ApiModel):
     """``data`` of ``GET /orders/{id}`` and of ``DELETE /orders/{id}``."""
 
     id: str
@@ -126,15 +126,15 @@ class FoundOrder(_Answer):
     orderAttributes: Annotated[list[FoundAttribute], BeforeValidator(_listed)] = []  # noqa: N815 - the same
 
 
-class OrderAnswer(_Answer):
+class OrderAnswer(_ApiModel):
     """The answer of ``GET`` and ``DELETE /orders/{id}``."""
 
     status: int | None = None
     data: FoundOrder
 
 
-class Problem(_Answer):
-    """The body of 400, 401 and 404; ``substatus`` is opaque, ``errors`` stands in 400 only."""
+class Problem(_ApiModel):
+    """The body of 400, 401 and 404; ``substatus`` is opaque, only 400 has ``errors``."""
 
     type: str | None = None
     title: str | None = None
@@ -146,7 +146,7 @@ class Problem(_Answer):
 
 
 def errors_of(body: Any) -> list[str]:
-    """Return the texts of ``errors``, in whatever form they come; empty when there are none."""
+    """Return the texts of ``errors`` in any of its forms; empty when there are none."""
     errors = body.get("errors", body.get("Errors")) if isinstance(body, dict) else None
     if isinstance(errors, dict):
         return [f"{name}: {text}" for name, texts in errors.items() for text in _texts(texts)]

@@ -1,4 +1,4 @@
-"""Conversations with ECDP: create many orders, change a status, find, delete."""
+"""ECDP's flows: create many orders, change a status, find, delete."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from functools import partial
 from typing import Final
 
 from workers.core.delivery.outcome import Delivered, Outcome, Rejected, Unavailable, Unknown, UnknownOrder
-from workers.vendors._shared.answers import bounded
+from workers.vendors._shared.answers import one_line
 from workers.vendors._shared.bisect import bisect
 from workers.vendors.contract import Attempt, Call, Flow, MaybeSent, NotSent
 from workers.vendors.ecdp.api import FoundOrder, Mode
-from workers.vendors.ecdp.lookup import differences, found_order
+from workers.vendors.ecdp.existing_order import differences, found_order
 from workers.vendors.ecdp.mapping import Body
 from workers.vendors.ecdp.outcome import outcome_of
-from workers.vendors.ecdp.wire import Wire
+from workers.vendors.ecdp.requests import EcdpRequests
 
-TRIES_TOGETHER: Final = 3  # tried so often in company, an order goes alone: it may be what makes ECDP fail
-NOT_ABOUT_CONTENT: Final = frozenset({413, 415})  # refusals that a look at the order cannot explain
+MAX_BATCHED_TRIES: Final = 3  # an order that was tried more often goes alone: it may be what makes ECDP fail
+NOT_ABOUT_CONTENT: Final = frozenset({413, 415})  # refusals that a look-up of the order cannot explain
 OVERLOADED: Final = 503
 
 
-def find(ecdp: Wire, order_id: str) -> Flow[FoundOrder | Outcome]:
-    """Return the order, `UnknownOrder`, or why it cannot be told; raises `LimitError` for an impossible id."""
+def find(ecdp: EcdpRequests, order_id: str) -> Flow[FoundOrder | Outcome]:
+    """Return the order, `UnknownOrder`, or why ECDP did not answer; raises `LimitError` for an impossible id."""
     try:
         response = yield ecdp.get(order_id)
     except (NotSent, MaybeSent) as error:
@@ -33,16 +33,16 @@ def find(ecdp: Wire, order_id: str) -> Flow[FoundOrder | Outcome]:
     return found_order(response) or Unavailable("look-up: the answer holds no order that can be read", outcome.status)
 
 
-def delete(ecdp: Wire, order_id: str) -> Flow[Outcome]:
+def delete(ecdp: EcdpRequests, order_id: str) -> Flow[Outcome]:
     """Mark the order as deleted; a repeat is harmless. Raises `LimitError` for an impossible id."""
     response = yield ecdp.delete(order_id)
     return outcome_of(response, "delete", ecdp.api_key)
 
 
-def set_status(ecdp: Wire, call: Call) -> Flow[Outcome]:
+def set_status(ecdp: EcdpRequests, call: Call) -> Flow[Outcome]:
     """Set the order's status; a repeat is harmless.
 
-    What ECDP says of an order that it does not know is not documented: 404 tells, and a refusal is looked into.
+    ECDP's answer for an order that it does not know is not documented: 404 says so, and after a refusal we look it up.
     """
     body: Body = call.payload
     response = yield ecdp.put(body.json)
@@ -53,18 +53,18 @@ def set_status(ecdp: Wire, call: Call) -> Flow[Outcome]:
     return outcome if isinstance(found, FoundOrder | Rejected) else found
 
 
-def create(ecdp: Wire, mode: Mode, attempts: Sequence[Attempt]) -> Flow[list[Outcome]]:
-    """Send all orders in one request; only bad ones end refused, and none that was taken is sent again."""
+def create(ecdp: EcdpRequests, mode: Mode, attempts: Sequence[Attempt]) -> Flow[list[Outcome]]:
+    """Send all orders in one request; in the end only bad ones are refused, and no accepted one is sent again."""
     ids = [attempt.call.order_id for attempt in attempts]
-    assert len(set(ids)) == len(ids), "one order twice in a request: its sequence would be ECDP's guess"
+    assert len(set(ids)) == len(ids), "one order twice in a request: ECDP would choose their sequence"
     known = (yield from _already_there(ecdp, attempts)) if mode == "Add" else {}
     to_send = [attempt for attempt in attempts if attempt.call.order_id not in known]
-    sent = yield from bisect(to_send, partial(_post, ecdp, mode), alone=lambda each: each.number > TRIES_TOGETHER)
+    sent = yield from bisect(to_send, partial(_post, ecdp, mode), alone=lambda each: each.number > MAX_BATCHED_TRIES)
     known |= {attempt.call.order_id: outcome for attempt, outcome in zip(to_send, sent, strict=True)}
     return [known[order_id] for order_id in ids]
 
 
-def _post(ecdp: Wire, mode: Mode, attempts: Sequence[Attempt]) -> Flow[Outcome]:
+def _post(ecdp: EcdpRequests, mode: Mode, attempts: Sequence[Attempt]) -> Flow[Outcome]:
     try:
         response = yield ecdp.post(mode, [attempt.call.payload.json for attempt in attempts])
     except NotSent as error:
@@ -75,24 +75,24 @@ def _post(ecdp: Wire, mode: Mode, attempts: Sequence[Attempt]) -> Flow[Outcome]:
     if mode != "Add":
         return outcome
     if isinstance(outcome, Unavailable) and response.is_server_error and response.status_code != OVERLOADED:
-        return Unknown(outcome.reason, outcome.status)  # a repeated Add might double it: look it up first
+        return Unknown(outcome.reason, outcome.status)  # a repeated Add might create a second order: look it up first
     if isinstance(outcome, Rejected) and len(attempts) == 1 and outcome.status not in NOT_ABOUT_CONTENT:
         return (yield from _refused_add(ecdp, attempts[0].call, outcome))
     return outcome
 
 
-def _refused_add(ecdp: Wire, call: Call, refusal: Rejected) -> Flow[Outcome]:
-    """It may be refused because it is there: by an earlier try of ours whose end was lost, even before a restart."""
+def _refused_add(ecdp: EcdpRequests, call: Call, refusal: Rejected) -> Flow[Outcome]:
+    """ECDP may have the order from an earlier try whose answer was lost, even before a restart of the relay."""
     found = yield from find(ecdp, call.order_id)
     if isinstance(found, FoundOrder):
         return _same_or_not(call, found, refusal)
     return refusal if isinstance(found, UnknownOrder | Rejected) else found
 
 
-def _already_there(ecdp: Wire, attempts: Sequence[Attempt]) -> Flow[dict[str, Outcome]]:
-    """Look up every `Add` that an earlier try may have applied; those not found are left out, to be sent."""
+def _already_there(ecdp: EcdpRequests, attempts: Sequence[Attempt]) -> Flow[dict[str, Outcome]]:
+    """Look up each `Add` that an earlier try may have applied; the result leaves out those not found, to be sent."""
     known: dict[str, Outcome] = {}
-    fault: Outcome | None = None  # the first look-up without a verdict speaks for the rest
+    fault: Outcome | None = None  # the first look-up that fails counts for the rest too
     for call in (attempt.call for attempt in attempts if attempt.unknown):
         found = fault or (yield from find(ecdp, call.order_id))
         match found:
@@ -101,7 +101,7 @@ def _already_there(ecdp: Wire, attempts: Sequence[Attempt]) -> Flow[dict[str, Ou
             case FoundOrder():
                 known[call.order_id] = _same_or_not(call, found, None)
             case Unavailable(reason, status):
-                fault = known[call.order_id] = Unknown(reason, status)  # still nobody knows whether it was applied
+                fault = known[call.order_id] = Unknown(reason, status)  # still unknown whether it was applied
             case _:
                 fault = known[call.order_id] = found
     return known
@@ -111,5 +111,5 @@ def _same_or_not(call: Call, found: FoundOrder, refusal: Rejected | None) -> Out
     fields = differences(call.payload.json, found)
     if not fields:
         return Delivered(found=True)
-    there = f"ECDP has another order of this id; different: {', '.join(fields)}"
-    return Rejected(bounded(f"{refusal.detail}; {there}" if refusal else there), refusal.status if refusal else None)
+    detail = f"ECDP has another order of this id; different: {', '.join(fields)}"
+    return Rejected(one_line(f"{refusal.detail}; {detail}" if refusal else detail), refusal.status if refusal else None)

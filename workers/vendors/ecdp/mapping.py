@@ -1,6 +1,6 @@
-"""Events to ECDP's JSON, checked against every limit of its page before anything is sent.
+"""Our events to ECDP's JSON, checked against every limit of its page before anything is sent.
 
-The first field that breaks a limit is named by its path in *our* event, with the limit and never the value.
+`LimitError` names the first field that breaks a limit by its path in *our* event, with the limit and without the value.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Body(NamedTuple):
     """What one event adds to a request."""
 
     json: bytes
-    unmapped_zone: str | None = None  # the event's time zone when CLDR knows none of that name: sent as UTC
+    unmapped_zone: str | None = None  # the event's time zone, when CLDR does not know it and we send UTC
 
 
 def order_json(order: Order, time_zone: TimeZoneOption) -> Body:
@@ -67,7 +67,7 @@ def status_json(event: OrderStatus) -> Body:
 
 
 def order_id(value: str) -> str:
-    """Return the id as it is; raises `LimitError` when ECDP does not take it, or it would change a URL's path."""
+    """Return the id unchanged; raises `LimitError` when ECDP does not accept it, or it would change a URL's path."""
     _text(value, MAX_ID, "order_id", least=1)
     if value in {".", ".."}:
         raise LimitError("order_id", "must not be . or .., which would change the request's path")
@@ -112,7 +112,7 @@ def _products(lines: list[OrderLine]) -> list[ProductBody]:
     products: list[ProductBody] = []
     try:
         for line in lines:
-            products.append(_product(line))  # noqa: PERF401 - its length is the index of the line that fails
+            products.append(_product(line))  # noqa: PERF401 - the error needs the index of the line
     except LimitError as error:
         raise LimitError(f"lines[{len(products)}].{error.field}", error.limit) from error
     return products
@@ -184,7 +184,7 @@ def _instant(at: Millis) -> str:
 
 
 def _zone(name: str | None) -> tuple[str, str | None]:
-    """Give the name to send, and the event's own one when it could not be mapped."""
+    """Return the name to send, and the event's own name when it has no Windows name."""
     if not name:
         return "UTC", None
     zone = windows_zone(name)

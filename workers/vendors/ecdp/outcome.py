@@ -1,4 +1,4 @@
-"""What ECDP's answers mean: one row per documented answer, and the open ones decided (NOTES.md)."""
+"""What ECDP's answers mean: one row per documented answer; NOTES.md decides the undocumented ones."""
 
 from __future__ import annotations
 
@@ -18,46 +18,46 @@ from workers.core.delivery.outcome import (
     Unknown,
     UnknownOrder,
 )
-from workers.vendors._shared.answers import NotJsonError, bounded, is_page, json_body, retry_after
+from workers.vendors._shared.answers import NotJsonError, is_page, json_body, one_line, retry_after
 from workers.vendors._shared.requests import REDACTED
 from workers.vendors.ecdp.api import Problem, errors_of
 
 Operation: TypeAlias = Literal["add", "replace", "status", "find", "delete"]
 """POST with Add or AddOrReplace, POST with Replace, PUT status, GET by id, DELETE by id."""
 
-Meaning: TypeAlias = Callable[[httpx.Response, str], Outcome]
+Judge: TypeAlias = Callable[[httpx.Response, str], Outcome]
 """(answer, secret to hide) -> outcome."""
 
 
 def outcome_of(response: httpx.Response, operation: Operation, hide: str) -> Outcome:
-    """Judge an answer; total. ``hide`` is the API key, which never shows in an outcome, even if ECDP echoes it."""
+    """Return what an answer means; never raises. ``hide`` is the API key: removed even if ECDP echoes it."""
     status = response.status_code
     if response.is_success:
         return _success(response, hide)
     if response.is_redirect or response.has_redirect_location:
-        return Denied(f"HTTP {status}: it redirects elsewhere, which is never followed; is BASE_URL right?", status)
-    meaning = BY_OPERATION.get((operation, status)) or BY_STATUS.get(status, _unavailable)
-    return meaning(response, hide)
+        return Denied(f"HTTP {status}: a redirect, which the relay does not follow; is BASE_URL right?", status)
+    judge = BY_OPERATION.get((operation, status)) or BY_STATUS.get(status, _unavailable)
+    return judge(response, hide)
 
 
 def _success(response: httpx.Response, hide: str) -> Outcome:
-    """2xx. A page of HTML is some proxy's: nobody knows what ECDP did. An empty body is fine: none is documented."""
+    """2xx. An HTML page is a proxy's, and leaves unknown what ECDP did. An empty body counts: none is documented."""
     try:
         body = json_body(response)
     except NotJsonError as error:
-        return Unknown(bounded(str(error)), response.status_code)
+        return Unknown(one_line(str(error)), response.status_code)
     if errors_of(body):
         return _rejected(response, hide)
     return Delivered(status=response.status_code)
 
 
 def _rejected(response: httpx.Response, hide: str) -> Outcome:
-    return Rejected(words(response, hide), response.status_code)
+    return Rejected(error_text(response, hide), response.status_code)
 
 
 def _unknown_order(response: httpx.Response, hide: str) -> Outcome:
-    """404. ECDP's own is a problem in JSON; a page of HTML comes from another server."""
-    return _wrong_address(response, hide) if is_page(response) else UnknownOrder(words(response, hide), 404)
+    """404. ECDP's own is a problem in JSON; an HTML page comes from another server."""
+    return _wrong_address(response, hide) if is_page(response) else UnknownOrder(error_text(response, hide), 404)
 
 
 def _replaced_unknown(response: httpx.Response, hide: str) -> Outcome:
@@ -86,38 +86,38 @@ def _unavailable(response: httpx.Response, _hide: str) -> Outcome:
     return Unavailable(f"HTTP {response.status_code}", response.status_code)
 
 
-BY_STATUS: Final[Mapping[int, Meaning]] = {
+BY_STATUS: Final[Mapping[int, Judge]] = {
     400: _rejected,  # documented: a missing or incorrect parameter
     401: _denied,  # documented: the key is missing or has no permission
     403: _denied,
     404: _unknown_order,  # documented for GET and DELETE
     408: _unavailable,
     409: _rejected,
-    413: _rejected,  # for many orders: halved first
+    413: _rejected,  # a batch is halved first
     415: _rejected,
     422: _rejected,
     425: _unavailable,
     429: _throttled,
     503: _overloaded,
 }
-"""Every other status is `Unavailable`: for no fault of the record, tried again."""
+"""Any other status is `Unavailable`, which is retried: it is not the record's fault."""
 
-BY_OPERATION: Final[Mapping[tuple[Operation, int], Meaning]] = {
-    ("add", 404): _wrong_address,  # nothing in it could be missing at ECDP but the address itself
+BY_OPERATION: Final[Mapping[tuple[Operation, int], Judge]] = {
+    ("add", 404): _wrong_address,  # an Add names nothing that ECDP could be missing, so the address is wrong
     ("replace", 404): _replaced_unknown,
 }
 
 
-def words(response: httpx.Response, hide: str) -> str:
-    """Return ECDP's own explanation on one line: title, detail and errors."""
+def error_text(response: httpx.Response, hide: str) -> str:
+    """Return ECDP's own message on one line: title, detail and errors."""
     head = f"HTTP {response.status_code}"
     try:
         body = json_body(response)
     except NotJsonError:
-        return f"{head}, explained in no JSON"
+        return f"{head}, without JSON"
     texts = [text for text in (*_problem(body), *errors_of(body)) if text]
     line = f"{head}: {'; '.join(dict.fromkeys(texts))}" if texts else head
-    return bounded(line.replace(hide, REDACTED) if hide else line)
+    return one_line(line.replace(hide, REDACTED) if hide else line)
 
 
 def _problem(body: Any) -> tuple[str | None, ...]:

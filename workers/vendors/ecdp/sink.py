@@ -1,4 +1,4 @@
-"""Orders and their statuses into ECDP."""
+"""ECDP's sink: creates orders and changes their statuses."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pydantic import BaseModel, ConfigDict, Field
 from workers.core.delivery.outcome import Denied, Outcome, Rejected, Skipped
 from workers.core.delivery.tracked_order import Tracked
 from workers.core.events import Created, Event, Status
-from workers.vendors._shared.check import IMPROBABLE_ID, reached
+from workers.vendors._shared.check import IMPROBABLE_ID, check_outcome
 from workers.vendors._shared.limits import LimitError
 from workers.vendors._shared.requests import REDACTED, SetUpError
 from workers.vendors.contract import Attempt, Call, Credentials, Flow
 from workers.vendors.ecdp.api import Mode
 from workers.vendors.ecdp.flows import create, find, set_status
 from workers.vendors.ecdp.mapping import Body, TimeZoneOption, order_json, status_json
-from workers.vendors.ecdp.wire import Wire, wire
+from workers.vendors.ecdp.requests import EcdpRequests, ecdp_requests
 
 UNMAPPED_ZONE: Final = "unmapped_time_zone"
 
 
 class EcdpOptions(BaseModel):
-    """What an ECDP sink adds to its worker in topics.yaml."""
+    """The keys that an ECDP sink adds to its worker in topics.yaml."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,14 +38,14 @@ class EcdpOptions(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class EcdpSink:
-    """`workers.vendors.Sink` for ECDP."""
+    """`workers.vendors.contract.Sink` for ECDP."""
 
     options: EcdpOptions
     credentials: Credentials = field(repr=False)
 
     def prepare(self, event: Event, known: Tracked | None = None) -> Call | Skipped | Rejected:
-        """Map and check an event; pure and total. The payload is a `Body`."""
-        del known  # ECDP takes a repeat
+        """Map and check an event; never raises. The payload is a `Body`."""
+        del known  # a repeat does no harm at ECDP
         try:
             match event:
                 case Created(order_id, created):
@@ -64,7 +64,7 @@ class EcdpSink:
     def deliver(self, attempts: Sequence[Attempt]) -> Flow[list[Outcome]]:
         """Create all orders in one request, or change one order's status."""
         try:
-            ecdp = self._wire()
+            ecdp = self._requests()
         except SetUpError as error:
             return [Denied(str(error))] * len(attempts)
         if attempts[0].call.creates_order:
@@ -74,17 +74,17 @@ class EcdpSink:
 
     def preview(self, call: Call) -> httpx.Request:
         """Build the request that `deliver` would send first, the API key redacted."""
-        ecdp = wire(self.credentials["BASE_URL"], REDACTED)
+        ecdp = ecdp_requests(self.credentials["BASE_URL"], REDACTED)
         body: Body = call.payload
         return ecdp.post(self.options.mode, [body.json]) if call.creates_order else ecdp.put(body.json)
 
     def check(self) -> Flow[Outcome]:
-        """Ask for an order that hardly exists: where address and key are right ECDP says 404, or 200."""
+        """Look up an improbable order: when address and key are right, ECDP answers 404 or 200."""
         try:
-            ecdp = self._wire()
+            ecdp = self._requests()
         except SetUpError as error:
             return Denied(str(error))
-        return reached((yield from find(ecdp, IMPROBABLE_ID)))
+        return check_outcome((yield from find(ecdp, IMPROBABLE_ID)))
 
-    def _wire(self) -> Wire:
-        return wire(self.credentials["BASE_URL"], self.credentials["API_KEY"])
+    def _requests(self) -> EcdpRequests:
+        return ecdp_requests(self.credentials["BASE_URL"], self.credentials["API_KEY"])

@@ -1,4 +1,4 @@
-"""e-Courier: deliveries, by its page "API Reference" (JSON endpoints)."""
+"""e-Courier: deliveries, from its page "API Reference" (JSON endpoints)."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ VENDOR = Vendor(
     sink_options=EcourierOptions,
     sink=EcourierSink,
     poller_options=EcourierPollerOptions,
-    poller=EcourierPoller,
-    poller_follows=True,
+    order_poller=EcourierPoller,
     session=EcourierSession,
     tracks=True,
     order_number=number_by,

@@ -1,8 +1,8 @@
-"""e-Courier's Order object, field for field as its page names it, read with an open hand.
+"""e-Courier's Order object, with the fields of its API page. Reading is tolerant.
 
-Every value may come as text; attributes may carry an ``@``; a collection may be a list, a single object, or empty.
-What cannot be read as its documented type is None: one odd field must not hide an order. Unknown fields are kept.
-The page's Jobs are Legs here: a leg is what one driver does of a delivery.
+Any value may be sent as text, attributes may carry an ``@``, and a collection may be a list, a single object or empty.
+A value that is not of its documented type is read as None, so that one bad field does not hide an order. Unknown
+fields are kept.
 """
 
 from __future__ import annotations
@@ -11,31 +11,31 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-_SPELT: Final = {"id": "ID", "tz": "TZ", "avs": "AVS", "leg": "Job", "legs": "Jobs"}
-DEEPEST: Final = 32  # levels of an answer that are looked into; an order has 8
+_ACRONYMS: Final = frozenset({"id", "tz", "avs"})
+MAX_DEPTH: Final = 32  # levels of an answer that are read; an order has 8
 _TRUE: Final = frozenset({"true", "1", "yes", "y"})
 _FALSE: Final = frozenset({"false", "0", "no", "n"})
 
 
 def vendor_name(field: str) -> str:
     """Return e-Courier's name of a field: ``scheduled_date_time_tz`` is ``ScheduledDateTimeTZ``."""
-    return "".join(_SPELT.get(part, part.capitalize()) for part in field.split("_"))
+    return "".join(part.upper() if part in _ACRONYMS else part.capitalize() for part in field.split("_"))
 
 
-def plain(value: Any, depth: int = DEEPEST) -> Any:
-    """Return the same JSON without the ``@`` of attributes, unless an element of that name stands beside it."""
+def plain(value: Any, depth: int = MAX_DEPTH) -> Any:
+    """Return the same JSON without the ``@`` of attributes, unless the object also has an element of that name."""
     match value:
         case dict() if depth:
-            return {_bare(name, value): plain(inner, depth - 1) for name, inner in value.items()}
+            return {_without_at(name, value): plain(inner, depth - 1) for name, inner in value.items()}
         case list() if depth:
             return [plain(each, depth - 1) for each in value]
         case _:
             return value
 
 
-def _bare(name: str, beside: dict[str, Any]) -> str:
+def _without_at(name: str, siblings: dict[str, Any]) -> str:
     bare = name.removeprefix("@")
-    return name if bare in beside else bare
+    return name if bare in siblings else bare
 
 
 def members(collection: Any, name: str) -> list[dict[str, Any]]:
@@ -78,14 +78,14 @@ Double: TypeAlias = Annotated[float | None, BeforeValidator(_double)]
 Boolean: TypeAlias = Annotated[bool | None, BeforeValidator(_boolean)]
 
 
-class Answer(BaseModel):
-    """What every object of e-Courier's has in common."""
+class ApiModel(BaseModel):
+    """Reads any object of e-Courier's API."""
 
     model_config = ConfigDict(extra="allow", frozen=True, alias_generator=vendor_name, populate_by_name=True)
 
 
-class Piece(Answer):
-    """A parcel; ``pieces`` says how many of it."""
+class EcourierPiece(ApiModel):
+    """A kind of parcel; ``pieces`` is how many there are of it."""
 
     sequence: Integer = None
     reference: Text = None
@@ -97,12 +97,12 @@ class Piece(Answer):
     description: Text = None
 
 
-class StopPiece(Answer):
-    """A piece that is picked up (P) or handed over (D) at a stop; all but the first two are of a driver's stop."""
+class StopPiece(ApiModel):
+    """A piece that is picked up (P) or delivered (D) at a stop; a JobStop has all fields, an order's stop two."""
 
     sequence: Integer = None
     piece_action: Text = None
-    leg_stop_piece_id: Integer = None
+    job_stop_piece_id: Integer = None
     piece_id: Integer = None
     piece_action_status: Text = None
     arrive_date_time: Text = None
@@ -114,8 +114,8 @@ class StopPiece(Answer):
     color: Text = None
 
 
-class Stop(Answer):
-    """A stop as the customer asked for it, or as a driver made it (JobStop). Dates are text, in the site's manner."""
+class EcourierStop(ApiModel):
+    """A stop as the customer ordered it, or as a driver made it (JobStop). Dates are text, in the site's format."""
 
     sequence: Integer = None
     stop_type: Text = None
@@ -158,7 +158,7 @@ class Stop(Answer):
     stop_class_id: Integer = None
     driver_code: Text = None
     order_stop_pieces: Annotated[list[StopPiece], _of("OrderStopPiece")] = []
-    leg_stop_status: Text = None  # from here on: of a driver's stop
+    job_stop_status: Text = None  # this field and those below: JobStop only
     arrive_date_time: Text = None
     depart_date_time: Text = None
     arrive_date_time_source: Text = None
@@ -166,11 +166,11 @@ class Stop(Answer):
     pod_name: Text = None
     pod_date_time: Text = None
     manifest_driver_id: Integer = None
-    leg_stop_pieces: Annotated[list[StopPiece], _of("JobStopPiece")] = []
+    job_stop_pieces: Annotated[list[StopPiece], _of("JobStopPiece")] = []
 
 
-class Driver(Answer):
-    """Who drives a leg, and what for."""
+class Driver(ApiModel):
+    """Who drives a job, and the pay."""
 
     sequence: Integer = None
     driver_id: Integer = None
@@ -181,15 +181,15 @@ class Driver(Answer):
     driver_base_amount_override: Boolean = None
 
 
-class Leg(Answer):
-    """What a single driver does of a delivery (the page's Job)."""
+class Job(ApiModel):
+    """One driver's part of a delivery."""
 
     sequence: Integer = None
-    leg_number: Text = None
+    job_number: Text = None
     delivery_sequence: Integer = None
-    leg_id: Integer = None
-    leg_status: Text = None
-    leg_date: Text = None
+    job_id: Integer = None
+    job_status: Text = None
+    job_date: Text = None
     site_id: Integer = None
     service: Text = None
     vehicle_type_id: Integer = None
@@ -200,13 +200,13 @@ class Leg(Answer):
     manifest_driver_id: Integer = None
     split_percentage: Integer = None
     route_number: Text = None
-    leg_mode_id: Integer = None
+    job_mode_id: Integer = None
     drivers: Annotated[list[Driver], _of("Driver")] = []
-    leg_stops: Annotated[list[Stop], _of("JobStop")] = []
+    job_stops: Annotated[list[EcourierStop], _of("JobStop")] = []
 
 
-class OrderNotify(Answer):
-    """One notification: -2 dispatched, 1 stop, 2 proof of delivery and so on."""
+class OrderNotify(ApiModel):
+    """One notification: -2 dispatched, 1 stop, 2 proof of delivery, and others."""
 
     sequence: Integer = None
     order_notify_id: Integer = None
@@ -218,10 +218,10 @@ class OrderNotify(Answer):
     customer_notify_id: Integer = None
 
 
-class OrderEvent(Answer):
-    """A milestone in the life of a delivery: picked up, handed over, changed."""
+class OrderEvent(ApiModel):
+    """An event of a delivery: picked up, delivered, changed."""
 
-    order_event_id: Text = None  # an integer by the page; kept as text, for it is an identity and no quantity
+    order_event_id: Text = None  # documented as an integer; kept as text, because it is an identifier
     event_type: Text = None
     event_date_time: Text = None
     user_name: Text = None
@@ -232,7 +232,7 @@ class OrderEvent(Answer):
     edi_note: Text = None
 
 
-class OrderFee(Answer):
+class OrderFee(ApiModel):
     """A line of the price."""
 
     sequence: Integer = None
@@ -245,8 +245,8 @@ class OrderFee(Answer):
     fee_code: Text = None
 
 
-class Customer(Answer):
-    """Who pays."""
+class EcourierCustomer(ApiModel):
+    """The customer who pays."""
 
     customer_id: Integer = None
     customer_code: Text = None
@@ -271,8 +271,8 @@ class Customer(Answer):
     ok_credit_status: Integer = None
 
 
-class Order(Answer):
-    """A delivery, as GetJsonOrder and QuoteOrder answer it."""
+class EcourierOrder(ApiModel):
+    """A delivery, as GetJsonOrder and QuoteOrder return it."""
 
     order_id: Integer = None
     site_id: Integer = None
@@ -298,7 +298,7 @@ class Order(Answer):
     amount_quote: Double = None
     caller: Text = None
     caller_phone: Text = None
-    amount_charged: Text = None  # a Double by the page, "$40.00" in its example
+    amount_charged: Text = None  # documented as a Double; "$40.00" in the page's example
     amount_received: Double = None
     quality_flag: Boolean = None
     auto_verify: Boolean = None
@@ -323,23 +323,23 @@ class Order(Answer):
     pod_sign: Text = None
     cod_amount: Double = None
     declared_value: Double = None
-    ready_date_time: Text = None  # from here to driver_code: in the page's example of a quote only
+    ready_date_time: Text = None  # this field to driver_code: only in the page's example of a quote
     due_date_time: Text = None
     caller_email: Text = None
     complete_order: Text = None
     driver_code: Text = None
-    pieces: Annotated[list[Piece], _of("Piece")] = []
-    stops: Annotated[list[Stop], _of("Stop")] = []
-    legs: Annotated[list[Leg], _of("Job")] = []
+    pieces: Annotated[list[EcourierPiece], _of("Piece")] = []
+    stops: Annotated[list[EcourierStop], _of("Stop")] = []
+    jobs: Annotated[list[Job], _of("Job")] = []
     order_fees: Annotated[list[OrderFee], _of("OrderFee")] = []
     order_notifiers: Annotated[list[OrderNotify], _of("OrderNotify")] = []
     order_events: Annotated[list[OrderEvent], _of("OrderEvent")] = []
-    customer: Customer | None = None
+    customer: EcourierCustomer | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _apart(cls, given: Any) -> Any:
-        """``Pieces`` names both a count and the collection, and an empty element comes as a text."""
+        """``Pieces`` is the name of a count and of the collection; an empty element is sent as text."""
         if not isinstance(given, dict):
             return given
         apart = dict(given)

@@ -1,4 +1,4 @@
-"""Conversations with e-Courier: find an order, save it once, cancel it, quote it."""
+"""e-Courier's flows: find an order, save it once, cancel it, quote it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from workers.core.delivery.outcome import (
     UnknownOrder,
 )
 from workers.core.delivery.tracked_order import Mark
-from workers.vendors._shared.answers import bounded
-from workers.vendors._shared.check import reached
+from workers.vendors._shared.answers import one_line
+from workers.vendors._shared.check import check_outcome
 from workers.vendors._shared.requests import SetUpError
 from workers.vendors.contract import Credentials, Flow, MaybeSent, NotSent
-from workers.vendors.ecourier.lookup import FoundOrder, differences, found_order, has_code, is_ours
+from workers.vendors.ecourier.existing_order import ExistingOrder, differences, existing_order, has_code, is_ours
 from workers.vendors.ecourier.mapping import DELETED, NEW, Fields, order_json
 from workers.vendors.ecourier.outcome import outcome_of
-from workers.vendors.ecourier.wire import Wire, wire
+from workers.vendors.ecourier.requests import EcourierRequests, ecourier_requests
 
 NOT_OURS = "e-Courier has an order of this number that is not ours: its CustomerCode or Auth differs"
 NEVER_SAVED = "canceled, and never saved"
+NO_ORDER = "look-up: the answer holds no order that can be read"
 SECRETS: Final = ("PASSWORD", "USER_GUID")
 
 
@@ -38,11 +39,11 @@ class Save:
     number: str
     fields: Fields
     hash: str
-    known: bool = False  # an earlier delivery of it left a mark
-    reopens: bool = False  # what is known last is that it was canceled
+    known: bool = False  # an earlier delivery of the order left a mark
+    reopens: bool = False  # the last delivery canceled it
 
     def json(self, *, reopens: bool = False) -> bytes:
-        """Return the body of SaveOrder. Reopened is what must not stay deleted: no driver would come."""
+        """Return the body of SaveOrder; ``reopens`` undeletes the order, or no driver would come."""
         return order_json(self.fields | ({"OrderStatus": NEW} if reopens or self.reopens else {}))
 
 
@@ -52,72 +53,72 @@ class Cancel:
 
     number: str
     known: bool
-    hash: str  # of what was delivered last; empty when nothing is known
-    customer_code: str | None  # whose it must be when nothing else is known of it
+    hash: str  # of the content delivered last; empty when the order left no mark
+    customer_code: str | None  # the owner that it must have when it left no mark
 
 
 Payload: TypeAlias = Save | Cancel
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """Where and as whom to ask."""
+class EcourierAccount:
+    """A site's requests, and the secrets to hide in its messages."""
 
-    wire: Wire
+    requests: EcourierRequests
     secrets: Sequence[str] = field(repr=False)
 
 
-def account_of(credentials: Credentials) -> Account:
-    """Read the variables as they are now; raises `SetUpError`."""
-    here = wire(credentials["BASE_URL"], credentials["TIME_ZONE"])
-    return Account(here, [credentials[name] for name in SECRETS])
+def account_of(credentials: Credentials) -> EcourierAccount:
+    """Read the variables' present values; raises `SetUpError`."""
+    requests = ecourier_requests(credentials["BASE_URL"], credentials["TIME_ZONE"])
+    return EcourierAccount(requests, [credentials[name] for name in SECRETS])
 
 
 def check(credentials: Credentials, number: str) -> Flow[Outcome]:
-    """Ask for an order that hardly exists: where address and user are right e-Courier does not find it."""
+    """Look up an improbable order, which e-Courier does not find when address and user are right."""
     try:
         account = account_of(credentials)
     except SetUpError as error:
         return Denied(str(error))
-    return reached((yield from find(account, number)))
+    return check_outcome((yield from find(account, number)))
 
 
-def find(account: Account, number: str) -> Flow[FoundOrder | Outcome]:
-    """Return the order, `UnknownOrder` when there is none of that number, or why it cannot be told."""
+def find(account: EcourierAccount, number: str) -> Flow[ExistingOrder | Outcome]:
+    """Return the order, `UnknownOrder` when e-Courier has none of that number, or why it did not answer."""
     try:
-        response = yield account.wire.get(number)
+        response = yield account.requests.get(number)
     except (NotSent, MaybeSent) as error:
         return Unavailable(f"look-up: {error}")
     outcome = outcome_of(response, "find", account.secrets)
     if not isinstance(outcome, Delivered):
         return outcome
-    return found_order(response) or Unavailable("look-up: the answer holds no order that can be read", outcome.status)
+    return existing_order(response) or Unavailable(NO_ORDER, outcome.status)
 
 
-def save(account: Account, order: Save, *, look_up: bool, unknown: bool) -> Flow[Outcome]:
-    """Create or update the order; a look-up before says whether that is needed, and allowed."""
-    reopens, is_there = False, order.known
+def save(account: EcourierAccount, order: Save, *, look_up: bool, unknown: bool) -> Flow[Outcome]:
+    """Create or update the order; a look-up before it decides whether that is needed and allowed."""
+    reopens, exists = False, order.known
     if look_up or unknown:
         found = yield from find(account, order.number)
-        if isinstance(found, FoundOrder):
-            verdict = _verdict(order, found)
-            if verdict is not None:
-                return verdict
-            reopens = found.is_deleted and not order.known  # one that is known was deleted by their own people
-            is_there = True
+        if isinstance(found, ExistingOrder):
+            decided = _needs_no_save(order, found)
+            if decided is not None:
+                return decided
+            reopens = found.is_deleted and not order.known  # a known order was deleted by e-Courier's own staff
+            exists = True
         elif not isinstance(found, UnknownOrder):
             return _still_unknown(found) if unknown else found
     outcome = yield from _post(account, order.json(reopens=reopens), Mark(order.number, order.hash))
-    # Where nothing is saved a cancellation finds nothing: had it passed, a replay would save the order for good.
-    return outcome if is_there or not isinstance(outcome, Rejected) else replace(outcome, blocks_following=True)
+    # If a refused first save let the cancellation pass, it would find no order, and a replay would then save one.
+    return outcome if exists or not isinstance(outcome, Rejected) else replace(outcome, blocks_following=True)
 
 
-def cancel(account: Account, order: Cancel) -> Flow[Outcome]:
-    """Set the order's status to X if it is there; a repeat finds it deleted."""
+def cancel(account: EcourierAccount, order: Cancel) -> Flow[Outcome]:
+    """Set the order's status to X if e-Courier has it; a repeat finds it deleted."""
     found = yield from find(account, order.number)
     if isinstance(found, UnknownOrder):
         return Skipped(NEVER_SAVED, supersedes=True)
-    if not isinstance(found, FoundOrder):
+    if not isinstance(found, ExistingOrder):
         return found
     if not order.known and not has_code(found, order.customer_code):
         return Rejected(NOT_OURS)
@@ -127,37 +128,37 @@ def cancel(account: Account, order: Cancel) -> Flow[Outcome]:
     return (yield from _post(account, order_json(cancel_fields(order.number, found)), mark))
 
 
-def cancel_fields(number: str, found: FoundOrder | None = None) -> Fields:
-    """Return the Order element that cancels: who it is of and what it is stay as they are at e-Courier."""
+def cancel_fields(number: str, found: ExistingOrder | None = None) -> Fields:
+    """Return the Order element that cancels; owner, service and reference stay as e-Courier has them."""
     kept = (found.customer_code, found.order.service, found.order.auth) if found else (None, None, None)
     same = dict(zip(("CustomerCode", "Service", "Auth"), kept, strict=True))
     return {"OrderNumber": number, **{name: value for name, value in same.items() if value}, "OrderStatus": DELETED}
 
 
-def quote(account: Account, order: Save) -> Flow[FoundOrder | Outcome]:
-    """Ask what a delivery would cost; nothing is created."""
-    response = yield account.wire.quote(order.json())
+def quote(account: EcourierAccount, order: Save) -> Flow[ExistingOrder | Outcome]:
+    """Ask for the price of a delivery; creates nothing."""
+    response = yield account.requests.quote(order.json())
     outcome = outcome_of(response, "quote", account.secrets)
     if not isinstance(outcome, Delivered):
         return outcome
-    return found_order(response) or Unavailable("the answer holds no quote that can be read", outcome.status)
+    return existing_order(response) or Unavailable("the answer holds no quote that can be read", outcome.status)
 
 
-def _post(account: Account, json: bytes, mark: Mark) -> Flow[Outcome]:
-    response = yield account.wire.save(json)
+def _post(account: EcourierAccount, json: bytes, mark: Mark) -> Flow[Outcome]:
+    response = yield account.requests.save(json)
     outcome = outcome_of(response, "save", account.secrets)
     return Delivered(status=outcome.status, mark=mark) if isinstance(outcome, Delivered) else outcome
 
 
-def _verdict(order: Save, found: FoundOrder) -> Outcome | None:
-    """What the order that is there means for ours; None: save it."""
+def _needs_no_save(order: Save, found: ExistingOrder) -> Outcome | None:
+    """The outcome, when the existing order is not ours or equal to ours; None: save."""
     if not order.known and not is_ours(found, order.fields):
-        return Rejected(bounded(f"{NOT_OURS}; change order_number_prefix, or the order's id"))
+        return Rejected(one_line(f"{NOT_OURS}; change order_number_prefix, or the order's id"))
     if found.is_deleted or differences(found, order.fields):
         return None
     return Delivered(found=True, mark=Mark(order.number, order.hash))
 
 
 def _still_unknown(found: Outcome) -> Outcome:
-    """A look-up that fails leaves it as it was: nobody knows whether the order was saved."""
+    """A failed look-up leaves unknown whether the order was saved."""
     return Unknown(found.reason, found.status) if isinstance(found, Unavailable) else found

@@ -1,6 +1,6 @@
-"""Deliveries to e-Courier's Order object, checked against what its page demands before anything is sent.
+"""Our deliveries to e-Courier's Order object, checked against its page before anything is sent.
 
-The first field at fault is named by its path in *our* event, with what is wanted and never the value.
+`LimitError` names the first bad field by its path in *our* event, with the rule and without the value.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import orjson
 
 from workers.core.events import Delivery, Piece, Stop
 from workers.vendors._shared.limits import LimitError
-from workers.vendors.ecourier.times import Clock
+from workers.vendors.ecourier.wall_time import Clock
 
 Fields: TypeAlias = dict[str, Any]
-"""An element of e-Courier's: names to texts, elements and lists of elements. Every value is a text."""
+"""An element of e-Courier's JSON: names to texts, elements and lists of elements."""
 
 STOP_TYPES: Final = {"pickup": "P", "destination": "D", "both": "B"}
-PICKED_UP, HANDED_OVER = "P", "D"
+PICKED_UP, DELIVERED = "P", "D"
 DELETED, NEW = "X", "N"
 
 
@@ -49,7 +49,7 @@ def order_json(fields: Fields) -> bytes:
 
 
 def content_hash(fields: Fields) -> str:
-    """Return what tells one content from another; an update with the same hash would change nothing."""
+    """Return the hash of an order's content; an update with the same hash would change nothing."""
     return sha256(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
@@ -85,7 +85,7 @@ def _piece(piece: Piece, index: int) -> Fields:
 
 
 def _stops(stops: Sequence[Stop], clock: Clock) -> Iterator[Fields]:
-    """In the order of the tour: what is aboard when the driver comes decides what he does at a stop of both kinds."""
+    """In the sequence of the tour: at a stop of both types, the pieces aboard are delivered and others picked up."""
     aboard: set[int] = set()
     for index, stop in sorted(enumerate(stops), key=lambda each: each[1]["sequence"]):
         fields = _stop(stop, clock, f"delivery.stops[{index}]")
@@ -100,19 +100,21 @@ def _stops(stops: Sequence[Stop], clock: Clock) -> Iterator[Fields]:
 
 def _action(stop: Stop, *, aboard: bool) -> str:
     if stop["type"] == "both":
-        return HANDED_OVER if aboard else PICKED_UP
-    return PICKED_UP if stop["type"] == "pickup" else HANDED_OVER
+        return DELIVERED if aboard else PICKED_UP
+    return PICKED_UP if stop["type"] == "pickup" else DELIVERED
 
 
 def _stop(stop: Stop, clock: Clock, path: str) -> Fields:
-    """Its times are read off a clock at the stop; the abbreviation is of the first one given."""
+    """Times are wall times at the stop; the zone's abbreviation is that of the first time given."""
     instants = (
         ("ScheduledDateTime", "scheduled_at", stop["scheduled_at"]),
         ("EarlyDateTime", "early_at", stop["early_at"]),
         ("LateDateTime", "late_at", stop["late_at"]),
     )
     times = {
-        name: clock.reading(at, stop["time_zone"], f"{path}.{field}") for name, field, at in instants if at is not None
+        name: clock.wall_time(at, stop["time_zone"], f"{path}.{field}")
+        for name, field, at in instants
+        if at is not None
     }
     return _present(
         Sequence=str(stop["sequence"]),
@@ -131,5 +133,5 @@ def _stop(stop: Stop, clock: Clock, path: str) -> Fields:
 
 
 def _present(**fields: str | None) -> Fields:
-    """Leave out what the event leaves out: most fields are not required."""
+    """Leave out fields that the event leaves out: most are optional."""
     return {name: value for name, value in fields.items() if value is not None}

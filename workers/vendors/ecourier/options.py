@@ -1,4 +1,4 @@
-"""What an e-Courier sink, and a poller, adds to its worker in topics.yaml."""
+"""The keys that an e-Courier sink, and a poller, adds to its worker in topics.yaml."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from workers.core.poll.progress import Progress
-from workers.vendors.ecourier.numbers import HASHED, LEAST_HASH, order_number
+from workers.vendors.ecourier.order_number import HASH_MARK, MIN_HASH_CHARS, order_number
 
 DEAD_STATUSES: Final = (-5, 401, 403)  # HTTP statuses, and below zero those in the body
 _DEAD: Final = "Answers that end the login: HTTP statuses, and below zero statuses in the body."
@@ -16,14 +16,14 @@ _PREFIX: Final = re.compile(r"[0-9A-Za-z_-]*[A-Za-z][0-9A-Za-z_-]*")
 
 
 def _prefix(text: str) -> str:
-    """A letter in it, for e-Courier numbers its own orders 2073: a clash would overwrite a stranger's delivery."""
+    """The prefix needs a letter: e-Courier's own numbers are like 2073, and a clash would overwrite an order."""
     if not _PREFIX.fullmatch(text):
-        raise ValueError("letters, digits, '_' and '-' are wanted, and one letter at least")
+        raise ValueError("letters, digits, '_' and '-' are allowed, with at least one letter")
     return text
 
 
 class EcourierOptions(BaseModel):
-    """How orders are numbered and looked up, and which answers mean that the session is over."""
+    """Options of a sink: how orders are numbered and looked up, and which answers mean a dead session."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
@@ -41,15 +41,15 @@ class EcourierOptions(BaseModel):
     @field_validator("order_number_max")
     @classmethod
     def _room(cls, most: int, info: ValidationInfo) -> int:
-        """Invariant: a hash of 80 bits fits. Broken, two orders might share a number."""
-        least = len(info.data.get("order_number_prefix", "")) + len(HASHED) + LEAST_HASH
+        """Invariant: a hash of 80 bits fits. Otherwise two orders might share a number."""
+        least = len(info.data.get("order_number_prefix", "")) + len(HASH_MARK) + MIN_HASH_CHARS
         if most < least:
             raise ValueError(f"at least {least} is wanted: room for the prefix and a hash")
         return most
 
 
 class EcourierPollerOptions(BaseModel):
-    """What a site means by its statuses and events, and which answers mean that the session is over."""
+    """Options of a poller: what a site's statuses and events mean, and which answers mean a dead session."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -63,7 +63,7 @@ class EcourierPollerOptions(BaseModel):
 
 
 def number_by(options: EcourierOptions | EcourierPollerOptions, order_id: str) -> str | None:
-    """Return the OrderNumber that a sink of these options gives an order; None: a poller's do not tell."""
+    """Return the OrderNumber that a sink of these options gives an order; None for a poller's options."""
     if isinstance(options, EcourierPollerOptions):
         return None
     return order_number(order_id, options.order_number_prefix, options.order_number_max)

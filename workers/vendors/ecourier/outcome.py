@@ -1,6 +1,6 @@
-"""What e-Courier's answers mean: one row per documented answer, and the open ones decided (NOTES.md).
+"""What e-Courier's answers mean: one row per documented answer; NOTES.md decides the undocumented ones.
 
-Most errors come as HTTP 500 with a code (`status`) in the body; the code then decides.
+Most errors are HTTP 500 with a code (`status`) in the body; then the code decides.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from workers.core.delivery.outcome import (
     Unknown,
     UnknownOrder,
 )
-from workers.vendors._shared.answers import NotJsonError, bounded, is_page, json_body, retry_after
+from workers.vendors._shared.answers import NotJsonError, is_page, json_body, one_line, retry_after
 from workers.vendors._shared.requests import REDACTED
 from workers.vendors.ecourier.api import plain
 
 Operation: TypeAlias = Literal["save", "find", "quote"]
-Meaning: TypeAlias = Callable[[httpx.Response, Sequence[str]], Outcome]
+Judge: TypeAlias = Callable[[httpx.Response, Sequence[str]], Outcome]
 """(answer, secrets to hide) -> outcome."""
 
 SUCCESS: Final = "0"
-LONGEST_CODE: Final = 8  # characters
+MAX_CODE_CHARS: Final = 8
 NOT_FOUND: Final = "not found"  # in the description of -4: "Order Not Found"
 _GUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)  # any may be a live token
 UNABLE_TO_MODIFY: Final = "unable to modify"  # in the description of 409: "Order Unable to Modify"
 
 
 def outcome_of(response: httpx.Response, operation: Operation, hide: Sequence[str]) -> Outcome:
-    """Judge an answer; total. ``hide`` are secrets, which never show in an outcome, even if e-Courier echoes them."""
+    """Return what an answer means; never raises. ``hide`` are secrets: removed even if e-Courier echoes them."""
     outcome = _judged(response, operation, hide)
     if isinstance(outcome, Unknown) and operation != "save":
-        return Unavailable(outcome.reason, outcome.status)  # a read that fails leaves nothing unknown
+        return Unavailable(outcome.reason, outcome.status)  # a failed read changes nothing
     return outcome
 
 
@@ -49,16 +49,16 @@ def code_of(response: httpx.Response) -> str | None:
     body = _body(response)
     code = body.get("status") if isinstance(body, dict) else None
     text = str(code).strip() if isinstance(code, str | int) and not isinstance(code, bool) else ""
-    return text if 0 < len(text) <= LONGEST_CODE else None
+    return text if 0 < len(text) <= MAX_CODE_CHARS else None
 
 
 def is_not_found(description: str) -> bool:
-    """Whether the words of a refusal say that there is no such order."""
+    """Whether a refusal's description says that the order does not exist."""
     return NOT_FOUND in description.lower()
 
 
-def words(response: httpx.Response, hide: Sequence[str]) -> str:
-    """Return e-Courier's own explanation on one line: HTTP status, code and description."""
+def error_text(response: httpx.Response, hide: Sequence[str]) -> str:
+    """Return e-Courier's own message on one line: HTTP status, code and description."""
     body = _body(response)
     head = f"HTTP {response.status_code}"
     if not isinstance(body, dict):
@@ -68,7 +68,7 @@ def words(response: httpx.Response, hide: Sequence[str]) -> str:
     line = f"{line}: {said}" if isinstance(said, str) and said else line
     for secret in filter(None, hide):
         line = line.replace(secret, REDACTED)
-    return bounded(_GUID.sub(REDACTED, line))
+    return one_line(_GUID.sub(REDACTED, line))
 
 
 def _body(response: httpx.Response) -> Any:
@@ -81,26 +81,26 @@ def _body(response: httpx.Response) -> Any:
 def _judged(response: httpx.Response, operation: Operation, hide: Sequence[str]) -> Outcome:
     status, code = response.status_code, code_of(response)
     if response.is_redirect or response.has_redirect_location:
-        return Denied(f"HTTP {status}: it redirects elsewhere, which is never followed; is BASE_URL right?", status)
+        return Denied(f"HTTP {status}: a redirect, which the relay does not follow; is BASE_URL right?", status)
     if response.is_success and code is None:
         return _without_code(response, operation, hide)
-    meaning = BY_STATUS.get(status) or _by_code(operation, code, status) or BY_UNCODED_STATUS.get(status, _unavailable)
-    return meaning(response, hide)
+    judge = BY_STATUS.get(status) or _by_code(operation, code, status) or BY_UNCODED_STATUS.get(status, _unavailable)
+    return judge(response, hide)
 
 
 def _without_code(response: httpx.Response, operation: Operation, hide: Sequence[str]) -> Outcome:
-    """2xx without `status`: the order itself where one was asked for; else nobody knows whether it was saved."""
+    """2xx without `status`: the order itself after a look-up or a quote; after a save the result is unknown."""
     body = _body(response)
     if operation != "save" and isinstance(body, dict) and isinstance(body.get("Order"), dict):
         return Delivered(status=response.status_code)
-    return _unknown(response, hide, "without the status that is documented")
+    return _unknown(response, hide, "without the documented status")
 
 
-def _by_code(operation: Operation, code: str | None, status: int) -> Meaning | None:
+def _by_code(operation: Operation, code: str | None, status: int) -> Judge | None:
     if code is None or (code == SUCCESS and not httpx.codes.is_success(status)):
         return None
-    meaning = BY_OPERATION.get((operation, code)) or BY_CODE.get(code)
-    return meaning or (_rejected if httpx.codes.is_success(status) else None)
+    judge = BY_OPERATION.get((operation, code)) or BY_CODE.get(code)
+    return judge or (_rejected if httpx.codes.is_success(status) else None)
 
 
 def _delivered(response: httpx.Response, _hide: Sequence[str]) -> Outcome:
@@ -112,31 +112,31 @@ def _unknown(response: httpx.Response, hide: Sequence[str], said: str = "") -> O
 
 
 def _unavailable(response: httpx.Response, hide: Sequence[str]) -> Outcome:
-    return Unavailable(words(response, hide), response.status_code)
+    return Unavailable(error_text(response, hide), response.status_code)
 
 
 def _line(response: httpx.Response, hide: Sequence[str], said: str) -> str:
-    line = words(response, hide)
+    line = error_text(response, hide)
     return f"{line}; {said}" if said else line
 
 
 def _rejected(response: httpx.Response, hide: Sequence[str]) -> Outcome:
-    return Rejected(words(response, hide), response.status_code)
+    return Rejected(error_text(response, hide), response.status_code)
 
 
 def _not_there(response: httpx.Response, hide: Sequence[str]) -> Outcome:
-    line = words(response, hide)
+    line = error_text(response, hide)
     return (UnknownOrder if is_not_found(line) else Rejected)(line, response.status_code)
 
 
 def _refused_by_rule(response: httpx.Response, hide: Sequence[str]) -> Outcome:
-    """409. An order that can no longer be modified may still be canceled: nothing waits behind it."""
-    line = words(response, hide)
+    """409. An order that can no longer be modified may still be canceled, so it blocks no later event."""
+    line = error_text(response, hide)
     return Rejected(line, response.status_code, blocks_following=UNABLE_TO_MODIFY not in line.lower())
 
 
 def _token_refused(response: httpx.Response, hide: Sequence[str]) -> Outcome:
-    said = words(response, hide)
+    said = error_text(response, hide)
     return Denied(
         f"{said}: e-Courier refuses us even after a fresh login; may this user post orders?", response.status_code
     )
@@ -163,11 +163,11 @@ def _overloaded(response: httpx.Response, hide: Sequence[str]) -> Outcome:
 
 
 def _page_or_nothing(response: httpx.Response, hide: Sequence[str]) -> Outcome:
-    """5xx without a code: nobody knows whether it was applied."""
+    """5xx without a code: it is unknown whether the request was applied."""
     return _unknown(response, hide, "a page, not e-Courier's JSON" if is_page(response) else "")
 
 
-BY_STATUS: Final[Mapping[int, Meaning]] = {
+BY_STATUS: Final[Mapping[int, Judge]] = {
     401: _token_refused,
     403: _token_refused,
     404: _wrong_address,
@@ -175,11 +175,11 @@ BY_STATUS: Final[Mapping[int, Meaning]] = {
     409: _refused_by_rule,  # documented: business rules forbid to cancel or to modify
     429: _throttled,
 }
-"""HTTP statuses that speak for themselves."""
+"""HTTP statuses that decide whatever the code is."""
 
-BY_CODE: Final[Mapping[str, Meaning]] = {
+BY_CODE: Final[Mapping[str, Judge]] = {
     SUCCESS: _delivered,
-    "-1": _unknown,  # documented: a general error without more to say
+    "-1": _unknown,  # documented: a general error
     "-2": _rejected,  # documented: the message could not be parsed
     "-3": _unavailable,  # documented: the database is unavailable, retry later
     "-4": _rejected,  # documented: elements are missing, or values do not match the customer's options
@@ -187,11 +187,11 @@ BY_CODE: Final[Mapping[str, Meaning]] = {
     "-6": _not_configured,  # documented: no configuration for this customer or UserGUID
 }
 
-BY_OPERATION: Final[Mapping[tuple[Operation, str], Meaning]] = {
+BY_OPERATION: Final[Mapping[tuple[Operation, str], Judge]] = {
     ("find", "-4"): _not_there,  # documented: "Order Not Found"
 }
 
-BY_UNCODED_STATUS: Final[Mapping[int, Meaning]] = {
+BY_UNCODED_STATUS: Final[Mapping[int, Judge]] = {
     400: _rejected,
     408: _unavailable,
     413: _rejected,
@@ -203,4 +203,4 @@ BY_UNCODED_STATUS: Final[Mapping[int, Meaning]] = {
     503: _overloaded,
     504: _page_or_nothing,
 }
-"""Answers without a code: some server in between. Every other status is `Unavailable`."""
+"""Answers without a code, from a server in between. Any other status is `Unavailable`."""

@@ -1,4 +1,4 @@
-"""e-Courier's login: a GUID that is given, or got by Login, and lives while it is used."""
+"""e-Courier's login: a GUID from the configuration or from Login, which lives as long as it is used."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from workers.vendors._shared.requests import SetUpError, in_a_header
 from workers.vendors.contract import Credentials, Flow, MaybeSent, NotSent
 from workers.vendors.ecourier.api import plain
 from workers.vendors.ecourier.options import EcourierOptions, EcourierPollerOptions
-from workers.vendors.ecourier.outcome import SUCCESS, code_of, words
-from workers.vendors.ecourier.wire import GUID_HEADER, checked_time_zone, wire
+from workers.vendors.ecourier.outcome import SUCCESS, code_of, error_text
+from workers.vendors.ecourier.requests import GUID_HEADER, checked_time_zone, ecourier_requests
 
-DAY: Final = 86_400.0  # seconds
-REFRESH_AFTER: Final = 10 * DAY  # unused; e-Courier forgets a GUID after 20 days
-PASSING_CODES: Final = frozenset({"-1", "-3"})  # of a login: a general error, the database unavailable
+DAY_S: Final = 86_400.0
+REFRESH_AFTER_S: Final = 10 * DAY_S  # without use; e-Courier forgets a GUID after 20 days
+PASSING_CODES: Final = frozenset({"-1", "-3"})  # a general error, the database unavailable
 THROTTLED: Final = 429
 PASSING_STATUSES: Final = frozenset({408, 425})
 REFUSALS: Final = frozenset({401, 403})
 
-LONGEST_REFUSAL: Final = 2000  # bytes; an order may be a megabyte, and is not parsed for this
+MAX_REFUSAL_BYTES: Final = 2000  # an order may be a megabyte: longer answers are not parsed
 
-WHO: Final = "are WEBSITE, USERNAME and PASSWORD right?"
+CHECK_LOGIN: Final = "are WEBSITE, USERNAME and PASSWORD right?"
 NO_LOGIN: Final = "the UserGUID is missing or no longer good: set a new USER_GUID, or WEBSITE, USERNAME and PASSWORD"
 
 
 @dataclass(slots=True)
 class EcourierSession:
-    """`workers.vendors.Session` for e-Courier. It holds the token that Login gave, until USER_GUID changes."""
+    """`workers.vendors.contract.Session` for e-Courier. It holds the token that Login gave, until USER_GUID changes."""
 
     options: EcourierOptions | EcourierPollerOptions
     credentials: Credentials = field(repr=False)
-    _given: str = field(default="", init=False, repr=False)  # USER_GUID when it was last looked at
+    _given: str = field(default="", init=False, repr=False)  # USER_GUID when it was last read
     _token: str | None = field(default=None, init=False, repr=False)
 
     @property
     def token(self) -> str | None:
-        """Return the newest of USER_GUID, which may be a mounted file, and what Login gave."""
+        """Return the newer of USER_GUID, which may be a mounted file, and Login's GUID."""
         given = self.credentials["USER_GUID"]
         if given != self._given:
             self._given = given
@@ -54,22 +54,22 @@ class EcourierSession:
             request.headers[GUID_HEADER] = token
 
     def is_dead(self, response: httpx.Response) -> bool:
-        """Whether a status of ``dead_statuses`` stands on the answer or, below zero, in its body."""
+        """Whether the answer has a status of ``dead_statuses``: HTTP's, or below zero the body's."""
         dead = self.options.dead_statuses
         if response.status_code in dead:
             return True
-        if len(response.content) > LONGEST_REFUSAL:
+        if len(response.content) > MAX_REFUSAL_BYTES:
             return False
         return code_of(response) in {str(code) for code in dead if code < 0}
 
     def login(self) -> Flow[Denied | Throttled | Unavailable | None]:
-        """Ask for a new GUID; without user and password there is no way to one."""
+        """Get a new GUID by user and password."""
         website, username, password = (self.credentials[name] for name in ("WEBSITE", "USERNAME", "PASSWORD"))
         if not (website and username and password):
             return Denied(NO_LOGIN)
         try:
-            here = wire(self.credentials["BASE_URL"], self.credentials["TIME_ZONE"])
-            response = yield here.login(website, username, password)
+            requests = ecourier_requests(self.credentials["BASE_URL"], self.credentials["TIME_ZONE"])
+            response = yield requests.login(website, username, password)
         except SetUpError as error:
             return Denied(str(error))
         except (NotSent, MaybeSent) as error:
@@ -80,14 +80,14 @@ class EcourierSession:
             self._token, self._given = new_token(response), given
         return refusal
 
-    def renew(self, idle: float) -> Flow[None] | None:
+    def renew(self, idle_s: float) -> Flow[None] | None:
         """Refresh a GUID that has not been used for 10 days, half of its life."""
-        return self._refresh() if idle >= REFRESH_AFTER and self.token is not None else None
+        return self._refresh() if idle_s >= REFRESH_AFTER_S and self.token is not None else None
 
     def _refresh(self) -> Flow[None]:
-        """What goes wrong here shows at the next request, and is then seen to by a login."""
+        """Ignores failures: the next request shows them, and a login follows."""
         try:
-            response = yield wire(self.credentials["BASE_URL"], self.credentials["TIME_ZONE"]).refresh()
+            response = yield ecourier_requests(self.credentials["BASE_URL"], self.credentials["TIME_ZONE"]).refresh()
         except (SetUpError, NotSent, MaybeSent):
             return
         if response.is_success and code_of(response) == SUCCESS:
@@ -95,24 +95,24 @@ class EcourierSession:
 
 
 def login_refusal(response: httpx.Response, hide: tuple[str, ...]) -> Denied | Throttled | Unavailable | None:
-    """Judge the answer of Login; None: it holds a new token."""
+    """Return what Login's answer means; None: it holds a new token."""
     status, code = response.status_code, code_of(response)
-    said = f"login: {words(response, hide)}"
+    said = f"login: {error_text(response, hide)}"
     if status == THROTTLED or (status == httpx.codes.SERVICE_UNAVAILABLE and "retry-after" in response.headers):
         return Throttled(retry_after(response), status)
     if status in REFUSALS:
-        return Denied(f"{said}; {WHO}", status)
+        return Denied(f"{said}; {CHECK_LOGIN}", status)
     if code in PASSING_CODES or status in PASSING_STATUSES or (code is None and response.is_server_error):
         return Unavailable(said, status)
     if response.is_success and code is None:
-        return Unavailable(f"{said}; not the JSON that is documented", status)
+        return Unavailable(f"{said}; not the documented JSON", status)
     if not response.is_success or code != SUCCESS:
-        return Denied(f"{said}; {WHO}", status)
+        return Denied(f"{said}; {CHECK_LOGIN}", status)
     return None if new_token(response) else Denied(f"{said}; it gives no UserGUID", status)
 
 
 def new_token(response: httpx.Response) -> str | None:
-    """Return the answer's UserGUID if a header can carry it and it is no sentence; else None."""
+    """Return the answer's UserGUID; None when a header cannot hold it, or it is a sentence."""
     try:
         body: Any = plain(json_body(response))
     except NotJsonError:
@@ -122,13 +122,13 @@ def new_token(response: httpx.Response) -> str | None:
 
 
 def variables_fault(credentials: Credentials) -> tuple[str, str] | None:
-    """Name the variable at fault and say what is wanted; None: who asks is told in one way at least."""
+    """Return the bad variable and what is wanted of it; None when there is at least one way to log in."""
     login = ("WEBSITE", "USERNAME", "PASSWORD")
     missing = [name for name in login if not credentials[name]]
     if missing and (credentials["USERNAME"] or credentials["PASSWORD"]):
-        return missing[0], "wanted beside the others of WEBSITE, USERNAME and PASSWORD: they go together"
+        return missing[0], "wanted: WEBSITE, USERNAME and PASSWORD go together"
     if missing and not credentials["USER_GUID"]:
-        return "USER_GUID", "wanted, or WEBSITE, USERNAME and PASSWORD, or all of them: who is to ask?"
+        return "USER_GUID", "wanted, or WEBSITE, USERNAME and PASSWORD, or all of them, to log in"
     try:
         checked_time_zone(credentials["TIME_ZONE"])
     except SetUpError:

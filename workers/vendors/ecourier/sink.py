@@ -1,4 +1,4 @@
-"""Deliveries and their cancellations into e-Courier."""
+"""e-Courier's sink: saves deliveries and cancels them."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from workers.vendors._shared.check import IMPROBABLE_ID
 from workers.vendors._shared.limits import LimitError
 from workers.vendors._shared.requests import REDACTED, SetUpError
 from workers.vendors.contract import Attempt, Call, Credentials, Flow
+from workers.vendors.ecourier.existing_order import ExistingOrder
 from workers.vendors.ecourier.flows import Cancel, Payload, Save, account_of, cancel, cancel_fields, check, quote, save
-from workers.vendors.ecourier.lookup import FoundOrder
 from workers.vendors.ecourier.mapping import content_hash, order_fields, order_json
-from workers.vendors.ecourier.numbers import order_number
 from workers.vendors.ecourier.options import EcourierOptions
-from workers.vendors.ecourier.times import Clock, time_zone
-from workers.vendors.ecourier.wire import GUID_HEADER
+from workers.vendors.ecourier.order_number import order_number
+from workers.vendors.ecourier.requests import GUID_HEADER
+from workers.vendors.ecourier.wall_time import Clock, time_zone
 
 UNMAPPED_ZONE: Final = "unmapped_time_zone"
 
 NO_DELIVERY: Final = "no delivery"
 UNCHANGED: Final = "delivery unchanged"
 ALREADY_CANCELED: Final = "already canceled"
-OTHER_STATUS: Final = "status of no concern to e-Courier"
+OTHER_STATUS: Final = "e-Courier has no use for this status"
 
 
 @dataclass(frozen=True, slots=True)
 class EcourierSink:
-    """`workers.vendors.Sink` for e-Courier. Requests are signed by its session, not here."""
+    """`workers.vendors.contract.Sink` for e-Courier. Requests are signed by its session, not here."""
 
     options: EcourierOptions
     credentials: Credentials = field(repr=False)
 
     def prepare(self, event: Event, known: Tracked | None = None) -> Call | Skipped | Rejected:
-        """Map and check an event; pure but for TIME_ZONE and CUSTOMER_CODE, and total. The payload is a `Payload`."""
+        """Map and check an event; never raises. The payload is a `Payload`. Reads TIME_ZONE and CUSTOMER_CODE."""
         match event:
             case Created(order_id, content) if content["order"]["status"] == "canceled":
                 return self._cancel(order_id, known, creates_order=True)
@@ -70,16 +70,16 @@ class EcourierSink:
         """Build the SaveOrder that `deliver` would send if a look-up allows it, the UserGUID redacted."""
         payload: Payload = call.payload
         json = payload.json() if isinstance(payload, Save) else order_json(cancel_fields(payload.number))
-        request = account_of(self.credentials).wire.save(json)
+        request = account_of(self.credentials).requests.save(json)
         request.headers[GUID_HEADER] = REDACTED
         return request
 
     def check(self) -> Flow[Outcome]:
-        """Ask for an order that hardly exists."""
+        """Look up an improbable order."""
         return check(self.credentials, self._number(IMPROBABLE_ID, None))
 
-    def quote(self, created: Created) -> Flow[FoundOrder | Outcome]:
-        """Ask what an order's delivery would cost; `Skipped` when it has none, `Rejected` when it breaks a limit."""
+    def quote(self, created: Created) -> Flow[ExistingOrder | Outcome]:
+        """Ask for the price of an order's delivery; `Skipped` when it has none, `Rejected` when it breaks a limit."""
         prepared = self._save(created, None)
         if not isinstance(prepared, Call):
             return prepared
@@ -94,7 +94,7 @@ class EcourierSink:
         if delivery is None:
             return Skipped(NO_DELIVERY)
         number = self._number(event.order_id, known)
-        clock = Clock(time_zone(self.credentials["TIME_ZONE"]) or UTC)  # a wrong one: no delivery gets past `wire`
+        clock = Clock(time_zone(self.credentials["TIME_ZONE"]) or UTC)  # `account_of` refuses an unknown zone later
         try:
             fields = order_fields(delivery, number, self.credentials["CUSTOMER_CODE"], clock)
             size = len(order_json(fields))
@@ -117,7 +117,7 @@ class EcourierSink:
         return Call(order_id, creates_order=creates_order, payload=order, size=len(order_json(cancel_fields(number))))
 
     def _number(self, order_id: str, known: Tracked | None) -> str:
-        """An order keeps the number that it was saved with, even when the prefix is changed."""
+        """An order keeps the number that it was first saved with, even when the prefix changes."""
         if known is not None:
             return known.order_number
         return order_number(order_id, self.options.order_number_prefix, self.options.order_number_max)

@@ -1,4 +1,4 @@
-"""ECDP's four requests, built with as little work per call as httpx allows."""
+"""Builds ECDP's four requests, with as little work per call as httpx allows."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from workers.vendors.ecdp.mapping import order_id as checked
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
+class EcdpRequests:
     """Addresses and headers of one ECDP account."""
 
     base: httpx.URL
     orders: httpx.URL
     status: httpx.URL
     api_key: str = field(repr=False)
-    headers: HeaderPairs = field(repr=False)  # they hold the API key
+    headers: HeaderPairs = field(repr=False)  # with the API key
 
     def post(self, mode: Mode, orders: list[bytes]) -> httpx.Request:
         """Build ``POST /orders``: add or replace all of them."""
@@ -49,7 +49,7 @@ class Wire:
         return built("DELETE", self._order(order_id), self.headers)
 
     def _order(self, order_id: str) -> httpx.URL:
-        """Invariant: the id is one segment of the path. Broken, a DELETE would hit another order."""
+        """Invariant: the id is one segment of the path. Otherwise a DELETE would hit another order."""
         path = b"%b/%b" % (self.orders.raw_path, quote(checked(order_id), safe="").encode())
         url = self.base.copy_with(raw_path=path)
         assert url.raw_path == path, "the order id changed the path"
@@ -57,10 +57,10 @@ class Wire:
 
 
 @lru_cache(maxsize=8)
-def wire(base_url: str, api_key: str) -> Wire:
-    """Return the wire of an account; raises `SetUpError` when its variables can stand in no request."""
+def ecdp_requests(base_url: str, api_key: str) -> EcdpRequests:
+    """Return an account's requests; raises `SetUpError` when a variable is unusable."""
     base = base_address(base_url, "https://api.ecdp.app")
     if not in_a_header(api_key):
-        raise SetUpError("API_KEY is empty or holds characters that no header can carry")
+        raise SetUpError("API_KEY is empty, or has characters that a header cannot hold")
     headers = ((b"Host", base.netloc), (b"x-api-key", api_key.encode()), *JSON_HEADERS)
-    return Wire(base, below(base, b"/orders"), below(base, b"/orders/status"), api_key, headers)
+    return EcdpRequests(base, below(base, b"/orders"), below(base, b"/orders/status"), api_key, headers)

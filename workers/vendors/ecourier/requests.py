@@ -1,4 +1,4 @@
-"""e-Courier's requests: everything is a POST of JSON; who asks stands in the header UserGUID."""
+"""Builds e-Courier's requests: each is a POST of JSON, authenticated by the header UserGUID."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import httpx
 import orjson
 
 from workers.vendors._shared.requests import JSON_HEADERS, LOOK_UP, HeaderPairs, SetUpError, base_address, below, built
-from workers.vendors.ecourier.times import Clock, time_zone
+from workers.vendors.ecourier.wall_time import Clock, time_zone
 
 Endpoint: TypeAlias = Literal["Login", "SaveOrder", "GetJsonOrder", "RefreshGUID", "QuoteOrder"]
 
@@ -21,8 +21,8 @@ EXAMPLE: Final = "https://post.example.e-courier.com/example/software/xml/ecJson
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
-    """The address of one e-Courier site, and the clock on its wall."""
+class EcourierRequests:
+    """The addresses of one e-Courier site, and the clock of the account's time zone."""
 
     urls: Mapping[Endpoint, httpx.URL]
     headers: HeaderPairs
@@ -33,7 +33,7 @@ class Wire:
         return self._post("SaveOrder", order)
 
     def quote(self, order: bytes) -> httpx.Request:
-        """Build QuoteOrder: the same body, and nothing is created."""
+        """Build QuoteOrder: the same body, but creates nothing."""
         return self._post("QuoteOrder", order)
 
     def get(self, order_number: str) -> httpx.Request:
@@ -46,7 +46,7 @@ class Wire:
         return self._post("Login", orjson.dumps(body))
 
     def refresh(self) -> httpx.Request:
-        """Build RefreshGUID; which one is refreshed says the header, and the body is ignored."""
+        """Build RefreshGUID; it refreshes the header's GUID and ignores the body."""
         return self._post("RefreshGUID", b"{}")
 
     def _post(self, endpoint: Endpoint, body: bytes, extensions: dict[str, Any] | None = None) -> httpx.Request:
@@ -62,8 +62,8 @@ def checked_time_zone(name: str) -> Clock:
 
 
 @lru_cache(maxsize=8)
-def wire(base_url: str, zone: str) -> Wire:
-    """Return the wire of a site; raises `SetUpError` when its variables can stand in no request."""
+def ecourier_requests(base_url: str, zone: str) -> EcourierRequests:
+    """Return a site's requests; raises `SetUpError` when a variable is unusable."""
     base = base_address(base_url, EXAMPLE)
     urls = {endpoint: below(base, f"/{endpoint}".encode()) for endpoint in ENDPOINTS}
-    return Wire(urls, ((b"Host", base.netloc), *JSON_HEADERS), checked_time_zone(zone))
+    return EcourierRequests(urls, ((b"Host", base.netloc), *JSON_HEADERS), checked_time_zone(zone))

@@ -1,6 +1,6 @@
-"""What an event holds of a vendor's texts, however long they are: Kafka refuses a record that is too large.
+"""Keeps events below the size that Kafka accepts, however long a vendor's texts are.
 
-Invariant: no event grows larger than Kafka takes. Broken, it would hold up all orders of its shard for ever.
+Invariant: no event is larger than Kafka accepts. Otherwise it would block all orders of its shard for ever.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import orjson
 
-LONGEST_TEXT: Final = 16_384  # characters of one field
-LONGEST_RAW: Final = 262_144  # bytes
+MAX_TEXT_CHARS: Final = 16_384  # of one field
+MAX_RAW_BYTES: Final = 262_144
 
 # Notes, counted in /status.
 TOO_LONG: Final = "too_long_texts"
@@ -21,23 +21,23 @@ UNREADABLE: Final = "unreadable_fields"
 
 def cut(text: str, notes: Counter[str]) -> str:
     """The text, or its beginning and an ellipsis."""
-    if len(text) <= LONGEST_TEXT:
+    if len(text) <= MAX_TEXT_CHARS:
         return text
     notes[TOO_LONG] += 1
-    return text[: LONGEST_TEXT - 1] + "\u2026"
+    return text[: MAX_TEXT_CHARS - 1] + "\u2026"
 
 
 def raw_json(fields: Mapping[str, Any], notes: Counter[str]) -> str | None:
-    """The JSON as it came, or nothing: cut short it would be none."""
+    """The fields as JSON; None when it is too long, because cut JSON would be unreadable."""
     text = _json(fields)
-    if text is None or len(text) > LONGEST_RAW:
+    if text is None or len(text) > MAX_RAW_BYTES:
         notes[TOO_LONG] += 1
         return None
     return text.decode()
 
 
-def shallow(fields: dict[str, Any], notes: Counter[str]) -> dict[str, Any]:
-    """The fields without those that are nested so deeply that nobody can hash, copy or write them."""
+def without_deep_fields(fields: dict[str, Any], notes: Counter[str]) -> dict[str, Any]:
+    """The fields without those that are nested too deeply to be hashed, copied or written."""
     if _json(fields) is not None:
         return fields
     kept = {name: value for name, value in fields.items() if _json(value) is not None}
@@ -46,7 +46,7 @@ def shallow(fields: dict[str, Any], notes: Counter[str]) -> dict[str, Any]:
 
 
 def _json(value: Any) -> bytes | None:
-    """None where it is nested more deeply than orjson writes (254 levels); it reads 1,024."""
+    """The JSON; None when the value is nested more deeply than orjson writes (254 levels; it reads 1,024)."""
     try:
         return orjson.dumps(value)
     except orjson.JSONEncodeError:

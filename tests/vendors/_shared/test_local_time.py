@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from workers.vendors._shared.local_time import Moment, moment, utc_text
+from workers.vendors._shared.local_time import PossibleInstants, parse_local_time, utc_text
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
 
@@ -32,17 +32,17 @@ def ms(text: str) -> int:
 )
 def test_a_local_time_is_read_with_the_zones_rules_of_that_day(text: str, earlier: str, later: str | None) -> None:
     """The hour that comes twice is first of all the earlier one. In summer the vendor may still mean winter's time."""
-    assert moment(text, PACIFIC) == Moment(ms(earlier), ms(later or earlier))
+    assert parse_local_time(text, PACIFIC) == PossibleInstants(ms(earlier), ms(later or earlier))
 
 
 def test_an_hour_that_never_was_is_shifted_before_the_gap() -> None:
     """2026-03-08, 02:30 does not exist: no change is missed by continuing from 01:30 PST."""
-    found = moment("2026-03-08T02:30:00", PACIFIC)
-    assert found == Moment(ms("2026-03-08T01:30:00-08:00"), ms("2026-03-08T03:30:00-07:00"))
+    found = parse_local_time("2026-03-08T02:30:00", PACIFIC)
+    assert found == PossibleInstants(ms("2026-03-08T01:30:00-08:00"), ms("2026-03-08T03:30:00-07:00"))
 
 
 def test_what_is_no_time_is_none() -> None:
-    assert moment("yesterday", PACIFIC) is None
+    assert parse_local_time("yesterday", PACIFIC) is None
 
 
 def test_a_time_that_is_sent_carries_its_offset() -> None:

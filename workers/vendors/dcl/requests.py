@@ -1,4 +1,4 @@
-"""DCL's one request: GET orders."""
+"""Builds DCL's one request: GET orders."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ EXAMPLE: Final = "https://api.dclcorp.com/api/v1"
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
-    """Address and login, ready to be sent."""
+class DclRequests:
+    """The address, login and page size of one DCL account."""
 
     orders: httpx.URL
     headers: HeaderPairs = field(repr=False)
     page_size: int
     zone: ZoneInfo  # of times without an offset
 
-    def window(self, span: TimeRange, page: int, account: str | None) -> httpx.Request:
-        """Ask for orders modified in the span. It begins a second early: nobody knows whether bounds are included.
+    def window(self, window: TimeRange, page: int, account: str | None) -> httpx.Request:
+        """Build a request for the orders modified in the window, from a second earlier: DCL may exclude its bounds.
 
-        Times carry an offset always: without one DCL takes them for "local PST", winter's or summer's.
+        Times always carry an offset: DCL reads a time without one as "local PST", with or without daylight saving.
         """
         stamps = {
-            "modified_from": utc_text(span.start_ms - SECOND_MS),
-            "modified_to": utc_text(span.end_ms),
+            "modified_from": utc_text(window.start_ms - SECOND_MS),
+            "modified_to": utc_text(window.end_ms),
             "page": str(page),
         }
         return self._get(stamps | ({"filter": f'account_number eq "{account}"'} if account else {}))
 
-    def named(self, numbers: Sequence[str]) -> httpx.Request:
-        """Ask for orders by number; a comma cannot be part of one."""
+    def by_number(self, numbers: Sequence[str]) -> httpx.Request:
+        """Build a request for orders by number; no order number holds a comma."""
         return self._get({"order_numbers": ",".join(numbers), "page": "1"})
 
     def _get(self, parameters: dict[str, str]) -> httpx.Request:
@@ -49,8 +49,8 @@ class Wire:
         return built("GET", self.orders.copy_with(query=query.encode()), self.headers)
 
 
-def wire(credentials: Credentials, page_size: int) -> Wire:
-    """Read the variables as they are now; raises `SetUpError`."""
+def dcl_requests(credentials: Credentials, page_size: int) -> DclRequests:
+    """Read the variables' present values; raises `SetUpError`."""
     username, password = credentials["USERNAME"], credentials["PASSWORD"]
     if ":" in username:
         raise SetUpError("USERNAME must have no colon: HTTP Basic ends the name there")
@@ -60,4 +60,4 @@ def wire(credentials: Credentials, page_size: int) -> Wire:
         zone = ZoneInfo(credentials["TIME_ZONE"])
     except (ValueError, OSError, ZoneInfoNotFoundError) as error:
         raise SetUpError("TIME_ZONE must be an IANA name such as America/Los_Angeles") from error
-    return Wire(below(base_address(credentials["BASE_URL"], EXAMPLE), b"/orders"), headers, page_size, zone)
+    return DclRequests(below(base_address(credentials["BASE_URL"], EXAMPLE), b"/orders"), headers, page_size, zone)

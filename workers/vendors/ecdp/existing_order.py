@@ -1,4 +1,4 @@
-"""Tell whether the order that ECDP already has is the one that we would add."""
+"""Compares the order that ECDP already has with the one that we would add."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pydantic import ValidationError
 from workers.vendors._shared.answers import NotJsonError, json_body
 from workers.vendors.ecdp.api import FoundCustomer, FoundOrder, OrderAnswer
 
-CLOSE: Final = 0.00005  # half of the last place of our money; ECDP's numbers are doubles
+MONEY_TOLERANCE: Final = 0.00005  # half of the last decimal place of our money; ECDP's numbers are doubles
 
 
 def found_order(response: httpx.Response) -> FoundOrder | None:
-    """Return ``data`` of a successful GET or DELETE; None when the answer has none that can be read."""
+    """Return ``data`` of a successful GET or DELETE; None when it is missing or unreadable."""
     try:
         return OrderAnswer.model_validate(json_body(response)).data
     except (NotJsonError, ValidationError):
@@ -25,10 +25,10 @@ def found_order(response: httpx.Response) -> FoundOrder | None:
 
 
 def differences(sent: bytes, found: FoundOrder) -> list[str]:
-    """Return the names of ECDP's fields in which the order that is there differs from the one sent.
+    """Return the names of ECDP's fields in which its order differs from the one sent.
 
-    Compared is what makes an order this one: instant, currency, value, customer, products. Not compared are the
-    status, which moves on, and texts that ECDP may clean up. A date without offset is not compared.
+    Instant, currency, value, customer and products are compared. Not compared are the status, which changes later,
+    texts that ECDP may clean up, and a date without offset.
     """
     return list(_differences(orjson.loads(sent), found))
 
@@ -38,9 +38,9 @@ def _differences(order: dict[str, Any], found: FoundOrder) -> Iterator[str]:
         yield "id"
     if found.date and found.date.tzinfo and found.date != datetime.fromisoformat(order["date"]):
         yield "date"
-    if "currency" in order and _plain(found.currency) != _plain(order["currency"]):
+    if "currency" in order and _folded(found.currency) != _folded(order["currency"]):
         yield "currency"
-    if found.totalValue is None or abs(found.totalValue - order["totalValue"]) > CLOSE:
+    if found.totalValue is None or abs(found.totalValue - order["totalValue"]) > MONEY_TOLERANCE:
         yield "totalValue"
     if not _same_customer(order["customer"], found):
         yield "customer"
@@ -49,14 +49,14 @@ def _differences(order: dict[str, Any], found: FoundOrder) -> Iterator[str]:
 
 
 def _same_customer(customer: dict[str, str], found: FoundOrder) -> bool:
-    """Only what was sent: ECDP may know more of a customer that it has matched."""
-    there = found.customer or FoundCustomer()
+    """Compares only the fields that were sent: ECDP may add others of a customer that it has matched."""
+    theirs = found.customer or FoundCustomer()
     return all(
         same(customer[name]) == same(value)
         for name, value, same in (
-            ("email", there.email, _plain),
-            ("phone", there.phone, _digits),
-            ("crmId", there.crmId, _plain),
+            ("email", theirs.email, _folded),
+            ("phone", theirs.phone, _digits),
+            ("crmId", theirs.crmId, _folded),
         )
         if name in customer
     )
@@ -66,11 +66,12 @@ def _same_products(products: list[dict[str, Any]], found: FoundOrder) -> bool:
     ours = sorted((each["id"], each["quantity"], float(each["price"])) for each in products)
     theirs = sorted((each.id or "", each.quantity or 0, each.price or 0.0) for each in found.products)
     return len(ours) == len(theirs) and all(
-        our[:2] == their[:2] and abs(our[2] - their[2]) <= CLOSE for our, their in zip(ours, theirs, strict=True)
+        our[:2] == their[:2] and abs(our[2] - their[2]) <= MONEY_TOLERANCE
+        for our, their in zip(ours, theirs, strict=True)
     )
 
 
-def _plain(text: str | None) -> str:
+def _folded(text: str | None) -> str:
     return (text or "").strip().casefold()
 
 

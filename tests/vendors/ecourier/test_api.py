@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from workers.vendors.ecourier.api import Order, members, plain, vendor_name
-from workers.vendors.ecourier.lookup import found_order
+from workers.vendors.ecourier.api import EcourierOrder, members, plain, vendor_name
+from workers.vendors.ecourier.existing_order import existing_order
 
 WHOLE: dict[str, Any] = {
     "@UserGUID": "{4D46E5B7-7866-4B17-98C4-9A7A33856981}",
@@ -40,8 +40,8 @@ WHOLE: dict[str, Any] = {
 }
 
 
-def order_of(**fields: Any) -> Order:
-    found = found_order(httpx.Response(200, json={"Order": fields}))
+def order_of(**fields: Any) -> EcourierOrder:
+    found = existing_order(httpx.Response(200, json={"Order": fields}))
     assert found is not None
     return found.order
 
@@ -52,10 +52,10 @@ def test_the_whole_order_is_read() -> None:
     assert order.pod_required is True
     assert [(piece.sequence, piece.pieces) for piece in order.pieces] == [(1, 1.0), (2, 5.0)]
     assert order.stops[0].order_stop_pieces[0].sequence == 1
-    leg = order.legs[0]
-    assert (leg.leg_id, leg.leg_number, leg.drivers[0].driver_code) == (7, "2073-1", "D1")
-    assert leg.drivers[0].driver_base_amount_override is False
-    assert (leg.leg_stops[0].leg_stop_status, leg.leg_stops[0].leg_stop_pieces[0].leg_stop_piece_id) == ("A", 9)
+    job = order.jobs[0]
+    assert (job.job_id, job.job_number, job.drivers[0].driver_code) == (7, "2073-1", "D1")
+    assert job.drivers[0].driver_base_amount_override is False
+    assert (job.job_stops[0].job_stop_status, job.job_stops[0].job_stop_pieces[0].job_stop_piece_id) == ("A", 9)
     assert order.order_fees[0].fee_amount == 15.0
     assert (order.order_notifiers[0].order_notify_id, order.order_notifiers[0].style_sheet_id) == (-2, 3)
     assert (order.order_events[0].order_event_id, order.order_events[0].event_type) == ("12", "POD")
@@ -65,7 +65,7 @@ def test_the_whole_order_is_read() -> None:
 
 
 def test_the_live_token_is_dropped() -> None:
-    found = found_order(httpx.Response(200, json={"Order": WHOLE}))
+    found = existing_order(httpx.Response(200, json={"Order": WHOLE}))
     assert "4D46E5B7" not in repr(found)
 
 
@@ -104,7 +104,7 @@ def test_a_count_of_pieces_is_not_taken_for_the_collection() -> None:
     [
         ("scheduled_date_time_tz", "ScheduledDateTimeTZ"),
         ("avs_quality", "AVSQuality"),
-        ("leg_stop_piece_id", "JobStopPieceID"),
+        ("job_stop_piece_id", "JobStopPieceID"),
         ("fee_misc1", "FeeMisc1"),
         ("z_latitude", "ZLatitude"),
     ],

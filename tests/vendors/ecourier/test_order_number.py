@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from workers.vendors.ecourier.numbers import order_number
 from workers.vendors.ecourier.options import EcourierOptions
+from workers.vendors.ecourier.order_number import order_number
 
 LEAST = 20  # the prefix, a dot, 16 characters
 

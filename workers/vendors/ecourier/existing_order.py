@@ -1,4 +1,4 @@
-"""Tell whether the order that e-Courier already has is ours, and the one that we would save."""
+"""Tells whether the order that e-Courier already has is ours, and equal to the one that we would save."""
 
 from __future__ import annotations
 
@@ -9,72 +9,72 @@ import httpx
 from pydantic import ValidationError
 
 from workers.vendors._shared.answers import NotJsonError, json_body
-from workers.vendors.ecourier.api import Order, plain
+from workers.vendors.ecourier.api import EcourierOrder, plain
 from workers.vendors.ecourier.mapping import DELETED, Fields
-from workers.vendors.ecourier.times import read
-from workers.vendors.ecourier.wire import GUID_HEADER
+from workers.vendors.ecourier.requests import GUID_HEADER
+from workers.vendors.ecourier.wall_time import parse_wall_time
 
 NUMBERS: Final = frozenset({"Pieces", "Weight", "Sequence"})
 DATE_TIME: Final = "DateTime"
 
 
 @dataclass(frozen=True, slots=True)
-class FoundOrder:
+class ExistingOrder:
     """An order as GetJsonOrder or QuoteOrder answered it."""
 
-    order: Order
-    fields: Fields  # the same as it came, without the ``@`` of attributes
+    order: EcourierOrder
+    fields: Fields  # the same as JSON, without the ``@`` of attributes
 
     @property
     def customer_code(self) -> str | None:
-        """Whose order it is, as far as the answer tells."""
+        """The order's customer; None when the answer does not tell."""
         customer = self.order.customer
         return self.order.customer_code or (customer.customer_code if customer else None)
 
     @property
     def is_deleted(self) -> bool:
-        """Whether its status says so."""
+        """Whether its status is X."""
         return same_text(self.order.order_status, DELETED)
 
 
-def found_order(response: httpx.Response) -> FoundOrder | None:
-    """Return the answer's order; None when it has none that can be read."""
+def existing_order(response: httpx.Response) -> ExistingOrder | None:
+    """Return the answer's order; None when it is missing or unreadable."""
     try:
         body = plain(json_body(response))
         order = body.get("Order") if isinstance(body, dict) else None
         if not order or not isinstance(order, dict):
             return None
-        fields = {name: value for name, value in order.items() if name != GUID_HEADER}  # it is the live token
-        return FoundOrder(Order.model_validate(fields), fields)
+        fields = {name: value for name, value in order.items() if name != GUID_HEADER}  # the live token
+        return ExistingOrder(EcourierOrder.model_validate(fields), fields)
     except (NotJsonError, ValidationError):
         return None
 
 
-def is_ours(found: FoundOrder, sent: Fields) -> bool:
+def is_ours(found: ExistingOrder, sent: Fields) -> bool:
     """Whether CustomerCode and Auth are the ones that we would send.
 
-    Invariant: an order that fails this is never saved over. Broken, a stranger's delivery would become ours.
-    A CustomerCode that the answer does not tell is taken for ours: the number's prefix is.
+    Invariant: we never save over an order that fails this. Otherwise a stranger's delivery would become ours.
+    A CustomerCode that the answer does not tell counts as ours, because the number has our prefix.
     """
     return has_code(found, sent.get("CustomerCode")) and same_text(found.order.auth, sent.get("Auth"))
 
 
-def has_code(found: FoundOrder, customer_code: str | None) -> bool:
-    """Whether the order is of that customer, as far as both are told."""
+def has_code(found: ExistingOrder, customer_code: str | None) -> bool:
+    """Whether the order is that customer's; true when one of the two is unknown."""
     return not found.customer_code or not customer_code or same_text(found.customer_code, customer_code)
 
 
-def differences(found: FoundOrder, sent: Fields) -> list[str]:
-    """Return the names of the order's fields that are not as we would send them.
+def differences(found: ExistingOrder, sent: Fields) -> list[str]:
+    """Return the names of the fields whose value differs from the one that we would send.
 
-    Only what we send counts: e-Courier adds much of its own. Its ways to write a number or a date do not count.
+    Fields that we do not send are ignored, and so are other ways to write the same number or date.
     """
-    told = found.fields | {"CustomerCode": found.customer_code or sent.get("CustomerCode")}
-    return [name for name, value in sent.items() if not _holds(told.get(name), value, name)]
+    theirs = found.fields | {"CustomerCode": found.customer_code or sent.get("CustomerCode")}
+    return [name for name, value in sent.items() if not _holds(theirs.get(name), value, name)]
 
 
 def same_text(found: Any, sent: str | None) -> bool:
-    """Whether both say the same, apart from case and blanks; none says what an empty text says."""
+    """Whether both are the same apart from case and blanks; None counts as empty."""
     return _folded(found) == _folded(sent)
 
 
@@ -95,7 +95,7 @@ def _same_value(found: Any, sent: str, name: str) -> bool:
         return True
     if name in NUMBERS:
         return _number(found) == _number(sent) is not None
-    return name.endswith(DATE_TIME) and read(str(found)) == read(sent) is not None
+    return name.endswith(DATE_TIME) and parse_wall_time(str(found)) == parse_wall_time(sent) is not None
 
 
 def _folded(value: Any) -> str:
