@@ -296,7 +296,7 @@ def test_a_look_can_be_had_without_publishing(rig: EcourierPollRig) -> None:
     rig.start(rig.sink, instance="sink").joined()
     rig.save("a")
     rig.move("OR-a", "A", EventType="Pickup")
-    start = ("poll", "ecourier", "--from", "2020-01-01T00:00:00Z", "--dry-run")
+    start = ("poll", "ecourier", "--from", "2020-01-01T00:00:00Z")
     first = rig.command(*start)
     assert first.returncode == 0, first.stderr
     printed = [json.loads(line) for line in first.stdout.splitlines()]

@@ -166,7 +166,7 @@ def test_a_window_can_be_looked_at_without_publishing(make_poll_rig: MakeRig) ->
     """Before the poller's first start all is news; afterwards, what it has published is none."""
     rig = make_poll_rig()
     rig.dcl.put("A", 10)
-    start = ("poll", "dcl", "--from", "2020-01-01T00:00:00Z", "--dry-run")
+    start = ("poll", "dcl", "--from", "2020-01-01T00:00:00Z")
     first = rig.command(*start)
     assert (first.returncode, first.stderr) == (0, "1 events; nothing was published\n")
     event = json.loads(first.stdout)
