@@ -51,9 +51,7 @@ def poller_name(wanted: str) -> str:
     if len(names) == 1:
         return names[0]
     if names:
-        raise ConfigError(
-            [Fault(str(config.file), f"{wanted} has several pollers: {', '.join(names)}; name one")]
-        )
+        raise ConfigError([Fault(str(config.file), f"{wanted} has several pollers: {', '.join(names)}; name one")])
     known = [*config.pollers, *(spec.vendor for spec in config.pollers.values())]
     raise ConfigError([Fault(str(config.file), f"no poller '{wanted}' in this file{did_you_mean(wanted, known)}")])
 
