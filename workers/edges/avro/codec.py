@@ -17,7 +17,6 @@ from typing import Any, Final, assert_never
 import fastavro
 import fastavro.schema
 
-from workers.core.event_kinds import kind_of
 from workers.core.events import Event
 from workers.edges.avro.decoder import Malformed, decoder_of
 from workers.edges.avro.reader import Reader, Undecodable, Unreadable, reader_of
@@ -69,8 +68,7 @@ class Codec:
 
     def decode(self, topic: str, value: bytes) -> Event:
         """Decode an event of an order; raises `Undecodable` and `UnknownSchema`."""
-        content = self._reader(topic, value).read(value)
-        return kind_of(self.schemas[topic].today.name).order_event(content)
+        return self._reader(topic, value).event(value)
 
     def decode_any(self, topic: str, value: bytes) -> dict[str, Any]:
         """Decode a value of any topic that has a schema, in its raw form; raises `Undecodable` and `UnknownSchema`."""

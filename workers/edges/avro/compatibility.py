@@ -71,24 +71,24 @@ class Wording(NamedTuple):
 
 
 _KEEP_TYPE: Final = "keep the type, and add a new field of the other type with a default"
-_KIND: TypeAlias = SchemaIncompatibilityType
+_Kind: TypeAlias = SchemaIncompatibilityType
 _PUBLISHERS: Final = {
-    _KIND.reader_field_missing_default_value: Wording("added without a default", "give it a default"),
-    _KIND.missing_enum_symbols: Wording(
+    _Kind.reader_field_missing_default_value: Wording("added without a default", "give it a default"),
+    _Kind.missing_enum_symbols: Wording(
         "symbols {reason} removed from the enum", "keep the symbols, or give the enum a default"
     ),
-    _KIND.missing_union_branch: Wording("removed from the union: {reason}", "keep the type in the union"),
-    _KIND.type_mismatch: Wording("type changed: {reason}", _KEEP_TYPE),
-    _KIND.fixed_size_mismatch: Wording("size changed: {reason}", _KEEP_TYPE),
-    _KIND.name_mismatch: Wording("type renamed: {reason}", "keep the former name"),
+    _Kind.missing_union_branch: Wording("removed from the union: {reason}", "keep the type in the union"),
+    _Kind.type_mismatch: Wording("type changed: {reason}", _KEEP_TYPE),
+    _Kind.fixed_size_mismatch: Wording("size changed: {reason}", _KEEP_TYPE),
+    _Kind.name_mismatch: Wording("type renamed: {reason}", "keep the former name"),
 }
 _SUBSCRIBERS: Final = _PUBLISHERS | {
-    _KIND.reader_field_missing_default_value: Wording("removed, and it had no default", "keep the field"),
-    _KIND.missing_enum_symbols: Wording(
+    _Kind.reader_field_missing_default_value: Wording("removed, and it had no default", "keep the field"),
+    _Kind.missing_enum_symbols: Wording(
         "symbols {reason} added to an enum that had no default",
         "keep the symbols, and add a new field whose enum has a default from the start",
     ),
-    _KIND.missing_union_branch: Wording(
+    _Kind.missing_union_branch: Wording(
         "added to the union: {reason}", "keep the union, and add a new field with a default"
     ),
 }

@@ -101,7 +101,8 @@ def _reason(error: Exception, stream: io.BytesIO) -> str:
 def _checks(tree: Primitive | Fixed) -> dict[str, Any]:
     """Give the attributes by which fastavro calls the checks below (its custom logical types)."""
     if tree.logical is not None and tree.logical.name == "decimal" and tree.logical.precision:
-        return {"logicalType": _DECIMAL, "precision": tree.logical.precision}
+        precision = tree.logical.precision
+        return {"logicalType": _DECIMAL, "precision": precision, "limit": 10**precision}
     if isinstance(tree, Primitive) and tree.kind == "int":
         return {"logicalType": _INT}
     return {}
@@ -109,7 +110,7 @@ def _checks(tree: Primitive | Fixed) -> dict[str, Any]:
 
 def _check_decimal(data: Any, schema: Any, _reader_schema: Any = None) -> Any:
     """Refuse an amount of too many digits: a vendor would be sent an amount that its publisher could not mean."""
-    limit = 10 ** schema["precision"]
+    limit = schema["limit"]
     if not -limit < int.from_bytes(data, "big", signed=True) < limit:
         raise Malformed(f"a decimal has more than {schema['precision']} digits")
     return data

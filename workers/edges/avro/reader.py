@@ -10,6 +10,7 @@ from typing import Any, cast
 import fastavro
 
 from workers.core.event_kinds import EVENT_KINDS, EventKind
+from workers.core.events import Event
 from workers.edges.avro.compatibility import clashes
 from workers.edges.avro.decoder import Decoder, Malformed, cut_off_behind, decoder_of
 from workers.edges.avro.logical_changes import changes_of_meaning
@@ -40,7 +41,7 @@ class Reader:
     record: Decoder
     prefix: Decoder | None  # up to the order id; None: the writer's schema has it elsewhere, or no order has the record
     resolve: Callable[[bytes], dict[str, Any]] | None  # the record's bytes as today's schema; None: written with it
-    kind: EventKind | None  # None: a record that has no row in the table of event kinds
+    kind: EventKind
 
     def read(self, value: bytes) -> dict[str, Any]:
         """Decode a whole value; raises `Undecodable`."""
@@ -56,8 +57,11 @@ class Reader:
             found = self.read(value) if self.prefix is None else self.prefix.read_prefix(value, self.header_bytes)
         except Malformed as error:
             raise Undecodable(str(error)) from None
-        assert self.kind is not None, "only topics of orders are asked for an order id"
         return self.kind.order_id(found)
+
+    def event(self, value: bytes) -> Event:
+        """Decode an event that sinks consume; raises `Undecodable`."""
+        return self.kind.order_event(self.read(value))
 
 
 def reader_of(writer: Schema, today: Schema, header_bytes: int) -> Reader | Unreadable:
@@ -66,8 +70,8 @@ def reader_of(writer: Schema, today: Schema, header_bytes: int) -> Reader | Unre
         return Unreadable(f"holds a {writer.name}, and the topic takes {today.name}")
     for change in changes_of_meaning(writer.tree, today.tree):
         return Unreadable(f"{change.path}: written as {change.written}, and the topic takes {change.wanted}")
-    kind = EVENT_KINDS.get(today.name)
-    prefix = None if kind is None else cut_off_behind(writer.tree, kind.order_id_path)
+    kind = EVENT_KINDS.get(today.name, EventKind(record=today.name))
+    prefix = cut_off_behind(writer.tree, kind.order_id_path)
     resolve = None if writer.canonical == today.canonical else _resolver(writer, today)
     return Reader(header_bytes, decoder_of(writer.tree), None if prefix is None else decoder_of(prefix), resolve, kind)
 
