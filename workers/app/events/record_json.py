@@ -14,9 +14,9 @@ from workers.edges.avro.reader import Undecodable
 
 
 def record_json(codec: OpenCodec, record: Record) -> dict[str, Any]:
-    """Give the record's place, key, headers and decoded value; a value that does not decode, in base64 and why.
+    """Give the record's partition, offset, key, headers and decoded value; an undecodable value in base64, with why.
 
-    Raises `RegistryUnavailable`: whether such a value decodes cannot be known then.
+    Raises `RegistryUnavailable`: whether the value decodes is unknown until the registry answers.
     """
     return {
         "topic": record.topic,
@@ -30,7 +30,7 @@ def record_json(codec: OpenCodec, record: Record) -> dict[str, Any]:
 
 
 def bytes_json(raw: bytes | None) -> Any:
-    """Text where it is text, else ``{"base64": ...}``."""
+    """Give bytes that are UTF-8 as text, and others as ``{"base64": ...}``."""
     if raw is None:
         return None
     try:
@@ -40,10 +40,10 @@ def bytes_json(raw: bytes | None) -> Any:
 
 
 def _headers(record: Record) -> dict[str, Any]:
-    """By name; a name that comes more than once has a list."""
+    """Give the headers by name; a name that occurs more than once has a list."""
     found: dict[str, list[Any]] = {}
     for name, value in record.headers:
-        found.setdefault(str(name), []).append(bytes_json(value))  # exactly a str: JSON takes no kind of it
+        found.setdefault(str(name), []).append(bytes_json(value))  # a plain str: orjson refuses subclasses
     return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
 
@@ -61,7 +61,7 @@ def _value(codec: OpenCodec, record: Record) -> dict[str, Any]:
 
 
 def _schema_topic(codec: OpenCodec, record: Record) -> str | None:
-    """Find the topic whose schema the value has: a parked record is as it was in its source."""
+    """Find the topic whose schema the value has; a parked record has the schema of its source topic."""
     source = record.header(SOURCE_TOPIC) or b""
     names = (record.topic, source.decode("utf-8", "replace"))
     return next((name for name in names if name in codec.codec.schemas), None)

@@ -1,4 +1,4 @@
-"""What waits for the registry: workers that learn how to write, records whose schema is unknown."""
+"""Waits for the registry: of workers for the schema ids to write with, of records for the schema to read with."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from workers.edges.avro.codec import Codec
 from workers.edges.avro.registry import RegistryRefused, RegistryUnavailable
 from workers.edges.log import log
 
-ASK_AGAIN = 2.0
-_FIRST_PAUSE = 0.5
-_LONGEST_PAUSE = 30.0
+ASK_AGAIN_S = 2.0
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 30.0
 
 
 async def learn_to_write(codec: Codec, topics: Collection[str], **who: str) -> None:
-    """Have the schemas of these topics, waiting for the registry if there is one; ``who`` stands in the log."""
+    """Prepare to encode for these topics, and wait for the registry until it answers; ``who`` goes into the log."""
     while True:
         try:
             await codec.prepare(topics)
         except (RegistryUnavailable, RegistryRefused) as error:
             log.warning("registry_unavailable", **who, detail=str(error))
-            await asyncio.sleep(ASK_AGAIN)
+            await asyncio.sleep(ASK_AGAIN_S)
         else:
             return
 
 
 class SchemaWaits:
-    """Asks for each unknown schema id until the registry answers; nothing is parked for it meanwhile."""
+    """Asks for each unknown schema id until the registry answers; meanwhile no record is parked for it."""
 
     def __init__(self, codec: Codec, go_on: Callable[[], None]) -> None:
         self._codec = codec
@@ -35,25 +35,25 @@ class SchemaWaits:
         self._asking: dict[int, asyncio.Task[None]] = {}
 
     def ask(self, schema_id: int) -> None:
-        """Ask for a schema, once, however often it is wanted."""
+        """Ask for a schema; a schema that is being asked for already is not asked for twice."""
         if schema_id not in self._asking:
             self._asking[schema_id] = asyncio.get_running_loop().create_task(self._learn(schema_id))
 
     def forget(self) -> None:
-        """The records that waited have been given away."""
+        """Stop asking: the records that waited belong to another process now."""
         for asking in self._asking.values():
             asking.cancel()
         self._asking.clear()
 
     async def _learn(self, schema_id: int) -> None:
-        pause = _FIRST_PAUSE
+        pause = _FIRST_PAUSE_S
         while True:
             try:
                 await self._codec.learn(schema_id)
             except RegistryUnavailable as error:
                 log.warning("registry_unavailable", schema_id=schema_id, detail=str(error))
                 await asyncio.sleep(pause)
-                pause = min(_LONGEST_PAUSE, pause * 2)
+                pause = min(_LONGEST_PAUSE_S, pause * 2)
             else:
                 break
         self._asking.pop(schema_id, None)

@@ -1,4 +1,4 @@
-"""Tracked orders as rows of a compacted topic, and back: one per order, for its sink and for the poller."""
+"""Tracked orders as rows of a compacted topic, and back: one row an order, which sink and poller share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workers.edges.kafka.transactions import Outgoing
 
 
 def tracked_row(codec: Codec, at: Partition, tracked: Tracked, now_ms: int) -> Outgoing:
-    """The order's row, which stands in the place of any former one."""
+    """Encode the order's row; it replaces the order's former one."""
     data = {
         "order_number": tracked.order_number,
         "order_id": tracked.order_id,
@@ -29,7 +29,7 @@ def tracked_row(codec: Codec, at: Partition, tracked: Tracked, now_ms: int) -> O
 
 
 async def decode_tracked(codec: Codec, topic: str, value: bytes) -> Tracked:
-    """What a row says; raises `Undecodable` and `RegistryUnavailable`."""
+    """Decode a row; raises `Undecodable` and `RegistryUnavailable`."""
     try:
         return _tracked(codec.decode_any(topic, value))
     except UnknownSchema as unknown:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from workers.app.events.schema_waits import ASK_AGAIN, learn_to_write
+from workers.app.events.schema_waits import ASK_AGAIN_S, learn_to_write
 from workers.app.events.tracked_rows import decode_tracked, tracked_row
 from workers.app.sink.shard import Shard
 from workers.app.sink.state import SinkState
@@ -179,7 +179,7 @@ class TrackedRows:
                 return await decode_tracked(self._codec, record.topic, record.value or b"")
             except RegistryUnavailable as error:
                 log.warning("registry_unavailable", topic=record.topic, detail=str(error))
-                await asyncio.sleep(ASK_AGAIN)
+                await asyncio.sleep(ASK_AGAIN_S)
             except Undecodable as error:
                 log.error("tracked_order_unreadable", partition=str(record.at), offset=record.offset, detail=str(error))
                 return None
