@@ -1,4 +1,4 @@
-"""The e-Courier simulator, spoken to over real HTTP by the sink that it is to try."""
+"""e-Courier's sink, its session and the HTTP client against the simulated e-Courier."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from workers.core.delivery.outcome import Delivered, Denied, Outcome, Rejected, Skipped, Throttled, Unavailable, Unknown
 from workers.core.events import Created, Event, Status
-from workers.devkit.simulators import SimulatorOptions, load, names
+from workers.devkit.simulators import SimulatorOptions
 from workers.devkit.simulators.ecourier import EcourierSimulator
 from workers.devkit.simulators.ecourier import simulator as new_simulator
 from workers.devkit.simulators.server import Effect
@@ -115,7 +115,7 @@ async def deliver(ecourier: EcourierSimulator) -> AsyncIterator[Deliver]:
 
 
 async def until_done(deliver: Deliver, event: Event) -> list[Outcome]:
-    """Try again as the engine does: what is unknown stays so."""
+    """Retry as the worker does: after one unknown outcome every attempt counts as possibly repeated."""
     outcomes: list[Outcome] = []
     while not outcomes or isinstance(outcomes[-1], Unknown | Unavailable):
         unknown = any(isinstance(each, Unknown) for each in outcomes)
@@ -128,36 +128,18 @@ def said(response: httpx.Response) -> str:
     return f"{response.status_code} {body['status']} {body.get('statusdescription', '')}"
 
 
-class TestPage:
-    async def test_it_is_found_and_its_address_is_e_couriers(self) -> None:
-        assert "ecourier" in names()
-        simulator = load("ecourier")(SimulatorOptions())
-        try:
-            assert (await simulator.start()).endswith("/ecJsonPost.asmx")
-        finally:
-            await simulator.stop()
-
-    async def test_login_save_get_refresh_and_quote_as_documented(self, ask: Ask, ecourier: EcourierSimulator) -> None:
+class TestSimulator:
+    async def test_a_login_gives_a_guid_that_later_requests_carry(self, ask: Ask, ecourier: EcourierSimulator) -> None:
         login = await ask("Login", {"website": "example", "username": "user1", "password": KEY})
         token = login.json()["UserGUID"]
         assert (login.status_code, login.json()["status"], len(token)) == (200, "0", 38)
         headers = {"UserGUID": token}
-        saved = await ask("SaveOrder", {"Order": ORDER}, headers=headers)
-        assert saved.json() == {"status": "0", "UserGUID": "JSON Post Recieved"}
+        await ask("SaveOrder", {"Order": ORDER}, headers=headers)
         shown = (await ask("GetJsonOrder", {"OrderNumber": "OR-1"}, headers=headers)).json()["Order"]
-        assert (shown["@UserGUID"], shown["@OrderID"], shown["@OrderStatus"], shown["@Pieces"]) == (
-            token,
-            "2073",
-            "N",
-            "2",
-        )
-        assert shown["Stops"]["Stop"][0]["@ScheduledDateTime"] == "11/13/2019 6:00:00 AM"
-        assert shown["OrderEvents"]["OrderEvent"][0]["@EventType"] == "Order create"
+        assert shown["@UserGUID"] == token
         assert (await ask("RefreshGUID", {}, headers=headers)).json() == {"status": "0", "UserGUID": token}
-        quoted = (await ask("QuoteOrder", {"Order": ORDER}, headers=headers)).json()["Order"]
-        assert quoted["AmountCharged"] == "$32.50"
         stats = ecourier.server.stats()
-        assert (stats["logins"], stats["refreshes"], stats["creates"], stats["updates"]) == (1, 1, 1, 0)
+        assert (stats["logins"], stats["refreshes"]) == (1, 1)
 
     async def test_a_second_save_updates_and_x_cancels(self, ask: Ask, ecourier: EcourierSimulator) -> None:
         await ask("SaveOrder", {"Order": ORDER})
@@ -183,77 +165,10 @@ class TestPage:
         assert ecourier.server.stats()["duplicates"] == 2
         assert list(ecourier.ledger.orders()) == ["OR-1", "2074", "2075"]
 
-    @pytest.mark.parametrize(
-        ("change", "fault"),
-        [
-            ({"OrderID": "1"}, "OrderID may not be set via API"),
-            ({"Colour": "red"}, "Order has no Colour"),
-            ({"Notes": 7}, "Order: the value of Notes must be a string"),
-            ({"Service": ""}, "Service is required"),
-            ({"OrderStatus": "Q"}, "OrderStatus must be N, A, I, P, X or T"),
-            ({"Stops": {}}, "an order has at least a pickup stop and a destination stop"),
-            ({"Stops": {"Stop": STOPS[0]}}, "an order has at least a pickup stop and a destination stop"),
-            ({"Stops": {"Stop": [STOPS[0], STOPS[1] | {"Sequence": "1"}]}}, "every Stop has a Sequence of its own"),
-            ({"Stops": {"Stop": [STOPS[0], STOPS[1] | {"Sequence": "two"}]}}, "Stop: Sequence must be a number"),
-            ({"Stops": {"Stop": [STOPS[0], {"StopType": "D"}]}}, "Stop: Sequence is required"),
-            ({"Stops": {"Stop": [*STOPS, {"Sequence": "3", "StopType": "Q"}]}}, "StopType must be P, D or B"),
-            (
-                {"Stops": {"Stop": [STOPS[0] | {"LateDateTime": "2019-11-13T06:00:00"}, STOPS[1]]}},
-                "LateDateTime must look like 11/13/2019 6:00:00 AM",
-            ),
-            (
-                {"Stops": {"Stop": [STOPS[0] | {"ScheduledDateTimeTZ": ""}, STOPS[1]]}},
-                "ScheduledDateTimeTZ is required where a time is given",
-            ),
-            (
-                {"Stops": {"Stop": [STOPS[0] | {"OrderStopPieces": {"OrderStopPiece": {"Sequence": "9"}}}, STOPS[1]]}},
-                "an OrderStopPiece has a PieceAction P or D and the Sequence of a Piece",
-            ),
-            ({"Pieces": {"Piece": {"Sequence": "1", "Weight": "heavy"}}}, "Piece: Weight must be a number"),
-        ],
-        ids=range(15),
-    )
-    async def test_what_the_page_forbids_is_refused(
-        self, change: dict[str, Any], fault: str, ask: Ask, ecourier: EcourierSimulator
-    ) -> None:
-        for endpoint in ("SaveOrder", "QuoteOrder"):
-            assert said(await ask(endpoint, {"Order": ORDER | change})).startswith(f"500 -4 {fault}")
-        assert ecourier.ledger.orders() == {}
 
-    async def test_errors_are_the_pages(self, ask: Ask) -> None:
-        assert said(await ask("SaveOrder", content=b"{")) == "500 -2 Unable to parse JSON"
-        assert said(await ask("SaveOrder", [])) == "500 -2 Unable to parse JSON"
-        assert said(await ask("SaveOrder", {"Order": None})) == "500 -4 Order is required"
-        assert said(await ask("GetJsonOrder", {"OrderNumber": "OR-1"})) == "500 -4 Order Not Found"
-        assert said(await ask("GetJsonOrder", {}, headers={"UserGUID": ""})) == "500 -5 No UserGUID Received"
-        assert said(await ask("Login", {"website": "x", "username": "y", "password": "z"})) == "500 -4 Login failed"
-        assert (await ask("Nothing", {})).status_code == 404
-        assert (await ask("SaveOrder", method="GET")).status_code == 405
-
-
-class TestKnobs:
-    async def test_a_collection_of_one_may_come_as_an_object(self, ask: Ask, ecourier: EcourierSimulator) -> None:
-        await ask("SaveOrder", {"Order": ORDER})
-        await ecourier.set_faults(single_as_object=True)
-        shown = (await ask("GetJsonOrder", {"OrderNumber": "OR-1"})).json()["Order"]
-        assert shown["Pieces"] == {"Piece": {"@Sequence": "1", "@Reference": "test1234barcode", "@Pieces": "2"}}
-        assert len(shown["Stops"]["Stop"]) == 2
-
-    async def test_a_locked_order_says_what_it_forbids(self, ask: Ask, ecourier: EcourierSimulator) -> None:
-        await ask("SaveOrder", {"Order": ORDER})
-        await ecourier.set_faults(locked_ids=["OR-1"])
-        assert said(await ask("SaveOrder", {"Order": ORDER})) == "409 -4 Order Unable to Modify"
-        x = {"OrderNumber": "OR-1", "OrderStatus": "X"}
-        assert said(await ask("SaveOrder", {"Order": x})) == "409 -4 Order Unable to Cancel"
-
-    async def test_some_orders_are_always_refused_or_always_fail(self, ask: Ask, ecourier: EcourierSimulator) -> None:
-        await ecourier.set_faults(bad_ids=["OR-1"])
-        assert said(await ask("SaveOrder", {"Order": ORDER})) == "500 -4 This order is always refused"
-        await ecourier.set_faults(bad_ids=[], broken_ids=["OR-1"])
-        assert said(await ask("SaveOrder", {"Order": ORDER})) == "500 -1 An undefined error has occurred"
-
+class TestSink:
     @pytest.mark.parametrize(("code", "kind"), [(-1, Unknown), (-2, Rejected), (-3, Unavailable), (-6, Denied)])
-    async def test_any_code_can_be_had(
+    async def test_each_code_of_the_vendor_has_its_outcome(
         self, code: int, kind: type, ask: Ask, ecourier: EcourierSimulator, deliver: Deliver
     ) -> None:
         await deliver(order("0"))  # a session is there
@@ -262,23 +177,6 @@ class TestKnobs:
         outcome = await deliver(order("1"))
         assert type(outcome) is (Unavailable if kind is Unknown else kind)  # the look-up comes first
 
-    @pytest.mark.parametrize("dead", [-5, 401, 403])
-    async def test_a_token_dies_after_its_uses(self, dead: int, ask: Ask, ecourier: EcourierSimulator) -> None:
-        await ecourier.set_faults(token_uses=2, dead_token=dead)
-        answers = [(await ask("GetJsonOrder", {"OrderNumber": "x"})).status_code for _ in range(4)]
-        assert answers == [500, 500, abs(dead) if dead > 0 else 500, abs(dead) if dead > 0 else 500]
-        assert ecourier.server.stats()["dead_tokens"] == 1
-
-    async def test_the_control_port_knows_e_courier(self, ask: Ask, ecourier: EcourierSimulator) -> None:
-        await ask("SaveOrder", {"Order": ORDER})
-        async with httpx.AsyncClient(base_url=ecourier.control_url) as control:
-            assert (await control.post("/_sim/faults", json={"token_uses": 0})).json()["token_uses"] == 0
-            assert (await control.get("/_sim/stats")).json()["creates"] == 1
-            assert list((await control.get("/_sim/orders")).json()) == ["OR-1"]
-            assert (await control.get("/_sim/log")).json() == [{"order_id": "OR-1", "what": "create", "attempt": 1}]
-
-
-class TestSink:
     async def test_an_order_is_saved_found_changed_and_canceled(
         self, deliver: Deliver, ecourier: EcourierSimulator
     ) -> None:
@@ -293,7 +191,7 @@ class TestSink:
         assert [effect.what for effect in ecourier.ledger.effects] == ["create", "update", "cancel"]
         assert ecourier.server.stats()["logins"] == 1
 
-    async def test_an_order_that_is_one_alone_everywhere_is_found_equal(
+    async def test_an_order_whose_collections_come_as_objects_is_found_equal(
         self, deliver: Deliver, ecourier: EcourierSimulator
     ) -> None:
         await ecourier.set_faults(single_as_object=True)
@@ -302,7 +200,7 @@ class TestSink:
         assert isinstance(again, Delivered)
         assert again.found
 
-    async def test_a_strangers_order_of_that_number_is_left_alone(
+    async def test_another_systems_order_with_our_number_is_not_changed(
         self, deliver: Deliver, ask: Ask, ecourier: EcourierSimulator
     ) -> None:
         await ask("SaveOrder", {"Order": ORDER | {"OrderNumber": "OR-7"}})
@@ -310,7 +208,7 @@ class TestSink:
         assert ecourier.ledger.orders()["OR-7"]["@Auth"] == "1234779"
 
     @pytest.mark.parametrize("dead", [-5, 401, 403])
-    async def test_a_dead_token_costs_one_login_and_no_attempt(
+    async def test_an_ended_session_costs_one_login_and_no_attempt(
         self, dead: int, deliver: Deliver, ecourier: EcourierSimulator
     ) -> None:
         await ecourier.set_faults(token_uses=3, dead_token=dead)
@@ -319,7 +217,7 @@ class TestSink:
         stats = ecourier.server.stats()
         assert (stats["creates"], stats["logins"], stats["dead_tokens"]) == (6, 4, 3)
 
-    async def test_a_login_that_is_refused_is_our_fault(self, deliver: Deliver, ecourier: EcourierSimulator) -> None:
+    async def test_a_refused_login_is_denied(self, deliver: Deliver, ecourier: EcourierSimulator) -> None:
         ecourier.ledger.secret = "changed"
         assert isinstance(await deliver(order("1")), Denied)
         await ecourier.set_faults(deny=401)
@@ -328,10 +226,10 @@ class TestSink:
         assert await deliver(order("1")) == Throttled(2.0, 429)
         assert ecourier.ledger.effects == []
 
-    async def test_a_login_that_fails_fails_once_for_all_that_are_under_way(
+    async def test_one_failed_login_answers_for_all_requests_in_flight(
         self, deliver: Deliver, ecourier: EcourierSimulator
     ) -> None:
-        """Their tokens are found dead one after another: each login more would be a storm on a vendor that said no."""
+        """Each request finds its session ended. A login for each would be a login storm on a vendor that refused us."""
         await deliver(order("first"))
         before = ecourier.ledger.requests["Login"]
         ecourier.ledger.secret = "changed"
@@ -340,7 +238,7 @@ class TestSink:
         assert {type(outcome) for outcome in outcomes} == {Denied}
         assert ecourier.ledger.requests["Login"] == before + 1
 
-    async def test_while_the_vendor_is_down_nothing_is_lost(
+    async def test_an_order_is_unavailable_while_the_vendor_is_down_and_delivered_after(
         self, deliver: Deliver, ecourier: EcourierSimulator
     ) -> None:
         await ecourier.set_faults(down=True)
@@ -348,36 +246,35 @@ class TestSink:
         await ecourier.set_faults(down=False)
         assert isinstance(await deliver(order("1")), Delivered)
 
-    @pytest.mark.slow
-    async def test_with_answers_lost_after_the_effect_each_order_is_created_once(
+    async def test_each_order_is_created_once_though_answers_are_lost(
         self, deliver: Deliver, ecourier: EcourierSimulator
     ) -> None:
-        """20 % of all answers, of look-ups and of logins too, are lost; what was applied is never applied again."""
+        """A fifth of all answers is lost, those of look-ups and logins too."""
         await ecourier.set_faults(reset_after=0.2)
-        turn = asyncio.Semaphore(AT_ONCE)
+        limit = asyncio.Semaphore(AT_ONCE)
 
         async def one(number: int) -> list[Outcome]:
-            async with turn:
+            async with limit:
                 return await until_done(deliver, order(str(number)))
 
-        outcomes = await asyncio.gather(*(one(number) for number in range(1000)))
+        outcomes = await asyncio.gather(*(one(number) for number in range(300)))
         stats = ecourier.server.stats()
         assert all(isinstance(each[-1], Delivered) for each in outcomes)
-        assert (stats["creates"], stats["updates"], stats["duplicates"], stats["repeats"]) == (1000, 0, 0, 0)
+        assert (stats["creates"], stats["updates"], stats["duplicates"], stats["repeats"]) == (300, 0, 0, 0)
         assert any(each[-1].found for each in outcomes if isinstance(each[-1], Delivered))
 
-    async def test_with_tokens_that_die_each_order_is_created_once_at_one_login_a_death(
+    async def test_each_order_is_created_once_though_sessions_end_at_one_login_each(
         self, deliver: Deliver, ecourier: EcourierSimulator
     ) -> None:
         await ecourier.set_faults(token_uses=50, latency=0.005)
-        turn = asyncio.Semaphore(AT_ONCE)
+        limit = asyncio.Semaphore(AT_ONCE)
 
         async def one(number: int) -> Outcome:
-            async with turn:
+            async with limit:
                 return await deliver(order(str(number)))
 
-        outcomes = await asyncio.gather(*(one(number) for number in range(500)))
+        outcomes = await asyncio.gather(*(one(number) for number in range(300)))
         stats = ecourier.server.stats()
         assert [each for each in outcomes if not isinstance(each, Delivered)] == []
-        assert (stats["creates"], stats["duplicates"], stats["updates"]) == (500, 0, 0)
+        assert (stats["creates"], stats["duplicates"], stats["updates"]) == (300, 0, 0)
         assert stats["logins"] in {stats["dead_tokens"], stats["dead_tokens"] + 1}
