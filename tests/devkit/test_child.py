@@ -35,22 +35,22 @@ def test_a_stopped_process_is_ended_too(tmp_path: Path) -> None:
     assert child.stop(process) == -signal.SIGTERM
 
 
-def test_what_was_not_read_does_not_hold_up_the_end(tmp_path: Path) -> None:
+def test_unread_input_does_not_delay_the_end(tmp_path: Path) -> None:
     process = child.spawn(["sleep", "60"], log=tmp_path / "log", stdin=subprocess.PIPE)
     assert process.stdin is not None
     process.stdin.write(b"unread")
     assert child.stop(process) == -signal.SIGTERM
 
 
-def test_a_log_without_a_word_has_no_last_words(tmp_path: Path) -> None:
+def test_a_missing_log_has_no_last_words(tmp_path: Path) -> None:
     assert child.last_words(tmp_path / "none") == ""
 
 
-def test_a_ctrl_c_while_a_child_is_started_comes_when_the_child_is_known() -> None:
+def test_a_ctrl_c_while_a_child_starts_is_raised_when_the_child_is_known() -> None:
     known = []
 
     def start() -> None:
-        with child.undisturbed():
+        with child.signals_deferred():
             signal.raise_signal(signal.SIGINT)
             known.append("child")
 

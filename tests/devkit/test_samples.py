@@ -55,7 +55,7 @@ def test_a_sample_of_every_topic_can_be_published(topic: str, seed: int) -> None
 
 
 @pytest.mark.parametrize("topic", ["order-created", "order-status"])
-def test_a_sample_of_an_order_has_an_order_id_that_shows_it(topic: str) -> None:
+def test_a_sample_of_an_order_has_a_recognisable_order_id(topic: str) -> None:
     tree = SCHEMAS[topic].today.tree
     codec = Codec(SCHEMAS, lambda: 0.0)
     value = codec.encode(topic, sample_event(tree, Random(1), NOW))
@@ -70,7 +70,7 @@ def test_a_sample_of_any_schema_is_valid() -> None:
     assert event["m"] == "2026-11-22T10:00:00.000Z"
 
 
-def test_a_sample_order_adds_up() -> None:
+def test_a_sample_orders_total_is_the_sum_of_its_lines() -> None:
     """Its total is the sum of its lines."""
     tree = SCHEMAS["order-created"].today.tree
     order = to_json(tree, sample_event(tree, Random(2), NOW))["order"]
@@ -78,7 +78,7 @@ def test_a_sample_order_adds_up() -> None:
     assert Decimal(order["total_value"]) == sum(lines)
 
 
-def test_a_sample_follows_from_chance_and_time_alone() -> None:
+def test_a_sample_depends_on_its_seed_and_time_only() -> None:
     """The same seed and time: the same event, ids and all; another seed: another order."""
     tree = SCHEMAS["order-created"].today.tree
     first, same, other = (sample_event(tree, Random(seed), NOW) for seed in (3, 3, 4))

@@ -18,7 +18,7 @@ import httpx
 from tests.support.kafka_side import COMPACT, KafkaSide
 from tests.support.relay_rig import ROOT, Relay, Vendor, fresh, launch, relay_command, wait_for
 from tests.support.topics import Topic, create, write_config
-from workers.devkit.simulators.ecourier_events import identities, told_identity
+from workers.devkit.simulators.ecourier_events import event_identity, identities
 from workers.edges.avro.codec import Codec
 from workers.edges.avro.schema_files import load_topic
 
@@ -182,7 +182,7 @@ class EcourierPollRig:
             wanted = {number: (order["@OrderStatus"], identities(order)) for number, order in self.orders().items()}
             stages, events = self.stages(), self.events()
             found = {
-                number: (stages[number][-1]["stage"], frozenset(map(told_identity, events[number])))
+                number: (stages[number][-1]["stage"], frozenset(map(event_identity, events[number])))
                 for number in stages.keys() & events.keys()
             }
             return (stages, events) if found == wanted else None
@@ -201,7 +201,7 @@ def assert_once(stages: ByOrder, events: ByOrder) -> None:
         ids = [event["event_id"] for listed in found.values() for event in listed]
         assert len(set(ids)) == len(ids)
     for number, listed in events.items():
-        found_once = {told_identity(event) for event in listed}
+        found_once = {event_identity(event) for event in listed}
         assert len(found_once) == len(listed), number
     for number, listed in stages.items():
         assert [event["sequence"] for event in listed] == list(range(1, len(listed) + 1)), number

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 import orjson
 
-from workers.devkit.simulators import SECRET, SimulatorOptions, load, terms
+from workers.devkit.simulators import SECRET, SimulatorOptions, load, sink_side
 from workers.devkit.simulators.server import Effect
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Vendor:
     @property
     def variables(self) -> dict[str, str]:
         """What leads a worker here."""
-        wanted = {"BASE_URL": self.url, **terms(self.name).variables}
+        wanted = {"BASE_URL": self.url, **sink_side(self.name).variables}
         return {f"{self.name.upper()}_{name}": value for name, value in wanted.items()}
 
     def faults(self, **knobs: Any) -> None:

@@ -1,4 +1,4 @@
-"""``relay demo``: all of it on this machine, with sample orders."""
+"""``relay demo``: everything on this machine, with sample orders."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 
 import click
 
-EXAMPLE = """Starts a real Apache Kafka, simulated vendors and all workers, publishes sample orders, breaks things, and
-counts at the vendor whether everything arrived.
+EXAMPLE = """Starts a real Apache Kafka, simulated vendors and all workers, publishes sample orders, takes each vendor
+down in turn, and counts the orders at the vendors.
 
 The first run fetches Kafka. With KAFKA_BOOTSTRAP_SERVERS set, the demo uses that Kafka instead.
 
@@ -31,56 +31,56 @@ _BY_SIGNAL = 128  # exit status of a process that ends on a signal: this and its
     help="Publish these instead: JSON lines of order-created events.",
 )
 @click.option("--yes", is_flag=True, help="Use KAFKA_BOOTSTRAP_SERVERS though it is another machine.")
-@click.option("--json", "as_json", is_flag=True, help="Print the closing account as JSON; progress goes to stderr.")
+@click.option("--json", "as_json", is_flag=True, help="Print the closing report as JSON; progress goes to stderr.")
 def demo(*, keep: bool, orders: Path | None, yes: bool, as_json: bool) -> int:
-    """Run the demo; exit status 0 when everything adds up."""
+    """Run the demo; exit status 0 when all counts agree."""
     begun = time.monotonic()
     click.echo("Order Relay demo: orders from Kafka to simulated vendors. Ctrl-C ends it at any moment.", err=as_json)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell script's background process ignores it
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     from workers.devkit.broker.broker import BrokerError
-    from workers.devkit.demo.parts import DemoError
+    from workers.devkit.demo.processes import DemoError
 
     try:
-        return _play(keep=keep, as_json=as_json, orders=orders, yes=yes, begun=begun)
+        return _run(keep=keep, as_json=as_json, orders=orders, yes=yes, begun=begun)
     except (BrokerError, DemoError) as error:
         raise click.ClickException(str(error)) from error
 
 
 def _end(number: int, _: Any) -> NoReturn:
-    raise SystemExit(_BY_SIGNAL + number)  # as Ctrl-C does, it unwinds: everything started is ended
+    raise SystemExit(_BY_SIGNAL + number)  # unwinds as Ctrl-C does, so that every process is ended
 
 
-def _play(*, keep: bool, as_json: bool, begun: float, **chosen: Any) -> int:
+def _run(*, keep: bool, as_json: bool, begun: float, **chosen: Any) -> int:
     from contextlib import ExitStack
 
     from rich.console import Console
 
-    from workers.devkit.demo.play import play
+    from workers.devkit.demo.run import run_demo
     from workers.devkit.demo.screen import screen_for
     from workers.devkit.demo.summary import print_next, print_summary
 
     console = Console(stderr=as_json)
     with ExitStack() as ends:
         with screen_for(console, begun) as screen:
-            running, account = play(screen, ends, begun=begun, **chosen)
-        print_summary(console, account)
+            running, report = run_demo(screen, ends, begun=begun, **chosen)
+        print_summary(console, report)
         if as_json:
-            click.echo(account.to_json())
-        print_next(console, running, account, keep=keep)
+            click.echo(report.to_json())
+        print_next(console, running, report, keep=keep)
         if keep:
             _wait(running)
-        elif not account.right:
-            raise click.ClickException(f"the counts differ; the logs are in {running.stage.folder}")
-    return 0 if account.right else 1
+        elif not report.right:
+            raise click.ClickException(f"the counts differ; the logs are in {running.processes.folder}")
+    return 0 if report.right else 1
 
 
 def _wait(running: Any) -> None:
-    """Return at Ctrl-C; raises `DemoError` when a part ends by itself."""
+    """Return at Ctrl-C; raises `DemoError` when a process ends by itself."""
     try:
         while True:
-            running.watch.look()
+            running.monitor.refresh()
             time.sleep(1)
     except KeyboardInterrupt:
         click.echo("\nstopping", err=True)

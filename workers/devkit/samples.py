@@ -10,7 +10,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any, Final, assert_never
 
-from workers.devkit.simulators.ecourier_events import wall
+from workers.devkit.simulators.ecourier_events import account_time
 from workers.edges.avro.event_json import from_json
 from workers.edges.avro.schema_tree import Array, Enum, Field, Fixed, Logical, Map, Primitive, Record, Type, Union
 
@@ -95,7 +95,7 @@ def _order_event(random: Random, now: datetime) -> dict[str, Any]:
         "courier_event_id": event_id,
         "event_type": "POD",
         "occurred_at": _time(now.replace(microsecond=0)),
-        "occurred_at_text": wall(int(now.timestamp() * 1000)),
+        "occurred_at_text": account_time(int(now.timestamp() * 1000)),
         "event_source": "Mobile",
         "order_status": "A",
         **dict.fromkeys(("note", "edi_note", "raw")),

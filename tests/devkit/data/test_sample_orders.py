@@ -1,4 +1,4 @@
-"""The sample orders are what their maker writes, varied, and valid for their schemas."""
+"""The sample orders are those that make_samples writes, varied, and valid for their schemas."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ ORDERS = [json.loads(line) for line in make_samples.ORDERS.read_text(encoding="u
 STATUSES = [json.loads(line) for line in make_samples.STATUSES.read_text(encoding="utf-8").splitlines()]
 
 
-def test_the_files_are_as_their_maker_writes_them() -> None:
+def test_the_files_are_those_that_make_samples_writes() -> None:
     assert make_samples.samples() == (ORDERS, STATUSES)
 
 
 def test_each_event_is_valid_for_its_schema() -> None:
-    """What is wrong with the bad ones is for the vendor's limits to find, not for Avro."""
+    """The bad ones break a vendor's limits, not their schema."""
     topics = load(Path(__file__).parents[3] / "schemas")
     for event in ORDERS:
         event_json.from_json(topics["order-created"].today.tree, event)
@@ -26,7 +26,7 @@ def test_each_event_is_valid_for_its_schema() -> None:
         event_json.from_json(topics["order-status"].today.tree, event)
 
 
-def test_they_are_varied() -> None:
+def test_the_samples_are_varied() -> None:
     orders = [event["order"] for event in ORDERS]
     assert len({order["order_id"] for order in orders}) == make_samples.COUNT
     assert len({order["currency"] for order in orders}) > 10

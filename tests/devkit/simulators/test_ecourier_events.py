@@ -14,7 +14,7 @@ import pytest
 from workers.devkit.simulators import SimulatorOptions
 from workers.devkit.simulators.ecourier import BASE_PATH, EcourierLedger, EcourierSimulator
 from workers.devkit.simulators.ecourier import simulator as new_simulator
-from workers.devkit.simulators.ecourier_events import ACCOUNT_CLOCK, KeptEvent, wall
+from workers.devkit.simulators.ecourier_events import ACCOUNT_CLOCK, KeptEvent, account_time
 from workers.devkit.simulators.ecourier_life import WAY, Life
 from workers.devkit.simulators.ecourier_orders import Orders
 from workers.devkit.simulators.faults import QUIET
@@ -99,7 +99,7 @@ class TestLife:
         events = [event for number in lived.orders.by_number for event in events_of(lived, number)]
         late = [event for event in events if event.at_ms < clock.ms]
         assert 60 < len(late) < 140
-        assert all(event.fields["EventDateTime"] == wall(event.at_ms) for event in events)
+        assert all(event.fields["EventDateTime"] == account_time(event.at_ms) for event in events)
         times = [[event.at_ms for event in events_of(lived, number)] for number in lived.orders.by_number]
         assert any(after < before for one in times for before, after in pairwise(one))
 
@@ -127,7 +127,7 @@ class TestClock:
     )
     def test_times_are_in_the_accounts_zone_without_an_offset(self, utc: datetime, shown: str) -> None:
         assert str(ACCOUNT_CLOCK) == "America/New_York"
-        assert wall(int(utc.timestamp() * 1000)) == shown
+        assert account_time(int(utc.timestamp() * 1000)) == shown
 
 
 class TestAnswers:

@@ -1,4 +1,4 @@
-"""The backlog that the bench publishes: made once, then only the order id changes."""
+"""The backlog that the benchmarks publish: one encoded event, of which only the order id changes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CREATED: Final = "order-created"
 STATUS: Final = "order-status"
 _ID: Final = "SO-00000000"
 _LINES: Final = 10
-_ORDERS_OF_STATUSES: Final = 20_000  # statuses go round so many orders: later ones follow in sequence
+_ORDERS_OF_STATUSES: Final = 20_000  # the backlog of statuses repeats after so many orders
 
 
 def publish_backlog(configuration: Configuration, topic: str, count: int) -> None:

@@ -13,19 +13,19 @@ from typing import Any, Final
 import httpx
 
 from workers.devkit import child
-from workers.devkit.demo.parts import DemoError, Part
+from workers.devkit.demo.processes import DemoError, Server
 
-_FIRST_WITHIN: Final = 30.0  # seconds
-_LOOK_EVERY: Final = 0.05
+_FIRST_WITHIN_S: Final = 30.0
+_POLL_INTERVAL_S: Final = 0.05
 _MIB: Final = 1024.0
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """How long a run lasts; seconds."""
+class Timing:
+    """How long a run lasts."""
 
-    settle: float  # after the first delivery, not measured: connections, caches
-    measured: float
+    warm_up_s: float  # after the first delivery, not measured: connections, caches
+    measured_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,42 +37,42 @@ class Row:
     together: int = 1  # records in a request
     latency: float  # of the vendor, seconds
     rate: float  # records a second
-    cpu_us: float | None  # processor time per record, microseconds; None: this system does not tell
+    cpu_us: float | None  # processor time a record; None where it cannot be measured
     peak_mib: float | None  # the most memory the process has held
     first: float  # seconds from the process's start to its first delivery
 
     @property
     def ideal(self) -> float | None:
-        """Records a second if every request took the vendor's latency and not a moment more; None: that is no bound."""
+        """Records a second if every request took exactly the vendor's latency; None where that is no bound."""
         return self.in_flight / self.latency if self.latency and self.together == 1 else None
 
     def as_json(self) -> dict[str, Any]:
-        """For a machine."""
+        """Return the row as JSON values."""
         return asdict(self) | {"ideal": self.ideal}
 
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """The simulator, asked what it has applied."""
+    """The simulator, and its count of what it has applied."""
 
-    part: Part
+    part: Server
     client: httpx.Client
 
     def set_latency(self, latency: float) -> None:
-        """Set how long it waits before every answer, once a former run's last requests have been answered.
+        """Set the time before every answer, after the last requests of the run before are answered.
 
-        They would count as the next run's first deliveries, and its start-up would be measured.
+        Otherwise these would count as the next run's first deliveries, and its start would be measured.
         """
         while self._stats()["in_flight"]:
-            time.sleep(_LOOK_EVERY)
+            time.sleep(_POLL_INTERVAL_S)
         self.client.post(f"{self.part.control}/_sim/faults", json={"latency": latency}).raise_for_status()
 
     def statuses(self) -> int:
-        """Status changes that it answered as done."""
+        """Status changes that it has accepted."""
         return int(self._stats()["requests"].get("PUT 200", 0))
 
     def orders(self) -> int:
-        """Orders that it took."""
+        """Orders that it has accepted."""
         return int(self._stats()["effects"])
 
     def _stats(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class Vendor:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was seen of one run."""
+    """The measurements of one run."""
 
     rate: float
     cpu_us: float | None
@@ -90,45 +90,45 @@ class Measured:
     first: float
 
     def as_fields(self) -> dict[str, Any]:
-        """The same, for a `Row`."""
+        """Return them as fields of a `Row`."""
         return asdict(self)
 
 
 def measure(
-    start: Callable[[], Any], log: Path, count: Callable[[], int], span: Span, *, patience: float = 30.0
+    start: Callable[[], Any], log: Path, count: Callable[[], int], timing: Timing, *, patience: float = 30.0
 ) -> Measured:
-    """Start a process, watch ``count`` grow, end the process; raises `DemoError` when nothing comes.
+    """Start a process, measure how fast ``count`` grows, end the process; raises `DemoError` when it does not grow.
 
-    ``start`` returns the running process; ``log`` is where its last words are.
+    ``start`` returns the running process; ``log`` is its log.
     """
     before, begun = count(), time.monotonic()
     process: subprocess.Popen[bytes] = start()
     try:
         first = _first(process, log, count, before) - begun
-        time.sleep(span.settle)
+        time.sleep(timing.warm_up_s)
         cpu, done, at = _cpu(process.pid), count(), time.monotonic()
-        time.sleep(span.measured)
+        time.sleep(timing.measured_s)
         records, seconds = count() - done, time.monotonic() - at
         spent, peak = _cpu(process.pid), peak_memory(process.pid)
     finally:
         child.stop(process, patience=patience)
     if not records:
-        raise DemoError(f"nothing was delivered for {span.measured:.0f} s; its log is {log}")
+        raise DemoError(f"nothing was delivered for {timing.measured_s:.0f} s; its log is {log}")
     cpu_us = None if cpu is None or spent is None else (spent - cpu) / records * 1e6
     return Measured(records / seconds, cpu_us, peak, first)
 
 
 def _first(process: subprocess.Popen[bytes], log: Path, count: Callable[[], int], before: int) -> float:
-    deadline = time.monotonic() + _FIRST_WITHIN
+    deadline = time.monotonic() + _FIRST_WITHIN_S
     while count() <= before:
         if process.poll() is not None or time.monotonic() > deadline:
             raise DemoError(f"nothing was delivered: {child.last_words(log)[:300]}; its log is {log}")
-        time.sleep(_LOOK_EVERY)
+        time.sleep(_POLL_INTERVAL_S)
     return time.monotonic()
 
 
 def _cpu(pid: int) -> float | None:
-    """Seconds of processor time so far, all threads; Linux alone tells."""
+    """Return the seconds of processor time so far, all threads; None where the system is not Linux."""
     stat = Path(f"/proc/{pid}/stat")
     if not stat.exists():
         return None
@@ -138,7 +138,7 @@ def _cpu(pid: int) -> float | None:
 
 
 def peak_memory(pid: int) -> float | None:
-    """The most resident memory so far, MiB; Linux alone tells."""
+    """Return the most resident memory so far, MiB; None where the system is not Linux."""
     status = Path(f"/proc/{pid}/status")
     lines = status.read_text().splitlines() if status.exists() else []
     return next((int(line.split()[1]) / _MIB for line in lines if line.startswith("VmHWM:")), None)

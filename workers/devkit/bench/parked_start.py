@@ -1,4 +1,4 @@
-"""How soon a worker delivers that has a hundred thousand parked orders to know of, and what memory they take.
+"""The time to a worker's first delivery, and its memory, with a hundred thousand parked orders.
 
 python -m workers.devkit.bench.parked_start
 """
@@ -20,9 +20,9 @@ from workers.core.parked.rows import fence_row
 from workers.core.record import Headers, Record
 from workers.devkit import child
 from workers.devkit.bench.load import CREATED
-from workers.devkit.bench.measure import Span, peak_memory
-from workers.devkit.bench.stage import SINK, Bench, set_up
-from workers.devkit.demo.parts import DemoError, Stage, free_address
+from workers.devkit.bench.measure import Timing, peak_memory
+from workers.devkit.bench.setup import SINK, Bench, set_up
+from workers.devkit.demo.processes import DemoError, ProcessGroup, free_address
 from workers.edges.kafka.publisher import open_publisher
 from workers.edges.kafka.reader import partition_of
 
@@ -35,7 +35,7 @@ _DETAIL: Final = "ECDP refuses it (400 Bad Request): The field currency must be 
 
 def main() -> None:
     """Measure and print; exit status 1 when a start takes longer than it may."""
-    with set_up(Span(0.0, 0.0), click.echo) as bench:
+    with set_up(Timing(0.0, 0.0), click.echo) as bench:
         _, bare = _start(bench, 0)
         _fill(bench, bench.configuration.config.sinks[SINK])
         rows = [_start(bench, number) for number in range(1, ROUNDS + 1)]
@@ -49,12 +49,14 @@ def _start(bench: Bench, number: int) -> tuple[float, float]:
     bench.publish(CREATED, 1)
     before, began = bench.vendor.orders(), time.monotonic()
     address = free_address()
-    stage = Stage(bench.stage.folder, {**bench.stage.environ, "RELAY_HTTP_ADDR": address}, bench.stage.ends)
-    process = stage.start(SINK, "run", SINK)
+    processes = ProcessGroup(
+        bench.processes.folder, {**bench.processes.environ, "RELAY_HTTP_ADDR": address}, bench.processes.ends
+    )
+    process = processes.start(SINK, "run", SINK)
     try:
         while bench.vendor.orders() == before:
             if process.poll() is not None or time.monotonic() - began > _PATIENCE:
-                raise DemoError(f"nothing was delivered: {child.last_words(stage.log(SINK))[:300]}")
+                raise DemoError(f"nothing was delivered: {child.last_words(processes.log(SINK))[:300]}")
             time.sleep(0.02)
         took = time.monotonic() - began
         parked = httpx.get(f"http://{address}/status", trust_env=False).json()["workers"][SINK]["parked_orders"]

@@ -1,4 +1,4 @@
-"""The loop that people write: poll, await httpx, commit. For comparison; it is no part of the relay.
+"""The simple loop, for comparison: poll, await httpx, commit.
 
 ``python -m workers.devkit.bench.plain BOOTSTRAP BASE_URL API_KEY`` works on order-status until it is ended.
 """

@@ -1,4 +1,4 @@
-"""What a poller costs: memory for a million orders, the way back after a crash, a page that holds no news.
+"""What a poller costs: memory for a million orders, recovery after a crash, a page without a change.
 
 python -m workers.devkit.bench.poller
 """
@@ -66,7 +66,7 @@ def _memory() -> tuple[str, float, str, float]:
     state = ShardState()
     (order,) = _orders(range(1))
     found = change_of(None, order, fields=FIELDS, first_op="created", now_ms=NOW_MS)
-    assert found is not None, "a first look is news"
+    assert found is not None, "a first look is a change"
     for number in range(TRACKED):
         state.put_order(order_key(order.account, f"ORDER-{number:09}"), replace(found[1], sequence=number).pack())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -86,7 +86,7 @@ def _page() -> tuple[str, float, str, float]:
         reading = _answered(poller, body)
         step = state.step(reading.orders, cursor, fields=poller.fields, now_ms=NOW_MS)
         state.accept(step)
-        if number:  # the first one is all news
+        if number:  # in the first poll every order is new
             spent += time.process_time() - began
             assert not step.changes, "nothing has changed"
     return (

@@ -1,7 +1,7 @@
-"""``python -m workers.devkit.bench.run [--quick] [--json]``: how fast the relay is here, beside what it could be.
+"""``python -m workers.devkit.bench.run [--quick] [--json]``: the relay's rates beside the transport's own ceiling.
 
-Everything runs here: Kafka, the vendor's simulator, and one worker process at a time; they share the processors.
-Rates are what the simulator has applied over the middle of each run, start-up excluded.
+Kafka, the vendor's simulator and one worker process at a time share this machine's processors. A rate is what the
+simulator has applied over the middle of a run, start excluded.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from rich.console import Console
 from rich.table import Table
 
 from workers.devkit.bench.load import CREATED, STATUS
-from workers.devkit.bench.measure import Row, Span
-from workers.devkit.bench.stage import Bench, set_up
+from workers.devkit.bench.measure import Row, Timing
+from workers.devkit.bench.setup import Bench, set_up
 from workers.devkit.broker.errors import BrokerError
-from workers.devkit.demo.parts import DemoError
+from workers.devkit.demo.processes import DemoError
 from workers.edges.kafka.client import KafkaFailed
 
 _BATCH = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Extent:
+class Scope:
     """How much is measured."""
 
-    span: Span
+    timing: Timing
     latencies: tuple[float, ...]
     statuses: int  # the backlogs, records
     orders: int
 
 
-FULL = Extent(Span(2.0, 6.0), (0.0, 0.05, 0.2), statuses=250_000, orders=200_000)
-QUICK = Extent(Span(1.5, 4.0), (0.05,), statuses=60_000, orders=60_000)
+FULL = Scope(Timing(2.0, 6.0), (0.0, 0.05, 0.2), statuses=250_000, orders=200_000)
+QUICK = Scope(Timing(1.5, 4.0), (0.05,), statuses=60_000, orders=60_000)
 _IN_FLIGHT = (64, 256)
 
 
@@ -48,13 +48,13 @@ _IN_FLIGHT = (64, 256)
 @click.option(
     "--quick", is_flag=True, help="Vendor latency 50 ms alone, shorter runs: under 90 s instead of 6 minutes."
 )
-@click.option("--json", "as_json", is_flag=True, help="The same numbers for a machine.")
+@click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 def main(*, quick: bool, as_json: bool) -> None:
     """Measure and print one table."""
     console = Console(stderr=True)
-    extent = QUICK if quick else FULL
+    scope = QUICK if quick else FULL
     try:
-        rows = _rows(extent, console)
+        rows = _rows(scope, console)
     except (DemoError, BrokerError, KafkaFailed) as error:
         raise click.ClickException(str(error)) from error
     if as_json:
@@ -63,49 +63,49 @@ def main(*, quick: bool, as_json: bool) -> None:
         _print(rows)
 
 
-def _rows(extent: Extent, console: Console) -> list[Row]:
-    """Run both halves; each has a Kafka of its own, so that none meets what the other has left."""
+def _rows(scope: Scope, console: Console) -> list[Row]:
+    """Run both halves; each has its own Kafka, so that neither is measured with the other's records."""
     rows: list[Row] = []
     with console.status("") as status:
-        tell = partial(_tell, console, status.update)
+        announce = partial(_announce, console, status.update)
         for half in (_statuses, _orders):
-            with set_up(extent.span, tell) as bench:
-                for row in half(bench, extent, tell):
+            with set_up(scope.timing, announce) as bench:
+                for row in half(bench, scope, announce):
                     rows.append(row)
                     console.print(_line(row), highlight=False)
     return rows
 
 
-def _tell(console: Console, update: Callable[[str], None], text: str) -> None:
+def _announce(console: Console, update: Callable[[str], None], text: str) -> None:
     update(text)
     if not console.is_terminal:
         console.print(text, highlight=False)
 
 
-def _statuses(bench: Bench, extent: Extent, tell: Callable[[str], None]) -> Iterator[Row]:
+def _statuses(bench: Bench, scope: Scope, announce: Callable[[str], None]) -> Iterator[Row]:
     for in_flight in _IN_FLIGHT:
-        for latency in extent.latencies:
-            tell(f"transport alone, {in_flight} in flight, vendor {_ms(latency)}")
+        for latency in scope.latencies:
+            announce(f"transport alone, {in_flight} in flight, vendor {_ms(latency)}")
             yield bench.ceiling(in_flight, latency)
-    _publish(bench, STATUS, extent.statuses, tell)
+    _publish(bench, STATUS, scope.statuses, announce)
     for in_flight in _IN_FLIGHT:
-        for latency in extent.latencies:
-            tell(f"relay, PUT status, {in_flight} in flight, vendor {_ms(latency)}")
+        for latency in scope.latencies:
+            announce(f"relay, PUT status, {in_flight} in flight, vendor {_ms(latency)}")
             yield bench.statuses(in_flight, latency)
-    for latency in extent.latencies:
-        tell(f"poll, await httpx, commit; vendor {_ms(latency)}")
+    for latency in scope.latencies:
+        announce(f"poll, await httpx, commit; vendor {_ms(latency)}")
         yield bench.plain(latency)
 
 
-def _orders(bench: Bench, extent: Extent, tell: Callable[[str], None]) -> Iterator[Row]:
-    _publish(bench, CREATED, extent.orders, tell)
-    for latency in extent.latencies:
-        tell(f"relay, order-created, vendor {_ms(latency)}")
+def _orders(bench: Bench, scope: Scope, announce: Callable[[str], None]) -> Iterator[Row]:
+    _publish(bench, CREATED, scope.orders, announce)
+    for latency in scope.latencies:
+        announce(f"relay, order-created, vendor {_ms(latency)}")
         yield bench.orders(_IN_FLIGHT[0], _BATCH, latency)
 
 
-def _publish(bench: Bench, topic: str, count: int, tell: Callable[[str], None]) -> None:
-    tell(f"publishing a backlog of {count:,} {topic}")
+def _publish(bench: Bench, topic: str, count: int, announce: Callable[[str], None]) -> None:
+    announce(f"publishing a backlog of {count:,} {topic}")
     bench.publish(topic, count)
 
 

@@ -40,7 +40,7 @@ class Broker:
     process: subprocess.Popen[bytes] = field(repr=False)
 
     @classmethod
-    def start(cls, folder: Path | None = None, *, tell: Callable[[str], None] = lambda _: None) -> Broker:
+    def start(cls, folder: Path | None = None, *, announce: Callable[[str], None] = lambda _: None) -> Broker:
         """Start on free ports and return when it answers; raises `BrokerError`.
 
         Data lives in ``folder`` and is kept there; without one, in a temporary
@@ -48,10 +48,10 @@ class Broker:
         """
         for _ in range(_TRIES - 1):
             try:
-                return cls._start(installed(tell), folder)
+                return cls._start(installed(announce), folder)
             except PortTakenError:
                 continue
-        return cls._start(installed(tell), folder)
+        return cls._start(installed(announce), folder)
 
     @classmethod
     def _start(cls, home: Path, folder: Path | None) -> Broker:
@@ -60,7 +60,7 @@ class Broker:
         broker: Broker | None = None
         try:
             ports = free_ports()
-            with child.undisturbed():  # a Kafka that we do not know of would write on into a deleted folder
+            with child.signals_deferred():  # a Kafka that we do not know of would write on into a deleted folder
                 process = launch(home, place, ports)
                 broker = cls(place, ports, temporary=folder is None, home=home, process=process)
             wait_until_ready(process, place, ports)

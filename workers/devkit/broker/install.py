@@ -34,12 +34,12 @@ log.dirs=formatted
 """
 
 
-def installed(tell: Callable[[str], None] = lambda _: None) -> Path:
+def installed(announce: Callable[[str], None] = lambda _: None) -> Path:
     """Return the folder with ``libs/``, ``formatted/`` and the class cache; made if missing. Raises `BrokerError`."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "order-relay"
     home = cache / f"kafka-{jars.KAFKA_VERSION}-java-{java_version()}"
     if not home.is_dir():
-        tell(f"fetching Apache Kafka {jars.KAFKA_VERSION} and preparing it, once, in {home}")
+        announce(f"fetching Apache Kafka {jars.KAFKA_VERSION} and preparing it, once, in {home}")
         make_once(home, _make)
     return home
 

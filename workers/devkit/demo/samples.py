@@ -1,4 +1,4 @@
-"""What the demo publishes: events of several topics in the sequence in which they happened."""
+"""The events that the demo publishes, of several topics, in the sequence of their time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workers.devkit.data.make_samples import ORDERS, REFUSED, STATUSES
-from workers.devkit.demo.parts import DemoError, Stage
+from workers.devkit.demo.processes import DemoError, ProcessGroup
 
 CREATED, STATUS = "order-created", "order-status"
 __all__ = ["CREATED", "REFUSED", "STATUS", "Publishers", "Sample", "read_samples"]
@@ -28,14 +28,14 @@ class Sample:
     order: Mapping[str, Any] = field(default_factory=dict)  # of a create
 
 
-def read_samples(orders: Path | None = None, mark: str = "") -> list[Sample]:
+def read_samples(orders: Path | None = None, prefix: str = "") -> list[Sample]:
     """Read the samples kept here, or ``orders``: JSON lines of order-created events; raises `DemoError`.
 
-    ``mark`` goes before every order id.
+    ``prefix`` goes before every order id.
     """
     files = [(CREATED, orders)] if orders else [(CREATED, ORDERS), (STATUS, STATUSES)]
     events = [(event.get("occurred_at", ""), topic, event) for topic, path in files for event in _events(path)]
-    return [_sample(topic, event, mark) for _, topic, event in sorted(events, key=lambda item: str(item[0]))]
+    return [_sample(topic, event, prefix) for _, topic, event in sorted(events, key=lambda item: str(item[0]))]
 
 
 def _events(path: Path) -> Iterator[dict[str, Any]]:
@@ -49,11 +49,11 @@ def _events(path: Path) -> Iterator[dict[str, Any]]:
         yield event
 
 
-def _sample(topic: str, event: dict[str, Any], mark: str) -> Sample:
+def _sample(topic: str, event: dict[str, Any], prefix: str) -> Sample:
     content = event.get("order", event)
     status, order_id = content.get("status"), content.get("order_id")
-    if isinstance(order_id, str) and order_id.strip("."):  # "." is there to be refused, and stays so
-        content["order_id"] = mark + order_id
+    if isinstance(order_id, str) and order_id.strip("."):  # "." must stay invalid
+        content["order_id"] = prefix + order_id
     line = json.dumps(event, ensure_ascii=False)
     return Sample(topic, str(content.get("order_id", "")), status, line, content if topic == CREATED else {})
 
@@ -63,16 +63,16 @@ class Publishers:
     """One ``relay publish TOPIC -`` per topic, fed line by line."""
 
     processes: Mapping[str, subprocess.Popen[bytes]]
-    stage: Stage
+    group: ProcessGroup
     sent: Counter[str] = field(default_factory=Counter)
 
     @classmethod
-    def start(cls, stage: Stage, samples: Sequence[Sample]) -> Publishers:
+    def start(cls, group: ProcessGroup, samples: Sequence[Sample]) -> Publishers:
         topics = dict.fromkeys(sample.topic for sample in samples)
-        return cls({topic: _start(stage, topic) for topic in topics}, stage)
+        return cls({topic: _start(group, topic) for topic in topics}, group)
 
     def send(self, sample: Sample) -> None:
-        """Hand one event to its publisher; raises `DemoError` when that has ended."""
+        """Give one event to its publisher; raises `DemoError` when the publisher has ended."""
         process = self.processes[sample.topic]
         assert process.stdin is not None
         try:
@@ -82,21 +82,27 @@ class Publishers:
             raise self._failure(sample.topic) from None
         self.sent[sample.topic] += 1
 
+    def fail_if_ended(self) -> None:
+        """Raise `DemoError` when a publisher has ended before its time."""
+        for topic, process in self.processes.items():
+            if process.poll() is not None:
+                raise self._failure(topic)
+
     def close(self) -> None:
-        """Wait until Kafka has acknowledged all of it; raises `DemoError`."""
+        """Wait until Kafka has acknowledged all events; raises `DemoError`."""
         for topic, process in self.processes.items():
             printed = process.communicate()[0]
             if process.returncode != 0 or json.loads(printed)["published"] != self.sent[topic]:
                 raise self._failure(topic)
 
     def _failure(self, topic: str) -> DemoError:
-        log = self.stage.log(_name(topic))
+        log = self.group.log(_name(topic))
         said = log.read_text(errors="replace").strip().splitlines() or ["no word"]
         return DemoError(f"relay publish {topic} failed: {said[-1].removeprefix('relay: ')[:300]}")
 
 
-def _start(stage: Stage, topic: str) -> subprocess.Popen[bytes]:
-    process: subprocess.Popen[bytes] = stage.start(
+def _start(group: ProcessGroup, topic: str) -> subprocess.Popen[bytes]:
+    process: subprocess.Popen[bytes] = group.start(
         _name(topic), "publish", topic, "-", "--json", stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     return process

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 from rich import box
 from rich.console import Console, Group
@@ -16,25 +16,25 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from workers.devkit.demo.watch import SinkView
+from workers.devkit.demo.monitor import SinkView
 
-_EVERY = 2.0  # seconds between two plain lines
+_LINE_EVERY_S: Final = 2.0
 _COLOURS = {"open": "green", "probing": "yellow", "shut": "red"}
 
 
 class Screen(AbstractContextManager["Screen"], Protocol):
-    """Where the demo's progress is told."""
+    """Shows the progress of the demo."""
 
     def step(self, text: str) -> None:
-        """Say what happens now."""
+        """Show a step of the demo."""
 
-    def show(self, sinks: Sequence[SinkView], published: int, planned: int, told: Mapping[str, int]) -> None:
-        """Show the present counts; ``told``: events published, by poller."""
+    def show(self, sinks: Sequence[SinkView], published: int, planned: int, events: Mapping[str, int]) -> None:
+        """Show the present counts; ``events``: those published, by poller."""
 
 
 @dataclass
 class LiveScreen:
-    """Steps scroll by; the table below them stays and moves."""
+    """Steps scroll by above a table that is updated in place."""
 
     console: Console
     live: Live
@@ -47,9 +47,9 @@ class LiveScreen:
     def step(self, text: str) -> None:
         self.console.print(f"[dim]{time.monotonic() - self.begun:5.1f}s[/]  {text}", highlight=False)
 
-    def show(self, sinks: Sequence[SinkView], published: int, planned: int, told: Mapping[str, int]) -> None:
+    def show(self, sinks: Sequence[SinkView], published: int, planned: int, events: Mapping[str, int]) -> None:
         bar = ProgressBar(total=max(planned, 1), completed=published, width=40)
-        back = "; ".join(_told(told))
+        back = "; ".join(_poller_lines(events))
         self.live.update(Group(f"published {published} of {planned}", bar, _table(sinks), Text(back)))
 
     def __enter__(self) -> Self:
@@ -74,9 +74,11 @@ class PlainScreen:
     def step(self, text: str) -> None:
         self._say(text)
 
-    def show(self, sinks: Sequence[SinkView], published: int, planned: int, told: Mapping[str, int]) -> None:
-        line = "; ".join([f"published {published} of {planned}", *(_line(sink) for sink in sinks), *_told(told)])
-        if line != self.said and time.monotonic() - self.said_at >= _EVERY:
+    def show(self, sinks: Sequence[SinkView], published: int, planned: int, events: Mapping[str, int]) -> None:
+        line = "; ".join(
+            [f"published {published} of {planned}", *(_line(sink) for sink in sinks), *_poller_lines(events)]
+        )
+        if line != self.said and time.monotonic() - self.said_at >= _LINE_EVERY_S:
             self.said, self.said_at = line, time.monotonic()
             self._say(line)
 
@@ -103,8 +105,8 @@ def _line(sink: SinkView) -> str:
     return f"{sink.name}: {counts}, {sink.in_flight} in flight, {sink.lag} waiting, gate {sink.gate}"
 
 
-def _told(told: Mapping[str, int]) -> list[str]:
-    return [f"{name}: {count} events told" for name, count in told.items()]
+def _poller_lines(events: Mapping[str, int]) -> list[str]:
+    return [f"{name}: {count} events published" for name, count in events.items()]
 
 
 def _table(sinks: Sequence[SinkView]) -> Table:

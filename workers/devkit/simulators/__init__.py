@@ -1,8 +1,7 @@
-"""Vendors to try and test against without an account: one module per vendor, found by its name.
+"""Simulated vendors, to try and test against without an account: one module per vendor, found by its name.
 
-A module is a simulator when it has ``simulator(options) -> Simulator``; one that takes orders has ``TERMS`` too, one
-whose orders move on has ``SHOWS``. Beside them stand `server` (HTTP and faults around any vendor's behaviour) and
-`faults` (the knobs).
+A module is a simulator when it has ``simulator(options) -> Simulator``. A vendor that takes orders has ``SINK_SIDE``
+too, one whose orders change by themselves ``POLLER_SIDE``. `server` has HTTP and the faults, `faults` the knobs.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from workers.devkit.simulators.faults import Faults
 
-SECRET: Final = "demo-key"  # noqa: S105 - what every user of a simulator may know
+SECRET: Final = "demo-key"  # noqa: S105 - no secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +24,20 @@ class SimulatorOptions:
 
     host: str = "127.0.0.1"
     port: int = 0  # 0: any free one
-    control_port: int = 0  # the knobs answer here too, even while the vendor is down
+    control_port: int = 0  # /_sim/ answers here too, even while the vendor is down
     secret: str = SECRET
-    keep_content: bool = True  # False: of an order only its id and status are kept, for long runs
+    keep_content: bool = True  # False: of an order only its id and status are kept, for benchmarks
     faults: Faults = field(default_factory=Faults)
 
 
 class Simulator(Protocol):
-    """A vendor's imitation that listens on loopback."""
+    """A simulated vendor that listens on loopback."""
 
     async def start(self) -> str:
         """Listen; return the base URL."""
 
     async def stop(self) -> None:
-        """Close everything; what hangs is cancelled."""
+        """Close everything; requests that hang are cancelled."""
 
     @property
     def control_url(self) -> str:
@@ -46,23 +45,23 @@ class Simulator(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What whoever sends a simulator orders, and counts them there, must know of its vendor."""
+class SinkSide:
+    """What the demo must know to send a simulated vendor orders and to count them there."""
 
-    variables: Mapping[str, str]  # lead a worker to it, beside BASE_URL; without the worker's prefix
-    number: Callable[[str, Any], str]  # (order id, the sink's options): under which number the vendor has the order
-    due: Callable[[Mapping[str, Any], Sequence[str]], str | None]
-    """(order, its statuses in sequence): the state that it should have at the vendor; None: it should not be there."""
-    state: Callable[[Mapping[str, Any]], str]  # of an order, as ``/_sim/orders`` shows it
+    variables: Mapping[str, str]  # that a sink needs beside BASE_URL, without the worker's prefix
+    order_number: Callable[[str, Any], str]  # (order id, the sink's options): the vendor's order number
+    expected_state: Callable[[Mapping[str, Any], Sequence[str]], str | None]
+    """(order, its statuses in sequence): the state that the vendor should have; None: it should not have the order."""
+    state: Callable[[Mapping[str, Any]], str]  # of an order in ``/_sim/orders``
 
 
 @dataclass(frozen=True, slots=True)
-class Shows:
-    """What whoever compares a poller's events with a simulator must know of what ``/_sim/orders`` shows."""
+class PollerSide:
+    """What the demo must know to compare a poller's events with ``/_sim/orders``."""
 
-    lively: Mapping[str, Any]  # the knobs that make its orders move on
+    busy_faults: Mapping[str, Any]  # the knobs that make orders change by themselves
     stage: Callable[[Mapping[str, Any]], str]  # of an order: its code, or its name where it has none
-    happenings: Callable[[Mapping[str, Any]], frozenset[tuple[str, ...]]]  # of an order: the identity of each
+    event_ids: Callable[[Mapping[str, Any]], frozenset[tuple[str, ...]]]  # of an order: the identity of each
 
 
 class UnknownSimulatorError(LookupError):
@@ -83,18 +82,18 @@ def load(name: str) -> Callable[[SimulatorOptions], Simulator]:
     return maker
 
 
-def terms(name: str) -> Terms:
-    """Return the terms of a vendor that takes orders; raises `UnknownSimulatorError`."""
-    found = getattr(importlib.import_module(f"{__name__}.{name}"), "TERMS", None) if name in names() else None
-    if not isinstance(found, Terms):
+def sink_side(name: str) -> SinkSide:
+    """Return the `SinkSide` of a vendor; raises `UnknownSimulatorError`, also for one that takes no orders."""
+    found = getattr(importlib.import_module(f"{__name__}.{name}"), "SINK_SIDE", None) if name in names() else None
+    if not isinstance(found, SinkSide):
         raise UnknownSimulatorError(name)
     return found
 
 
-def shows(name: str) -> Shows:
-    """Return what a vendor shows whose orders move on; raises `UnknownSimulatorError`."""
-    found = getattr(importlib.import_module(f"{__name__}.{name}"), "SHOWS", None) if name in names() else None
-    if not isinstance(found, Shows):
+def poller_side(name: str) -> PollerSide:
+    """Return the `PollerSide` of a vendor; raises `UnknownSimulatorError`, also for one whose orders never change."""
+    found = getattr(importlib.import_module(f"{__name__}.{name}"), "POLLER_SIDE", None) if name in names() else None
+    if not isinstance(found, PollerSide):
         raise UnknownSimulatorError(name)
     return found
 

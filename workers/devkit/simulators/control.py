@@ -1,4 +1,4 @@
-"""What answers under ``/_sim/``: the knobs, and what was received and applied."""
+"""The requests under ``/_sim/``: the fault knobs, and what the simulator received and applied."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONTROL: Final = "/_sim/"
 
 
 async def control(server: SimulatorServer, request: web.BaseRequest) -> web.Response:
-    """Answer a request of whoever drives the simulator."""
+    """Answer a request of the test or the person that controls the simulator."""
     match request.method, request.path.removeprefix(CONTROL):
         case "GET", "stats":
             return _json(server.stats())
@@ -36,7 +36,7 @@ async def control(server: SimulatorServer, request: web.BaseRequest) -> web.Resp
 
 
 async def _faults(server: SimulatorServer, method: str, request: web.BaseRequest) -> web.Response:
-    """GET shows them, DELETE puts them back as at the start, POST turns some of them."""
+    """GET shows the faults, DELETE resets them to those of the start, POST sets some of them."""
     if method == "POST":
         return await _turn(server, request)
     if method == "DELETE":
@@ -45,7 +45,7 @@ async def _faults(server: SimulatorServer, method: str, request: web.BaseRequest
 
 
 async def _turn(server: SimulatorServer, request: web.BaseRequest) -> web.Response:
-    """Turn some knobs; with ``for`` they go back after that time."""
+    """Set some faults; with ``for`` they are reset after that time."""
     before = server.faults
     try:
         knobs: dict[str, Any] = orjson.loads(await request.read())

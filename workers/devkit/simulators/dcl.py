@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from workers.devkit.simulators import Shows, SimulatorOptions
-from workers.devkit.simulators.dcl_orders import DclOrders, Version, account_of, row
+from workers.devkit.simulators import PollerSide, SimulatorOptions
+from workers.devkit.simulators.dcl_orders import DclOrders, Version, row, sink_report
 from workers.devkit.simulators.faults import Faults
 from workers.devkit.simulators.server import Answer, Received, Simulated
 
@@ -41,8 +41,8 @@ PARAMETERS: Final = frozenset(
 )
 MAX_PAGE_SIZE: Final = 100
 PATH: Final = "/api/v1/orders"
-FIRST_ORDERS: Final = 40  # what is there when it starts
-CHANGES: Final = 0.5  # orders that move on in a second, where nothing else is said
+FIRST_ORDERS: Final = 40  # when it starts
+CHANGES: Final = 0.5  # orders that change a second, unless the knob says otherwise
 
 
 class BadRequestError(ValueError):
@@ -51,11 +51,11 @@ class BadRequestError(ValueError):
 
 @dataclass
 class DclLedger:
-    """The vendor's behaviour; without HTTP, so that a test may drive it by a clock of its own."""
+    """The vendor's behaviour without HTTP, so that a test may drive it by its own clock."""
 
     password: str
     orders_by_number: DclOrders
-    lived_ms: int | None = None  # up to when orders have moved on by themselves
+    lived_ms: int | None = None  # up to when orders have changed by themselves
     pages: Counter[int] = field(default_factory=Counter)  # by page number
     events: list[dict[str, Any]] = field(default_factory=list)
 
@@ -102,12 +102,12 @@ class DclLedger:
         return self.events[start:]
 
     def put(self, number: str, stage: int, *, delivered: bool = False, shows_after_ms: int = 0) -> None:
-        """Move an order by hand."""
+        """Change an order by hand."""
         self.orders_by_number.put(number, stage, delivered=delivered, shows_after_ms=shows_after_ms)
         self._note(number)
 
     def happen(self, count: int, faults: Faults) -> None:
-        """Let orders move on by chance."""
+        """Let orders change at random."""
         for _ in range(count):
             self._note(self.orders_by_number.happen(round(faults.visible_after * 1000)))
 
@@ -116,7 +116,7 @@ class DclLedger:
         self.events.append({"order_number": number, "stage": version.stage, "modified_ms": version.modified_ms})
 
     def _live(self, faults: Faults) -> None:
-        """Catch up with the clock: nothing has to run between two requests."""
+        """Make the changes since the last request: nothing has to run between two requests."""
         now = self.orders_by_number.clock_ms()
         if self.lived_ms is None:
             self.lived_ms = now
@@ -144,7 +144,7 @@ class DclLedger:
             (number, version)
             for number, version in self.orders_by_number.shown()
             if (numbers is None or number.rpartition("/")[2] in numbers)
-            and account in {None, account_of(number)}
+            and account in {None, sink_report(number)}
             and (first is None or version.modified_ms >= first)
             and (last is None or version.modified_ms <= last)
         ]
@@ -207,16 +207,16 @@ DclSimulator: TypeAlias = Simulated[DclLedger]
 
 
 def simulator(options: SimulatorOptions) -> DclSimulator:
-    """Make DCL on loopback, whose orders move on by themselves; some are there already."""
-    mine = f"D{int(time.time()):x}-"  # a poller's memory outlives a simulator: its orders are others at each start
+    """Make DCL on loopback; its orders change by themselves, and it starts with some."""
+    mine = f"D{int(time.time()):x}-"  # a poller's state outlives a simulator, so each start has other order numbers
     ledger = DclLedger(options.secret, DclOrders(lambda: time.time_ns() // 1_000_000, prefix=mine))
     if _rate(options.faults):
         ledger.happen(FIRST_ORDERS, options.faults)
     return Simulated(ledger, options, PATH.removesuffix("/orders"))
 
 
-SHOWS: Final = Shows(
-    lively={"changes": 3},
+POLLER_SIDE: Final = PollerSide(
+    busy_faults={"changes": 3},
     stage=lambda shown: str(shown["order_stage"]),
-    happenings=lambda _: frozenset(),
+    event_ids=lambda _: frozenset(),
 )

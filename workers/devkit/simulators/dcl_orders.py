@@ -1,4 +1,4 @@
-"""What a simulated DCL holds: orders whose every version has a stamp, and a moment from which it shows."""
+"""The orders of a simulated DCL: each version has a time stamp, and an instant from which it shows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 ACCOUNT: Final = "10501"
 CARRIERS: Final = (("UPS", "GROUND"), ("FEDEX", "2DAY"), ("USPS", "PRIORITY"))
-WAY: Final = (10, 20, 30, 40, 60)  # the stages of an order that nothing happens to
+WAY: Final = (10, 20, 30, 40, 60)  # the usual stages of an order
 DETOURS: Final = {10: (4, 6), 4: (10,), 6: (10,), 20: (2,), 40: (50,), 50: (55, 60), 55: (60,)}
 TEXTS: Final = {
     2: "Order Cancelled",
@@ -48,7 +48,7 @@ class DclOrders:
     rng: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - no secret
     versions: dict[str, list[Version]] = field(default_factory=dict)
     made: int = 0
-    prefix: str = "DEMO-"  # of the numbers of orders that come by themselves
+    prefix: str = "DEMO-"  # of the order numbers that it makes up
 
     def put(
         self, number: str, stage: int, *, delivered: bool = False, lag_ms: int = 0, shows_after_ms: int = 0
@@ -60,7 +60,7 @@ class DclOrders:
         self.versions.setdefault(number, []).append(version)
 
     def happen(self, lag_ms: int = 0) -> str:
-        """One order is received or moves on, by chance; returns its number."""
+        """Receive an order, or move one to its next stage, at random; returns its number."""
         number = self._next()
         versions = self.versions.get(number)
         if versions is None:
@@ -74,7 +74,7 @@ class DclOrders:
         return self.versions[number][-1]
 
     def shown(self) -> Iterator[tuple[str, Version]]:
-        """Every order that shows by now, in the version that does."""
+        """Every order that shows by now, in the version that shows."""
         now = self.clock_ms()
         for number, versions in self.versions.items():
             for version in reversed(versions):
@@ -96,8 +96,8 @@ class DclOrders:
         return later[0] if later and stage != 2 else stage  # noqa: PLR2004
 
 
-def account_of(number: str) -> str:
-    """Whose order it is: ``10502/A7`` is another account's than ``A7``."""
+def sink_report(number: str) -> str:
+    """Return the account of an order: ``10502/A7`` belongs to another account than ``A7``."""
     account, slash, _ = number.rpartition("/")
     return account if slash else ACCOUNT
 
@@ -113,7 +113,7 @@ def row(number: str, version: Version, modified_at: str) -> dict[str, Any]:
         "stage_description": TEXTS.get(version.stage, "Not Documented"),
         "is_cancelled": version.cancelled,
         "is_back_order": False,
-        "account_number": account_of(number),
+        "account_number": sink_report(number),
         "order_type": "REST",
         "system_id": "P",
         "ordered_date": modified_at[:10],

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import orjson
 
-from workers.devkit.simulators import SECRET, SimulatorOptions, Terms
+from workers.devkit.simulators import SECRET, SimulatorOptions, SinkSide
 from workers.devkit.simulators.ecdp_rules import MODES, order_errors, status_errors
 from workers.devkit.simulators.faults import Faults
 from workers.devkit.simulators.server import JSON_TYPE, Answer, Effect, Received, Simulated
@@ -183,9 +183,9 @@ def simulator(options: SimulatorOptions) -> EcdpSimulator:
     return Simulated(EcdpLedger(options.secret, options.keep_content), options)
 
 
-TERMS: Final = Terms(
+SINK_SIDE: Final = SinkSide(
     variables={"API_KEY": SECRET},
-    number=lambda order_id, _: order_id,
-    due=lambda _, statuses: statuses[-1] if statuses else "",
+    order_number=lambda order_id, _: order_id,
+    expected_state=lambda _, statuses: statuses[-1] if statuses else "",
     state=lambda shown: str(shown["status"]),
 )

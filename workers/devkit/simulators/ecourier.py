@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
-from workers.devkit.simulators import SECRET, Shows, SimulatorOptions, Terms
+from workers.devkit.simulators import SECRET, PollerSide, SimulatorOptions, SinkSide
 from workers.devkit.simulators.ecourier_events import Move, identities, visible
 from workers.devkit.simulators.ecourier_life import NEW, Life
 from workers.devkit.simulators.ecourier_orders import DELETED, Orders
@@ -179,21 +179,23 @@ def simulator(options: SimulatorOptions) -> EcourierSimulator:
     return Simulated(EcourierLedger(options.secret), options, BASE_PATH)
 
 
-def _due(order: Mapping[str, Any], statuses: Sequence[str]) -> str | None:
-    """Only what is to be delivered is there; a cancellation deletes it, and nothing when it comes first."""
+def _expected_state(order: Mapping[str, Any], statuses: Sequence[str]) -> str | None:
+    """An order without a delivery, or created as canceled, is not sent; a later cancellation deletes it."""
     if not order.get("delivery") or order.get("status") == "canceled":
         return None
     return DELETED if "canceled" in statuses else NEW
 
 
-SHOWS: Final = Shows(
-    lively={"changes": 15, "late_events": 0.2, "events_without_id": 0.1, "sort": "unstable"},
+POLLER_SIDE: Final = PollerSide(
+    busy_faults={"changes": 15, "late_events": 0.2, "events_without_id": 0.1, "sort": "unstable"},
     stage=lambda shown: str(shown["@OrderStatus"]),
-    happenings=identities,
+    event_ids=identities,
 )
-TERMS: Final = Terms(
+SINK_SIDE: Final = SinkSide(
     variables={"WEBSITE": "example", "USERNAME": "demo", "PASSWORD": SECRET, "CUSTOMER_CODE": "DEMO"},
-    number=lambda order_id, options: order_number(order_id, options.order_number_prefix, options.order_number_max),
-    due=_due,
-    state=lambda shown: DELETED if shown["@OrderStatus"] == DELETED else NEW,  # what drivers do is not the sink's
+    order_number=lambda order_id, options: order_number(
+        order_id, options.order_number_prefix, options.order_number_max
+    ),
+    expected_state=_expected_state,
+    state=lambda shown: DELETED if shown["@OrderStatus"] == DELETED else NEW,  # drivers change the status too
 )

@@ -42,7 +42,7 @@ class Move(BaseModel):
 
 
 def identities(shown: Mapping[str, Any]) -> frozenset[tuple[str, ...]]:
-    """What each event of a shown order is known by: its id, or what it says where it has none."""
+    """Return the identity of each event of a shown order: its id, or its content where it has none."""
     return frozenset(_identity(event) for event in shown["OrderEvents"]["OrderEvent"])
 
 
@@ -52,21 +52,21 @@ def _identity(event: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(event.get(f"@{name}", "") for name in ("EventType", "EventDateTime", "EventNote"))
 
 
-def told_identity(event: Mapping[str, Any]) -> tuple[str, ...]:
-    """The same of a published `CourierOrderEvent`."""
+def event_identity(event: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the same identity of a published `CourierOrderEvent`."""
     if not event["courier_event_id"].startswith("h-"):
         return (event["courier_event_id"],)
     return tuple(event[name] or "" for name in ("event_type", "occurred_at_text", "event_note"))
 
 
-def wall(at_ms: int) -> str:
-    """What the account's clock shows: ``11/13/2019 6:00:00 AM``."""
+def account_time(at_ms: int) -> str:
+    """Return an instant as the account's clock shows it: ``11/13/2019 6:00:00 AM``."""
     moment = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ACCOUNT_CLOCK)
     return f"{moment.month}/{moment.day}/{moment.year} {moment.hour % 12 or 12}:{moment:%M:%S %p}"
 
 
 def visible(events: Iterable[KeptEvent], now_ms: int, sort: Sort, rng: Random) -> list[KeptEvent]:
-    """What shows by now; how e-Courier sorts is not documented."""
+    """Return the events that show by now; how e-Courier sorts them is not documented."""
     shown = [event for event in events if event.visible_ms <= now_ms]
     match sort:
         case "ascending":

@@ -1,4 +1,4 @@
-"""What happens by itself to orders at a simulated e-Courier: drivers, milestones, changes of mind."""
+"""How orders at a simulated e-Courier change by themselves: drivers, milestones, deletions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workers.devkit.simulators.faults import Faults
 NEW: Final = "N"
 LATE_MS: Final = 2 * 3_600_000
 SET_BACK: Final = 0.15  # share of the assigned orders that lose their driver again
-AT_ONCE: Final = 10_000  # what happened while nobody asked, at most
+AT_ONCE: Final = 10_000  # changes between two requests, at most
 DRIVERS: Final = ("A. Sample", "B. Sample", "C. Sample")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from workers.devkit.simulators.ecourier_events import KeptEvent, wall
+from workers.devkit.simulators.ecourier_events import KeptEvent, account_time
 from workers.devkit.simulators.ecourier_rules import rows
 from workers.devkit.simulators.server import Effect
 
@@ -63,7 +63,7 @@ class Orders:
         """Add an event; without a time of its own it happens now. An empty OrderEventID: it has none."""
         now = self.clock_ms()
         self.event_ids += 1
-        own = {"OrderEventID": str(self.event_ids), "EventDateTime": wall(now if at_ms is None else at_ms)}
+        own = {"OrderEventID": str(self.event_ids), "EventDateTime": account_time(now if at_ms is None else at_ms)}
         fields = {name: value for name, value in (own | given).items() if name != "OrderEventID" or value}
         kept.events.append(KeptEvent(fields, now if at_ms is None else at_ms, now + shows_after_ms))
 
@@ -96,7 +96,7 @@ class Orders:
             "OrderID": str(kept.order_id),
             "SiteID": "1",
             "SiteCode": "Corporate",
-            "CreateDate": wall(kept.created_ms),
+            "CreateDate": account_time(kept.created_ms),
         }
         shown = {f"@{name}": value for name, value in own.items()}
         shown |= _shown(kept.order, single=single) | {"@Pieces": f"{pieces:g}"}

@@ -16,7 +16,7 @@ class Tokens:
     logins: int = 0
     refreshes: int = 0
     uses: Counter[str] = field(default_factory=Counter)
-    dead: set[str] = field(default_factory=set)  # whoever asked with one of these was told so
+    dead: set[str] = field(default_factory=set)  # used up, and refused at least once
 
     def __post_init__(self) -> None:
         self.uses[self.given] = 0

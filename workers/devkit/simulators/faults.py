@@ -1,4 +1,4 @@
-"""What can be wrong with a simulated vendor: set at the start, or live by ``POST /_sim/faults``."""
+"""The faults of a simulated vendor: set at the start, or live by ``POST /_sim/faults``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Sort: TypeAlias = Literal["ascending", "descending", "id", "unstable"]
 
 
 class Faults(BaseModel):
-    """The knobs; all at rest by default. They are tried in this order, and the first that hits decides."""
+    """The fault knobs, all off by default. They are tried in this order; the first that applies decides."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,9 +42,9 @@ class Faults(BaseModel):
     bad_ids: frozenset[str] = frozenset()  # order ids that the vendor always refuses
     broken_ids: frozenset[str] = frozenset()  # order ids at which the vendor fails with 500
     unknown_order: Literal[200, 400, 404] = 400  # the answer to a status for an order that is not there
-    locked_ids: frozenset[str] = frozenset()  # e-Courier: order numbers that can be modified and canceled no more
-    token_uses: int | None = Field(None, ge=0)  # e-Courier: so often a token is good; None: for ever
-    dead_token: Literal[-5, 401, 403] = -5  # e-Courier: the answer to a token that is no longer good
+    locked_ids: frozenset[str] = frozenset()  # e-Courier: order numbers that can no longer be modified or canceled
+    token_uses: int | None = Field(None, ge=0)  # e-Courier: uses of a session; None: no limit
+    dead_token: Literal[-5, 401, 403] = -5  # e-Courier: the answer to an ended session
     single_as_object: bool = False  # e-Courier: a collection of one member comes as an object, not as a list
     reset_after: Share = 0.0  # applied, then cut
     empty_200: Share = 0.0  # applied, answered with an empty body
@@ -53,9 +53,9 @@ class Faults(BaseModel):
     drip: Seconds = 0.0  # between two bytes of an answer
     latency: Seconds = 0.0  # before every answer
     sort: Sort = "id"  # how a page's orders (dcl) or an order's events (e-Courier) are sorted
-    changes: Annotated[float, Field(ge=0)] | None = None  # orders that move on in a second; None: dcl 0.5, e-Courier 0
-    changes_per_page: Annotated[int, Field(ge=0)] = 0  # orders that move on while a page or an order is read
-    visible_after: Seconds = 0.0  # a change (e-Courier: an event) shows only so much later, at most
+    changes: Annotated[float, Field(ge=0)] | None = None  # orders that change a second; None: dcl 0.5, e-Courier 0
+    changes_per_page: Annotated[int, Field(ge=0)] = 0  # orders that change while a page or an order is read
+    visible_after: Seconds = 0.0  # a change (e-Courier: an event) shows up to so much later
     naive_times: bool = False  # dcl: modified_at is local time without an offset
     hidden_ids: frozenset[str] = frozenset()  # e-Courier: order numbers that are not found, though they are there
     deleted: Share = 0.0  # e-Courier: of the changes, those by which the courier itself deletes the order
@@ -64,11 +64,11 @@ class Faults(BaseModel):
 
     @property
     def quiet(self) -> bool:
-        """Whether only latency and the vendor's own rules are at work: the fast path."""
+        """Whether only latency and the vendor's own rules apply: the fast path."""
         return self.model_copy(update={name: AT_REST[name] for name in _OWN_RULES}) == QUIET
 
     def changed(self, knobs: dict[str, Any]) -> Faults:
-        """Return the faults with some knobs turned; raises pydantic's ValidationError."""
+        """Return the faults with some of them changed; raises pydantic's ValidationError."""
         return Faults.model_validate({**self.model_dump(), **knobs})
 
 

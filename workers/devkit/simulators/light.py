@@ -1,7 +1,7 @@
-"""The vendor's port of ``--light``: HTTP/1.1 with no server between, for the other end of a benchmark.
+"""The vendor's port of ``--light``: a bare HTTP/1.1 server for benchmarks.
 
-It knows latency and no other fault. A server library costs as much a request as the client that is measured, and
-its queue would count as the relay's.
+Latency is its only fault. A server library would cost as much processor time a request as the client under measurement,
+and requests that wait in its queue would count as the relay's.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REASONS: Final = {200: "OK", 201: "Created", 400: "Bad Request", 401: "Unauthori
 
 
 class Head(NamedTuple):
-    """What stands before a request's body."""
+    """A request without its body."""
 
     method: str
     path: str

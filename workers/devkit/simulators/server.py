@@ -47,11 +47,11 @@ class Effect(NamedTuple):
 
     order_id: str  # the vendor's: ECDP's id, e-Courier's OrderNumber
     what: str  # the vendor's word for it, or the status that was set
-    attempt: int  # how many requests have named this order so far, this one included
+    attempt: int  # requests that have named this order so far, this one included
 
 
 class Behaviour(Protocol):
-    """What one vendor does; it knows nothing of HTTP servers, and only its own rules of the faults."""
+    """One vendor's rules; the HTTP server and most faults are not its business."""
 
     def answer(self, request: Received, faults: Faults) -> Answer:
         """Apply the request and answer it."""
@@ -111,7 +111,7 @@ class SimulatorServer:
         await self._control.cleanup()
 
     async def set_faults(self, faults: Faults, *, spare: asyncio.BaseTransport | None = None) -> None:
-        """Turn the knobs. What hangs is cut; ``spare`` is the connection that asked for it."""
+        """Set the faults. Requests that hang are cut; ``spare`` is the connection that asked for the change."""
         self.faults, self._quiet = faults, faults.quiet
         self._changed.set()
         self._changed = asyncio.Event()
@@ -121,7 +121,7 @@ class SimulatorServer:
             await self._listen(self._runner, self._port)
 
     def set_faults_soon(self, faults: Faults) -> None:
-        """Turn the knobs from a callback."""
+        """Set the faults from a callback."""
         self._turning = asyncio.ensure_future(self.set_faults(faults))
 
     def stats(self) -> dict[str, Any]:
@@ -135,7 +135,7 @@ class SimulatorServer:
         }
 
     async def _listen_lightly(self) -> int:
-        """Put the vendor's port on `Light`; what it counts are our counts."""
+        """Serve the vendor's port by `Light`, which counts into our counters."""
         light = Light(
             Received, lambda request: self.behaviour.answer(request, self.faults), lambda: self.faults.latency
         )
@@ -213,7 +213,7 @@ class SimulatorServer:
         return self.behaviour.trouble(TOO_LARGE) if too_large else None
 
     async def _applied(self, request: web.BaseRequest, received: Received, faults: Faults) -> web.StreamResponse:
-        """Apply the request; what may go wrong is the answer."""
+        """Apply the request; the answer may then be lost or damaged."""
         answer = self.behaviour.answer(received, faults)
         if self._hits(faults.reset_after):
             self.requests[f"{received.method} reset after"] += 1
@@ -235,11 +235,11 @@ B = TypeVar("B", bound=Behaviour)
 
 @dataclass
 class Simulated(Generic[B]):
-    """A vendor on loopback: what it does, with everything that it received, and the server around it."""
+    """A vendor on loopback: its ledger of everything received, and the server around it."""
 
     ledger: B
     options: SimulatorOptions
-    path: str = ""  # of the API: what stands behind the host in its base URL
+    path: str = ""  # of the API, in its base URL
     server: SimulatorServer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -250,16 +250,16 @@ class Simulated(Generic[B]):
         return await self.server.start() + self.path
 
     async def stop(self) -> None:
-        """Close everything; what hangs is cancelled."""
+        """Close everything; requests that hang are cancelled."""
         await self.server.stop()
 
     @property
     def control_url(self) -> str:
-        """Where the knobs answer, whatever the faults."""
+        """Where ``/_sim/`` answers, whatever the faults."""
         return self.server.control_url
 
     async def set_faults(self, **knobs: Any) -> None:
-        """Turn some knobs of `Faults`; the others stay."""
+        """Set some faults; the others stay."""
         await self.server.set_faults(self.server.faults.changed(knobs))
 
 
@@ -271,7 +271,7 @@ async def _runner(receive: Any) -> web.ServerRunner:
 
 
 def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
-    """As aiohttp does it, but a batch may be larger than its 1 MiB."""
+    """Make the request as aiohttp does, but allow a body of more than 1 MiB: a batch."""
     loop = asyncio.get_running_loop()
     return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_REQUEST)
 

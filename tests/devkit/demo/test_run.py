@@ -1,4 +1,4 @@
-"""`relay demo` shows that everything adds up, and leaves nothing behind."""
+"""`relay demo` ends with counts that agree, and leaves no process and no file behind."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def demo(tmp_path: Path, mark: str, *arguments: str) -> Iterator[subprocess.Pope
 
 
 def left_behind(mark: str) -> list[str]:
-    """Processes that still carry the mark in their environment; one that the kernel is just ending gets its moment."""
+    """Processes with the mark in their environment, once the kernel has had time to end them."""
     until = time.monotonic() + 5
     while (found := marked(mark)) and time.monotonic() < until:
         time.sleep(0.05)
@@ -58,25 +58,25 @@ def _read(file: Path) -> bytes:
         return b""
 
 
-def test_everything_adds_up_at_both_vendors_and_neither_waits_for_the_other(broker: object, tmp_path: Path) -> None:
+def test_all_counts_agree_and_no_vendor_waits_for_the_other(broker: object, tmp_path: Path) -> None:
     mark = uuid.uuid4().hex
     with demo(tmp_path, mark, "--json") as process:
         printed, progress = process.communicate(timeout=180)
     assert process.returncode == 0, progress
-    account = json.loads(printed)
-    assert account["right"]
-    ecdp, ecourier = account["sinks"]
+    report = json.loads(printed)
+    assert report["right"]
+    ecdp, ecourier = report["sinks"]
     assert ecdp["view"]["at_vendor"] == COUNT - len(FAULTS) - len(REFUSED)
     assert {record["reason"] for record in ecdp["parked"]} >= {"invalid", "rejected", "behind", "unknown-order"}
     assert ecourier["view"]["at_vendor"] == COUNT // 3 - 1, "every third order has a delivery, and one is refused"
     assert {record["reason"] for record in ecourier["parked"]} == {"rejected", "behind"}
     assert ecourier["view"]["skipped"] > 0
-    assert all(account["meanwhile"][name] > 0 for name in ("ecdp-sink", "ecourier-sink"))
+    assert all(report["meanwhile"][name] > 0 for name in ("ecdp-sink", "ecourier-sink"))
     assert all(f"{name}: gate shut" in progress for name in ("ecdp-sink", "ecourier-sink"))
-    told = {news["name"]: news for news in account["news"]}
-    assert told.keys() == {"dcl-poller", "ecourier-poller"}
-    assert all(news["wrong"] == 0 and min(news["events"].values()) > 0 for news in told.values())
-    assert told["ecourier-poller"]["orders"] == ecourier["view"]["at_vendor"]
+    pollers = {one["name"]: one for one in report["pollers"]}
+    assert pollers.keys() == {"dcl-poller", "ecourier-poller"}
+    assert all(one["wrong"] == 0 and min(one["events"].values()) > 0 for one in pollers.values())
+    assert pollers["ecourier-poller"]["orders"] == ecourier["view"]["at_vendor"]
     assert left_behind(mark) == []
     assert list(tmp_path.iterdir()) == []
 
@@ -90,7 +90,7 @@ def test_everything_adds_up_at_both_vendors_and_neither_waits_for_the_other(brok
         ("goes down", signal.SIGINT),
     ],
 )
-def test_ended_at_any_moment_it_leaves_nothing(
+def test_a_signal_at_any_moment_ends_every_process(
     broker: object, tmp_path: Path, moment: str, number: signal.Signals
 ) -> None:
     mark = uuid.uuid4().hex

@@ -12,17 +12,17 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
 from workers.app.config.specs import SinkSpec
 from workers.devkit import child
-from workers.devkit.simulators import SECRET, terms
+from workers.devkit.simulators import SECRET, sink_side
 
-_READY_WITHIN = 30.0  # seconds
-_RUNS_AT_MOST = 60.0  # seconds
-_PATIENCE = 8.0  # seconds that a part has to end by itself
+_READY_WITHIN_S: Final = 30.0
+_RUN_WITHIN_S: Final = 60.0
+_STOP_WITHIN_S: Final = 8.0  # by SIGTERM, before SIGKILL
 
 
 class DemoError(RuntimeError):
@@ -30,45 +30,45 @@ class DemoError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Server:
     """A running process with an HTTP address."""
 
     name: str
-    url: str  # what it is used by: a vendor's base URL, a worker's server
-    control: str  # where the demo looks: statistics and knobs, or the same
+    url: str  # a vendor's base URL, a worker's server
+    control: str  # a simulator's control port, or the same
     process: subprocess.Popen[bytes]
     log: Path
 
     def fail_if_ended(self) -> None:
-        """Raise `DemoError` with the process's last words when it is no more."""
+        """Raise `DemoError` with the last line of its log when the process has ended."""
         if self.process.poll() is not None:
             said = child.last_words(self.log)[:300]
             raise DemoError(f"{self.name} ended with status {self.process.returncode}: {said}; its log is {self.log}")
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """Where parts run: a folder for their logs, their environment, and the stack that ends them."""
+class ProcessGroup:
+    """Processes with a common log folder and environment; ``ends`` ends them in reverse."""
 
     folder: Path
     environ: Mapping[str, str]
     ends: ExitStack
 
     def start(self, name: str, *arguments: str, stdin: int = subprocess.DEVNULL, stdout: int | None = None) -> Any:
-        """Start ``relay`` with these arguments; it is ended with the stage."""
+        """Start ``relay`` with these arguments; ``ends`` ends it."""
         command = [sys.executable, "-m", "workers", *arguments]
         log = self.log(name)
         process = child.spawn(command, log=log, environ=self.environ, stdin=stdin, stdout=stdout)
-        self.ends.callback(child.stop, process, patience=_PATIENCE)
+        self.ends.callback(child.stop, process, patience=_STOP_WITHIN_S)
         return process
 
     def run(self, name: str, *arguments: str) -> str:
         """Run ``relay`` to its end and return what it printed; raises `DemoError` when it fails."""
         process = self.start(name, *arguments, stdout=subprocess.PIPE)
         try:
-            printed: bytes = process.communicate(timeout=_RUNS_AT_MOST)[0]
+            printed: bytes = process.communicate(timeout=_RUN_WITHIN_S)[0]
         except subprocess.TimeoutExpired:
-            raise DemoError(f"relay {' '.join(arguments)} did not end within {_RUNS_AT_MOST:.0f} seconds") from None
+            raise DemoError(f"relay {' '.join(arguments)} did not end within {_RUN_WITHIN_S:.0f} seconds") from None
         if process.returncode != 0:
             said = child.last_words(self.log(name))[:300]
             raise DemoError(f"relay {' '.join(arguments)} failed: {said}; its log is {self.log(name)}")
@@ -84,48 +84,48 @@ def free_address() -> str:
         return f"127.0.0.1:{server.getsockname()[1]}"
 
 
-def start_simulator(stage: Stage, vendor: str) -> Part:
+def start_simulator(processes: ProcessGroup, vendor: str) -> Server:
     """Start a vendor's simulator; `ready_simulator` waits for it."""
     name = f"simulator-{vendor}"
-    process = stage.start(name, "simulate", vendor, "--port", "0", "--api-key", SECRET, stdout=subprocess.PIPE)
-    return Part(name, "", "", process, stage.log(name))
+    process = processes.start(name, "simulate", vendor, "--port", "0", "--api-key", SECRET, stdout=subprocess.PIPE)
+    return Server(name, "", "", process, processes.log(name))
 
 
-def ready_simulator(part: Part) -> Part:
+def ready_simulator(server: Server) -> Server:
     """Return the simulator with the addresses that it printed; raises `DemoError`."""
-    assert part.process.stdout is not None
-    readable, _, _ = select.select([part.process.stdout], [], [], _READY_WITHIN)
-    line = part.process.stdout.readline().decode() if readable else ""
+    assert server.process.stdout is not None
+    readable, _, _ = select.select([server.process.stdout], [], [], _READY_WITHIN_S)
+    line = server.process.stdout.readline().decode() if readable else ""
     found = re.fullmatch(r"(\S+) simulates .*control (\S+)/_sim/\S*\s*", line)
     if not found:
-        raise DemoError(f"{part.name} gave no address: {child.last_words(part.log)[:300]}; its log is {part.log}")
-    return Part(part.name, found[1], found[2], part.process, part.log)
+        raise DemoError(f"{server.name} gave no address: {child.last_words(server.log)[:300]}; its log is {server.log}")
+    return Server(server.name, found[1], found[2], server.process, server.log)
 
 
 def vendor_variables(sink: SinkSpec, base_url: str) -> dict[str, str]:
-    """Return what a worker needs to reach the simulator instead of its vendor."""
-    wanted = {"BASE_URL": base_url, **terms(sink.vendor).variables}
+    """Return the variables that lead a worker to the simulator instead of its vendor."""
+    wanted = {"BASE_URL": base_url, **sink_side(sink.vendor).variables}
     return {f"{sink.credentials}_{name}": value for name, value in wanted.items()}
 
 
-def start_workers(stage: Stage, names: Iterable[str]) -> Part:
+def start_workers(processes: ProcessGroup, names: Iterable[str]) -> Server:
     """Start ``relay run NAME...``, all in one process, with a server on a free port; `wait_until_ready` waits."""
     address = free_address()
     own = {"RELAY_HTTP_ADDR": address, "RELAY_INSTANCE_ID": "demo"}
-    there = Stage(stage.folder, {**stage.environ, **own}, stage.ends)
-    process = there.start("workers", "run", *names)
-    return Part("workers", f"http://{address}", f"http://{address}", process, stage.log("workers"))
+    workers = ProcessGroup(processes.folder, {**processes.environ, **own}, processes.ends)
+    process = workers.start("workers", "run", *names)
+    return Server("workers", f"http://{address}", f"http://{address}", process, processes.log("workers"))
 
 
-def wait_until_ready(part: Part, client: httpx.Client) -> None:
+def wait_until_ready(server: Server, client: httpx.Client) -> None:
     """Return when the worker has joined its group; raises `DemoError`."""
-    deadline = time.monotonic() + _READY_WITHIN
+    deadline = time.monotonic() + _READY_WITHIN_S
     while time.monotonic() < deadline:
-        part.fail_if_ended()
-        if _answers(client, f"{part.url}/readyz"):
+        server.fail_if_ended()
+        if _answers(client, f"{server.url}/readyz"):
             return
         time.sleep(0.05)
-    raise DemoError(f"{part.name} was not ready within {_READY_WITHIN:.0f} seconds; its log is {part.log}")
+    raise DemoError(f"{server.name} was not ready within {_READY_WITHIN_S:.0f} seconds; its log is {server.log}")
 
 
 def _answers(client: httpx.Client, url: str) -> bool:

@@ -1,4 +1,4 @@
-"""The demo finds a change that was not told, told twice, or told of another order."""
+"""The demo finds a change that was not published, published twice, or published for another order."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from workers.app.config.specs import PollerSpec
-from workers.devkit.demo.news import news_in
+from workers.devkit.demo.pollers import compare_events
 from workers.devkit.demo.samples import CREATED, read_samples
-from workers.devkit.demo.start import own_mark
+from workers.devkit.demo.start import order_id_prefix
 
 POLLER = PollerSpec(
     name="ecourier-poller", vendor="ecourier", publishes=("stages", "events"), state="s", credentials="ECOURIER"
@@ -40,10 +40,10 @@ STAGES = [stage("N", 1), stage("A", 2)]
 EVENTS = [event("1"), event("h-9", "Pickup", "7/4/2026 9:30:00 AM", "dock")]
 
 
-def test_what_was_told_in_full_and_once_is_right() -> None:
-    """What the topics hold of other orders and vendors does not count."""
+def test_a_poller_that_published_each_change_once_is_right() -> None:
+    """Events of other orders and vendors in the topics do not count."""
     others = [stage("N", 7, "OR-of-a-former-run"), stage("X", 1) | {"vendor": "dcl"}]
-    news = news_in({"stages": [*others, *STAGES], "events": EVENTS}, POLLER, THERE)
+    news = compare_events({"stages": [*others, *STAGES], "events": EVENTS}, POLLER, THERE)
     assert news.right
     assert (news.orders, news.events) == (1, {"stages": 2, "events": 2})
 
@@ -51,7 +51,7 @@ def test_what_was_told_in_full_and_once_is_right() -> None:
 @pytest.mark.parametrize(
     ("stages", "events", "fault"),
     [
-        ([], EVENTS, "it was never told of"),
+        ([], EVENTS, "nothing was published"),
         (STAGES[:1], EVENTS, "the last stage is missing"),
         ([STAGES[1]], EVENTS, "the sequence does not begin at 1"),
         ([*STAGES, STAGES[1]], EVENTS, "a stage came twice"),
@@ -60,15 +60,15 @@ def test_what_was_told_in_full_and_once_is_right() -> None:
         (STAGES, [*EVENTS, event("2")], "an event that the vendor does not have"),
     ],
 )
-def test_a_difference_is_found(stages: list[Any], events: list[Any], fault: str) -> None:
-    assert not news_in({"stages": stages, "events": events}, POLLER, THERE).right, fault
+def test_a_missing_or_doubled_event_is_found(stages: list[Any], events: list[Any], fault: str) -> None:
+    assert not compare_events({"stages": stages, "events": events}, POLLER, THERE).right, fault
 
 
-def test_in_a_kafka_that_lives_on_each_run_has_orders_of_its_own() -> None:
-    """But for the id that is there to be refused."""
-    assert own_mark({}, 1_700_000_000.0) == ""
-    mark = own_mark({"KAFKA_BOOTSTRAP_SERVERS": "localhost:9092"}, 1_700_000_000.0)
-    assert mark != own_mark({"KAFKA_BOOTSTRAP_SERVERS": "localhost:9092"}, 1_700_000_001.0)
-    samples = [sample for sample in read_samples(mark=mark) if sample.topic == CREATED]
-    assert all(sample.order_id.startswith(mark) and sample.order_id in sample.line for sample in samples[:100])
-    assert {sample.order_id for sample in samples if not sample.order_id.startswith(mark)} == {"."}
+def test_in_a_kafka_that_outlives_the_run_each_run_has_its_own_order_ids() -> None:
+    """All but the id that must be refused."""
+    assert order_id_prefix({}, 1_700_000_000.0) == ""
+    prefix = order_id_prefix({"KAFKA_BOOTSTRAP_SERVERS": "localhost:9092"}, 1_700_000_000.0)
+    assert prefix != order_id_prefix({"KAFKA_BOOTSTRAP_SERVERS": "localhost:9092"}, 1_700_000_001.0)
+    samples = [sample for sample in read_samples(prefix=prefix) if sample.topic == CREATED]
+    assert all(sample.order_id.startswith(prefix) and sample.order_id in sample.line for sample in samples[:100])
+    assert {sample.order_id for sample in samples if not sample.order_id.startswith(prefix)} == {"."}

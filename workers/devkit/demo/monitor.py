@@ -1,4 +1,4 @@
-"""What can be seen from outside while the demo runs: each worker's ``/status``, each simulator's counts."""
+"""The state of the running demo: each worker's ``/status``, each simulator's counts."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 import httpx
 
 from workers.app.config.specs import SinkSpec
-from workers.devkit.demo.parts import Part
+from workers.devkit.demo.processes import Server
 
 
 @dataclass(frozen=True, slots=True)
 class SinkView:
-    """One sink and its vendor at one moment."""
+    """One sink and its vendor at one instant."""
 
     name: str
     vendor: str
@@ -29,45 +29,45 @@ class SinkView:
     duplicates: int
     gate: str  # open, shut or probing
     gate_reason: str
-    at_vendor: int  # orders that the vendor has, by its own count
+    at_vendor: int  # orders, as the vendor counts them
 
     @property
     def ended(self) -> int:
-        """Records with nothing more to do."""
+        """Records that have their outcome."""
         return self.delivered + self.skipped + self.parked
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """The parts to look at; the last answer stands while one does not answer."""
+class Monitor:
+    """Asks the workers and the simulators; while one does not answer, its last answer is kept."""
 
     client: httpx.Client
     sinks: Mapping[str, SinkSpec]
-    workers: Part  # all of them in one process
-    simulators: Mapping[str, Part]  # by vendor
+    workers: Server  # all workers in one process
+    simulators: Mapping[str, Server]  # by vendor
     pollers: Sequence[str] = ()  # their names
-    seen: dict[str, SinkView] = field(default_factory=dict)
-    told: dict[str, int] = field(default_factory=dict)  # events published, by poller
+    views: dict[str, SinkView] = field(default_factory=dict)  # by sink
+    events: dict[str, int] = field(default_factory=dict)  # published, by poller
 
-    def look(self) -> Sequence[SinkView]:
-        """Look once at all of them; raises `DemoError` when a process has ended."""
-        for part in (self.workers, *self.simulators.values()):
-            part.fail_if_ended()
+    def refresh(self) -> Sequence[SinkView]:
+        """Ask all of them once; raises `DemoError` when a process has ended."""
+        for server in (self.workers, *self.simulators.values()):
+            server.fail_if_ended()
         with suppress(httpx.TransportError):
             statuses = self.client.get(f"{self.workers.control}/status").json()["workers"]
             for name, sink in self.sinks.items():
                 stats = self.client.get(f"{self.simulators[sink.vendor].control}/_sim/stats").json()
-                self.seen[name] = _view(name, sink.vendor, statuses[name], stats)
-            self.told.update({name: statuses[name]["events_total"] for name in self.pollers})
-        return [self.seen[name] for name in self.sinks if name in self.seen]
+                self.views[name] = _view(name, sink.vendor, statuses[name], stats)
+            self.events.update({name: statuses[name]["events_total"] for name in self.pollers})
+        return [self.views[name] for name in self.sinks if name in self.views]
 
     def orders_at(self, vendor: str) -> dict[str, Any]:
-        """Return every order that the vendor has, by its number there."""
+        """Return every order that the vendor has, by its number."""
         orders: dict[str, Any] = self.client.get(f"{self.simulators[vendor].control}/_sim/orders").json()
         return orders
 
     def set_faults(self, vendor: str, **faults: Any) -> None:
-        """Turn the simulator's knobs."""
+        """Set the simulator's faults."""
         self.client.post(f"{self.simulators[vendor].control}/_sim/faults", json=faults).raise_for_status()
 
 

@@ -1,4 +1,4 @@
-"""What the bench runs on: a Kafka with a backlog, a vendor simulator, and one process at work at a time."""
+"""The environment of the benchmarks: a Kafka with a backlog, a vendor simulator, and one process at work at a time."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ import httpx
 from workers.app.config.configuration import Configuration, load_configuration
 from workers.devkit import child
 from workers.devkit.bench.load import publish_backlog
-from workers.devkit.bench.measure import Row, Span, Vendor, measure
+from workers.devkit.bench.measure import Row, Timing, Vendor, measure
 from workers.devkit.broker.broker import Broker
-from workers.devkit.demo.parts import (
-    Part,
-    Stage,
+from workers.devkit.demo.processes import (
+    ProcessGroup,
+    Server,
     free_address,
     ready_simulator,
     vendor_variables,
@@ -36,10 +36,10 @@ _FOREIGN = ("KAFKA_", "SCHEMA_REGISTRY_", "RELAY_", "OTEL_")
 class Bench:
     """The running parts."""
 
-    stage: Stage
+    processes: ProcessGroup
     vendor: Vendor
     configuration: Configuration
-    span: Span
+    timing: Timing
 
     def publish(self, topic: str, count: int) -> None:
         """Publish a backlog; raises `KafkaFailed`."""
@@ -51,8 +51,8 @@ class Bench:
         return self._module("transport alone, PUT", arguments, in_flight, latency)
 
     def plain(self, latency: float) -> Row:
-        """Measure the loop that people write."""
-        bootstrap = self.stage.environ["KAFKA_BOOTSTRAP_SERVERS"]
+        """Measure the simple loop: one record at a time."""
+        bootstrap = self.processes.environ["KAFKA_BOOTSTRAP_SERVERS"]
         arguments = ("workers.devkit.bench.plain", bootstrap, self.vendor.part.url, SECRET)
         return self._module("poll, await httpx, commit", arguments, 1, latency)
 
@@ -66,12 +66,12 @@ class Bench:
 
     def _module(self, what: str, arguments: tuple[str, ...], in_flight: int, latency: float) -> Row:
         self.vendor.set_latency(latency)
-        log = self.stage.log("alone")
+        log = self.processes.log("alone")
 
         def start() -> subprocess.Popen[bytes]:
-            return child.spawn([sys.executable, "-m", *arguments], log=log, environ=self.stage.environ)
+            return child.spawn([sys.executable, "-m", *arguments], log=log, environ=self.processes.environ)
 
-        seen = measure(start, log, self.vendor.statuses, self.span, patience=1.0)
+        seen = measure(start, log, self.vendor.statuses, self.timing, patience=1.0)
         return Row(what=what, in_flight=in_flight, latency=latency, **seen.as_fields())
 
     def _relay(self, what: str, count: Callable[[], int], in_flight: int, together: int, latency: float) -> Row:
@@ -81,27 +81,27 @@ class Bench:
             "RELAY__ECDP_SINK__MAX_IN_FLIGHT": str(in_flight),
             "RELAY__ECDP_SINK__BATCH__MAX_ORDERS": str(together),
         }
-        stage = Stage(self.stage.folder, {**self.stage.environ, **own}, self.stage.ends)
-        seen = measure(lambda: stage.start(SINK, "run", SINK), stage.log(SINK), count, self.span)
+        processes = ProcessGroup(self.processes.folder, {**self.processes.environ, **own}, self.processes.ends)
+        seen = measure(lambda: processes.start(SINK, "run", SINK), processes.log(SINK), count, self.timing)
         return Row(what=what, in_flight=in_flight, together=together, latency=latency, **seen.as_fields())
 
 
 @contextmanager
-def set_up(span: Span, tell: Callable[[str], None]) -> Iterator[Bench]:
+def set_up(timing: Timing, announce: Callable[[str], None]) -> Iterator[Bench]:
     """Start Kafka and the simulator for the length of a ``with`` block; raises `DemoError` and `BrokerError`."""
     with ExitStack() as ends:
         folder = Path(tempfile.mkdtemp(prefix="order-relay-bench-"))
         ends.callback(shutil.rmtree, folder, ignore_errors=True)
-        tell("starting Kafka and the simulator")
-        broker = ends.enter_context(Broker.start(tell=tell))
+        announce("starting Kafka and the simulator")
+        broker = ends.enter_context(Broker.start(announce=announce))
         environ = _environ(broker.bootstrap)
-        simulator = _simulator(Stage(folder, environ, ends))
+        simulator = _simulator(ProcessGroup(folder, environ, ends))
         sink = load_configuration(environ).config.sinks[SINK]
         environ |= vendor_variables(sink, simulator.url)
-        stage = Stage(folder, environ, ends)
-        stage.run("topics", "topics", "apply")
+        processes = ProcessGroup(folder, environ, ends)
+        processes.run("topics", "topics", "apply")
         client = ends.enter_context(httpx.Client(trust_env=False, timeout=10.0))
-        yield Bench(stage, Vendor(simulator, client), load_configuration(environ, [SINK]), span)
+        yield Bench(processes, Vendor(simulator, client), load_configuration(environ, [SINK]), timing)
 
 
 def _environ(bootstrap: str) -> dict[str, str]:
@@ -111,8 +111,8 @@ def _environ(bootstrap: str) -> dict[str, str]:
     return {**kept, **config, **here, "RELAY_INSTANCE_ID": "bench", "RELAY_LOG_LEVEL": "warning"}
 
 
-def _simulator(stage: Stage) -> Part:
-    """Start the vendor: it keeps ids alone, and answers as done to a status of whatever order."""
+def _simulator(processes: ProcessGroup) -> Server:
+    """Start the vendor: it keeps only ids, and accepts a status of any order."""
     options = ("--light", "--api-key", SECRET, "--fault", "unknown_order=200")
-    process = stage.start("simulator", "simulate", "ecdp", *options, stdout=subprocess.PIPE)
-    return ready_simulator(Part("simulator", "", "", process, stage.log("simulator")))
+    process = processes.start("simulator", "simulate", "ecdp", *options, stdout=subprocess.PIPE)
+    return ready_simulator(Server("simulator", "", "", process, processes.log("simulator")))

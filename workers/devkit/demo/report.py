@@ -1,4 +1,4 @@
-"""Does it add up? What was published, against what the vendor has and what is parked."""
+"""Reconciliation: the records that were published, against the orders at the vendor and the parked records."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from workers.app.config.specs import SinkSpec
 from workers.devkit import child
-from workers.devkit.demo.news import News
-from workers.devkit.demo.parts import DemoError
+from workers.devkit.demo.monitor import SinkView
+from workers.devkit.demo.pollers import PollerReport
+from workers.devkit.demo.processes import DemoError
 from workers.devkit.demo.samples import CREATED, Sample
 from workers.devkit.demo.start import Demo
-from workers.devkit.demo.watch import SinkView
-from workers.devkit.simulators import terms
+from workers.devkit.simulators import sink_side
 
-_READ_WITHIN = 30.0  # seconds
+_READ_WITHIN_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,13 @@ class Parked:
     """One parked record."""
 
     order_id: str
-    topic: str  # where it came from
+    topic: str  # the source topic
     reason: str
     detail: str
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class ExpectedOrder:
     """An order that the vendor should have."""
 
     number: str  # the vendor's
@@ -54,8 +54,8 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class SinkAccount:
-    """What became of the records of one sink."""
+class SinkReport:
+    """The outcome of one sink's records."""
 
     view: SinkView
     parks: str
@@ -66,94 +66,101 @@ class SinkAccount:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """What the demo ends with."""
+class Report:
+    """The result of the demo."""
 
-    sinks: tuple[SinkAccount, ...]
+    sinks: tuple[SinkReport, ...]
     first_delivered: float | None  # seconds after the start
     seconds: float
     meanwhile: Mapping[str, int] = field(default_factory=dict)  # by sink: records ended while another's vendor was down
-    news: tuple[News, ...] = ()  # what the pollers told
+    pollers: tuple[PollerReport, ...] = ()
 
     @property
     def right(self) -> bool:
         """Whether everything adds up."""
         checked = all(check.right for sink in self.sinks for check in sink.checks)
-        return bool(self.sinks) and checked and all(one.right for one in self.news)
+        return bool(self.sinks) and checked and all(one.right for one in self.pollers)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self) | {"right": self.right}, ensure_ascii=False)
 
 
-def account_of(sink: SinkSpec, view: SinkView, demo: Demo, samples: Sequence[Sample]) -> SinkAccount:
+def sink_report(sink: SinkSpec, view: SinkView, demo: Demo, samples: Sequence[Sample]) -> SinkReport:
     """Compare one sink's records with its vendor and its parked topic; raises `DemoError`."""
     mine = [sample for sample in samples if sample.topic in sink.consumes]
     parked = _parked(sink, view, demo)
-    checks = checks_of(due_of(mine, sink), parked, view, states_of(sink, demo), records=len(mine))
+    checks = compare(expected_orders(mine, sink), parked, view, vendor_states(sink, demo), records=len(mine))
     orders = {sample.order_id for sample in mine if sample.topic == CREATED}
-    return SinkAccount(view, sink.parks, len(orders), len(mine), parked, checks)
+    return SinkReport(view, sink.parks, len(orders), len(mine), parked, checks)
 
 
-def due_of(samples: Sequence[Sample], sink: SinkSpec) -> dict[str, Due]:
-    """What the vendor should have, by order id, if it took all of it."""
-    vendor = terms(sink.vendor)
+def expected_orders(samples: Sequence[Sample], sink: SinkSpec) -> dict[str, ExpectedOrder]:
+    """Return the orders that the vendor should have if it took them all, by order id."""
+    vendor = sink_side(sink.vendor)
     orders = {sample.order_id: sample.order for sample in samples if sample.topic == CREATED}
     statuses: dict[str, list[str]] = {order_id: [] for order_id in orders}
     for sample in samples:
         if sample.order_id in orders and sample.status:
             statuses[sample.order_id].append(sample.status)
-    states = {order_id: vendor.due(order, statuses[order_id]) for order_id, order in orders.items()}
+    states = {order_id: vendor.expected_state(order, statuses[order_id]) for order_id, order in orders.items()}
     return {
-        order_id: Due(vendor.number(order_id, sink.options), state)
+        order_id: ExpectedOrder(vendor.order_number(order_id, sink.options), state)
         for order_id, state in states.items()
         if state is not None
     }
 
 
-def states_of(sink: SinkSpec, demo: Demo) -> dict[str, str]:
-    """The state of every order that the vendor has, by its number there."""
-    state = terms(sink.vendor).state
-    return {number: state(shown) for number, shown in demo.watch.orders_at(sink.vendor).items()}
+def vendor_states(sink: SinkSpec, demo: Demo) -> dict[str, str]:
+    """Return the state of every order that the vendor has, by its number."""
+    state = sink_side(sink.vendor).state
+    return {number: state(shown) for number, shown in demo.monitor.orders_at(sink.vendor).items()}
 
 
-def checks_of(
-    due: Mapping[str, Due], parked: Sequence[Parked], view: SinkView, vendor: Mapping[str, str], *, records: int
+def compare(
+    expected: Mapping[str, ExpectedOrder],
+    parked: Sequence[Parked],
+    view: SinkView,
+    vendor: Mapping[str, str],
+    *,
+    records: int,
 ) -> tuple[Check, ...]:
-    """Count at the vendor: every record has one end, every order is there once, in its last state."""
+    """Each record has one outcome, and each order exists once at the vendor, in its last state."""
     refused = {record.order_id for record in parked if record.topic == CREATED}
-    touched = {record.order_id for record in parked}
-    wanted = {one.number for order_id, one in due.items() if order_id not in refused}
-    last = {one.number: one.state for order_id, one in due.items() if order_id not in touched and one.state}
+    partly_parked = {record.order_id for record in parked}
+    wanted = {one.number for order_id, one in expected.items() if order_id not in refused}
+    last = {one.number: one.state for order_id, one in expected.items() if order_id not in partly_parked and one.state}
     right = [number for number, state in last.items() if vendor.get(number) == state]
     return (
-        Check("records with an end (delivered, parked or skipped)", records, view.ended),
+        Check("records with an outcome (delivered, parked or skipped)", records, view.ended),
         Check("orders at the vendor", len(wanted), len(vendor)),
-        Check("of these, orders that were due and not parked", len(wanted), len(wanted & set(vendor))),
+        Check("of these, orders that were expected and not parked", len(wanted), len(wanted & set(vendor))),
         Check("orders in their last status", len(last), len(right)),
     )
 
 
 def _parked(sink: SinkSpec, view: SinkView, demo: Demo) -> tuple[Parked, ...]:
-    """Read what this run parked as a user would, with ``relay tail``; the topic may hold older records, too."""
+    """Read the parked records of this run as a user would, with ``relay tail``; the topic may hold older ones, too."""
     if not view.parked:
         return ()
     name = f"tail-{sink.parks}"
-    printed = demo.stage.folder / f"{name}.jsonl"
+    printed = demo.processes.folder / f"{name}.jsonl"
     with printed.open("wb") as file:
         arguments = ("tail", sink.parks, "--from-beginning", "--json")
-        process = demo.stage.start(name, *arguments, stdout=file.fileno())
-    deadline = time.monotonic() + _READ_WITHIN
+        process = demo.processes.start(name, *arguments, stdout=file.fileno())
+    deadline = time.monotonic() + _READ_WITHIN_S
     while len(found := _read_parked(printed, demo)) < view.parked:
         if process.poll() is not None or time.monotonic() > deadline:
-            said = f"{len(found)} of {view.parked} records in {sink.parks}: {child.last_words(demo.stage.log(name))}"
-            raise DemoError(f"relay tail found {said[:300]}; the logs are in {demo.stage.folder}")
+            said = (
+                f"{len(found)} of {view.parked} records in {sink.parks}: {child.last_words(demo.processes.log(name))}"
+            )
+            raise DemoError(f"relay tail found {said[:300]}; the logs are in {demo.processes.folder}")
         time.sleep(0.1)
     child.stop(process)
     return found
 
 
 def _read_parked(printed: Path, demo: Demo) -> tuple[Parked, ...]:
-    whole, _, _ = printed.read_text(encoding="utf-8").rpartition("\n")  # the rest is still being written
+    whole, _, _ = printed.read_text(encoding="utf-8").rpartition("\n")  # a line without its end is still being written
     lines = [json.loads(line) for line in whole.splitlines()]
     return tuple(_parked_record(line) for line in lines if _parked_at(line) >= demo.since)
 

@@ -1,13 +1,13 @@
-"""The demo's account finds what is missing, doubled or in the wrong state at the vendor."""
+"""The demo's report finds orders that are missing, doubled or in the wrong state at the vendor."""
 
 from __future__ import annotations
 
 import pytest
 
 from workers.app.config.specs import SinkSpec
-from workers.devkit.demo.account import Parked, checks_of, due_of
+from workers.devkit.demo.monitor import SinkView
+from workers.devkit.demo.report import Parked, compare, expected_orders
 from workers.devkit.demo.samples import CREATED, STATUS, Sample
-from workers.devkit.demo.watch import SinkView
 from workers.vendors.ecourier.options import EcourierOptions
 
 SAMPLES = [
@@ -41,11 +41,11 @@ def view(delivered: int, parked: int) -> SinkView:
 
 
 def right(ends: SinkView, parked: list[Parked], vendor: dict[str, str]) -> list[bool]:
-    checks = checks_of(due_of(SAMPLES, ECDP), parked, ends, vendor, records=len(SAMPLES))
+    checks = compare(expected_orders(SAMPLES, ECDP), parked, ends, vendor, records=len(SAMPLES))
     return [check.right for check in checks]
 
 
-def test_what_is_parked_is_not_missed_at_the_vendor() -> None:
+def test_a_parked_order_is_not_expected_at_the_vendor() -> None:
     assert all(right(view(2, 2), PARKED, AT_VENDOR))
 
 
@@ -62,17 +62,17 @@ def test_a_difference_at_the_vendor_is_found(vendor: dict[str, str], fault: str)
     assert not all(right(view(2, 2), PARKED, vendor)), fault
 
 
-def test_a_record_without_an_end_is_found() -> None:
+def test_a_record_without_an_outcome_is_found() -> None:
     assert not all(right(view(2, 1), PARKED, AT_VENDOR))
 
 
-def test_a_parked_status_leaves_its_order_delivered() -> None:
-    """What the vendor holds of it is then neither right nor wrong."""
+def test_an_order_with_a_parked_status_is_still_expected() -> None:
+    """Its state at the vendor is then not compared."""
     only_status = [Parked("b", STATUS, "unknown-order", "")]
     assert all(right(view(3, 1), only_status, AT_VENDOR | {"b": "placed"}))
 
 
-def test_a_vendor_of_deliveries_should_have_the_orders_with_one_and_no_others() -> None:
+def test_a_courier_is_expected_to_have_only_orders_with_a_delivery() -> None:
     delivery = {"delivery": {"service": "rush"}}
     samples = [
         Sample(CREATED, "stays", "placed", "{}", delivery),
@@ -81,9 +81,9 @@ def test_a_vendor_of_deliveries_should_have_the_orders_with_one_and_no_others() 
         Sample(CREATED, "nothing to deliver", "placed", "{}"),
         Sample(STATUS, "stays", "paid", "{}"),
         Sample(STATUS, "goes", "canceled", "{}"),
-        Sample(STATUS, "of nobody", "canceled", "{}"),
+        Sample(STATUS, "unknown", "canceled", "{}"),
     ]
-    due = due_of(samples, ECOURIER)
+    due = expected_orders(samples, ECOURIER)
     assert {order_id: (one.number, one.state) for order_id, one in due.items()} == {
         "stays": ("OR-stays", "N"),
         "goes": ("OR-goes", "X"),
