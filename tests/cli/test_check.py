@@ -1,4 +1,4 @@
-"""`relay check`: every fault in one run, never a secret; then what answers."""
+"""`relay check`: every fault in one run, never a secret; then whether each system answers."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_right_configuration_says_so_offline(folder: Path, relay: Any) -> None:
+def test_offline_reports_that_the_configuration_is_valid(folder: Path, relay: Any) -> None:
     ran = relay("check", "--offline")
     assert (ran.status, ran.err) == (0, "")
     assert "ecdp-sink" in ran.out
 
 
-def test_ten_faults_are_told_in_one_run_each_with_its_place(
+def test_one_run_reports_ten_faults_each_with_its_place(
     folder: Path, relay: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = (folder / "topics.yaml").read_text()
@@ -70,14 +70,14 @@ def test_ten_faults_are_told_in_one_run_each_with_its_place(
     assert CANARY not in ran.err + ran.out
 
 
-def test_faults_are_there_for_machines_too(folder: Path, relay: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_has_the_faults_too(folder: Path, relay: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RELAY_LOG_FORMAT", "xml")
     ran = relay("check", "--offline", "--json")
     assert (ran.status, ran.err) == (2, "")
     assert [fault["place"] for fault in ran.json["faults"]] == ["RELAY_LOG_FORMAT"]
 
 
-def test_a_variable_that_two_workers_share_is_asked_for_once(folder: Path, relay: Any) -> None:
+def test_a_missing_variable_of_two_workers_is_reported_once(folder: Path, relay: Any) -> None:
     """e-Courier's sink and poller read the same address."""
     shutil.copy(ROOT / "topics.yaml", folder)
     ran = relay("check", "--offline")
@@ -92,8 +92,10 @@ def test_an_unknown_worker_is_named_with_the_nearest(folder: Path, relay: Any) -
 
 
 @pytest.mark.broker
-async def test_everything_that_is_named_is_reached(project: Any, relay: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kafka with its topics, and the vendor with a right key; a wrong key fails by name."""
+async def test_everything_that_the_configuration_names_is_checked(
+    project: Any, relay: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kafka with its topics, and the vendor with a right key; a wrong key fails the vendor's row."""
     simulator = new_simulator(SimulatorOptions(secret="right"))
     monkeypatch.setenv("ECDP_BASE_URL", await simulator.start())
     try:
@@ -115,8 +117,8 @@ async def in_thread(relay: Any, *arguments: str) -> Any:
     return await asyncio.to_thread(relay, *arguments)
 
 
-def test_what_does_not_answer_is_a_row_not_a_traceback(folder: Path) -> None:
-    """In a process of its own: kafka-python leaves refused sockets to the garbage, which would warn in a later test."""
+def test_a_system_that_does_not_answer_is_a_row_not_a_traceback(folder: Path) -> None:
+    """Run in its own process: kafka-python leaves refused sockets open, which would warn in a later test."""
     nowhere = "http://127.0.0.1:9"
     environ = {
         "PYTHONPATH": str(ROOT),

@@ -1,4 +1,4 @@
-"""The repository's topics.yaml with nothing but the ECDP sink in it: small enough to be taken apart by a test."""
+"""The repository's topics.yaml (``WHOLE``), and the same with the ECDP sink alone (``ECDP_ONLY``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A vendor's variables: where they come from, what is refused, and how a new key arrives."""
+"""A vendor's variables: where their values come from, which values are refused, and how a new key is picked up."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def fault(environ: dict[str, str]) -> str:
 
 
 def replace(file: Path, text: str) -> None:
-    """Mounted secrets are replaced whole, by a rename."""
+    """Replace the whole file by a rename, as Kubernetes does with a mounted secret."""
     new = file.with_suffix(".new")
     new.write_text(text)
     new.replace(file)
@@ -48,11 +48,11 @@ def test_defaults_and_optional_variables_need_not_be_set() -> None:
     assert credentials["UNIT"] == ""
 
 
-def test_the_prefix_tells_two_business_units_apart() -> None:
+def test_two_business_units_have_variables_of_different_prefixes() -> None:
     assert load_credentials(ACME, "ACME_EAST", {"ACME_EAST_KEY": "east", "ACME_KEY": "west"})["KEY"] == "east"
 
 
-def test_a_missing_key_is_named_in_full_with_the_misspelt_one_that_is_set() -> None:
+def test_a_missing_variable_is_named_with_the_misspelt_one_that_is_set() -> None:
     message = fault({"ACME_KYE": CANARY})
     assert message.startswith("ACME_KEY: ")
     assert "ACME_KYE" in message
@@ -86,17 +86,17 @@ def test_an_address_that_a_secret_must_not_go_to_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://localhost:1", "http://127.0.0.1:1/v1", "http://[::1]:1", "https://x.example"])
-def test_https_and_loopback_are_taken(url: str) -> None:
+def test_https_and_loopback_addresses_are_accepted(url: str) -> None:
     assert load({"ACME_KEY": "k", "ACME_BASE_URL": url})["BASE_URL"] == url
 
 
-def test_plain_http_is_taken_when_it_is_allowed() -> None:
+def test_plain_http_is_accepted_when_it_is_allowed() -> None:
     assert (
         load({"ACME_KEY": "k", "ACME_BASE_URL": "http://x.example"}, allow_http=True)["BASE_URL"] == "http://x.example"
     )
 
 
-def test_a_new_key_in_the_file_is_used_and_counted(tmp_path: Path) -> None:
+def test_a_new_key_in_the_file_is_used_and_raises_the_version(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text("old\n")
     credentials = load({"ACME_KEY_FILE": str(file)})
@@ -106,8 +106,8 @@ def test_a_new_key_in_the_file_is_used_and_counted(tmp_path: Path) -> None:
     assert credentials.version == before + 1
 
 
-def test_the_version_alone_tells_of_a_new_key(tmp_path: Path) -> None:
-    """The gate asks for nothing but the version while it is shut."""
+def test_the_version_alone_shows_that_a_key_is_new(tmp_path: Path) -> None:
+    """A shut gate reads only the version."""
     file = tmp_path / "key"
     file.write_text("old")
     credentials = load({"ACME_KEY_FILE": str(file)})
@@ -117,7 +117,7 @@ def test_the_version_alone_tells_of_a_new_key(tmp_path: Path) -> None:
     assert credentials.version > before
 
 
-def test_a_file_touched_without_a_new_value_is_no_change(tmp_path: Path) -> None:
+def test_a_file_written_again_with_the_same_value_keeps_the_version(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text("same")
     credentials = load({"ACME_KEY_FILE": str(file)})
@@ -128,7 +128,7 @@ def test_a_file_touched_without_a_new_value_is_no_change(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("content", [None, "", "\n", "half\x00", "two\nlines\n"])
-def test_a_file_that_is_gone_or_half_written_keeps_the_old_key_and_is_said_once(
+def test_a_missing_or_half_written_file_keeps_the_old_key_and_is_logged_once(
     tmp_path: Path, content: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = tmp_path / "key"
@@ -139,14 +139,14 @@ def test_a_file_that_is_gone_or_half_written_keeps_the_old_key_and_is_said_once(
     else:
         replace(file, content)
     assert credentials["KEY"] == credentials["KEY"] == "old"
-    (said,) = (record.__dict__["values"] for record in caplog.records)
-    assert said["variable"] == "ACME_KEY_FILE"
-    assert "the former value stays" in said["detail"]
+    (logged,) = (record.__dict__["values"] for record in caplog.records)
+    assert logged["variable"] == "ACME_KEY_FILE"
+    assert "the former value stays" in logged["detail"]
     replace(file, "new")
     assert credentials["KEY"] == "new"
 
 
-def test_an_address_file_that_turns_unsafe_keeps_the_old_address(tmp_path: Path) -> None:
+def test_an_unsafe_new_address_in_the_file_keeps_the_old_address(tmp_path: Path) -> None:
     file = tmp_path / "url"
     file.write_text("https://a.example")
     credentials = load({"ACME_KEY": "k", "ACME_BASE_URL_FILE": str(file)})
@@ -154,5 +154,5 @@ def test_an_address_file_that_turns_unsafe_keeps_the_old_address(tmp_path: Path)
     assert credentials["BASE_URL"] == "https://a.example"
 
 
-def test_the_values_are_in_no_repr() -> None:
+def test_repr_does_not_show_the_values() -> None:
     assert CANARY not in repr(load({"ACME_KEY": CANARY}))

@@ -1,4 +1,4 @@
-"""The environment as settings: defaults, files, and every fault in one reading."""
+"""The environment as settings: defaults, mounted files, and every fault in one run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def faults(environ: dict[str, str]) -> dict[str, str]:
     return {fault.place: fault.message for fault in caught.value.faults}
 
 
-def test_an_empty_environment_is_a_laptop() -> None:
+def test_the_defaults_fit_a_laptop() -> None:
     settings = load_settings({})
     assert settings.kafka.bootstrap == ("localhost:9092",)
     assert settings.kafka.protocol == "PLAINTEXT"
@@ -32,12 +32,12 @@ def test_an_empty_environment_is_a_laptop() -> None:
     assert not settings.allow_http_vendors
 
 
-def test_the_process_environment_is_not_read_behind_the_callers_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_given_mapping_is_read_not_the_process_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RELAY_LOG_FORMAT", "text")
     assert load_settings({}).log_format == "json"
 
 
-def test_an_empty_variable_is_one_that_is_not_set() -> None:
+def test_an_empty_variable_counts_as_not_set() -> None:
     assert load_settings({"SCHEMA_REGISTRY_URL": "", "RELAY_REPLICATION_FACTOR": ""}).registry is None
 
 
@@ -51,14 +51,14 @@ def test_an_address_that_cannot_be_listened_on_is_refused(address: str) -> None:
     assert set(faults({"RELAY_HTTP_ADDR": address})) == {"RELAY_HTTP_ADDR"}
 
 
-def test_any_variable_may_come_from_a_file_without_its_last_newline(tmp_path: Path) -> None:
+def test_any_variable_may_come_from_a_file_and_one_last_newline_is_dropped(tmp_path: Path) -> None:
     (tmp_path / "servers").write_text("a:1, b:2\n")
     settings = load_settings({"KAFKA_BOOTSTRAP_SERVERS_FILE": str(tmp_path / "servers")})
     assert settings.kafka.bootstrap == ("a:1", "b:2")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\n", b"\xff\xfe"])
-def test_a_file_that_cannot_be_used_is_named_by_its_variable(tmp_path: Path, content: bytes | None) -> None:
+def test_an_unusable_file_is_named_by_its_variable(tmp_path: Path, content: bytes | None) -> None:
     file = tmp_path / "value"
     if content is not None:
         file.write_bytes(content)
@@ -69,7 +69,7 @@ def test_a_variable_and_its_file_together_are_refused(tmp_path: Path) -> None:
     assert "not both" in faults({"RELAY_LOG_LEVEL": "info", "RELAY_LOG_LEVEL_FILE": "/x"})["RELAY_LOG_LEVEL"]
 
 
-def test_every_fault_is_told_in_one_reading() -> None:
+def test_one_run_reports_every_fault() -> None:
     found = faults(
         {
             "KAFKA_BOOTSTRAP_SERVERS": "nowhere",
@@ -134,13 +134,13 @@ def test_a_misspelt_variable_is_named_with_the_right_one(wrong: str, right: str)
     assert f"'{right}'" in faults({wrong: "x"})[wrong]
 
 
-def test_what_a_platform_sets_under_our_prefixes_is_left_alone() -> None:
+def test_variables_that_kubernetes_sets_under_our_prefixes_are_ignored() -> None:
     load_settings({"RELAY_SERVICE_HOST": "10.0.0.1", "RELAY_PORT_8080_TCP_ADDR": "10.0.0.1", "KAFKA_PORT": "tcp://x"})
 
 
 @pytest.mark.parametrize("secret", ["KAFKA_SASL_PASSWORD", "SCHEMA_REGISTRY_PASSWORD"])
 def test_no_secret_is_in_any_message_or_repr(secret: str) -> None:
-    """Break every other setting in turn: the canary stays unseen."""
+    """With every other variable wrong in turn, the secret is never shown."""
     for name in sorted(VARIABLES - {secret}):
         try:
             shown = repr(load_settings({secret: CANARY, name: "\x00wrong"}))

@@ -62,9 +62,9 @@ def test_a_prefix_without_a_letter_might_meet_e_couriers_own_numbers(prefix: str
 
 def test_there_is_always_room_for_a_hash() -> None:
     assert EcourierOptions(order_number_max=LEAST).order_number_max == LEAST
-    with pytest.raises(ValidationError, match="at least 20 is wanted"):
+    with pytest.raises(ValidationError, match="must be at least 20"):
         EcourierOptions(order_number_max=LEAST - 1)
-    with pytest.raises(ValidationError, match="at least 25 is wanted"):
+    with pytest.raises(ValidationError, match="must be at least 25"):
         EcourierOptions(order_number_max=24, order_number_prefix="PREFIX-X")
-    with pytest.raises(ValidationError, match="at least 47 is wanted"):
+    with pytest.raises(ValidationError, match="must be at least 47"):
         EcourierOptions(order_number_prefix="P" * 30)

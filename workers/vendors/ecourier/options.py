@@ -18,7 +18,7 @@ _PREFIX: Final = re.compile(r"[0-9A-Za-z_-]*[A-Za-z][0-9A-Za-z_-]*")
 def _prefix(text: str) -> str:
     """The prefix needs a letter: e-Courier's own numbers are like 2073, and a clash would overwrite an order."""
     if not _PREFIX.fullmatch(text):
-        raise ValueError("letters, digits, '_' and '-' are allowed, with at least one letter")
+        raise ValueError("must be letters, digits, '_' and '-', with at least one letter")
     return text
 
 
@@ -44,7 +44,7 @@ class EcourierOptions(BaseModel):
         """Invariant: a hash of 80 bits fits. Otherwise two orders might share a number."""
         least = len(info.data.get("order_number_prefix", "")) + len(HASH_MARK) + MIN_HASH_CHARS
         if most < least:
-            raise ValueError(f"at least {least} is wanted: room for the prefix and a hash")
+            raise ValueError(f"must be at least {least}: room for the prefix and a hash")
         return most
 
 
