@@ -1,4 +1,4 @@
-"""helm/: what the chart says of the workers is what the workers say; rendered where a `helm` is found."""
+"""helm/: the chart agrees with topics.yaml and the image. Tests that render it need `helm` on the PATH."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def environ(spec: dict[str, Any]) -> dict[str, str]:
     return {one["name"]: one.get("value", "") for one in spec["containers"][0]["env"]}
 
 
-def test_it_names_every_worker_and_its_defaults_are_the_workers_own() -> None:
+def test_the_chart_names_every_worker_and_has_the_workers_defaults() -> None:
     given = values()
     assert set(given["workers"]) == set(CONFIG.workers)
     spec = CONFIG.workers["ecdp-sink"]
@@ -51,14 +51,14 @@ def test_it_names_every_worker_and_its_defaults_are_the_workers_own() -> None:
 
 
 @needs_helm
-def test_it_is_lint_free() -> None:
+def test_helm_lint_finds_nothing() -> None:
     assert HELM is not None
     ran = subprocess.run([HELM, "lint", "--strict", str(CHART)], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout
 
 
 @needs_helm
-def test_a_pod_keeps_its_name_outlives_its_drain_and_is_asked_what_the_worker_answers() -> None:
+def test_a_pod_keeps_its_name_outlives_its_drain_and_is_probed_where_the_worker_answers() -> None:
     documents = render("workers.ecdp-sink.drainSeconds=60", "workers.ecdp-sink.environ.RELAY_LOG_LEVEL=debug")
     sets = of("StatefulSet", documents)
     assert set(sets) == {f"r-{name}" for name in CONFIG.workers} == set(of("PodDisruptionBudget", documents))
@@ -79,7 +79,7 @@ def test_a_pod_keeps_its_name_outlives_its_drain_and_is_asked_what_the_worker_an
 
 
 @needs_helm
-def test_a_secret_is_a_file_that_only_its_worker_has() -> None:
+def test_a_workers_secret_is_mounted_as_a_file_in_its_pods_only() -> None:
     documents = render(
         "secrets.KAFKA_SASL_PASSWORD.name=kafka",
         "secrets.KAFKA_SASL_PASSWORD.key=p",
@@ -115,14 +115,14 @@ def test_topics_are_applied_before_the_workers_and_with_the_same_topics_yaml() -
 
 @needs_helm
 @pytest.mark.parametrize("wrong", ["wokers.x.replicas=1", "workers.ecdp-sink.replicas=two", "environ.kafka=x"])
-def test_a_value_that_is_no_value_is_refused(wrong: str) -> None:
+def test_an_unknown_or_wrong_value_is_refused(wrong: str) -> None:
     assert HELM is not None
     ran = subprocess.run([HELM, "template", str(CHART), "--set", wrong], capture_output=True, text=True, check=False)
     assert ran.returncode == 1
     assert "values don't meet the specifications of the schema" in ran.stderr
 
 
-def test_its_version_is_ours() -> None:
+def test_the_chart_has_the_version_of_the_package() -> None:
     chart = YAML(typ="safe").load(CHART / "Chart.yaml")
     assert f'version = "{chart["appVersion"]}"' in (ROOT / "pyproject.toml").read_text()
     json.loads((CHART / "values.schema.json").read_text())

@@ -1,4 +1,4 @@
-"""topics.yaml, schemas/ and the vendors' folders say the same."""
+"""topics.yaml, schemas/, the table of event kinds and the vendors' folders agree."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def named_types(schema: Any, namespace: str = "") -> Iterator[tuple[str, Any]]:
             pass
 
 
-def test_each_schema_is_of_a_topic_and_each_topic_has_its_own() -> None:
+def test_each_schema_belongs_to_one_topic() -> None:
     used = {topic.name: topic.schema_file for topic in CONFIG.topics.values() if topic.schema_file}
     assert used == {name: ROOT / "schemas" / f"{name}.avsc" for name in SCHEMAS}
 
@@ -50,7 +50,7 @@ def test_each_schema_has_a_row_in_the_table_of_event_kinds() -> None:
 
 
 @pytest.mark.parametrize("worker", [*CONFIG.sinks.values(), *CONFIG.pollers.values()], ids=lambda one: one.name)
-def test_a_worker_consumes_and_publishes_kinds_that_the_table_has_for_it(worker: SinkSpec | PollerSpec) -> None:
+def test_a_worker_consumes_and_publishes_the_event_kinds_of_the_table(worker: SinkSpec | PollerSpec) -> None:
     topics = worker.consumes if isinstance(worker, SinkSpec) else worker.publishes
     for kind in (kind_of(SCHEMAS[topic].today.name) for topic in topics):
         assert kind.order_id_path if isinstance(worker, SinkSpec) else kind.update_events
@@ -69,7 +69,7 @@ def test_a_row_of_the_table_fits_its_schema(name: str) -> None:
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_todays_schema_is_recorded_in_its_history(name: str) -> None:
-    """Records written today must still decode when the schema has moved on."""
+    """Records written today must still decode after the schema has changed."""
     assert SCHEMAS[name].history[-1].fingerprint == SCHEMAS[name].today.fingerprint
 
 
@@ -82,12 +82,12 @@ def test_a_type_of_two_topics_is_the_same_in_both() -> None:
 
 
 @pytest.mark.parametrize("name", CONFIG.sinks)
-def test_each_workers_vendor_is_there_and_takes_events(name: str) -> None:
+def test_each_sinks_vendor_can_take_events(name: str) -> None:
     assert load_vendor(CONFIG.sinks[name].vendor).sink is not None
 
 
 @pytest.mark.parametrize("name", CONFIG.pollers)
-def test_each_pollers_vendor_tells_news_and_its_memory_is_compacted(name: str) -> None:
+def test_each_pollers_vendor_can_be_polled_and_its_state_is_compacted(name: str) -> None:
     poller = CONFIG.pollers[name]
     vendor = load_vendor(poller.vendor)
     assert vendor.poller or vendor.order_poller
@@ -95,7 +95,7 @@ def test_each_pollers_vendor_tells_news_and_its_memory_is_compacted(name: str) -
 
 
 @pytest.mark.parametrize("name", CONFIG.sinks)
-def test_what_is_parked_never_expires_and_fences_are_compacted(name: str) -> None:
+def test_parked_records_never_expire_and_fences_are_compacted(name: str) -> None:
     sink = CONFIG.sinks[name]
     assert int(CONFIG.topics[sink.parks].config["retention.ms"]) == -1
     assert CONFIG.topics[sink.parked_state].config["cleanup.policy"] == "compact"
