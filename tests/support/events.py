@@ -1,4 +1,4 @@
-"""Events around what a test writes for people."""
+"""Event envelopes around content with readable values."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def created_with(order: Any) -> Created:
 
 
 def status_with(order_id: str, status: OrderState, website_id: int | None = None) -> Status:
-    told: Any = {"event_id": "e2", "occurred_at": 0, "producer": "", "reason": None}
-    return Status(order_id, told | {"order_id": order_id, "status": status, "website_id": website_id})
+    content: Any = {"event_id": "e2", "occurred_at": 0, "producer": "", "reason": None}
+    return Status(order_id, content | {"order_id": order_id, "status": status, "website_id": website_id})
 
 
 def millis(text: str | int) -> int:

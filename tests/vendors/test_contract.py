@@ -28,7 +28,7 @@ Talk: TypeAlias = tuple[Any, list[httpx.Request]]
 
 
 def account(vendor: Vendor) -> dict[str, str]:
-    """Every variable set, secrets to a canary, addresses to one host."""
+    """All variables: secrets are canaries, the address is one host."""
     values = {each.name: each.default or "x" for each in vendor.variables}
     secrets = {each.name: f"{SECRET}-{each.name}" for each in vendor.variables if each.secret}
     return values | secrets | {"BASE_URL": f"https://{vendor.name}.example/{values['BASE_URL'].rpartition('/')[2]}"}
@@ -40,7 +40,7 @@ def sink_of(vendor: Vendor) -> Sink:
 
 
 def talk(flow: Flow[Any], answer: httpx.Response | Exception) -> Talk:
-    """Give the same answer to every request."""
+    """Answer every request alike; return the flow's value and the requests."""
     asked: list[httpx.Request] = []
     talking: Generator[httpx.Request, httpx.Response, Any] = flow
     try:
@@ -52,7 +52,7 @@ def talk(flow: Flow[Any], answer: httpx.Response | Exception) -> Talk:
                 asked.append(talking.send(answer))
     except StopIteration as stop:
         return stop.value, asked
-    pytest.fail("the flow does not end")
+    pytest.fail("the flow never ends")
 
 
 def money(unscaled: int) -> bytes:
@@ -174,7 +174,7 @@ ENVELOPE = {"event_id": "e", "occurred_at": 1_700_000_000_000, "producer": "shop
 
 
 def plain_order(order_id: str) -> Created:
-    """An order that every vendor takes."""
+    """An order that every vendor accepts."""
     order = {
         "order_id": order_id,
         "placed_at": 1_700_000_000_000,
@@ -221,13 +221,13 @@ def outcomes_of(vendor: Vendor, answer: httpx.Response) -> list[Outcome]:
 
 def test_a_vendor_is_found_by_its_folder() -> None:
     assert "ecdp" in [vendor.name for vendor in VENDORS]
-    for name in ("nobody", "bisect.x", "../ecdp", ""):
+    for name in ("unknown", "bisect.x", "../ecdp", ""):
         with pytest.raises(UnknownVendorError):
             load(name)
 
 
 @pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.name)
-def test_a_vendor_says_what_it_is_and_what_it_needs(vendor: Vendor) -> None:
+def test_a_vendor_has_a_title_notes_and_variables(vendor: Vendor) -> None:
     assert (FOLDER / vendor.name / "NOTES.md").is_file()
     assert vendor.title
     assert any(each.name == "BASE_URL" and not each.secret for each in vendor.variables)
@@ -252,13 +252,13 @@ def test_any_event_is_prepared_or_refused_with_a_reason(vendor: Vendor, event: E
 
 @each_sink
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_key_is_never_an_orders_fault(vendor: Vendor, status: int) -> None:
+def test_a_refused_key_is_denied_and_rejects_no_order(vendor: Vendor, status: int) -> None:
     assert all(isinstance(each, Denied) for each in outcomes_of(vendor, httpx.Response(status)))
 
 
 @each_sink
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
-def test_trouble_that_passes_is_never_an_orders_fault(vendor: Vendor, status: int) -> None:
+def test_a_transient_fault_never_rejects_an_order(vendor: Vendor, status: int) -> None:
     refusals = (Rejected, UnknownOrder, Delivered, Skipped)
     for response in (httpx.Response(status), httpx.Response(status, headers={"Retry-After": "x"})):
         assert not any(isinstance(each, refusals) for each in outcomes_of(vendor, response))
@@ -285,7 +285,7 @@ def test_a_proxys_page_is_never_taken_for_success(vendor: Vendor) -> None:
 
 @each_sink
 @pytest.mark.parametrize("status", [200, 400, 401, 404, 429, 500])
-def test_every_request_stays_at_the_vendor_and_no_outcome_tells_a_secret(vendor: Vendor, status: int) -> None:
+def test_every_request_goes_to_the_vendor_and_no_outcome_holds_a_secret(vendor: Vendor, status: int) -> None:
     sink = sink_of(vendor)
     echo = httpx.Response(status, json={"title": SECRET, "errors": list(account(vendor).values())})
     base = httpx.URL(account(vendor)["BASE_URL"])
@@ -300,7 +300,7 @@ def test_every_request_stays_at_the_vendor_and_no_outcome_tells_a_secret(vendor:
 
 @each_sink
 @pytest.mark.parametrize("lost", [NotSent("refused"), MaybeSent("reset")], ids=["not sent", "maybe sent"])
-def test_a_lost_request_ends_a_flow_without_a_verdict_on_the_order(vendor: Vendor, lost: Exception) -> None:
+def test_a_lost_request_neither_delivers_nor_rejects_the_order(vendor: Vendor, lost: Exception) -> None:
     sink = sink_of(vendor)
     for flow in [sink.check(), *(sink.deliver(each) for each in flows(sink))]:
         try:

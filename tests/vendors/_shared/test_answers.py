@@ -1,4 +1,4 @@
-"""How long to wait, and what is JSON."""
+"""Retry-After, JSON bodies, and messages on one line."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_retry_after_is_seconds_a_date_or_nothing(value: str, seconds: float | N
     assert retry_after(httpx.Response(429, headers=headers)) == seconds
 
 
-def test_a_date_without_the_servers_clock_says_nothing() -> None:
+def test_a_retry_after_date_without_a_date_header_is_ignored() -> None:
     assert retry_after(httpx.Response(429, headers={"Retry-After": NOW})) is None
     assert retry_after(httpx.Response(429)) is None
 
@@ -50,7 +50,7 @@ def test_no_header_raises(value: bytes, date: bytes) -> None:
     assert wait is None or 0 <= wait < float("inf")
 
 
-def test_a_body_is_json_nothing_or_neither() -> None:
+def test_a_body_is_json_or_empty_or_an_error() -> None:
     assert json_body(httpx.Response(200, content=b'{"a":1}')) == {"a": 1}
     assert json_body(httpx.Response(200, content=b" \r\n")) is None
     with pytest.raises(NotJsonError, match="HTTP 200 with text/html, not JSON"):
@@ -58,7 +58,7 @@ def test_a_body_is_json_nothing_or_neither() -> None:
 
 
 def test_half_a_character_does_not_make_a_body_unreadable() -> None:
-    """A text that was cut at a column's width may end in the first half of an emoji."""
+    """A text cut at a column's width may end in the first half of an emoji."""
     body = b'{"note": "ok \\ud83d\\ude00 \\uD83D", "next": "\\\\ud83d"}'
     assert json_body(httpx.Response(200, content=body)) == {"note": "ok \U0001f600 ?", "next": "\\ud83d"}
     for broken in (b'{"note": "\\ud83d', b'{"note": "\\ud83d", "x": NaN}', b'["\\ud83d"' + b"[" * 100_000):
@@ -66,6 +66,6 @@ def test_half_a_character_does_not_make_a_body_unreadable() -> None:
             json_body(httpx.Response(200, content=broken))
 
 
-def test_words_are_one_line_of_bounded_length() -> None:
+def test_a_message_is_one_line_of_bounded_length() -> None:
     assert one_line(" a\n\tb ") == "a b"
     assert len(one_line("x" * 9999)) == 500

@@ -1,4 +1,4 @@
-"""Halving a refused batch, against a vendor that takes or refuses a request as a whole."""
+"""Halving a refused batch, at a vendor that accepts or refuses a request as a whole."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Answer = Callable[[Sequence[int]], Outcome]
 def run(
     items: Sequence[int], answer: Answer, *, alone: frozenset[int] = frozenset()
 ) -> tuple[list[Outcome], list[list[int]]]:
-    """Bisect without any HTTP; return the outcomes and what was sent."""
+    """Bisect without HTTP; return the outcomes and the items of each request."""
     sent: list[list[int]] = []
 
     def send(part: Sequence[int]) -> Flow[Outcome]:
@@ -44,7 +44,7 @@ batches = sizes.flatmap(lambda n: st.tuples(st.just(list(range(n))), st.frozense
 
 
 @given(batches)
-def test_only_bad_ones_are_refused_and_good_ones_are_taken_exactly_once(
+def test_only_bad_items_are_refused_and_good_ones_are_accepted_once(
     batch: tuple[list[int], frozenset[int]],
 ) -> None:
     items, bad = batch
@@ -64,7 +64,9 @@ def test_only_bad_ones_are_refused_and_good_ones_are_taken_exactly_once(
 
 
 @given(batches, st.frozensets(st.integers(0, 130)))
-def test_items_that_must_go_alone_do(batch: tuple[list[int], frozenset[int]], alone: frozenset[int]) -> None:
+def test_items_that_must_go_alone_are_sent_alone(
+    batch: tuple[list[int], frozenset[int]], alone: frozenset[int]
+) -> None:
     items, bad = batch
     outcomes, sent = run(items, lambda part: TAKEN if bad.isdisjoint(part) else REFUSED, alone=alone)
     assert outcomes == [REFUSED if item in bad else TAKEN for item in items]
@@ -89,10 +91,10 @@ TROUBLE = [
 
 
 @given(batches, st.lists(st.sampled_from([None, None, *TROUBLE]), max_size=40))
-def test_whatever_the_vendor_does_no_outcome_is_made_up(
+def test_every_outcome_matches_what_the_vendor_did(
     batch: tuple[list[int], frozenset[int]], troubles: list[Outcome | None]
 ) -> None:
-    """Delivered only what was taken, once; refused only what was refused alone; unknown only what was sent."""
+    """Delivered: accepted once. Refused: refused alone. Unknown: sent without an answer."""
     items, bad = batch
     script = iter(troubles)
     applied: Counter[int] = Counter()
@@ -122,8 +124,8 @@ def test_a_vendor_that_stops_answering_gets_two_more_requests_at_most() -> None:
     assert outcomes == [Unavailable("HTTP 500", 500)] * 8
 
 
-def test_a_refusal_that_turned_out_delivered_blames_nobody() -> None:
-    """A refused `Add` may be found at the vendor: its twin may still be good."""
+def test_a_refused_item_that_the_vendor_has_does_not_blame_its_twin() -> None:
+    """A refused `Add` may be found at the vendor: the other half may still be good."""
 
     def answer(part: Sequence[int]) -> Outcome:
         return Delivered(found=True) if list(part) == [0] else REFUSED if 0 in part else TAKEN

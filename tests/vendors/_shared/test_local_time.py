@@ -1,4 +1,4 @@
-"""Times without an offset, on the days of 2026 on which Pacific clocks are changed."""
+"""Times without an offset, on the days of 2026 on which Pacific clocks change."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ def ms(text: str) -> int:
     ],
 )
 def test_a_local_time_is_read_with_the_zones_rules_of_that_day(text: str, earlier: str, later: str | None) -> None:
-    """The hour that comes twice is first of all the earlier one. In summer the vendor may still mean winter's time."""
+    """The repeated hour may be either one. In summer the vendor may mean standard time."""
     assert parse_local_time(text, PACIFIC) == PossibleInstants(ms(earlier), ms(later or earlier))
 
 
-def test_an_hour_that_never_was_is_shifted_before_the_gap() -> None:
-    """2026-03-08, 02:30 does not exist: no change is missed by continuing from 01:30 PST."""
+def test_a_time_in_a_skipped_hour_may_lie_before_the_gap() -> None:
+    """2026-03-08, 02:30 does not exist: continuing from 01:30 PST misses no change."""
     found = parse_local_time("2026-03-08T02:30:00", PACIFIC)
     assert found == PossibleInstants(ms("2026-03-08T01:30:00-08:00"), ms("2026-03-08T03:30:00-07:00"))
 
 
-def test_what_is_no_time_is_none() -> None:
+def test_an_unreadable_time_is_none() -> None:
     assert parse_local_time("yesterday", PACIFIC) is None
 
 
-def test_a_time_that_is_sent_carries_its_offset() -> None:
+def test_a_sent_time_carries_its_offset() -> None:
     assert utc_text(ms("2026-11-01T01:59:59-07:00")) == "2026-11-01T08:59:59Z"
 
 
 @pytest.mark.parametrize(
     ("ms", "text"), [(-62_135_596_801_000, "1970-01-01T00:00:00Z"), (1 << 60, "9999-12-31T23:59:59Z")]
 )
-def test_a_time_of_no_year_is_sent_as_the_nearest_that_can_be_written(ms: int, text: str) -> None:
+def test_a_time_out_of_range_is_sent_as_the_nearest_valid_one(ms: int, text: str) -> None:
     assert utc_text(ms) == text

@@ -1,4 +1,4 @@
-"""Through the nights of 2026 on which Pacific clocks are changed, with stamps that have no offset."""
+"""Polls in the nights of 2026 on which Pacific clocks change, with stamps that have no offset."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ NIGHTS = {
 @pytest.mark.parametrize("night", NIGHTS)
 @pytest.mark.parametrize("naive", [False, True])
 @pytest.mark.parametrize("page_size", [3, 100])
-def test_no_change_is_missed_and_none_repeated_while_the_clocks_change(night: str, naive: bool, page_size: int) -> None:
-    """A poll every five minutes for three hours, with changes in each."""
+def test_no_change_is_missed_or_repeated_while_the_clocks_change(night: str, naive: bool, page_size: int) -> None:
+    """A poll every five minutes for three hours, with changes before each."""
     clock = Clock(int(datetime.fromisoformat(NIGHTS[night]).timestamp() * 1000))
     vendor = SimulatedVendor(Faults(changes=0, naive_times=naive, visible_after=5), clock)
     log, strategy = Log(), relay(60_000)
@@ -34,7 +34,7 @@ def test_no_change_is_missed_and_none_repeated_while_the_clocks_change(night: st
         assert sequences == list(range(1, len(sequences) + 1))
 
 
-def test_what_is_asked_never_depends_on_the_season() -> None:
+def test_requests_are_in_utc_in_every_season() -> None:
     vendor = SimulatedVendor(
         Faults(changes=0), Clock(int(datetime.fromisoformat("2026-11-01T08:59:00Z").timestamp() * 1000))
     )

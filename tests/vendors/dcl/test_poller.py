@@ -1,4 +1,4 @@
-"""DCL's windows by `next` and `send`: what is asked, and what each answer means."""
+"""DCL's flows, driven by `next` and `send`: the requests, and what each answer means."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def asked(request: httpx.Request) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(request.url.query.decode()).items()}
 
 
-def test_a_window_is_asked_with_an_offset_and_its_page() -> None:
+def test_a_window_request_has_utc_bounds_and_a_page() -> None:
     request = next(dcl(100).window(0, HOUR, NOW))
     assert str(request.url).startswith("https://api.dclcorp.com/api/v1/orders?")
     assert asked(request) == {
@@ -40,13 +40,13 @@ def test_a_window_is_asked_with_an_offset_and_its_page() -> None:
     assert request.headers["authorization"] == "Basic ZGVtbzpkZW1vLWtleQ=="
 
 
-def test_each_account_is_asked_for_alone() -> None:
+def test_each_account_has_its_own_requests() -> None:
     request = next(dcl(accounts=("10501", "10502")).window(1, HOUR, NOW))
     assert asked(request)["filter"] == 'account_number eq "10502"'
 
 
-def test_another_accounts_order_is_left_to_its_own_shard() -> None:
-    """Should DCL not keep to the filter, an order would be told by two shards."""
+def test_another_accounts_order_is_left_out() -> None:
+    """If DCL did not apply the filter, two shards would publish the order."""
     flow = dcl(9, accounts=("10501", "10502")).window(1, HOUR, NOW)
     next(flow)
     with pytest.raises(StopIteration) as end:
@@ -54,7 +54,7 @@ def test_another_accounts_order_is_left_to_its_own_shard() -> None:
     assert [order.account for order in end.value.value.orders] == ["10502"]
 
 
-def test_orders_are_mapped_into_the_relays_words() -> None:
+def test_an_order_is_mapped_to_a_vendor_order() -> None:
     reading = respond(dcl().window(0, HOUR, NOW), answer(ROW))
     assert isinstance(reading, Reading)
     (order,) = reading.orders
@@ -87,12 +87,12 @@ def test_orders_are_mapped_into_the_relays_words() -> None:
         (None, "unknown"),
     ],
 )
-def test_each_stage_has_its_progress_and_an_unknown_one_flows(code: int | None, progress: str) -> None:
+def test_each_stage_has_its_progress_and_an_unknown_one_is_published(code: int | None, progress: str) -> None:
     found = vendor_order(ROW | {"order_stage": code, "shipments": None}, None, DclOptions(), Counter())
     assert (found.stage.code, found.stage.progress) == (code, progress)
 
 
-def test_a_cancelled_order_is_cancelled_at_whatever_stage() -> None:
+def test_a_cancelled_order_is_cancelled_at_any_stage() -> None:
     assert vendor_order(ROW | {"is_cancelled": True}, None, DclOptions(), Counter()).stage.progress == "cancelled"
 
 
@@ -110,8 +110,8 @@ def test_a_cancelled_order_is_cancelled_at_whatever_stage() -> None:
         ({"shipments": [{**ROW["shipments"][0], "packages": ROW["shipments"][0]["packages"][::-1]}]}, False),
     ],
 )
-def test_what_matters_of_an_order(change: dict[str, Any], matters: bool) -> None:
-    """Another order of packages is none of it, nor is a stamp alone."""
+def test_only_fields_that_matter_change_the_digest(change: dict[str, Any], matters: bool) -> None:
+    """Another sequence of packages does not matter, nor does the stamp alone."""
     before, after = (
         vendor_order(ROW, None, DclOptions(), Counter()),
         vendor_order(ROW | change, None, DclOptions(), Counter()),
@@ -124,7 +124,7 @@ def test_the_order_id_comes_from_the_field_that_is_configured() -> None:
     assert vendor_order(ROW, None, DclOptions(order_id_from="customer_number"), Counter()).order_id is None
 
 
-def test_the_vendors_json_travels_only_when_it_is_asked_for_and_fits() -> None:
+def test_raw_is_published_only_if_configured_and_short_enough() -> None:
     assert orjson.loads(vendor_order(ROW, None, DclOptions(raw=True), Counter()).raw or "") == ROW
     assert vendor_order({**ROW, "custom_field1": "x" * 300_000}, None, DclOptions(raw=True), Counter()).raw is None
 
@@ -139,8 +139,8 @@ def test_a_full_page_halves_the_window_until_one_page_holds_it() -> None:
     assert end.value.value == Reading((), TimeRange(FIRST, FIRST + 900_000))
 
 
-def test_an_answer_too_long_to_be_read_halves_the_window_too() -> None:
-    """Asked for the same again it would be as long, and the account's news would stand still."""
+def test_an_answer_that_is_too_long_halves_the_window_too() -> None:
+    """The same request would get the same long answer, and block the account."""
     flow = dcl(9).window(0, HOUR, NOW)
     next(flow)
     assert (
@@ -151,7 +151,7 @@ def test_an_answer_too_long_to_be_read_halves_the_window_too() -> None:
     assert end.value.value.time_range == TimeRange(FIRST, FIRST + 1_800_000)
 
 
-def test_a_second_too_long_to_be_read_is_said() -> None:
+def test_a_second_whose_pages_are_too_long_to_be_read_is_a_fault() -> None:
     flow = dcl(9).window(0, TimeRange(FIRST, FIRST + 1000), NOW)
     next(flow)
     flow.throw(TooLong("the answer is longer than 67108864 bytes"))
@@ -173,7 +173,7 @@ def test_a_full_second_is_walked_until_two_walks_agree_and_is_counted() -> None:
 
 
 def test_a_full_second_that_is_not_over_is_walked_once() -> None:
-    """It may go on to fill for as long as it is walked; the next poll reads it again."""
+    """Orders may still enter it; the next poll reads it again."""
     vendor = SimulatedVendor(Faults(sort="id"))
     for number in range(7):
         vendor.ledger.put(f"O{number}", 10)
@@ -193,7 +193,7 @@ def test_rows_outside_the_window_are_left_out_and_counted() -> None:
     assert reading.notes == {OUTSIDE: 2}
 
 
-def test_an_order_whose_stamp_cannot_be_read_is_taken_all_the_same() -> None:
+def test_an_order_with_an_unreadable_stamp_is_kept() -> None:
     reading = respond(
         dcl(9).window(0, HOUR, NOW),
         answer(ROW | {"modified_at": "soon"}, ROW | {"order_number": "NEXT", "modified_at": None}),
@@ -203,8 +203,8 @@ def test_an_order_whose_stamp_cannot_be_read_is_taken_all_the_same() -> None:
     assert reading.notes == {UNSTAMPED: 2}
 
 
-def test_a_naive_stamp_of_the_hour_that_comes_twice_is_taken_in_either_window() -> None:
-    """01:30 on 2026-11-01 is 08:30 or 09:30 UTC; DCL knows which, and shows it in the right window."""
+def test_a_stamp_in_the_repeated_hour_belongs_to_both_windows() -> None:
+    """01:30 on 2026-11-01 is 08:30 or 09:30 UTC; only DCL knows which."""
     second = 1_793_525_400_000  # 2026-11-01T09:30:00Z
     reading = respond(
         dcl(9).window(0, TimeRange(second - 60_000, second + 60_000), second),
@@ -214,8 +214,8 @@ def test_a_naive_stamp_of_the_hour_that_comes_twice_is_taken_in_either_window() 
     assert [order.modified_ms for order in reading.orders] == [second - 3_600_000]
 
 
-def test_a_summer_stamp_without_an_offset_may_be_of_clocks_that_are_never_put_forward() -> None:
-    """ "Local PST" as UTC-8 all year is an hour later than Pacific summer time: the row is in the window."""
+def test_a_summer_stamp_without_an_offset_may_be_standard_time() -> None:
+    """ "Local PST" as UTC-8 all year is an hour later than Pacific daylight time: the row is in the window."""
     noon = 1_782_936_000_000  # 2026-07-01T20:00:00Z
     span = TimeRange(noon - 60_000, noon + 60_000)
     reading = respond(dcl(9).window(0, span, noon), answer(ROW | {"modified_at": "2026-07-01T12:00:00"}))
@@ -250,12 +250,12 @@ PAGE = httpx.Response(200, content=b"<html>Sign in</html>", headers={"content-ty
         (httpx.Response(500), Unavailable),
     ],
 )
-def test_an_answer_that_breaks_the_rules_reads_nothing(response: httpx.Response, fault: type) -> None:
+def test_an_answer_that_breaks_a_rule_is_a_fault(response: httpx.Response, fault: type) -> None:
     assert isinstance(respond(dcl().window(0, HOUR, NOW), response), fault)
 
 
 @pytest.mark.parametrize("lost", [NotSent("refused"), MaybeSent("reset")])
-def test_a_lost_answer_reads_nothing(lost: Exception) -> None:
+def test_a_lost_answer_is_a_fault(lost: Exception) -> None:
     flow = dcl().window(0, HOUR, NOW)
     next(flow)
     with pytest.raises(StopIteration) as end:
@@ -263,7 +263,7 @@ def test_a_lost_answer_reads_nothing(lost: Exception) -> None:
     assert end.value.value == Unavailable(str(lost))
 
 
-def test_orders_are_looked_up_by_number_many_at_once() -> None:
+def test_many_orders_are_looked_up_by_number_in_one_request() -> None:
     flow = dcl(9).by_key(0, ["10501/TEST02", "10501/A#1"])
     assert asked(next(flow))["order_numbers"] == "TEST02,A#1"
     with pytest.raises(StopIteration) as end:
@@ -271,8 +271,8 @@ def test_orders_are_looked_up_by_number_many_at_once() -> None:
     assert [order.key for order in end.value.value.orders] == ["10501/TEST02"]
 
 
-def test_more_orders_of_some_numbers_than_a_page_holds_are_asked_for_by_halves() -> None:
-    """A login may see a number in several accounts: what lies behind the page would never be swept."""
+def test_numbers_whose_orders_fill_a_page_are_requested_in_halves() -> None:
+    """A login may see one number in several accounts: the sweep would never read orders behind the page."""
     flow, there = dcl(3).by_key(0, ["1/A", "2/A", "1/B", "2/B"]), [ROW | {"order_number": "A"}, ROW, ROW]
     assert asked(next(flow))["order_numbers"] == "A,B"
     assert asked(flow.send(answer(*there)))["order_numbers"] == "A"
@@ -282,14 +282,14 @@ def test_more_orders_of_some_numbers_than_a_page_holds_are_asked_for_by_halves()
     assert [order.key for order in end.value.value.orders] == ["1/A", "2/B"]
 
 
-def test_a_zone_that_is_none_is_said_before_anything_is_sent() -> None:
+def test_an_unknown_time_zone_is_denied_without_a_request() -> None:
     poller = DclPoller(DclOptions(), ACCOUNT | {"TIME_ZONE": "PST or so"})
     with pytest.raises(StopIteration) as end:
         next(poller.window(0, HOUR, NOW))
     assert "TIME_ZONE" in end.value.value.reason
 
 
-def test_a_login_that_works_is_found_by_a_harmless_read() -> None:
+def test_check_verifies_the_login_by_a_harmless_read() -> None:
     assert respond(dcl().check(), answer()) == Delivered(status=200)
     assert isinstance(respond(dcl().check(), httpx.Response(401)), Denied)
 
@@ -299,8 +299,8 @@ def test_no_secret_shows_in_the_poller() -> None:
     assert "demo-key" not in repr(poller)
 
 
-def test_a_full_second_without_any_sorting_ends_while_orders_leave_it() -> None:
-    """Each walk shows some orders twice and hides others; orders change with every page that is read."""
+def test_walks_of_an_unsorted_full_second_end_while_orders_leave_it() -> None:
+    """Each walk shows some orders twice and hides others; an order changes with every page."""
     vendor = SimulatedVendor(Faults(sort="unstable", changes=0), request_ms=20)
     for _ in range(300):
         vendor.ledger.happen(1, vendor.faults)

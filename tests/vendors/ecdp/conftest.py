@@ -1,4 +1,4 @@
-"""Events written for people, and an ECDP sink with an account of its own."""
+"""Events with readable values, and an ECDP sink with an account of its own."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def attributes_of(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def created_of(**given: Any) -> Created:
-    """An order with every field it needs; those given are as people write them."""
+    """An order with every required field; given ones have readable values."""
     order: Any = ORDER | given
     order |= {
         "placed_at": millis(order["placed_at"]),
@@ -83,7 +83,7 @@ def sink_of(**options: Any) -> EcdpSink:
 
 
 def attempt_of(event: Event | str = "12345", number: int = 1, *, unknown: bool = False) -> Attempt:
-    """A try of an event, or of a plain order of that id."""
+    """A try of an event, or of a plain order with that id."""
     call = sink_of().prepare(created_of(order_id=event) if isinstance(event, str) else event)
     assert isinstance(call, Call)
     return Attempt(call, number, unknown)

@@ -1,4 +1,4 @@
-"""Conversations with ECDP, spoken by `next` and `send`."""
+"""ECDP's flows, driven by `next` and `send`."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ ABSENT = answer(404, {"title": "Not Found"})
 
 
 def there(attempt: Any, **changes: Any) -> httpx.Response:
-    """What `GET` shows of an order that the attempt would add."""
+    """The answer of `GET` for the order that the attempt would add."""
     order = orjson.loads(attempt.call.payload.json)
     return answer(200, {"status": 0, "data": {**order, "status": "Paid", **changes}})
 
 
 def talk(flow: Flow[Any], *answers: httpx.Response | Exception) -> tuple[Any, Any]:
-    """Give all answers; return what was asked and the flow's value."""
+    """Give the answers in turn; return the requests and the flow's value."""
     asked = []
     try:
         request = next(flow)
@@ -58,11 +58,11 @@ def talk(flow: Flow[Any], *answers: httpx.Response | Exception) -> tuple[Any, An
             request = flow.throw(each) if isinstance(each, Exception) else flow.send(each)
     except StopIteration as stop:
         return asked, stop.value
-    pytest.fail(f"one more request: {request.method} {request.url}")
+    pytest.fail(f"the flow sends another request: {request.method} {request.url}")
 
 
 def serve(flow: Flow[Any], vendor: Callable[[httpx.Request], httpx.Response]) -> Any:
-    """Let a vendor answer until the flow ends."""
+    """Let the vendor answer until the flow ends."""
     try:
         request = next(flow)
         while True:
@@ -88,9 +88,7 @@ class TestCreate:
             flow.send(YES)
         assert stop.value.value == [Delivered(status=201), Delivered(status=201)]
 
-    def test_one_bad_order_is_found_by_halving_and_the_good_ones_are_sent_no_more(
-        self, sink: Any, attempt: Any
-    ) -> None:
+    def test_one_bad_order_is_found_by_halving_and_good_ones_are_sent_once(self, sink: Any, attempt: Any) -> None:
         sent: list[list[str]] = []
 
         def vendor(request: httpx.Request) -> httpx.Response:
@@ -110,7 +108,7 @@ class TestCreate:
         ],
         ids=["throttled", "denied", "not sent"],
     )
-    def test_trouble_in_the_middle_of_halving_leaves_what_was_answered(
+    def test_a_fault_during_halving_keeps_earlier_outcomes(
         self, fault: Any, outcome: Any, rest: Any, sink: Any, attempt: Any
     ) -> None:
         _, outcomes = talk(sink().deliver([attempt(each) for each in "abcd"]), NO, YES, fault)
@@ -131,7 +129,7 @@ class TestCreate:
         )
         assert [type(each) for each in outcomes] == [Delivered, Rejected, Delivered]
 
-    def test_an_order_that_failed_in_company_too_often_goes_alone(self, sink: Any, attempt: Any) -> None:
+    def test_an_order_that_failed_in_batches_too_often_goes_alone(self, sink: Any, attempt: Any) -> None:
         flow = sink().deliver([attempt("poison", 4), attempt("a"), attempt("b"), attempt("c", 5)])
         assert ids_of(next(flow)) == ["a", "b"]
         assert ids_of(flow.send(YES)) == ["poison"]
@@ -140,14 +138,14 @@ class TestCreate:
             flow.send(YES)
         assert [type(each) for each in stop.value.value] == [Unavailable, Delivered, Delivered, Delivered]
 
-    def test_one_order_twice_is_a_mistake_of_the_engine(self, sink: Any, attempt: Any) -> None:
+    def test_one_order_twice_in_a_batch_is_an_error_of_the_caller(self, sink: Any, attempt: Any) -> None:
         with pytest.raises(AssertionError, match="one order twice"):
             next(sink().deliver([attempt("a"), attempt("a")]))
 
-    def test_a_repeat_of_add_or_replace_needs_no_look(self, sink: Any, attempt: Any) -> None:
+    def test_a_repeat_of_add_or_replace_needs_no_look_up(self, sink: Any, attempt: Any) -> None:
         assert talk(sink().deliver([attempt(unknown=True, number=2)]), YES) == ([POST], [Delivered(status=201)])
 
-    def test_a_server_error_says_not_applied(self, sink: Any, attempt: Any) -> None:
+    def test_a_server_error_means_not_applied_for_add_or_replace(self, sink: Any, attempt: Any) -> None:
         assert talk(sink().deliver([attempt()]), answer(500))[1] == [Unavailable("HTTP 500", 500)]
 
 
@@ -157,14 +155,14 @@ class TestAdd:
         ecdp: EcdpSink = sink(mode="Add")
         return ecdp
 
-    def test_a_refused_add_that_is_there_was_ours(self, adds: EcdpSink, attempt: Any) -> None:
+    def test_a_refused_add_that_ecdp_has_was_delivered_earlier(self, adds: EcdpSink, attempt: Any) -> None:
         mine = attempt()
         assert talk(adds.deliver([mine]), NO, there(mine)) == ([POST, GET], [Delivered(found=True)])
 
-    def test_a_refused_add_that_is_not_there_is_refused(self, adds: EcdpSink, attempt: Any) -> None:
+    def test_a_refused_add_that_ecdp_does_not_have_is_rejected(self, adds: EcdpSink, attempt: Any) -> None:
         assert talk(adds.deliver([attempt()]), NO, ABSENT) == ([POST, GET], [SAID_NO])
 
-    def test_another_order_of_the_same_id_is_named_as_such(self, adds: EcdpSink, attempt: Any) -> None:
+    def test_a_different_order_of_the_same_id_is_rejected_with_the_fields(self, adds: EcdpSink, attempt: Any) -> None:
         mine = attempt()
         _, [outcome] = talk(adds.deliver([mine]), NO, there(mine, totalValue=1, currency=None))
         assert outcome == Rejected("HTTP 400: no; ECDP has another order of this id; different: totalValue", status=400)
@@ -180,12 +178,12 @@ class TestAdd:
         ],
         ids=["throttled", "error", "not sent", "reset", "unreadable"],
     )
-    def test_while_the_look_fails_nothing_is_parked(
+    def test_a_failed_look_up_rejects_no_order(
         self, trouble: Any, outcome: Outcome, adds: EcdpSink, attempt: Any
     ) -> None:
         assert talk(adds.deliver([attempt()]), NO, trouble)[1] == [outcome]
 
-    def test_a_server_error_leaves_it_unknown(self, adds: EcdpSink, attempt: Any) -> None:
+    def test_a_server_error_leaves_an_add_unknown(self, adds: EcdpSink, attempt: Any) -> None:
         assert talk(adds.deliver([attempt()]), answer(502))[1] == [Unknown("HTTP 502", 502)]
         assert talk(adds.deliver([attempt()]), answer(503))[1] == [Unavailable("HTTP 503", 503)]
 
@@ -194,7 +192,7 @@ class TestAdd:
         assert talk(adds.deliver([mine]), there(mine)) == ([GET], [Delivered(found=True)])
         assert talk(adds.deliver([mine]), ABSENT, YES) == ([GET, POST], [Delivered(status=201)])
 
-    def test_only_what_is_not_there_is_sent(self, adds: EcdpSink, attempt: Any) -> None:
+    def test_only_orders_that_ecdp_does_not_have_are_sent(self, adds: EcdpSink, attempt: Any) -> None:
         first, second, third = (attempt(each, 2, unknown=True) for each in "abc")
         flow = adds.deliver([first, second, third])
         next(flow)
@@ -205,12 +203,12 @@ class TestAdd:
             flow.send(YES)
         assert stop.value.value == [Delivered(found=True), Delivered(status=201), Delivered(status=201)]
 
-    def test_while_it_cannot_be_looked_up_it_stays_unknown_and_unsent(self, adds: EcdpSink, attempt: Any) -> None:
+    def test_an_unknown_add_is_not_sent_while_the_look_up_fails(self, adds: EcdpSink, attempt: Any) -> None:
         first, second = (attempt(each, 2, unknown=True) for each in "ab")
         outcomes = talk(adds.deliver([first, second]), answer(500))
         assert outcomes == (["GET /orders/a"], [Unknown("HTTP 500", 500)] * 2)
 
-    def test_a_look_compares_what_makes_an_order_and_not_how_it_is_written(
+    def test_a_look_up_compares_content_and_ignores_formatting(
         self, adds: EcdpSink, attempt: Any, created: Any
     ) -> None:
         mine = attempt(
@@ -263,10 +261,12 @@ class TestStatus:
         ],
         ids=["absent", "there", "refused", "down", "throttled", "not sent"],
     )
-    def test_a_refusal_is_looked_into(self, look: Any, outcome: Outcome, sink: Any, attempt: Any, status: Any) -> None:
+    def test_a_refused_status_is_followed_by_a_look_up(
+        self, look: Any, outcome: Outcome, sink: Any, attempt: Any, status: Any
+    ) -> None:
         assert talk(sink().deliver([attempt(status())]), NO, look) == ([PUT, GET], [outcome])
 
-    def test_a_lost_answer_leaves_the_flow(self, sink: Any, attempt: Any, status: Any) -> None:
+    def test_a_lost_answer_is_raised_out_of_the_flow(self, sink: Any, attempt: Any, status: Any) -> None:
         flow = sink().deliver([attempt(status())])
         next(flow)
         with pytest.raises(MaybeSent):
@@ -284,7 +284,7 @@ class TestOthers:
         assert isinstance(talk(delete(HERE, "x"), ABSENT)[1], UnknownOrder)
 
     @pytest.mark.parametrize("order_id", ["", ".", "..", "a\r\nb", "x" * 129])
-    def test_an_id_that_would_change_the_path_asks_nothing(self, order_id: str) -> None:
+    def test_an_id_that_would_change_the_path_sends_nothing(self, order_id: str) -> None:
         for flow in (find(HERE, order_id), delete(HERE, order_id)):
             with pytest.raises(LimitError):
                 next(flow)
@@ -301,7 +301,7 @@ class TestOthers:
         assert talk(sink().check(), response) == (["GET /orders/order-relay-check"], outcome)
 
     @pytest.mark.parametrize("variable", [{"API_KEY": ""}, {"API_KEY": "a\nb"}, {"BASE_URL": "ftp://x"}])
-    def test_variables_that_no_request_can_carry_are_our_fault(self, variable: dict[str, str], attempt: Any) -> None:
+    def test_unusable_variables_are_denied_without_a_request(self, variable: dict[str, str], attempt: Any) -> None:
         sink = EcdpSink(EcdpOptions(), {"BASE_URL": BASE, "API_KEY": "k"} | variable)
         assert isinstance(talk(sink.check())[1], Denied)
         assert isinstance(talk(sink.deliver([attempt()]))[1][0], Denied)

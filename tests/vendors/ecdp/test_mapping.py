@@ -1,4 +1,4 @@
-"""Every limit of ECDP's page, checked before anything is sent."""
+"""The limits of ECDP's page, checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ def test_an_order_that_breaks_a_limit_is_refused_with_the_field_and_the_limit(
 
 
 @pytest.mark.parametrize("order", KEPT)
-def test_an_order_at_its_limits_is_taken(order: dict[str, Any], sink: Any, created: Any) -> None:
+def test_an_order_at_its_limits_is_prepared(order: dict[str, Any], sink: Any, created: Any) -> None:
     assert isinstance(sink().prepare(created(**order)), Call)
 
 
-def test_a_status_is_checked_too(sink: Any, status: Any) -> None:
+def test_a_status_event_is_checked_against_the_limits(sink: Any, status: Any) -> None:
     assert sink().prepare(status(order_id="..")) == Rejected(
         "order_id: must not be . or .., which would change the request's path"
     )

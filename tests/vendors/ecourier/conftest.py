@@ -1,4 +1,4 @@
-"""Deliveries written for people, and an e-Courier sink with an account of its own."""
+"""Events with readable values, and an e-Courier sink with an account of its own."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def stop_of(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def created_of(order_id: str = "A-1", *, state: OrderState | None = None, bare: bool = False, **given: Any) -> Created:
-    """An order with a delivery; what is given stands in the delivery. ``bare``: without one."""
+    """An order with a delivery that has the given fields; ``bare``: without a delivery."""
     delivery = DELIVERY | given
     pieces = [PIECE | each for each in delivery["pieces"]]
     delivery |= {"pieces": pieces, "stops": [stop_of(each) for each in delivery["stops"]]}
@@ -87,7 +87,7 @@ def attempt_of(
 
 
 def talk_of(flow: Flow[Any], *answers: httpx.Response | Exception) -> tuple[list[httpx.Request], Any]:
-    """Give the answers in turn; return what was asked, and the flow's value."""
+    """Give the answers in turn; return the requests and the flow's value."""
     asked: list[httpx.Request] = []
     try:
         asked.append(next(flow))
@@ -96,7 +96,7 @@ def talk_of(flow: Flow[Any], *answers: httpx.Response | Exception) -> tuple[list
             asked.append(request)
     except StopIteration as stop:
         return asked, stop.value
-    pytest.fail(f"the flow asks for more: {asked[-1].url}")
+    pytest.fail(f"the flow sends another request: {asked[-1].url}")
 
 
 @pytest.fixture

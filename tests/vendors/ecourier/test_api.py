@@ -1,4 +1,4 @@
-"""Orders as e-Courier may write them."""
+"""Reading orders in all the forms that e-Courier may send."""
 
 from __future__ import annotations
 
@@ -82,12 +82,12 @@ def test_attributes_are_read_with_and_without_the_sign() -> None:
     ("collection", "count"),
     [(None, 0), ("", 0), ({}, 0), ({"Piece": None}, 0), ({"Piece": {}}, 1), ({"Piece": [{}, {}, "x"]}, 2), ([{}], 1)],
 )
-def test_a_collection_may_be_a_list_one_alone_or_nothing(collection: Any, count: int) -> None:
+def test_a_collection_may_be_a_list_a_single_object_or_empty(collection: Any, count: int) -> None:
     assert len(members(collection, "Piece")) == count
 
 
 @pytest.mark.parametrize("value", ["many", "", None, [], {"@nil": "true"}, True, 1.5])
-def test_one_odd_field_hides_no_order(value: Any) -> None:
+def test_one_bad_field_hides_no_order(value: Any) -> None:
     odd = order_of(OrderNumber="1", OrderID=value, Weight=value, PodRequired=value, Stops=value, Customer=value)
     assert odd.order_number == "1"
     assert odd.order_id is None

@@ -1,4 +1,4 @@
-"""Conversations with e-Courier, spoken by `next` and `send`."""
+"""e-Courier's flows, driven by `next` and `send`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def known_of(hash_: str = HASH, *, number: str = "OR-A-1", canceled: bool = Fals
 
 
 def there(mine: Any, **changes: Any) -> httpx.Response:
-    """The order as e-Courier has it: with ``@``, more of its own, and other ways to write."""
+    """The order as e-Courier returns it: with ``@``, and with fields of its own."""
     own = {"UserGUID": "{4D46E5B7-7866-4B17-98C4-9A7A33856981}", "OrderID": "2073", "OrderStatus": "N"}
     fields = own | mine.call.payload.fields | changes
     attributes = {f"@{name}": value for name, value in fields.items() if isinstance(value, str | None)}
@@ -46,26 +46,26 @@ def mark_of(attempt: Any) -> Mark:
 
 
 class TestSave:
-    def test_a_first_save_looks_first(self, sink: Any, attempt: Any, talk: Any) -> None:
+    def test_a_first_save_looks_the_order_up_first(self, sink: Any, attempt: Any, talk: Any) -> None:
         mine = attempt()
         asked, outcomes = talk(sink().deliver([mine]), ABSENT, DONE)
         assert endpoints(asked) == ["GetJsonOrder", "SaveOrder"]
         assert orjson.loads(asked[0].content) == {"OrderNumber": "OR-A-1"}
         assert outcomes == [Delivered(status=200, mark=mark_of(mine))]
 
-    def test_without_look_up_first_it_is_one_request(self, sink: Any, attempt: Any, talk: Any) -> None:
+    def test_without_look_up_first_a_save_is_one_request(self, sink: Any, attempt: Any, talk: Any) -> None:
         mine = attempt()
         asked, outcomes = talk(sink(look_up_first=False).deliver([mine]), DONE)
         assert endpoints(asked) == ["SaveOrder"]
         assert outcomes == [Delivered(status=200, mark=mark_of(mine))]
 
-    def test_what_is_there_already_is_not_sent_again(self, sink: Any, attempt: Any, talk: Any) -> None:
+    def test_an_equal_order_at_e_courier_is_not_sent_again(self, sink: Any, attempt: Any, talk: Any) -> None:
         mine = attempt()
         asked, outcomes = talk(sink().deliver([mine]), there(mine))
         assert endpoints(asked) == ["GetJsonOrder"]
         assert outcomes == [Delivered(found=True, mark=mark_of(mine))]
 
-    def test_ours_but_different_is_updated(self, sink: Any, attempt: Any, talk: Any) -> None:
+    def test_our_order_with_different_content_is_updated(self, sink: Any, attempt: Any, talk: Any) -> None:
         mine = attempt()
         asked, outcomes = talk(sink().deliver([mine]), there(mine, Service="Rush"), DONE)
         assert endpoints(asked) == ["GetJsonOrder", "SaveOrder"]
@@ -73,7 +73,7 @@ class TestSave:
         assert outcomes == [Delivered(status=200, mark=mark_of(mine))]
 
     @pytest.mark.parametrize("change", [{"CustomerCode": "Stranger"}, {"Auth": "other"}, {"Auth": None}])
-    def test_a_strangers_order_is_never_saved_over(
+    def test_a_strangers_order_is_never_overwritten(
         self, change: dict[str, str | None], sink: Any, attempt: Any, talk: Any
     ) -> None:
         mine = attempt()
@@ -84,7 +84,7 @@ class TestSave:
             assert outcome.blocks_following
             assert "not ours" in outcome.detail
 
-    def test_a_customer_code_that_is_not_told_is_taken_for_ours(self, sink: Any, attempt: Any, talk: Any) -> None:
+    def test_an_order_without_a_customer_code_counts_as_ours(self, sink: Any, attempt: Any, talk: Any) -> None:
         mine = attempt()
         answer = orjson.loads(there(mine).content)["Order"]
         del answer["@CustomerCode"]
@@ -93,7 +93,7 @@ class TestSave:
         stranger = httpx.Response(200, json={"Order": answer | {"Customer": {"CustomerCode": "Beta"}}})
         assert isinstance(talk(sink().deliver([mine]), stranger)[1][0], Rejected)
 
-    def test_after_a_lost_answer_it_is_looked_up_and_never_simply_sent(
+    def test_after_a_lost_answer_the_order_is_looked_up_before_it_is_sent_again(
         self, sink: Any, attempt: Any, talk: Any
     ) -> None:
         mine = attempt(unknown=True, number=2)
@@ -112,25 +112,25 @@ class TestSave:
         ],
         ids=["reset", "not sent", "throttled"],
     )
-    def test_while_the_look_up_fails_nothing_is_saved(
+    def test_a_failed_look_up_prevents_the_save(
         self, trouble: Any, outcomes: tuple[Outcome, Outcome], sink: Any, attempt: Any, talk: Any
     ) -> None:
-        """``outcomes``: of a first save, and of one whose answer was lost."""
+        """``outcomes``: of a first save, and of a save whose answer was lost."""
         assert talk(sink().deliver([attempt()]), trouble)[1] == [outcomes[0]]
         assert talk(sink().deliver([attempt(unknown=True, number=2)]), trouble)[1] == [outcomes[1]]
 
-    def test_a_look_up_that_fails_leaves_an_unknown_save_unknown(self, sink: Any, attempt: Any, talk: Any) -> None:
+    def test_a_failed_look_up_leaves_an_unknown_save_unknown(self, sink: Any, attempt: Any, talk: Any) -> None:
         [first] = talk(sink().deliver([attempt()]), DOWN)[1]
         [again] = talk(sink().deliver([attempt(unknown=True)]), DOWN)[1]
         assert (type(first), type(again)) == (Unavailable, Unknown)
         [odd] = talk(sink().deliver([attempt()]), httpx.Response(200, json={"Order": "x"}))[1]
         assert isinstance(odd, Unavailable)
 
-    def test_a_lost_save_leaves_the_flow(self, sink: Any, attempt: Any, talk: Any) -> None:
+    def test_a_lost_save_is_raised_out_of_the_flow(self, sink: Any, attempt: Any, talk: Any) -> None:
         with pytest.raises(MaybeSent):
             talk(sink().deliver([attempt()]), ABSENT, MaybeSent("reset"))
 
-    def test_an_order_that_can_no_longer_be_modified_holds_up_no_cancellation(
+    def test_an_order_that_can_no_longer_be_modified_blocks_no_cancellation(
         self, sink: Any, attempt: Any, talk: Any
     ) -> None:
         update = attempt(known=known_of())
@@ -138,8 +138,8 @@ class TestSave:
         assert endpoints(asked) == ["SaveOrder"]
         assert outcome == Rejected("HTTP 409, status -4: Order Unable to Modify", 409, blocks_following=False)
 
-    def test_where_nothing_is_saved_a_cancellation_waits_behind(self, sink: Any, attempt: Any, talk: Any) -> None:
-        """It would find nothing to cancel; and what is saved by a replay would stay."""
+    def test_a_refused_first_save_blocks_the_cancellation(self, sink: Any, attempt: Any, talk: Any) -> None:
+        """Otherwise the cancellation would find no order, and a replay would then save one."""
         _, [outcome] = talk(sink().deliver([attempt()]), ABSENT, LOCKED)
         assert outcome == Rejected("HTTP 409, status -4: Order Unable to Modify", 409, blocks_following=True)
 
@@ -150,7 +150,9 @@ class TestWhatIsKnown:
         assert sink().prepare(created(), known_of(same)) == Skipped("delivery unchanged", supersedes=True)
         assert isinstance(sink().prepare(created(notes="new"), known_of(same)), Call)
 
-    def test_a_change_is_saved_without_a_look(self, sink: Any, created: Any, attempt: Any, talk: Any) -> None:
+    def test_a_change_of_a_known_order_is_saved_without_a_look_up(
+        self, sink: Any, created: Any, attempt: Any, talk: Any
+    ) -> None:
         update = attempt(created(notes="new"), known=known_of())
         asked, outcomes = talk(sink().deliver([update]), DONE)
         assert endpoints(asked) == ["SaveOrder"]
@@ -162,9 +164,7 @@ class TestWhatIsKnown:
             call = sink().prepare(event, known)
             assert order_in(sink().preview(call))["OrderNumber"] == "OLD-A-1"
 
-    def test_an_order_placed_anew_after_its_cancellation_is_opened_again(
-        self, sink: Any, attempt: Any, talk: Any
-    ) -> None:
+    def test_an_order_placed_again_after_its_cancellation_is_reopened(self, sink: Any, attempt: Any, talk: Any) -> None:
         same = attempt().call.payload.hash
         again = attempt(known=known_of(same, canceled=True))
         asked, outcomes = talk(sink().deliver([again]), DONE)
@@ -179,7 +179,9 @@ class TestWhatIsKnown:
         asked, _ = talk(sink().deliver([mine]), there(mine, OrderStatus="X"), DONE)
         assert order_in(asked[1])["OrderStatus"] == "N"
 
-    def test_an_update_leaves_deleted_what_the_vendors_people_deleted(self, sink: Any, attempt: Any, talk: Any) -> None:
+    def test_an_update_does_not_reopen_an_order_that_e_courier_deleted(
+        self, sink: Any, attempt: Any, talk: Any
+    ) -> None:
         lost = attempt(known=known_of(), unknown=True, number=2)
         asked, _ = talk(sink().deliver([lost]), there(lost, OrderStatus="X"), DONE)
         assert "OrderStatus" not in order_in(asked[1])
@@ -189,7 +191,7 @@ class TestWhatIsKnown:
 
 
 class TestCancel:
-    def test_what_is_there_is_deleted(self, sink: Any, status: Any, attempt: Any, talk: Any) -> None:
+    def test_cancelling_an_existing_order_deletes_it(self, sink: Any, status: Any, attempt: Any, talk: Any) -> None:
         mine, cancel = attempt(), attempt(status())
         asked, outcomes = talk(sink().deliver([cancel]), there(mine), DONE)
         assert endpoints(asked) == ["GetJsonOrder", "SaveOrder"]
@@ -202,17 +204,21 @@ class TestCancel:
         }
         assert outcomes == [Delivered(status=200, mark=Mark("OR-A-1", "", canceled=True))]
 
-    def test_the_mark_keeps_what_was_delivered_last(self, sink: Any, status: Any, attempt: Any, talk: Any) -> None:
+    def test_the_mark_of_a_cancellation_keeps_the_last_content_hash(
+        self, sink: Any, status: Any, attempt: Any, talk: Any
+    ) -> None:
         cancel = attempt(status(), known=known_of())
         [outcome] = talk(sink().deliver([cancel]), there(attempt()), DONE)[1]
         assert outcome.mark == Mark("OR-A-1", HASH, canceled=True)
 
-    def test_what_was_never_saved_is_skipped(self, sink: Any, status: Any, attempt: Any, talk: Any) -> None:
+    def test_cancelling_an_order_that_was_never_saved_is_skipped(
+        self, sink: Any, status: Any, attempt: Any, talk: Any
+    ) -> None:
         assert talk(sink().deliver([attempt(status())]), ABSENT)[1] == [
             Skipped("canceled, and never saved", supersedes=True)
         ]
 
-    def test_what_is_deleted_already_is_delivered(self, sink: Any, status: Any, attempt: Any, talk: Any) -> None:
+    def test_cancelling_a_deleted_order_is_delivered(self, sink: Any, status: Any, attempt: Any, talk: Any) -> None:
         gone = there(attempt(), OrderStatus="X")
         [outcome] = talk(sink().deliver([attempt(status(), unknown=True, number=2)]), gone)[1]
         assert outcome == Delivered(found=True, mark=Mark("OR-A-1", "", canceled=True))
@@ -220,10 +226,10 @@ class TestCancel:
     def test_a_strangers_order_is_never_deleted(self, sink: Any, status: Any, attempt: Any, talk: Any) -> None:
         other = there(attempt(), CustomerCode="Beta")
         assert isinstance(talk(sink().deliver([attempt(status())]), other)[1][0], Rejected)
-        ours = attempt(status(), known=known_of())  # its customer stood in the event
+        ours = attempt(status(), known=known_of())  # the event named its customer
         assert isinstance(talk(sink().deliver([ours]), other, DONE)[1][0], Delivered)
 
-    def test_a_refusal_is_an_ordinary_one(self, sink: Any, status: Any, attempt: Any, talk: Any) -> None:
+    def test_a_refused_cancellation_blocks_later_events(self, sink: Any, status: Any, attempt: Any, talk: Any) -> None:
         no = httpx.Response(409, json={"status": "-4", "statusdescription": "Order Unable to Cancel"})
         [outcome] = talk(sink().deliver([attempt(status())]), there(attempt()), no)[1]
         assert outcome == Rejected("HTTP 409, status -4: Order Unable to Cancel", 409, blocks_following=True)
@@ -233,7 +239,7 @@ class TestCancel:
         for other in ("placed", "paid", "completed"):
             assert sink().prepare(status(status=other)) == Skipped("e-Courier has no use for this status")
 
-    def test_an_order_that_comes_canceled_is_never_saved(
+    def test_an_order_created_as_canceled_is_never_saved(
         self, sink: Any, created: Any, talk: Any, attempt: Any
     ) -> None:
         cancel = attempt(created(state="canceled"))
@@ -256,7 +262,7 @@ class TestEquality:
         ],
         ids=["blanks and case", "numbers, one alone", "another order of stops", "another way to write a date"],
     )
-    def test_other_ways_to_write_are_equal(
+    def test_other_formats_of_the_same_content_are_equal(
         self, written: dict[str, Any], sink: Any, created: Any, attempt: Any, talk: Any
     ) -> None:
         mine = attempt(self.event(created))
@@ -270,7 +276,7 @@ class TestEquality:
         assert isinstance(talk(sink().deliver([mine]), there(mine, **written))[1][0], Delivered)
 
     @pytest.mark.parametrize("field", ["Weight", "Reference", "Name", "ScheduledDateTime", "fewer", "more"])
-    def test_another_content_is_different(self, field: str, sink: Any, created: Any, attempt: Any, talk: Any) -> None:
+    def test_different_content_is_saved(self, field: str, sink: Any, created: Any, attempt: Any, talk: Any) -> None:
         mine = attempt(self.event(created))
         piece = mine.call.payload.fields["Pieces"]["Piece"][0]
         stops = mine.call.payload.fields["Stops"]["Stop"]
@@ -322,7 +328,7 @@ class TestOthers:
         assert isinstance(refused, Rejected)
 
     @pytest.mark.parametrize("variable", [{"BASE_URL": "ftp://x"}, {"TIME_ZONE": "nowhere"}])
-    def test_variables_that_no_request_can_carry_are_our_fault(
+    def test_unusable_variables_are_denied_without_a_request(
         self, variable: dict[str, str], sink: Any, attempt: Any, created: Any, talk: Any
     ) -> None:
         flows: list[Flow[Any]] = [sink(variable).check(), sink(variable).quote(created())]

@@ -1,4 +1,4 @@
-"""What e-Courier demands of an order, checked before anything is sent; and its clock."""
+"""The rules of e-Courier's page, checked before anything is sent; and its wall times."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ KEPT: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize(("delivery", "detail"), BROKEN, ids=[str(index) for index in range(len(BROKEN))])
-def test_a_delivery_that_e_courier_cannot_take_is_refused_with_the_field(
+def test_a_delivery_that_breaks_a_rule_is_rejected_with_the_field(
     delivery: dict[str, Any], detail: str, sink: Any, created: Any
 ) -> None:
     assert sink().prepare(created(**delivery)) == Rejected(detail)
 
 
 @pytest.mark.parametrize("delivery", KEPT, ids=range(len(KEPT)))
-def test_what_its_page_does_not_forbid_is_left_to_e_courier(delivery: dict[str, Any], sink: Any, created: Any) -> None:
+def test_a_delivery_that_breaks_no_rule_is_prepared(delivery: dict[str, Any], sink: Any, created: Any) -> None:
     assert isinstance(sink().prepare(created(**delivery)), Call)
 
 
@@ -76,23 +76,25 @@ def test_what_its_page_does_not_forbid_is_left_to_e_courier(delivery: dict[str, 
         ("1969-12-31T23:59:59Z", "UTC", "12/31/1969 11:59:59 PM", "UTC"),
     ],
 )
-def test_an_instant_is_read_off_the_clock_at_the_stop(at: str, zone: str | None, text: str, abbreviation: str) -> None:
+def test_an_instant_is_written_as_wall_time_at_the_stop(
+    at: str, zone: str | None, text: str, abbreviation: str
+) -> None:
     clock = Clock(time_zone("America/New_York") or UTC)
     assert clock.wall_time(round(datetime.fromisoformat(at).timestamp() * 1000), zone, "x") == (text, abbreviation)
 
 
 @given(st.integers(-62_135_000_000_000, 253_402_000_000_000))
-def test_what_is_written_is_read_again(at: int) -> None:
+def test_a_written_time_is_read_back(at: int) -> None:
     moment = parse_wall_time(Clock(UTC).wall_time(at, None, "x").text)
     assert moment is not None
     assert moment.replace(tzinfo=UTC).timestamp() == at // 1000
 
 
 @pytest.mark.parametrize("text", ["", "None", "2019-11-13", "13/13/2019 6:00:00 AM", "11/13/2019 16:00:00 AM"])
-def test_what_is_no_time_is_none(text: str) -> None:
+def test_an_unreadable_time_is_none(text: str) -> None:
     assert parse_wall_time(text) is None
 
 
-def test_an_order_opens_and_goes_alone(sink: Any, created: Any, status: Any) -> None:
+def test_a_save_creates_an_order_and_calls_go_alone(sink: Any, created: Any, status: Any) -> None:
     save, cancel = sink().prepare(created()), sink().prepare(status())
     assert (save.creates_order, save.group, cancel.creates_order, cancel.group) == (True, None, False, None)

@@ -166,7 +166,7 @@ def is_over(play: Play, number: str) -> bool:
     ),
     first=st.sampled_from(LEAD_INS),
 )
-def test_nothing_is_missed_repeated_or_let_go_too_early(acts: list[Act], first: list[Act]) -> None:
+def test_nothing_is_missed_repeated_or_ended_too_early(acts: list[Act], first: list[Act]) -> None:
     """With kills before and after a write, a second owner, rows saved while they end, and compaction at any point."""
     assert problems(first + acts, Strategy()) == []
 

@@ -1,4 +1,4 @@
-"""The number that an order has at e-Courier."""
+"""The OrderNumber that an order has at e-Courier."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_plain_id_stays_readable(order_id: str) -> None:
         ("", "OR-.4OYMIQUY7QOBJGX36TEJS35ZEQ"),
     ],
 )
-def test_any_other_id_is_hashed_the_same_for_ever(order_id: str, number: str) -> None:
+def test_the_hash_of_any_other_id_never_changes(order_id: str, number: str) -> None:
     assert order_number(order_id, "OR-", 30) == number
 
 
@@ -39,13 +39,13 @@ def test_different_ids_have_different_numbers(one: str, other: str, most: int) -
 
 
 @given(st.text(max_size=40), limits)
-def test_no_id_passes_for_the_hash_of_another(order_id: str, most: int) -> None:
+def test_no_id_equals_the_hash_of_another(order_id: str, most: int) -> None:
     number = order_number(order_id, "OR-", most)
     assert order_number(number.removeprefix("OR-"), "OR-", most) != number or number == f"OR-{order_id}"
 
 
 @given(st.text(max_size=300), limits)
-def test_a_number_is_short_plain_and_never_one_of_e_couriers_own(order_id: str, most: int) -> None:
+def test_a_number_is_short_and_ascii_and_never_one_of_e_couriers_own(order_id: str, most: int) -> None:
     number = order_number(order_id, "OR-", most)
     assert len(number) <= most
     assert number.isascii()
@@ -55,12 +55,12 @@ def test_a_number_is_short_plain_and_never_one_of_e_couriers_own(order_id: str, 
 
 
 @pytest.mark.parametrize("prefix", ["", "1", "-", "O R", "Ü-", "O.R"])
-def test_a_prefix_without_a_letter_might_meet_e_couriers_own_numbers(prefix: str) -> None:
+def test_a_prefix_needs_a_letter_to_avoid_e_couriers_own_numbers(prefix: str) -> None:
     with pytest.raises(ValidationError):
         EcourierOptions(order_number_prefix=prefix)
 
 
-def test_there_is_always_room_for_a_hash() -> None:
+def test_order_number_max_leaves_room_for_a_hash() -> None:
     assert EcourierOptions(order_number_max=LEAST).order_number_max == LEAST
     with pytest.raises(ValidationError, match="must be at least 20"):
         EcourierOptions(order_number_max=LEAST - 1)

@@ -1,4 +1,4 @@
-"""e-Courier's login, spoken by `next` and `send`."""
+"""e-Courier's login, driven by `next` and `send`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_given_guid_needs_no_login(session: Any) -> None:
 
 
 @pytest.mark.parametrize("guid", ["", "a\nb", "żółw"])
-def test_without_a_guid_that_a_header_can_carry_there_is_no_token(guid: str, session: Any) -> None:
+def test_a_guid_that_a_header_cannot_hold_is_no_token(guid: str, session: Any) -> None:
     here, unsigned = session({"USER_GUID": guid}), request()
     here.sign(unsigned)
     assert here.token is None
@@ -49,7 +49,7 @@ def test_a_login_brings_a_new_token(session: Any, talk: Any) -> None:
     assert signed.headers["UserGUID"] == GUID
 
 
-def test_a_guid_that_is_changed_goes_before_what_login_gave(session: Any, talk: Any) -> None:
+def test_a_changed_user_guid_replaces_the_guid_of_a_login(session: Any, talk: Any) -> None:
     mounted = {"USER_GUID": "first"}
     here = session()
     here.credentials = here.credentials | mounted
@@ -60,7 +60,7 @@ def test_a_guid_that_is_changed_goes_before_what_login_gave(session: Any, talk: 
 
 
 @pytest.mark.parametrize("missing", ["WEBSITE", "USERNAME", "PASSWORD"])
-def test_without_a_user_a_dead_guid_is_our_fault(missing: str, session: Any, talk: Any) -> None:
+def test_a_dead_guid_without_a_user_is_denied(missing: str, session: Any, talk: Any) -> None:
     asked, refusal = talk(session({missing: ""}).login())
     assert asked == []
     assert isinstance(refusal, Denied)
@@ -127,7 +127,7 @@ def test_a_dead_token_is_known_by_its_answer(answer: httpx.Response, dead: bool,
     assert session().is_dead(answer) is dead
 
 
-def test_which_answers_mean_a_dead_token_is_configuration(session: Any) -> None:
+def test_dead_statuses_are_configurable(session: Any) -> None:
     here = session(dead_statuses=(-6, 440))
     assert here.is_dead(httpx.Response(440))
     assert here.is_dead(httpx.Response(500, json={"status": "-6"}))
@@ -135,7 +135,7 @@ def test_which_answers_mean_a_dead_token_is_configuration(session: Any) -> None:
     assert not here.is_dead(httpx.Response(500, json={"status": "-5"}))
 
 
-def test_a_token_that_is_not_used_is_refreshed_in_time(session: Any, talk: Any) -> None:
+def test_an_unused_token_is_refreshed_before_it_expires(session: Any, talk: Any) -> None:
     here = session()
     assert here.renew(9 * DAY) is None
     asked, _ = talk(here.renew(10 * DAY), GRANTED)
@@ -150,12 +150,12 @@ def test_a_refresh_that_fails_changes_nothing(answer: Any, session: Any, talk: A
     assert here.token == "guid-canary"
 
 
-def test_without_a_token_there_is_nothing_to_refresh(session: Any) -> None:
+def test_nothing_is_refreshed_without_a_token(session: Any) -> None:
     assert session({"USER_GUID": ""}).renew(30 * DAY) is None
 
 
 @pytest.mark.parametrize("variable", [{"BASE_URL": "ftp://x"}, {"TIME_ZONE": "nowhere"}])
-def test_variables_that_no_request_can_carry_are_our_fault(variable: dict[str, str], session: Any, talk: Any) -> None:
+def test_unusable_variables_are_denied_without_a_request(variable: dict[str, str], session: Any, talk: Any) -> None:
     assert isinstance(talk(session(variable).login())[1], Denied)
     assert talk(session(variable).renew(30 * DAY)) == ([], None)
 
@@ -174,7 +174,7 @@ def test_variables_that_no_request_can_carry_are_our_fault(variable: dict[str, s
         ({"TIME_ZONE": "EST5"}, "TIME_ZONE"),
     ],
 )
-def test_who_asks_is_told_in_one_way_at_least(account: dict[str, str], variable: str | None, session: Any) -> None:
+def test_at_least_one_way_to_log_in_is_needed(account: dict[str, str], variable: str | None, session: Any) -> None:
     fault = variables_fault(session(account).credentials)
     assert (fault and fault[0]) == variable
     assert "canary" not in repr(fault)

@@ -30,7 +30,7 @@ class _DoneOrder(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class OrderBook:
-    """Decides what to read and what to write; `accept` tells it what was written.
+    """Decides what to read and what to write; `accept` records what was written.
 
     Invariant: neither `rows` nor `state` changes before the step is written. Otherwise a step whose transaction failed
     would count as published.

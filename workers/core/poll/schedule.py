@@ -11,7 +11,7 @@ class Now(NamedTuple):
     """One instant on both clocks, in milliseconds."""
 
     wall_ms: int  # since 1970: compared with stored times
-    tick_ms: int  # monotonic: a look that is due stays due when somebody sets the wall clock back
+    tick_ms: int  # monotonic: a look that is due stays due when the wall clock is set back
 
 
 @dataclass(frozen=True, slots=True)
