@@ -357,4 +357,4 @@ def test_relay_check_reaches_e_courier_by_a_harmless_read(rig: EcourierPollRig) 
     rig.vendor.faults(deny=401)
     ran = rig.command("check", rig.poller)
     assert ran.returncode == 1
-    assert "refuses us" in " ".join(ran.stdout.split())
+    assert "refuses the credentials" in " ".join(ran.stdout.split())

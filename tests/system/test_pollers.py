@@ -216,7 +216,7 @@ def test_relay_check_reaches_dcl_by_a_harmless_read(make_poll_rig: MakeRig) -> N
     rig.dcl.faults(deny=401)
     ran = rig.command("check", rig.worker)
     assert ran.returncode == 1
-    assert "refuses us" in " ".join(ran.stdout.split())
+    assert "refuses the credentials" in " ".join(ran.stdout.split())
     refused = rig.command("offsets", rig.worker)
     assert refused.returncode == 2
     assert "relay poller reset" in refused.stderr

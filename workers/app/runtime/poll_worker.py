@@ -60,7 +60,7 @@ class PollWorker:
 
     def status(self) -> dict[str, Any]:
         """The worker's part of ``GET /status``."""
-        return poll_status(self.context, self._shards.values(), self._state())
+        return poll_status(self.context, [shard for _, shard in sorted(self._shards.items())], self._state())
 
     def age(self) -> float:
         """Seconds since the last activity of the slower loop: the consumer thread's polls, or our own ticks."""
