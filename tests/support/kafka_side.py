@@ -15,6 +15,7 @@ from kafka.admin import ConfigResource
 
 from tests.support.topics import ROOT, Topic, create, read_whole, write_config
 from workers.core.consume.commit_metadata import FinishedOffsets
+from workers.core.record import Partition
 from workers.edges.avro.codec import Codec
 from workers.edges.avro.schema_files import load_topic
 from workers.edges.kafka.client_patches import patch_client, producer_headers
@@ -191,8 +192,8 @@ class KafkaSide:
     def told(self) -> int:
         """How many records the group's commits tell to be finished: below the offsets, and in their metadata."""
         count = 0
-        for commit in self.admin.list_group_offsets(self.group)[self.group].values():
-            finished = FinishedOffsets.parse(commit.offset, commit.metadata)
+        for at, commit in self.admin.list_group_offsets(self.group)[self.group].items():
+            finished = FinishedOffsets.parse(Partition(at.topic, at.partition), commit.offset, commit.metadata)
             beyond = range(finished.base, finished.end) if finished else ()
             count += max(0, commit.offset) + sum(1 for offset in beyond if finished and offset in finished)
         return count

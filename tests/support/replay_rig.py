@@ -1,20 +1,22 @@
-"""A redelivery, and a parked topic that it reads."""
+"""Replays, and a parked topic that they read."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, cast
 
-from tests.support.sink_rig import CREATED, Rig, make_rig
-from workers.app.parked.replay import Redelivery
-from workers.app.sink.write_queue import WriteQueue
+from tests.support.sink_rig import CREATED, Rig
+from workers.app.parked.command_progress import CommandProgress
+from workers.app.parked.replay import Replays
+from workers.app.sink.fences import Fences
+from workers.app.sink.write_queue import Write
 from workers.core.consume.lanes import Entry
 from workers.core.parked.fence import Fence, ParkReason
 from workers.core.parked.headers import Parking, order_of, parked_headers
 from workers.core.record import Partition, Record
-from workers.edges.kafka.client import KafkaConnection, KafkaFailed
+from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.parked_reader import Bound, Wave
 
 UNKNOWN = Parking(ParkReason.UNKNOWN_ORDER, "404", 404, 9)
@@ -54,71 +56,103 @@ class Parked:
 
 
 class Stand:
-    """A redelivery whose transactions succeed as soon as they are asked for."""
+    """Replays whose transactions succeed as soon as a write is queued, unless the test ends them."""
 
-    def __init__(self) -> None:
-        self.rig: Rig = make_rig()
-        self.queue = WriteQueue(self.rig.state)
+    def __init__(self, **spec: Any) -> None:
+        self.rig = Rig(**spec)
         self.topic = Parked()
+        self.replays = Replays(self.rig.context, self.rig.lanes, self.rig.wakeups, cast("Any", self.topic))
+        assert self.rig.ownership.assignment is not None
+        self.rig.ownership.assignment.replays = self.replays
+        self.rig.wakeups.connect(sender=self, commits=self, fetching=self)
         self.written: list[tuple[str | None, Fence | None]] = []
         self.ended: list[str] = []
-        self.redelivery = Redelivery(
-            self.rig.state,
-            self.queue,
-            KafkaConnection(),
-            codec=cast("Any", self.rig.codec),
-            pump=lambda: None,
-            wake=self.write,
-            ended=lambda _, order_id: self.ended.append(order_id),
-        )
 
     @property
-    def fences(self) -> dict[str, Fence]:
-        return self.rig.state.shards[0].fences
+    def fences(self) -> Fences:
+        return self.rig.shard.fences
 
-    def write(self) -> None:
+    def ask(self, order_id: str, command: str, *, resumed: bool = False) -> None:
+        """An operator's command for one order."""
+        progress = cast("CommandProgress", Noted(self.ended))
+        self.replays.ask(self.rig.shard, order_id, command, (progress,), resumed=resumed)
+
+    # What the wakeups reach.
+
+    def pump(self) -> None:
+        pass
+
+    def recheck_soon(self) -> None:
+        pass
+
+    def commit_soon(self) -> None:
+        pass
+
+    def write_soon(self) -> None:
         asyncio.get_running_loop().call_soon(self._write)
 
     def _write(self) -> None:
-        writes = self.queue.take(self.queue.numbers)
-        for write in writes:
-            self.written.append((write.order_id, self.fences.get(write.order_id or "")))
-            if write.entry is not None:
-                self.rig.state.finish(write.entry)
-        self.queue.done(writes)
+        writes = self.rig.shard.writes.next_writes()
+        self.written += [(write.order_id, self.fences.get(write.order_id or "")) for write in writes]
+        self.acknowledge(writes)
+
+    def acknowledge(self, writes: Sequence[Write]) -> None:
+        orders = {write.order_id for write in writes if write.order_id is not None}
+        fences = {order_id: self.fences.get(order_id) for order_id in orders}
+        for entry in self.fences.acknowledge(writes, fences):
+            self.rig.finisher.finish(entry)
+
+    # The vendor and the parked topic.
 
     def park(self, *values: str, order: str = "A", parking: Parking = UNKNOWN) -> None:
         """These records lie parked, and their order's fence says where."""
         places = [self.topic.append(self.rig.record(value), parking) for value in values]
         fence = self.fences.get(order) or Fence(parking.reason, parking.detail, 0, 0)
         for place in places:
-            fence = fence.with_one_more().at(place)
-        self.fences[order] = fence
+            fence = fence.with_one_more().with_record_at(place)
+        self.fences.load(order, fence)
 
     def create(self) -> Entry:
         """The order's create has been delivered."""
         (entry,) = self.rig.add("A", topic=CREATED)
-        lane = self.rig.state.lanes.take()
+        lane = self.rig.lanes.take()
         assert lane is not None
-        self.rig.state.lanes.finish(lane)
+        self.rig.lanes.finish(lane)
+        self.rig.finisher.delivered(entry)
         return entry
 
     async def next(self) -> Entry:
         """The next record that is sent, still in flight."""
         lane = None
-        async with asyncio.timeout(5):
-            while (lane := self.rig.state.lanes.take()) is None:  # noqa: ASYNC110 - as below
+        async with asyncio.timeout(60):
+            while (lane := self.rig.lanes.take()) is None:  # noqa: ASYNC110 - as below
                 await asyncio.sleep(0.001)
         return lane.queue[0]
 
     def deliver(self, entry: Entry) -> None:
-        lane = self.rig.state.lanes.get(entry.order_id)
+        self._end_flight(entry)
+        self.rig.finisher.delivered(entry)
+
+    def refuse(self, entry: Entry, parking: Parking) -> None:
+        self._end_flight(entry)
+        self.rig.finisher.park(entry, parking)
+
+    def _end_flight(self, entry: Entry) -> None:
+        lane = self.rig.lanes.get(entry.order_id)
         assert lane is not None
-        self.rig.state.lanes.finish(lane)
-        assert self.redelivery.delivered(entry) is False
-        self.rig.state.finish(entry)
+        self.rig.lanes.finish(lane)
 
     async def until(self, what: Callable[[], Any]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not what():  # noqa: ASYNC110 - what is awaited is a state, and several parts lead to it
                 await asyncio.sleep(0.001)
+
+
+class Noted:
+    """A command's progress that only takes notes of the orders that have ended."""
+
+    def __init__(self, ended: list[str]) -> None:
+        self._ended = ended
+
+    def order_ended(self, order_id: str) -> None:
+        self._ended.append(order_id)

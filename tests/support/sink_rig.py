@@ -1,29 +1,34 @@
-"""A sink's parts without Kafka: a clock that stands still, a codec of plain text, a vendor that a test answers for."""
+"""A sink's parts without Kafka: a clock that a test moves, a codec of plain text, a vendor that a test answers for."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, cast
 
 from workers.app.config.specs import SinkSpec
+from workers.app.sink.assignment import Ownership, SinkAssignment
 from workers.app.sink.context import SinkContext
-from workers.app.sink.flights import Flights
+from workers.app.sink.finisher import Finisher
 from workers.app.sink.outcomes import Outcomes
-from workers.app.sink.shard import open_shard
-from workers.app.sink.state import SinkState
-from workers.core.consume.backpressure import FetchBudget
+from workers.app.sink.sender import Sender
+from workers.app.sink.shard import Shard, open_shard
+from workers.app.sink.stats import SinkStats
+from workers.app.sink.tracked_orders import TrackedOrders
+from workers.app.sink.wakeups import Wakeups
+from workers.app.sink.write_queue import WriteLimits
 from workers.core.consume.lanes import Entry, Lane, Lanes
 from workers.core.consume.start_position import StartAt
 from workers.core.delivery.gate import Gate, GatePolicy
 from workers.core.delivery.outcome import Outcome, Rejected, Skipped
 from workers.core.events import Created, Event, Status
+from workers.core.parked.fence import Fence
 from workers.core.parked.headers import Parking
 from workers.core.record import Headers, Partition, Record
 from workers.edges.avro.codec import UnknownSchema
 from workers.edges.avro.reader import Undecodable
-from workers.edges.kafka.owner import Assignment
 from workers.edges.telemetry import PassOn
 from workers.vendors.contract import Attempt, Call
 
@@ -76,6 +81,11 @@ class Vendor:
         self.group: str | None = None
         self.size = 10
         self.asked = asyncio.Event()
+        self.session = None
+        self.look_ups = 0
+
+    async def close(self) -> None:
+        pass
 
     def prepare(self, event: Event, known: Any = None) -> Call | Skipped | Rejected:  # noqa: ARG002
         note = cast("dict[str, str]", event.content)["note"]
@@ -111,51 +121,135 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-@dataclass
-class Rig:
-    """The state of one sink and its parts."""
+def sink_context(
+    vendor: Vendor,
+    codec: Any,
+    *,
+    monotonic: Callable[[], float],
+    failed: Callable[[Exception], None],
+    **spec: Any,
+) -> SinkContext:
+    """A sink of these settings whose vendor and codec are a test's."""
+    whole = SinkSpec(name="ecdp-sink", vendor="ecdp", consumes=TOPICS, parks="ecdp-parked", credentials="ECDP", **spec)
+    one: Any = vendor
+    return SinkContext(
+        spec=whole,
+        create_topics=frozenset([CREATED]),
+        sink=one,
+        client=one,
+        credentials=cast("Any", SimpleNamespace(version=1)),
+        codec=codec,
+        tracing=PassOn(),
+        monotonic=monotonic,
+        wall_ms=lambda: int(monotonic() * 1000),
+        jitter=lambda: 0.5,
+        failed=failed,
+    )
 
-    state: SinkState
-    codec: PlainCodec
-    vendor: Vendor
-    now: list[float]
-    parked: list[tuple[Entry, Parking]] = field(default_factory=list)
-    delivered: list[Entry] = field(default_factory=list)
-    failures: list[Exception] = field(default_factory=list)
-    next_offset: dict[Partition, int] = field(default_factory=dict)
+
+class RecordedReplays:
+    """Replays that only take notes."""
+
+    def __init__(self) -> None:
+        self.started: list[str] = []
+        self.delivered_entries: list[Entry] = []
+        self.refusals: list[tuple[Entry, Parking]] = []
+        self.running: set[str] = set()
+
+    def is_running(self, shard: Shard, order_id: str) -> bool:  # noqa: ARG002
+        return order_id in self.running
+
+    def start(self, shard: Shard, order_id: str) -> None:  # noqa: ARG002
+        self.started.append(order_id)
+
+    def delivered(self, shard: Shard, entry: Entry) -> None:  # noqa: ARG002
+        self.delivered_entries.append(entry)
+
+    def refused(self, shard: Shard, entry: Entry, parking: Parking) -> None:  # noqa: ARG002
+        self.refusals.append((entry, parking))
+
+
+class Rig:
+    """The parts of one sink from the lanes to the finisher; it owns partition number 0."""
+
+    def __init__(
+        self,
+        *,
+        codec: Any = None,
+        limits: WriteLimits | None = None,
+        monotonic: Callable[[], float] | None = None,
+        **spec: Any,
+    ) -> None:
+        self.now = [1000.0]  # moved by the test, unless it gives another clock
+        self.codec = PlainCodec() if codec is None else codec
+        self.vendor = Vendor()
+        self.failures: list[Exception] = []
+        self.context = sink_context(
+            self.vendor,
+            self.codec,
+            monotonic=monotonic or (lambda: self.now[0]),
+            failed=self.failures.append,
+            **spec,
+        )
+        self.limits = limits
+        self.stats = SinkStats()
+        self.lanes = Lanes()
+        self.gate = Gate(GatePolicy(suspect_after=self.context.spec.suspect_after))
+        self.ownership = Ownership(self.lanes)
+        self.wakeups = Wakeups()
+        self.tracked = TrackedOrders(self.context, None)
+        self.finisher = Finisher(self.context, self.ownership, self.tracked, self.wakeups)
+        self.outcomes = Outcomes(self.context, self.lanes, self.gate, self.finisher, self.stats)
+        self.sender = Sender(
+            self.context,
+            self.ownership,
+            lanes=self.lanes,
+            gate=self.gate,
+            outcomes=self.outcomes,
+            finisher=self.finisher,
+            stats=self.stats,
+        )
+        self.next_offset: dict[Partition, int] = {}
+        self.replays = RecordedReplays()
+        self.assign(0)
 
     @property
-    def outcomes(self) -> Outcomes:
-        return Outcomes(self.state, cast("Any", self.codec), park=self.park, delivered=self.deliver)
+    def shard(self) -> Shard:
+        return self.shards[0]
 
-    def flights(self) -> Flights:
-        tools = SinkContext(
-            sink=cast("Any", self.vendor),
-            client=cast("Any", self.vendor),
-            credentials=cast("Any", None),
-            codec=cast("Any", self.codec),
-            tracing=PassOn(),
-            failed=self.failures.append,
-        )
-        return Flights(self.state, tools, settle=self.outcomes.settle, park=self.park)
+    @property
+    def shards(self) -> dict[int, Shard]:
+        assert self.ownership.assignment is not None
+        return dict(self.ownership.assignment.shards)
 
-    def park(self, entry: Entry, parking: Parking) -> None:
-        self.parked.append((entry, parking))
+    @property
+    def parked(self) -> list[tuple[Entry, Parking]]:
+        """What is queued to be parked, and the replayed records that were refused."""
+        writes = [write for shard in self.shards.values() for write in shard.writes.next_writes()]
+        parked = [(one.entry, one.parking) for one in writes if one.entry is not None and one.parking is not None]
+        return parked + self.replays.refusals
 
-    def deliver(self, entry: Entry, mark: Any) -> bool:  # noqa: ARG002
-        self.delivered.append(entry)
-        return False
+    def close(self) -> None:
+        """The partitions are being given away."""
+        assert self.ownership.assignment is not None
+        self.ownership.assignment.is_closing = True
+
+    def settle(self, results: Sequence[tuple[Lane, Outcome]]) -> None:
+        self.outcomes.settle(results, other_in_flight=0)
 
     def assign(self, *numbers: int, epoch: int = 1) -> None:
         """Begin these partition numbers, their fences known."""
-        state = self.state
-        partitions = frozenset(Partition(topic, number) for number in numbers for topic in TOPICS)
-        state.assignment = Assignment(epoch, partitions, group=f"generation {epoch}")
-        state.shards = {number: open_shard(number, TOPICS, 10.0, self.now[0], tracks=False) for number in numbers}
-        for at in partitions:
-            state.shards[at.number].begin(at, StartAt(0))
-        for shard in state.shards.values():
+        self.ownership.end()
+        wait = self.context.spec.merge_wait
+        shards = {
+            number: open_shard(number, TOPICS, wait, self.now[0], self.wakeups, tracks=False, limits=self.limits)
+            for number in numbers
+        }
+        for number, shard in shards.items():
+            for topic in TOPICS:
+                shard.begin(Partition(topic, number), StartAt(0))
             shard.fences_loaded = True
+        self.ownership.begin(SinkAssignment(epoch, f"generation {epoch}", shards, self.replays, cast("Any", None)))
 
     def record(self, value: str, topic: str = STATUS, number: int = 0, **given: Any) -> Record:
         at = Partition(topic, number)
@@ -168,47 +262,31 @@ class Rig:
     def entry(self, value: str, topic: str = STATUS, number: int = 0, **given: Any) -> Entry:
         """A record that has been fetched; its lane is for the test to add it to."""
         record = self.record(value, topic, number, **given)
-        shard = self.state.shards[number]
+        shard = self.shards[number]
         shard.ledgers[record.at].open(record.offset)
-        shard.took(record.at, 100)
+        shard.fetched(record.at, 100)
         order_id = value.partition(":")[0]
         return Entry(record, order_id, topic == CREATED, shard.ledgers[record.at], 100)
 
     def add(self, *values: str, topic: str = STATUS, number: int = 0) -> list[Entry]:
         entries = [self.entry(value, topic, number) for value in values]
         for entry in entries:
-            self.state.lanes.add(entry)
+            self.lanes.add(entry)
         return entries
 
     def fly(self, value: str, topic: str = STATUS) -> Lane:
         """A lane whose head is in flight."""
         self.add(value, topic=topic)
-        lane = self.state.lanes.take()
+        lane = self.lanes.take()
         assert lane is not None
         return lane
 
+    def fence(self, order_id: str, fence: Fence) -> None:
+        """The order is parked, and Kafka knows."""
+        self.shard.fences.load(order_id, fence)
+
     def committable(self, topic: str = STATUS, number: int = 0) -> int:
-        return self.state.shards[number].ledgers[Partition(topic, number)].committable
+        return self.shards[number].ledgers[Partition(topic, number)].committable
 
-
-def make_rig(**spec: Any) -> Rig:
-    """A sink of these settings that owns partition number 0."""
-    now = [1000.0]
-    whole = SinkSpec(name="ecdp-sink", vendor="ecdp", consumes=TOPICS, parks="ecdp-parked", credentials="ECDP", **spec)
-    state = SinkState(
-        spec=whole,
-        lanes=Lanes(),
-        gate=Gate(GatePolicy(suspect_after=whole.suspect_after)),
-        window=FetchBudget(whole.max_unfinished, whole.max_unfinished_bytes),
-        opening=frozenset([CREATED]),
-        monotonic=lambda: now[0],
-        wall_ms=lambda: int(now[0] * 1000),
-        jitter=lambda: 0.5,
-    )
-    rig = Rig(state, PlainCodec(), Vendor(), now)
-    rig.assign(0)
-    return rig
-
-
-def lane_is_free(rig: Rig, order_id: str) -> bool:
-    return order_id not in rig.state.lanes
+    def lane_is_free(self, order_id: str) -> bool:
+        return order_id not in self.lanes

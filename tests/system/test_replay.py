@@ -92,12 +92,12 @@ def test_without_a_worker_it_says_so_at_once_and_changes_nothing(rig: Rig) -> No
 
 
 def test_a_command_that_has_expired_is_taken_away_and_not_carried_out(rig: Rig) -> None:
-    from workers.core.parked.commands import Replay, command_key, command_row  # noqa: PLC0415 - beside its only use
+    from workers.core.parked.commands import ReplayCommand, command_key, command_row  # noqa: PLC0415 - beside its only use
 
     assert park(rig, ["bad"]).stop() == 0
     (fence,) = rig.kafka.fences().values()
     number = rig.kafka.all_parked()[0].partition
-    old = Replay("old", {"bad": fence["since"]}, time.time_ns() // 1_000_000 - 1)
+    old = ReplayCommand("old", {"bad": fence["since"]}, time.time_ns() // 1_000_000 - 1)
     topic = f"{rig.kafka.parked}-state"
     rig.kafka.producer.send(topic, partition=number, key=command_key("old"), value=command_row(old)).get(5)
     relay = rig.start().joined()

@@ -19,7 +19,7 @@ from workers.app.inspect.parked_requests import (
     discards,
     replays,
 )
-from workers.core.parked.commands import Discard, Replay, command_key, command_row
+from workers.core.parked.commands import DiscardCommand, ReplayCommand, command_key, command_row
 from workers.core.parked.fence import NO_KEY, Fence, ParkReason
 from workers.core.parked.rows import fence_row, read_row
 from workers.core.record import Record
@@ -72,7 +72,7 @@ def test_only_a_command_that_nobody_took_is_late() -> None:
     assert list(made.late(99.0)) == []
     assert [one.end for one in made.late(101.0)] == [End.UNTAKEN]
     taken = following("A")
-    assert results(taken, row("\0asked", command_row(Replay("c1", {"A": 7}, 1, taken=True)))) == []
+    assert results(taken, row("\0asked", command_row(ReplayCommand("c1", {"A": 7}, 1, taken=True)))) == []
     assert list(taken.late(101.0)) == []
 
 
@@ -91,8 +91,8 @@ def test_orders_of_one_partition_share_commands_that_name_the_fences_meant() -> 
     sent = list(commands(SINK, orders, discards("ada", "why", first_only=True), made))
     assert {at.topic for at, _, _ in sent} == {"ecdp-parked-state"}
     rows = [read_row(value) for _, _, value in sent]
-    assert all(isinstance(one, Discard) and len(one.orders) <= 200 and one.by == "ada" for one in rows)
-    named = {name: since for one in rows if isinstance(one, Discard) for name, since in one.orders.items()}
+    assert all(isinstance(one, DiscardCommand) and len(one.orders) <= 200 and one.by == "ada" for one in rows)
+    named = {name: since for one in rows if isinstance(one, DiscardCommand) for name, since in one.orders.items()}
     assert named == {order.order_id: order.fence.since_ms for order in orders}
     assert {order_id for _, order_id in made.open} == set(named)
     assert len({key for _, key, _ in sent}) == len(sent) == 4

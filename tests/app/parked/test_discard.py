@@ -6,21 +6,22 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any, cast
 
-from tests.support.sink_rig import Rig, make_rig
-from workers.app.parked.discard import Discards
-from workers.app.sink.write_queue import WriteQueue
+from tests.support.sink_rig import Rig
+from workers.app.parked.command_progress import CommandProgress
+from workers.app.parked.discard import DiscardPolicy, Discards
+from workers.app.sink.shard import Shard
 from workers.core.consume.lanes import Entry
-from workers.core.parked.commands import Discard
+from workers.core.parked.commands import DiscardCommand
 from workers.core.parked.fence import Fence, ParkReason
 from workers.core.parked.headers import Parking, order_of, parked_headers
 from workers.core.record import Partition, Record
-from workers.edges.kafka.client import KafkaConnection
 from workers.edges.kafka.parked_reader import Wave
 
 PARKS = "ecdp-parked"
 REJECTED = Parking(ParkReason.REJECTED, "no")
-FIRST_ONLY = Discard("c1", {"A": 7}, 0, "ada", "", first_only=True)
+FIRST_ONLY = DiscardCommand("c1", {"A": 7}, 0, "ada", "", first_only=True)
 
 
 class CutShort:
@@ -43,24 +44,36 @@ class Stand:
 
     def __init__(self, rig: Rig, *, copies: int) -> None:
         self.rig = rig
-        self.queue = WriteQueue(rig.state)
-        self.done = asyncio.Event()
         self.looked = asyncio.Event()  # at the order
-        self.discards = Discards(rig.state, self.queue, KafkaConnection(), busy=self.busy, wake=lambda: None)
+        self.is_replayed = False
         sources = rig.entry("A"), rig.entry("A")
         again = [replace(REJECTED, replays=number + 1) for number in range(copies)]
-        told = [(sources[0], REJECTED), *((sources[0], one) for one in again), (sources[1], REJECTED)]
-        self.records = [_parked(entry, parking, place) for place, (entry, parking) in enumerate(told)]
-        self.discards._reader = CutShort(self.records)  # type: ignore[assignment]
-        self.rig.state.shards[0].fences["A"] = Fence(ParkReason.REJECTED, "no", 7, 2, 0, len(self.records) - 1)
+        parked = [(sources[0], REJECTED), *((sources[0], one) for one in again), (sources[1], REJECTED)]
+        records = [_parked(entry, parking, place) for place, (entry, parking) in enumerate(parked)]
+        replays, reader = cast("Any", self), cast("Any", CutShort(records))
+        self.discards = Discards(rig.context, replays, reader, DiscardPolicy(poll_interval_s=0.001))
+        rig.fence("A", Fence(ParkReason.REJECTED, "no", 7, 2, 0, len(records) - 1))
 
-    def busy(self, number: int, order_id: str) -> bool:  # noqa: ARG002
+    def is_running(self, shard: Shard, order_id: str) -> bool:  # noqa: ARG002
         self.looked.set()
-        return False
+        return self.is_replayed
 
-    async def give_up(self, command: Discard) -> None:
-        self.discards.carry_out(self.rig.state.shards[0], command, ["A"], self.done.set)
-        await asyncio.wait_for(self.done.wait(), 5)
+    async def give_up(self, command: DiscardCommand) -> None:
+        ended = Ended(self.rig.shard, "\0key", {"A"}, "ecdp-parked-state")
+        self.discards.ask(self.rig.shard, command, ended)
+        await asyncio.wait_for(ended.event.wait(), 5)
+
+
+class Ended(CommandProgress):
+    """Progress that a test can wait for."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.event = asyncio.Event()
+
+    def end(self) -> None:
+        super().end()
+        self.event.set()
 
 
 def _parked(entry: Entry, parking: Parking, place: int) -> Record:
@@ -70,29 +83,48 @@ def _parked(entry: Entry, parking: Parking, place: int) -> Record:
 
 @asynccontextmanager
 async def running(stand: Stand) -> AsyncIterator[None]:
-    at_work = asyncio.create_task(stand.discards.run())
+    task = asyncio.create_task(stand.discards.run())
     try:
         yield
     finally:
-        at_work.cancel()
-        await asyncio.wait([at_work])
+        task.cancel()
+        await asyncio.wait([task])
 
 
 async def test_the_first_of_an_order_is_given_up_alone_however_little_a_pass_reads() -> None:
     """A pass that ends early has not seen that there is a second one: taken for all, the whole order would go."""
-    stand = Stand(make_rig(), copies=3)
+    stand = Stand(Rig(), copies=3)
     async with running(stand):
         await stand.give_up(FIRST_ONLY)
-    fence = stand.rig.state.shards[0].fences["A"]
-    assert (fence.first, fence.records) == (4, 1)
+    fence = stand.rig.shard.fences["A"]
+    assert (fence.first, fence.records, fence.command) == (4, 1, "c1")
+
+
+async def test_a_discarded_order_leaves_a_trace_and_no_fence() -> None:
+    stand = Stand(Rig(), copies=0)
+    async with running(stand):
+        await stand.give_up(replace(FIRST_ONLY, first_only=False))
+    assert "A" not in stand.rig.shard.fences
+    trace = stand.rig.shard.writes.next_writes()[0].extra_record
+    assert trace is not None
+    assert trace.partition == Partition(PARKS, 0)
+    assert dict(trace.headers)["relay-discarded-by"] == b"ada"
 
 
 async def test_records_that_never_arrive_in_the_parked_topic_hold_up_no_other_discard() -> None:
-    stand = Stand(make_rig(), copies=0)
-    stand.queue.park(stand.rig.entry("A"), REJECTED)
+    stand = Stand(Rig(), copies=0)
+    stand.rig.finisher.park(stand.rig.entry("A"), REJECTED)
     async with running(stand):
         asked = asyncio.create_task(stand.give_up(FIRST_ONLY))
         await stand.looked.wait()
         stand.rig.now[0] += 31.0
         await asked
-    assert stand.rig.state.shards[0].fences["A"].first == 0, "it is left as it was, and can be asked for again"
+    assert stand.rig.shard.fences["A"].first == 0, "it is left as it was, and can be asked for again"
+
+
+async def test_an_order_that_is_being_replayed_is_left_alone() -> None:
+    stand = Stand(Rig(), copies=0)
+    stand.is_replayed = True
+    async with running(stand):
+        await stand.give_up(FIRST_ONLY)
+    assert stand.rig.shard.fences["A"].records == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -17,26 +18,32 @@ from workers.edges.kafka.client import KafkaFailed
 
 
 @pytest.fixture
-async def stand(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stand]:
+async def stand() -> AsyncIterator[Stand]:
     made = Stand()
-    monkeypatch.setattr(made.redelivery, "_reader", made.topic)
-    monkeypatch.setattr("workers.app.parked.replay._AGAIN", 0.001)
-    running = asyncio.create_task(made.redelivery.run())
-    yield made
-    running.cancel()
-    await asyncio.wait([running])
+    async with running(made):
+        yield made
+
+
+@asynccontextmanager
+async def running(stand: Stand) -> AsyncIterator[None]:
+    task = asyncio.create_task(stand.replays.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 async def test_statuses_follow_their_create_in_order_and_the_fence_ends(stand: Stand) -> None:
     stand.park("A:1", "A:2")
-    assert stand.redelivery.delivered(stand.create()) is True
+    stand.create()
     sent = []
     for _ in range(2):
         entry = await stand.next()
         assert entry.replay
         sent.append(entry.record.value)
         stand.deliver(entry)
-    await stand.until(lambda: stand.fences == {})
+    await stand.until(lambda: not stand.fences)
     await stand.until(lambda: stand.written and stand.written[-1] == ("A", None))
     assert sent == [b"A:1", b"A:2"]
 
@@ -44,8 +51,7 @@ async def test_statuses_follow_their_create_in_order_and_the_fence_ends(stand: S
 async def test_the_create_is_finished_with_its_fences_mark_and_not_before(stand: Stand) -> None:
     """Were it committed first, a crash between would leave the statuses parked for good."""
     stand.park("A:1")
-    create = stand.create()
-    assert stand.redelivery.delivered(create) is True
+    stand.create()
     assert stand.rig.committable(CREATED) == 0
     assert stand.fences["A"].create_delivered
     await stand.until(lambda: stand.rig.committable(CREATED) == 1)
@@ -54,19 +60,19 @@ async def test_the_create_is_finished_with_its_fences_mark_and_not_before(stand:
 
 async def test_what_was_parked_behind_meanwhile_follows_too(stand: Stand) -> None:
     stand.park("A:1")
-    stand.redelivery.delivered(stand.create())
+    stand.create()
     first = await stand.next()
     stand.park("A:2", parking=Parking(ParkReason.BEHIND, "behind"))
     stand.deliver(first)
     second = await stand.next()
     assert second.record.value == b"A:2"
     stand.deliver(second)
-    await stand.until(lambda: stand.fences == {})
+    await stand.until(lambda: not stand.fences)
 
 
 async def test_progress_is_kept_so_that_a_restart_delivers_nothing_twice(stand: Stand) -> None:
     stand.park("A:1", "A:2", "A:3")
-    stand.redelivery.delivered(stand.create())
+    stand.create()
     stand.deliver(await stand.next())
     await stand.until(lambda: any(fence and fence.first == 101 for _, fence in stand.written))
     assert stand.fences["A"].create_delivered
@@ -74,9 +80,9 @@ async def test_progress_is_kept_so_that_a_restart_delivers_nothing_twice(stand: 
 
 async def test_after_a_restart_a_mended_fence_goes_on_where_it_stood(stand: Stand) -> None:
     stand.park("A:1", "A:2")
-    stand.fences["A"] = replace(stand.fences["A"], create_delivered=True, first=101)
+    stand.fences.load("A", replace(stand.fences["A"], create_delivered=True, first=101))
     stand.park("B:1", order="B")
-    stand.redelivery.loaded(stand.rig.state.shards[0])
+    stand.replays.loaded(stand.rig.shard)
     entry = await stand.next()
     assert entry.record.value == b"A:2"
     stand.deliver(entry)
@@ -85,19 +91,16 @@ async def test_after_a_restart_a_mended_fence_goes_on_where_it_stood(stand: Stan
 
 async def test_a_record_that_fails_again_stays_parked_with_all_that_follow_and_the_new_reason(stand: Stand) -> None:
     stand.park("A:1", "A:2", "A:3")
-    stand.redelivery.delivered(stand.create())
+    stand.create()
     stand.deliver(await stand.next())
     failed = await stand.next()
-    lane = stand.rig.state.lanes.get("A")
-    assert lane is not None
-    stand.rig.state.lanes.finish(lane)
-    stand.redelivery.parked_again(failed, Parking(ParkReason.REJECTED, "too late", 422))
+    stand.refuse(failed, Parking(ParkReason.REJECTED, "too late", 422))
     await asyncio.sleep(0.01)
     fence = stand.fences["A"]
     assert (fence.reason, fence.detail, fence.first, fence.last, fence.create_delivered) == (
         ParkReason.REJECTED, "too late", 101, 102, False,
     )  # fmt: skip
-    assert stand.rig.state.lanes.take() is None
+    assert stand.rig.lanes.take() is None
     assert stand.written[-1] == ("A", fence)
 
 
@@ -105,17 +108,17 @@ async def test_a_record_that_was_parked_twice_is_delivered_once(stand: Stand) ->
     """A transaction whose end was lost ran twice."""
     record = stand.rig.record("A:1")
     places = [stand.topic.append(record), stand.topic.append(record)]
-    stand.fences["A"] = Fence(ParkReason.UNKNOWN_ORDER, "404", 0, 1, places[0], places[1])
-    stand.redelivery.delivered(stand.create())
+    stand.fences.load("A", Fence(ParkReason.UNKNOWN_ORDER, "404", 0, 1, places[0], places[1]))
+    stand.create()
     stand.deliver(await stand.next())
-    await stand.until(lambda: stand.fences == {})
+    await stand.until(lambda: not stand.fences)
 
 
 async def test_only_the_orders_own_records_are_read(stand: Stand) -> None:
     stand.park("A:1")
     stand.park("B:1", order="B")
     stand.park("A:2")
-    stand.redelivery.delivered(stand.create())
+    stand.create()
     for value in (b"A:1", b"A:2"):
         entry = await stand.next()
         assert entry.record.value == value
@@ -127,83 +130,73 @@ async def test_a_foreign_record_in_the_parked_topic_holds_nobody_up(stand: Stand
     """Somebody has written there by hand: what it should be delivered as is not to be told."""
     stand.topic.records.append(Record("ecdp-parked", 0, 100, 0, b"A", b"A:by hand"))
     place = stand.topic.append(stand.rig.record("A:1"))
-    stand.fences["A"] = Fence(ParkReason.UNKNOWN_ORDER, "404", 0, 2, 100, place)
-    stand.redelivery.delivered(stand.create())
+    stand.fences.load("A", Fence(ParkReason.UNKNOWN_ORDER, "404", 0, 2, 100, place))
+    stand.create()
     entry = await stand.next()
     assert entry.record.value == b"A:1"
     stand.deliver(entry)
-    await stand.until(lambda: stand.fences == {})
+    await stand.until(lambda: not stand.fences)
 
 
 async def test_a_cluster_out_of_reach_is_asked_again(stand: Stand) -> None:
     stand.topic.failures.append(KafkaFailed("cannot reach Kafka"))
     stand.park("A:1")
-    stand.redelivery.delivered(stand.create())
+    stand.create()
     assert (await stand.next()).record.value == b"A:1"
     assert len(stand.topic.reads) == 2
 
 
 async def test_records_on_their_way_into_the_parked_topic_are_waited_for(stand: Stand) -> None:
     """The fence holds from the moment a record is queued, its place is known later."""
-    stand.rig.state.shards[0].fences["A"] = Fence(ParkReason.UNKNOWN_ORDER, "404", 0, 1)
-    stand.redelivery.delivered(stand.create())
+    stand.fences.load("A", Fence(ParkReason.UNKNOWN_ORDER, "404", 0, 1))
+    stand.create()
     await asyncio.sleep(0.01)
     assert stand.topic.reads == []
     place = stand.topic.append(stand.rig.record("A:1"))
-    stand.fences["A"] = stand.fences["A"].at(place)
+    stand.fences.load("A", stand.fences["A"].with_record_at(place))
     assert (await stand.next()).record.value == b"A:1"
 
 
-async def test_partitions_that_go_end_their_redeliveries(stand: Stand) -> None:
+async def test_a_late_result_of_a_given_away_partition_ends_no_replay(stand: Stand) -> None:
     stand.park("A:1", "A:2")
-    stand.redelivery.delivered(stand.create())
+    stand.create()
     entry = await stand.next()
-    stand.redelivery.forget()
-    stand.queue.forget()
     stand.written.clear()
     stand.rig.assign(0, epoch=2)
     stand.deliver(entry)
     await asyncio.sleep(0.01)
-    assert (stand.written, stand.queue.numbers) == ([], [])
-    assert stand.rig.state.lanes.take() is None
-
-
-async def test_deliveries_of_orders_without_a_fence_are_nothing_to_it(stand: Stand) -> None:
-    assert stand.redelivery.delivered(stand.create()) is False
-    assert stand.queue.numbers == []
+    assert (stand.written, list(stand.rig.shard.writes.next_writes())) == ([], [])
+    assert stand.rig.lanes.take() is None
 
 
 async def test_a_replay_that_is_asked_for_delivers_what_is_parked_and_tells_when_it_is_over(stand: Stand) -> None:
     stand.park("A:1", "A:2", parking=Parking(ParkReason.REJECTED, "no"))
-    stand.redelivery.ask(stand.rig.state.shards[0], "A", "c1", resumed=False)
-    assert stand.redelivery.has(0, "A")
+    stand.ask("A", "c1")
+    assert stand.replays.is_running(stand.rig.shard, "A")
     for value in (b"A:1", b"A:2"):
         entry = await stand.next()
         assert (entry.record.value, entry.unknown) == (value, False)
         assert stand.ended == []
         stand.deliver(entry)
-    await stand.until(lambda: stand.fences == {})
+    await stand.until(lambda: not stand.fences)
     assert stand.ended == ["A"]
-    assert not stand.redelivery.has(0, "A")
+    assert not stand.replays.is_running(stand.rig.shard, "A")
 
 
 async def test_a_replay_that_is_refused_counts_and_leaves_a_copy_with_the_new_reason(stand: Stand) -> None:
     stand.park("A:1", "A:2", parking=Parking(ParkReason.REJECTED, "no"))
     for replays in (1, 2):
-        stand.redelivery.ask(stand.rig.state.shards[0], "A", f"c{replays}", resumed=False)
+        stand.ask("A", f"c{replays}")
         failed = await stand.next()
         assert failed.record.value == b"A:1"
-        lane = stand.rig.state.lanes.get("A")
-        assert lane is not None
-        stand.rig.state.lanes.finish(lane)
-        stand.redelivery.parked_again(failed, Parking(ParkReason.INVALID, "still"))
-        (write,) = stand.queue.take([0])
+        stand.refuse(failed, Parking(ParkReason.INVALID, "still"))
+        (write,) = stand.rig.shard.writes.next_writes()
         assert write.parking == Parking(ParkReason.INVALID, "still", replays=replays)
         place = stand.topic.append(failed.record, write.parking)
-        stand.fences["A"] = stand.fences["A"].at(place)
+        stand.fences.load("A", stand.fences["A"].with_record_at(place))
         assert (stand.fences["A"].replays, stand.fences["A"].command) == (replays, f"c{replays}")
         assert len(stand.ended) == replays
-        await stand.until(lambda: not stand.queue.numbers)
+        await stand.until(lambda: not stand.rig.shard.writes)
     assert stand.fences["A"].first == 100
 
 
@@ -211,21 +204,20 @@ async def test_a_copy_with_a_newer_reason_is_never_delivered_itself(stand: Stand
     """It lies behind what followed the record: delivered there, it would go back."""
     stand.park("A:1", "A:2", parking=Parking(ParkReason.REJECTED, "no"))
     copy = Parking(ParkReason.REJECTED, "still", replays=1)
-    stand.fences["A"] = stand.fences["A"].at(stand.topic.append(stand.topic.records[0], copy))
-    stand.redelivery.ask(stand.rig.state.shards[0], "A", "c1", resumed=False)
+    stand.fences.load("A", stand.fences["A"].with_record_at(stand.topic.append(stand.topic.records[0], copy)))
+    stand.ask("A", "c1")
     for value in (b"A:1", b"A:2"):
         entry = await stand.next()
         assert entry.record.value == value
         stand.deliver(entry)
-    await stand.until(lambda: stand.fences == {})
+    await stand.until(lambda: not stand.fences)
 
 
 async def test_what_a_former_owner_sent_last_and_what_gave_up_may_have_been_applied(stand: Stand) -> None:
     stand.park("A:1", "A:2", parking=Parking(ParkReason.REJECTED, "no"))
     stand.park("B:1", order="B", parking=Parking(ParkReason.GAVE_UP, "504"))
-    shard = stand.rig.state.shards[0]
-    stand.redelivery.ask(shard, "A", "c1", resumed=True)
-    stand.redelivery.ask(shard, "B", "c1", resumed=False)
+    stand.ask("A", "c1", resumed=True)
+    stand.ask("B", "c1")
     unknown = {}
     for _ in range(3):
         entry = await stand.next()
@@ -234,53 +226,44 @@ async def test_what_a_former_owner_sent_last_and_what_gave_up_may_have_been_appl
     assert unknown == {b"A:1": True, b"B:1": True, b"A:2": False}
 
 
-@pytest.mark.parametrize("bound", [{"max_unfinished": 4}, {"max_unfinished_bytes": 12_000}])
-async def test_more_orders_than_memory_may_hold_go_in_turn(stand: Stand, bound: dict[str, int]) -> None:
-    stand.rig.state.spec = stand.rig.state.spec.model_copy(update=bound)
+@pytest.mark.parametrize("bound", [{"max_unfinished": 4}, {"max_unfinished_bytes": "12000B"}])
+async def test_more_orders_than_memory_may_hold_go_in_turn(bound: dict[str, object]) -> None:
+    stand = Stand(**bound)
     names = [f"O{number}" for number in range(20)]
-    for name in names:
-        stand.park(f"{name}:1", order=name, parking=Parking(ParkReason.REJECTED, "no"))
-        stand.redelivery.ask(stand.rig.state.shards[0], name, "c1", resumed=False)
-    for name in names:
+    async with running(stand):
+        for name in names:
+            stand.park(f"{name}:1", order=name, parking=Parking(ParkReason.REJECTED, "no"))
+            stand.ask(name, "c1")
+        for name in names:
+            entry = await stand.next()
+            assert len(stand.rig.lanes) <= 4
+            assert entry.order_id == name
+            stand.deliver(entry)
+        await stand.until(lambda: not stand.fences)
+
+
+async def test_a_replay_that_an_operator_asks_for_does_not_wait_for_a_create(stand: Stand) -> None:
+    """The operator wants today's answer; a replay after the create waits like any status."""
+    stand.park("A:1")
+    stand.park("B:1", order="B")
+    stand.ask("B", "c1")
+    stand.create()
+    waits = {}
+    for _ in range(2):
         entry = await stand.next()
-        assert len(stand.rig.state.lanes) <= 4
-        assert entry.order_id == name
-        stand.deliver(entry)
-    await stand.until(lambda: stand.fences == {})
+        waits[entry.order_id] = entry.wait_for_create
+    assert waits == {"A": True, "B": False}
 
 
-async def test_a_create_delivered_after_one_that_was_refused_for_itself_does_not_bring_that_back(stand: Stand) -> None:
-    stand.fences["A"] = Fence(
-        ParkReason.REJECTED, "unable to modify", 0, 1, 100, 100, creates_order=True, non_blocking=True
-    )
-    create = stand.create()
-    assert stand.redelivery.delivered(create) is True
-    assert not stand.redelivery.has(0, "A")
-    assert (stand.fences["A"].create_delivered, stand.fences["A"].superseded) == (False, 1)
-    await stand.until(lambda: bool(stand.written))
-    assert stand.written == [("A", stand.fences["A"])], "the next owner must know, before the create is done with"
-    assert stand.redelivery.delivered(stand.create()) is False, "it is known"
-
-
-async def test_a_record_with_a_mark_is_done_with_when_that_is_written_and_no_sooner(stand: Stand) -> None:
-    """Done with by the fence alone, its mark would be lost if the worker died between."""
-    stand.fences["A"] = Fence(
-        ParkReason.REJECTED, "unable to modify", 0, 1, 100, 100, creates_order=True, non_blocking=True
-    )
-    assert stand.redelivery.delivered(stand.create(), marked=True) is True
-    (write,) = stand.queue.take([0])
-    assert write.entry is None
-
-
-async def test_until_the_fences_end_is_told_nothing_of_the_order_may_be_sent(stand: Stand) -> None:
+async def test_until_the_removal_of_the_fence_is_acknowledged_nothing_of_the_order_is_sent(stand: Stand) -> None:
     """Sent before, it would be followed by the parked records once more if the worker died between."""
     stand.park("A:1")
-    stand.redelivery.ask(stand.rig.state.shards[0], "A", "c1", resumed=False)
+    stand.ask("A", "c1")
     entry = await stand.next()
     stand.deliver(entry)
-    assert stand.fences == {}
-    assert (0, "A") in stand.rig.state.unfencing
-    await stand.until(lambda: not stand.rig.state.unfencing)
+    assert not stand.fences
+    assert stand.fences.is_being_lifted("A")
+    await stand.until(lambda: not stand.fences.is_being_lifted("A"))
     assert stand.written[-1] == ("A", None)
 
 
@@ -290,7 +273,7 @@ async def test_an_order_whose_parked_records_were_deleted_is_never_called_delive
     stand.topic.records.clear()
     stand.park("B:1", order="B", parking=Parking(ParkReason.REJECTED, "no"))
     for name in ("A", "B"):
-        stand.redelivery.ask(stand.rig.state.shards[0], name, "c1", resumed=False)
+        stand.ask(name, "c1")
     stand.deliver(await stand.next())
     await stand.until(lambda: len(stand.ended) == 2)
     assert set(stand.fences) == {"A"}
@@ -303,9 +286,9 @@ async def test_an_order_of_which_only_the_last_reason_is_left_has_come_to_its_en
     """A former owner delivered the record itself, moved on behind it, and died before it ended the fence."""
     stand.park("A:1", parking=Parking(ParkReason.REJECTED, "no"))
     stand.park("A:1", parking=Parking(ParkReason.REJECTED, "no", replays=1))
-    stand.fences["A"] = stand.fences["A"].without_first(101)
-    stand.fences["B"] = Fence(ParkReason.REJECTED, "no", 0, 1, first=51, last=50)  # it had no time to end this one
+    stand.fences.load("A", stand.fences["A"].without_first(101))
+    stand.fences.load("B", Fence(ParkReason.REJECTED, "no", 0, 1, first=51, last=50))  # it had no time to end this one
     for name in ("A", "B"):
-        stand.redelivery.ask(stand.rig.state.shards[0], name, "c1", resumed=True)
+        stand.ask(name, "c1", resumed=True)
     await stand.until(lambda: set(stand.ended) == {"A", "B"})
-    assert stand.fences == {}
+    assert not stand.fences

@@ -2,35 +2,53 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any, cast
 
 import pytest
 
-from tests.support.sink_rig import CREATED, STATUS, TOPICS, Rig, make_rig, settled
+from tests.support.sink_rig import CREATED, STATUS, TOPICS, Rig, settled
+from workers.app.sink.fetching import Fetching
 from workers.app.sink.intake import Intake, cost
 from workers.core.consume.commit_metadata import FinishedOffsets
-from workers.core.consume.lanes import Entry
 from workers.core.consume.start_position import NeedsOperator, StartAt
+from workers.core.parked.fence import ParkReason
 from workers.core.record import Partition, Record
-from workers.edges.kafka.owner import Assignment, Batch, Fetched
+from workers.edges.kafka.owner import Batch, Fetched
 
 C, S = Partition(CREATED, 0), Partition(STATUS, 0)
 
 
+class NoSender:
+    """What is in the lanes is for the test to take."""
+
+    def pump(self) -> None:
+        pass
+
+
 class Stand:
-    """An intake with one partition number of both topics, both begun."""
+    """An intake with one partition number of both topics, both assigned."""
 
     def __init__(self, **spec: Any) -> None:
-        self.rig: Rig = make_rig(**spec)
-        self.undecodable: list[tuple[Entry, str]] = []
+        self.rig = Rig(**spec)
+        rig = self.rig
+        self.fetching = Fetching(rig.context, rig.ownership, cast("Any", None))
         self.intake = Intake(
-            self.rig.state,
-            cast("Any", self.rig.codec),
-            park_undecodable=lambda entry, why: self.undecodable.append((entry, why)),
-            pump=lambda: None,
-            commit_soon=lambda: None,
+            rig.context,
+            rig.ownership,
+            lanes=rig.lanes,
+            sender=cast("Any", NoSender()),
+            finisher=rig.finisher,
+            stats=rig.stats,
+            wakeups=rig.wakeups,
         )
-        self.intake.assigned(Assignment(1, frozenset([C, S]), "generation 1"))
+        self.assign(0)
+
+    def assign(self, *numbers: int) -> None:
+        self.rig.assign(*numbers)
+        for shard in self.rig.shards.values():
+            shard.fences_loaded = False
+            shard.ledgers.clear()
 
     def begin(self, *, finished: FinishedOffsets | None = None, start: int = 0, loaded: bool = True) -> None:
         for at in (C, S):
@@ -40,7 +58,7 @@ class Stand:
 
     def load(self) -> None:
         """Every parked order is known."""
-        for shard in self.rig.state.shards.values():
+        for shard in self.rig.shards.values():
             shard.fences_loaded = True
             self.intake.loaded(shard)
 
@@ -60,8 +78,8 @@ class Stand:
     def taken(self) -> list[tuple[str, bytes | None]]:
         """What would be sent now, in its order."""
         found = []
-        while (lane := self.rig.state.lanes.take()) is not None:
-            head = self.rig.state.lanes.finish(lane)
+        while (lane := self.rig.lanes.take()) is not None:
+            head = self.rig.lanes.finish(lane)
             found.append((head.record.topic, head.record.value))
         return found
 
@@ -84,7 +102,7 @@ def test_a_status_waits_for_the_other_topic_to_be_read_up_to_its_stamp(stand: St
     status = stand.rig.record("A:paid", ms=1)
     stand.fetch(status, ends={C: 1, S: 1})
     assert stand.taken() == []
-    paused, awaited = stand.intake.fetch_only()
+    paused, awaited = stand.fetching.plan()
     assert not paused
     assert awaited == {C}
     stand.fetch(stand.rig.record("A:placed", CREATED, ms=0), ends={C: 1, S: 1})
@@ -110,46 +128,47 @@ def test_a_side_that_cannot_be_fetched_is_passed_after_its_wait_and_counted() ->
     stand.rig.now[0] += 10
     stand.intake.fill()
     assert stand.taken() == [(STATUS, b"A")]
-    assert stand.rig.state.stats.passed_unreachable == 1
+    assert stand.rig.stats.passed_unreachable == 1
 
 
 def test_a_stopped_partition_is_said_with_what_to_do(stand: Stand) -> None:
     stand.intake.begun(1, C, NeedsOperator("records 2 to 4 expired before they were read"))
-    said = stand.rig.state.stats.last_error or ""
+    said = stand.rig.stats.last_error or ""
     assert "order-created/0 stopped: records 2 to 4 expired" in said
     assert "relay offsets ecdp-sink --to" in said
 
 
 def test_what_finished_under_the_former_owner_is_not_sent_again_and_what_may_be_is_counted(stand: Stand) -> None:
-    finished = FinishedOffsets(0, 3, (0, 2), (1, 3))  # 1 is done, 0 and 2 are not
+    finished = FinishedOffsets.all_but(0, 3, [0, 2])  # 1 is done, 0 and 2 are not
     stand.begin(finished=finished)
     stand.fetch(*(stand.rig.record(order) for order in "ABCD"))
     assert stand.taken() == [(STATUS, b"A"), (STATUS, b"C"), (STATUS, b"D")]
-    assert stand.rig.state.stats.repeated == 2, "beyond its metadata the former owner may have sent nothing"
+    assert stand.rig.stats.repeated == 2, "beyond its metadata the former owner may have sent nothing"
 
 
 def test_tombstones_are_recorded_skips(stand: Stand) -> None:
     stand.begin()
     stand.fetch(Record(STATUS, 0, 0, 0, b"A", None))
-    assert stand.rig.state.stats.skipped == {"tombstone": 1}
+    assert stand.rig.stats.skipped == {"tombstone": 1}
     assert stand.rig.committable() == 1
-    assert stand.rig.state.shards[0].held()[S].records == 0
+    assert stand.rig.shard.memory_use()[S].records == 0
 
 
 @pytest.mark.parametrize("key", [None, b"B", b"\xff"])
 def test_the_values_order_counts_whatever_the_key_says(stand: Stand, key: bytes | None) -> None:
     stand.begin()
     stand.fetch(Record(STATUS, 0, 0, 0, key, b"A"))
-    assert "A" in stand.rig.state.lanes
-    assert stand.rig.state.stats.key_mismatches == 1
+    assert "A" in stand.rig.lanes
+    assert stand.rig.stats.key_mismatches == 1
 
 
 def test_what_cannot_be_decoded_goes_with_its_keys_order_or_is_parked_at_once(stand: Stand) -> None:
     stand.begin()
     stand.fetch(Record(STATUS, 0, 0, 0, b"A", b"!"), Record(STATUS, 0, 1, 0, None, b"!"))
-    assert "A" in stand.rig.state.lanes
-    ((entry, why),) = stand.undecodable
-    assert (entry.order_id, entry.record.offset, why) == ("", 1, "begins wrong")
+    assert "A" in stand.rig.lanes
+    ((entry, parking),) = stand.rig.parked
+    assert (entry.order_id, entry.record.offset, parking.detail) == ("", 1, "begins wrong")
+    assert parking.reason is ParkReason.UNDECODABLE
 
 
 async def test_an_unknown_schema_is_asked_for_and_nothing_passes_meanwhile(stand: Stand) -> None:
@@ -165,7 +184,7 @@ def test_an_order_in_two_partitions_is_counted(stand: Stand) -> None:
     rig = stand.rig
     at = Partition(STATUS, 1)
     everything = frozenset(Partition(topic, number) for topic in TOPICS for number in (0, 1))
-    stand.intake.assigned(Assignment(1, everything, "g"))
+    stand.assign(0, 1)
     for partition in everything:
         stand.intake.begun(1, partition, StartAt(0))
     stand.load()
@@ -173,7 +192,7 @@ def test_an_order_in_two_partitions_is_counted(stand: Stand) -> None:
     record = rig.record("A", number=1)
     ends = dict.fromkeys(everything, 0)
     stand.intake.fetched(Fetched(1, [Batch(at, [record], 1)], ends, {}))
-    assert rig.state.stats.two_partitions == 1
+    assert rig.stats.two_partitions == 1
 
 
 def test_news_of_an_earlier_assignment_is_ignored(stand: Stand) -> None:
@@ -181,28 +200,31 @@ def test_news_of_an_earlier_assignment_is_ignored(stand: Stand) -> None:
     stand.fetch(stand.rig.record("A"), epoch=0)
     stand.intake.begun(0, C, StartAt(99))
     stand.intake.stopped(0, C, NeedsOperator("old"))
-    stand.intake.lost(0)
     assert stand.taken() == []
-    assert stand.rig.state.shards[0].stopped == {}
-    assert stand.rig.state.assignment is not None
+    assert stand.rig.shard.stopped == {}
 
 
-def test_forgetting_empties_the_lanes_but_for_what_is_in_flight(stand: Stand) -> None:
+def test_the_end_of_an_assignment_empties_the_lanes_but_for_what_is_in_flight(stand: Stand) -> None:
     stand.begin()
     stand.fetch(*(stand.rig.record(order) for order in ("A:1", "A:2", "B")))
-    lane = stand.rig.state.lanes.take()
-    stand.intake.forget()
-    assert len(stand.rig.state.lanes) == 1
+    lane = stand.rig.lanes.take()
+    stand.rig.ownership.end()
+    assert len(stand.rig.lanes) == 1
     assert lane is not None
     assert [entry.record.value for entry in lane.queue] == [b"A:1"]
-    assert (stand.rig.state.shards, stand.rig.state.assignment) == ({}, None)
+    assert stand.rig.ownership.assignment is None
+
+
+def test_metadata_of_another_commit_is_counted_and_logged(stand: Stand) -> None:
+    stand.intake.begun(1, C, StartAt(4, metadata_ignored=True))
+    assert stand.rig.stats.metadata_ignored == 1
 
 
 def test_over_the_bound_partitions_pause_but_never_the_one_that_is_waited_for() -> None:
     stand = Stand(max_unfinished=10)
     stand.begin()
     stand.fetch(*(stand.rig.record(f"A-{n}") for n in range(12)), ends={C: 5, S: 12})
-    paused, awaited = stand.intake.fetch_only()
+    paused, awaited = stand.fetching.plan()
     assert paused == {S}
     assert awaited == {C}
 
@@ -211,25 +233,26 @@ def test_memory_is_bounded_in_bytes_too() -> None:
     stand = Stand(max_unfinished_bytes="10KiB")
     stand.begin()
     stand.fetch(stand.rig.record("A:" + "x" * 11_000))
-    assert stand.intake.fetch_only()[0] == {S}
-    stand.rig.state.finish(stand.rig.state.lanes.take().queue[0])  # type: ignore[union-attr]
-    assert stand.intake.fetch_only()[0] == frozenset()
+    assert stand.fetching.plan()[0] == {S}
+    stand.rig.finisher.finish(stand.rig.lanes.take().queue[0])  # type: ignore[union-attr]
+    assert stand.fetching.plan()[0] == frozenset()
 
 
 def test_a_partition_whose_finished_records_no_longer_fit_the_metadata_pauses_until_they_do() -> None:
     stand = Stand(max_unfinished=1_000_000, max_unfinished_bytes="4GiB")
     stand.begin()
-    count = 60_000
+    count, choose = 60_000, Random(1).random
     stand.fetch(*(Record(STATUS, 0, offset, 0, b"A", b"A") for offset in range(count)))
-    ledger = stand.rig.state.shards[0].ledgers[S]
-    for offset in range(1, count, 2):
+    ledger = stand.rig.shard.ledgers[S]
+    finished = [offset for offset in range(1, count) if choose() < 0.5]
+    for offset in finished:
         ledger.finish(offset)
-    stand.intake.look_for_overfull()
-    assert stand.intake.fetch_only()[0] == {S}
-    for offset in range(0, count, 2):
+    stand.fetching.look_for_overfull()
+    assert stand.fetching.plan().paused == {S}
+    for offset in range(count):
         ledger.finish(offset)
-    stand.intake.look_for_overfull()
-    assert stand.intake.fetch_only()[0] == frozenset()
+    stand.fetching.look_for_overfull()
+    assert stand.fetching.plan().paused == frozenset()
 
 
 def test_a_records_cost_counts_its_bytes() -> None:

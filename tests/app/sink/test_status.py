@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.sink_rig import STATUS, Rig, make_rig
+from tests.support.sink_rig import STATUS, Rig
 from workers.app.runtime.metrics import COUNTERS, GAUGES, metrics_text
 from workers.app.sink.status import sink_status
 from workers.core.consume.start_position import NeedsOperator
@@ -23,26 +23,25 @@ CONTRACT = {
 @pytest.fixture
 def rig() -> Rig:
     """Two records of canary orders, one delivered; one order parked; the gate shut."""
-    made = make_rig()
+    made = Rig()
     entries = made.add("canary-A", "canary-B")
-    made.state.finish(entries[0])
-    made.state.shards[0].committed[Partition(STATUS, 0)] = CommitPoint(1, "")
-    made.state.shards[0].ends[Partition(STATUS, 0)] = 5
-    made.state.shards[0].fences["canary-C"] = Fence(ParkReason.REJECTED, "no", 0, 1)
-    made.state.stats.delivered = 1
-    made.state.in_flight = 3
-    made.state.stats.parked["rejected"] = 2
-    made.state.gate.report(Denied("401: key refused"), made.now[0], 0.5)
+    made.finisher.finish(entries[0])
+    made.shard.committed[Partition(STATUS, 0)] = CommitPoint(1, "")
+    made.shard.ends[Partition(STATUS, 0)] = 5
+    made.fence("canary-C", Fence(ParkReason.REJECTED, "no", 0, 1))
+    made.stats.delivered = 1
+    made.stats.parked["rejected"] = 2
+    made.gate.report(Denied("401: key refused"), made.now[0], 0.5)
     return made
 
 
 def test_every_name_of_the_contract_is_there(rig: Rig) -> None:
-    assert set(sink_status(rig.state)) >= CONTRACT
+    assert set(sink_status(rig.context, rig)) >= CONTRACT
 
 
 def test_the_numbers_are_those_of_the_parts(rig: Rig) -> None:
-    status = sink_status(rig.state)
-    assert (status["kind"], status["state"], status["in_flight"]) == ("sink", "running", 3)
+    status = sink_status(rig.context, rig)
+    assert (status["kind"], status["state"], status["in_flight"]) == ("sink", "running", 0)
     row = next(row for row in status["partitions"] if row["topic"] == STATUS)
     assert row == {"topic": STATUS, "partition": 0, "committed": 1, "end": 5, "stopped": None}
     assert (status["lag_records"], status["unfinished"], status["parked_orders"]) == (4, 1, 1)
@@ -54,27 +53,26 @@ def test_the_numbers_are_those_of_the_parts(rig: Rig) -> None:
 
 
 def test_an_open_gate_has_no_reason_and_no_end() -> None:
-    assert sink_status(make_rig().state)["gate"] == {"state": "open", "reason": None, "detail": None, "until": None}
+    assert sink_status(Rig().context, Rig())["gate"] == {"state": "open", "reason": None, "detail": None, "until": None}
 
 
 def test_the_state_follows_the_assignment_and_the_drain(rig: Rig) -> None:
-    rig.state.draining = True
-    assert sink_status(rig.state)["state"] == "draining"
-    rig.state.draining, rig.state.assignment = False, None
-    assert sink_status(rig.state)["state"] == "starting"
+    assert sink_status(rig.context, rig, is_draining=True)["state"] == "draining"
+    rig.ownership.end()
+    assert sink_status(rig.context, rig)["state"] == "starting"
 
 
 def test_a_stopped_partition_says_why_even_before_it_began(rig: Rig) -> None:
-    rig.state.shards[0].stopped[Partition(STATUS, 0)] = NeedsOperator("expired")
-    rig.state.shards[0].stopped[Partition("other", 0)] = NeedsOperator("cut")
-    rows = {row["topic"]: row["stopped"] for row in sink_status(rig.state)["partitions"]}
+    rig.shard.stopped[Partition(STATUS, 0)] = NeedsOperator("expired")
+    rig.shard.stopped[Partition("other", 0)] = NeedsOperator("cut")
+    rows = {row["topic"]: row["stopped"] for row in sink_status(rig.context, rig)["partitions"]}
     assert (rows[STATUS], rows["other"]) == ("expired", "cut")
 
 
 def test_metrics_hold_every_number_and_no_order(rig: Rig) -> None:
     """A label for each order would grow without end, and tell who bought."""
-    rig.state.stats.notes["unmapped_time_zone"] = 4
-    text = metrics_text({"ecdp-sink": sink_status(rig.state)}, "1.2.3").decode()
+    rig.stats.notes["unmapped_time_zone"] = 4
+    text = metrics_text({"ecdp-sink": sink_status(rig.context, rig)}, "1.2.3").decode()
     families = {family.name: family for family in text_string_to_metric_families(text)}
     samples = {
         (sample.name, *sorted(sample.labels.items())): sample.value

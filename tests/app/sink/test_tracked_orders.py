@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.sink_rig import CREATED, Rig, make_rig
+from tests.support.sink_rig import CREATED, Rig
 from workers.app.sink.shard import Shard
-from workers.app.sink.tracked_orders import TrackedRows, Tracking
+from workers.app.sink.tracked_orders import TrackedRows
+from workers.core.consume.lanes import Entry
 from workers.core.delivery.tracked_order import Mark, Tracked
 from workers.core.poll.compacted_rows import REPEATS, SETTLES
 from workers.core.record import Record
@@ -30,19 +31,33 @@ def codec() -> Codec:
 
 
 @pytest.fixture
-def rig() -> Rig:
-    return make_rig()
+def rig(codec: Codec) -> Rig:
+    return Rig(codec=codec, tracks=TOPIC)
 
 
 @pytest.fixture
 def shard(rig: Rig) -> Shard:
-    rig.state.shards[0].tracked_loaded = False
-    return rig.state.shards[0]
+    rig.shard.tracked_loaded = False
+    return rig.shard
+
+
+class Remembering:
+    """Deliveries, whose rows a test takes from the queue."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+
+    def remember(self, shard: Shard, entry: Entry, mark: Mark) -> Outgoing:
+        self._rig.tracked.remember(shard, entry, mark)
+        write = shard.writes.next_writes()[-1]
+        assert write.entry is entry
+        assert write.extra_record is not None
+        return write.extra_record
 
 
 @pytest.fixture
-def tracking(codec: Codec, rig: Rig) -> Tracking:
-    return Tracking(codec, TOPIC, lambda: int(rig.now[0] * 1000))
+def tracking(rig: Rig) -> Remembering:
+    return Remembering(rig)
 
 
 class Reading:
@@ -52,7 +67,11 @@ class Reading:
         self.failures: list[Exception] = []
         self._shard = shard
         self._done = asyncio.Event()
-        self.rows = TrackedRows(codec, {0: shard}, lambda _: self._done.set(), self.failures.append)
+        self.rows = TrackedRows(codec, {0: shard}, self, self.failures.append)
+
+    def loaded(self, shard: Shard) -> None:
+        assert shard.tracked_loaded
+        self._done.set()
 
     async def read(self, *rows: Outgoing | Record | None) -> dict[str, Tracked]:
         """None: the tombstone of order A, which settles whatever lies before it."""
@@ -76,7 +95,7 @@ def _record(offset: int, row: Outgoing | None) -> Record:
 
 
 async def test_what_was_written_is_what_the_next_owner_reads(
-    tracking: Tracking, rig: Rig, shard: Shard, reading: Reading
+    tracking: Remembering, rig: Rig, shard: Shard, reading: Reading
 ) -> None:
     row = tracking.remember(shard, rig.entry("A", CREATED), MARK)
     (written,) = shard.tracked.values()
@@ -85,7 +104,7 @@ async def test_what_was_written_is_what_the_next_owner_reads(
     assert (written.order_number, written.content_hash, written.since_ms) == ("OR-A", "hash-1", 1_000_000)
 
 
-def test_a_cancellation_keeps_when_the_order_was_first_delivered(tracking: Tracking, rig: Rig, shard: Shard) -> None:
+def test_a_cancellation_keeps_when_the_order_was_first_delivered(tracking: Remembering, rig: Rig, shard: Shard) -> None:
     tracking.remember(shard, rig.entry("A", CREATED), MARK)
     rig.now[0] += 5
     tracking.remember(shard, rig.entry("A"), replace(MARK, canceled=True))
@@ -94,7 +113,7 @@ def test_a_cancellation_keeps_when_the_order_was_first_delivered(tracking: Track
 
 
 async def test_a_tombstone_forgets_the_order_whoever_wrote_its_row(
-    tracking: Tracking, rig: Rig, shard: Shard, reading: Reading
+    tracking: Remembering, rig: Rig, shard: Shard, reading: Reading
 ) -> None:
     """Rows of our own come back too: without their numbers the memory of finished orders would grow for ever."""
     shard.tracked_loaded = True
@@ -112,7 +131,7 @@ def _again(offset: int, row: Outgoing, first: int) -> Record:
 
 
 async def test_a_tombstone_for_an_older_row_does_not_forget_a_newer_one(
-    tracking: Tracking, rig: Rig, shard: Shard, reading: Reading
+    tracking: Remembering, rig: Rig, shard: Shard, reading: Reading
 ) -> None:
     """The poller ends what it knows of, while the order is saved anew."""
     first = tracking.remember(shard, rig.entry("A", CREATED), MARK)
@@ -125,7 +144,7 @@ async def test_a_tombstone_for_an_older_row_does_not_forget_a_newer_one(
 
 
 async def test_a_mark_whose_row_is_still_on_its_way_is_not_forgotten(
-    tracking: Tracking, rig: Rig, shard: Shard, reading: Reading
+    tracking: Remembering, rig: Rig, shard: Shard, reading: Reading
 ) -> None:
     shard.tracked_loaded = True
     first = tracking.remember(shard, rig.entry("A", CREATED), MARK)
@@ -135,7 +154,7 @@ async def test_a_mark_whose_row_is_still_on_its_way_is_not_forgotten(
 
 
 async def test_a_row_that_was_put_back_does_not_replace_a_newer_one(
-    tracking: Tracking, rig: Rig, shard: Shard, reading: Reading
+    tracking: Remembering, rig: Rig, shard: Shard, reading: Reading
 ) -> None:
     first = tracking.remember(shard, rig.entry("A", CREATED), MARK)
     second = tracking.remember(shard, rig.entry("A", CREATED), replace(MARK, content_hash="hash-2"))
@@ -145,7 +164,7 @@ async def test_a_row_that_was_put_back_does_not_replace_a_newer_one(
 
 
 async def test_a_row_that_was_put_back_is_all_that_compaction_left(
-    tracking: Tracking, rig: Rig, shard: Shard, reading: Reading
+    tracking: Remembering, rig: Rig, shard: Shard, reading: Reading
 ) -> None:
     first = tracking.remember(shard, rig.entry("A", CREATED), MARK)
     shard.tracked.clear()
@@ -153,14 +172,14 @@ async def test_a_row_that_was_put_back_is_all_that_compaction_left(
     assert await reading.read(_settles(8, 4)) == {}
 
 
-async def test_reading_that_breaks_off_is_told(shard: Shard) -> None:
-    """Its orders would wait for ever, and nobody would know."""
+async def test_error_that_ends_the_reading_is_reported(shard: Shard) -> None:
+    """Its orders would wait for ever, without a word in the log."""
 
     class Broken:
         def decode_any(self, topic: str, value: bytes) -> None:  # noqa: ARG002
             raise ZeroDivisionError
 
     told: asyncio.Queue[Exception] = asyncio.Queue()
-    rows = TrackedRows(Broken(), {0: shard}, lambda _: None, told.put_nowait)  # type: ignore[arg-type]
+    rows = TrackedRows(Broken(), {0: shard}, None, told.put_nowait)  # type: ignore[arg-type]
     rows.rows(0, [Record(TOPIC, 0, 0, 0, b"OR-A", b"?")])
     assert isinstance(await asyncio.wait_for(told.get(), 5), ZeroDivisionError)

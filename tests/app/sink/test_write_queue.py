@@ -1,74 +1,40 @@
-"""What waits to be parked: in order, with the fences that follow from it."""
+"""What waits to be written, in order and within limits; no entry is finished before all its writes are."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.support.sink_rig import CREATED, Rig, make_rig
-from workers.app.sink.write_queue import WriteQueue, with_places
-from workers.core.parked.fence import Fence, ParkReason
+from tests.support.sink_rig import Rig
+from workers.app.sink.wakeups import Wakeups
+from workers.app.sink.write_queue import TransactionDraft, Write, WriteLimits, WriteQueue
+from workers.core.parked.fence import OrderKey, ParkReason
 from workers.core.parked.headers import Parking
 from workers.core.record import Partition
 
 REJECTED = Parking(ParkReason.REJECTED, "no", 422, 3)
-BEHIND = Parking(ParkReason.BEHIND, "behind")
 
 
 @pytest.fixture
 def rig() -> Rig:
-    return make_rig()
+    return Rig()
 
 
-@pytest.fixture
-def queue(rig: Rig) -> WriteQueue:
-    return WriteQueue(rig.state)
+def draft(rig: Rig) -> TransactionDraft:
+    """What the next transaction of partition number 0 writes."""
+    writes = rig.shard.writes.next_writes()
+    fences = {OrderKey(0, one.order_id): rig.shard.fences.get(one.order_id) for one in writes if one.order_id}
+    return TransactionDraft({0: writes}, fences, "ecdp-sink", "ecdp-parked", "ecdp-parked-state", 0)
 
 
-def test_a_parked_record_fences_its_order_at_once(rig: Rig, queue: WriteQueue) -> None:
-    queue.park(rig.entry("A"), REJECTED)
-    fence = rig.state.shards[0].fences["A"]
-    assert (fence.reason, fence.records, fence.first) == (ParkReason.REJECTED, 1, None)
-    assert rig.committable() == 0, "it is not safe yet"
-
-
-def test_records_behind_keep_the_first_reason_and_are_counted(rig: Rig, queue: WriteQueue) -> None:
-    queue.park(rig.entry("A"), REJECTED)
-    queue.park(rig.entry("A", CREATED), BEHIND)
-    fence = rig.state.shards[0].fences["A"]
-    assert (fence.reason, fence.records, fence.creates_order) == (ParkReason.REJECTED, 2, True)
-
-
-def test_a_record_that_was_refused_for_itself_alone_is_listed_and_holds_nothing(rig: Rig, queue: WriteQueue) -> None:
-    queue.park(
-        rig.entry("A", CREATED), Parking(ParkReason.REJECTED, "Order Unable to Modify", 409, 1, blocks_following=False)
-    )
-    fence = rig.state.shards[0].fences["A"]
-    assert (fence.reason, fence.records, fence.holds(creates_order=False)) == (ParkReason.REJECTED, 1, False)
-    queue.park(rig.entry("A"), REJECTED)
-    assert rig.state.shards[0].fences["A"].holds(creates_order=False)
-
-
-def test_a_record_without_an_order_fences_nothing(rig: Rig, queue: WriteQueue) -> None:
-    queue.park(rig.entry("", key=None), Parking(ParkReason.UNDECODABLE, "begins wrong"))
-    assert all(order.startswith("\0") for order in rig.state.shards[0].fences), "no order's id has a control character"
-    draft = queue.draft(queue.take([0]))
-    assert len(draft.records()) == 1
-
-
-def test_a_record_of_a_partition_that_was_given_away_is_not_parked(rig: Rig, queue: WriteQueue) -> None:
-    entry = rig.entry("A")
-    rig.assign(0, epoch=2)
-    queue.park(entry, REJECTED)
-    assert queue.numbers == []
-    assert rig.state.shards[0].fences == {}
-
-
-def test_parked_records_are_the_original_bytes_with_the_reason_in_headers(rig: Rig, queue: WriteQueue) -> None:
+def test_parked_records_are_the_original_bytes_with_the_reason_in_headers(rig: Rig) -> None:
     own = (("traceparent", b"00-a"), ("empty", None), ("relay-reason", b"of a former parking"))
-    queue.park(rig.entry("A:canary", key=b"\xff", headers=own, ms=5), REJECTED)
-    (record,) = queue.draft(queue.take([0])).records()
+    rig.finisher.park(rig.entry("A:canary", key=b"\xff", headers=own, ms=5), REJECTED)
+    (record,) = draft(rig).records()
     headers = dict(record.headers)
     assert (record.partition, record.key, record.value) == (Partition("ecdp-parked", 0), b"\xff", b"A:canary")
     assert record.headers[:2] == own[:2]
@@ -81,61 +47,69 @@ def test_parked_records_are_the_original_bytes_with_the_reason_in_headers(rig: R
     assert [name for name, _ in record.headers].count("relay-reason") == 1
 
 
-def test_a_draft_says_where_each_orders_records_lie(rig: Rig, queue: WriteQueue) -> None:
+def test_a_draft_says_where_each_orders_records_lie(rig: Rig) -> None:
     for order in ("A", "B", "A"):
-        queue.park(rig.entry(order), REJECTED)
-    draft = queue.draft(queue.take([0]))
-    rows = {row.key: json.loads(row.value or b"") for row in draft.rows([100, 101, 102])}
+        rig.finisher.park(rig.entry(order), REJECTED)
+    one = draft(rig)
+    rows = {row.key: json.loads(row.value or b"") for row in one.rows([100, 101, 102])}
     assert (rows[b"A"]["first"], rows[b"A"]["last"], rows[b"A"]["records"]) == (100, 102, 2)
     assert (rows[b"B"]["first"], rows[b"B"]["last"]) == (101, 101)
-    assert {row.partition for row in draft.rows([1, 2, 3])} == {Partition("ecdp-parked-state", 0)}
+    assert {row.partition for row in one.rows([1, 2, 3])} == {Partition("ecdp-parked-state", 0)}
 
 
-def test_the_end_of_a_fence_is_a_tombstone(rig: Rig, queue: WriteQueue) -> None:
-    queue.fence_changed(0, "A")
-    (row,) = queue.draft(queue.take([0])).rows([])
+def test_a_lifted_fences_row_is_a_tombstone(rig: Rig) -> None:
+    rig.finisher.park(rig.entry("A"), REJECTED)
+    rig.shard.fences.acknowledge(rig.shard.writes.next_writes(), {})
+    rig.shard.fences.lift("A")
+    (row,) = draft(rig).rows([])
     assert (row.key, row.value) == (b"A", None)
 
 
-def test_what_is_taken_stays_queued_until_it_is_written_and_in_order(rig: Rig, queue: WriteQueue) -> None:
+def test_writes_stay_queued_in_order_until_they_are_acknowledged(rig: Rig) -> None:
+    queue = rig.shard.writes
     for order in ("A", "B"):
-        queue.park(rig.entry(order), REJECTED)
-    first = queue.take([0])
-    queue.park(rig.entry("C"), REJECTED)
-    assert queue.holds(0, "A")
-    queue.done(first)
-    assert [write.order_id for write in queue.take([0])] == ["C"]
-    assert not queue.holds(0, "A")
+        rig.finisher.park(rig.entry(order), REJECTED)
+    first = queue.next_writes()
+    rig.finisher.park(rig.entry("C"), REJECTED)
+    assert queue.has_writes_of("A")
+    queue.acknowledge(first)
+    assert [write.order_id for write in queue.next_writes()] == ["C"]
+    assert not queue.has_writes_of("A")
 
 
-def test_numbers_of_partitions_wait_apart(rig: Rig, queue: WriteQueue) -> None:
+def test_partition_numbers_have_queues_of_their_own(rig: Rig) -> None:
     rig.assign(0, 1)
-    queue.park(rig.entry("A", number=0), REJECTED)
-    queue.park(rig.entry("B", number=1), REJECTED)
-    assert sorted(queue.numbers) == [0, 1]
-    assert [write.order_id for write in queue.take([1])] == ["B"]
-    assert not queue.holds(1, "A"), "its records in one partition do not hold up those in another"
+    for number, order in enumerate("AB"):
+        rig.finisher.park(rig.entry(order, number=number), REJECTED)
+    assert [[write.order_id for write in shard.writes.next_writes()] for shard in rig.shards.values()] == [["A"], ["B"]]
+    assert not rig.shards[1].writes.has_writes_of("A"), "its records in one partition do not hold up those in another"
 
 
-def test_what_was_not_written_when_the_partitions_go_is_forgotten(rig: Rig, queue: WriteQueue) -> None:
-    queue.park(rig.entry("A"), REJECTED)
-    writes = queue.take([0])
-    queue.forget()
-    queue.done(writes)
-    assert queue.numbers == []
-
-
-def test_places_never_move_a_fence_back() -> None:
-    grown = Fence(ParkReason.REJECTED, "no", 0, records=5, first=120, last=130)
-    placed = Fence(ParkReason.REJECTED, "no", 0, records=4, first=100, last=140)
-    assert (with_places(grown, placed).first, with_places(grown, placed).last) == (120, 140)
-    assert with_places(grown, placed).records == 5
-
-
-def test_what_is_written_together_is_bounded_in_bytes(
-    rig: Rig, queue: WriteQueue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("workers.app.sink.write_queue.MOST_BYTES", 20)
+def test_a_transaction_is_bounded_in_bytes_and_in_writes() -> None:
+    rig = Rig(limits=WriteLimits(writes=4, value_bytes=20))
     for number in range(6):
-        queue.park(rig.entry(f"A:{number}-bytes"), REJECTED)
-    assert len(queue.take([0])) == 3, "9 bytes each; what passes the bound is the last"
+        rig.finisher.park(rig.entry(f"A:{number}-bytes"), REJECTED)
+    assert len(rig.shard.writes.next_writes()) == 3, "9 bytes each; what passes the bound is the last"
+    rig = Rig(limits=WriteLimits(writes=4))
+    for number in range(6):
+        rig.finisher.park(rig.entry(f"A:{number}"), REJECTED)
+    assert len(rig.shard.writes.next_writes()) == 4
+    assert rig.shard.writes.exceeds_one_transaction
+
+
+@given(named=st.lists(st.integers(0, 2) | st.none(), max_size=12), sizes=st.lists(st.integers(1, 4), max_size=12))
+def test_an_entry_is_finished_with_the_last_write_that_names_it(
+    named: Sequence[int | None], sizes: Sequence[int]
+) -> None:
+    """Whatever the order of the writes, and however they are cut into transactions."""
+    rig = Rig()
+    entries = [rig.entry(order) for order in "ABC"]
+    queue = WriteQueue(Wakeups())
+    left = list(named)
+    for one in named:
+        queue.append(Write(entry=None if one is None else entries[one]))
+    for size in (*sizes, len(named)):
+        finished = queue.acknowledge(queue.next_writes()[:size])
+        gone, left = left[:size], left[size:]
+        assert set(finished) == {entries[one] for one in set(gone) if one is not None and one not in left}
+        assert [entry.pending_writes for entry in entries] == [left.count(number) for number in range(3)]

@@ -5,30 +5,30 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.core.consume.backpressure import FetchBudget, Held
+from workers.core.consume.backpressure import FetchBudget, MemoryUse
 from workers.core.record import Partition
 
 PLACES = [Partition(topic, number) for topic in ("created", "status") for number in range(4)]
-HELD = st.dictionaries(st.sampled_from(PLACES), st.builds(Held, st.integers(0, 500), st.integers(0, 5_000)))
+HELD = st.dictionaries(st.sampled_from(PLACES), st.builds(MemoryUse, st.integers(0, 500), st.integers(0, 5_000)))
 SOME = st.frozensets(st.sampled_from(PLACES))
 WINDOWS = st.builds(FetchBudget, st.integers(1, 1_000), st.integers(1, 10_000))
 
 
-def load(window: FetchBudget, held: list[Held]) -> float:
+def load(window: FetchBudget, held: list[MemoryUse]) -> float:
     records, size = sum(one.records for one in held), sum(one.bytes for one in held)
     return max(records / window.max_records, size / window.max_bytes)
 
 
 @given(window=WINDOWS, held=HELD, paused=SOME, awaited=SOME)
 def test_what_a_merge_waits_for_is_never_paused(
-    window: FetchBudget, held: dict[Partition, Held], paused: frozenset[Partition], awaited: frozenset[Partition]
+    window: FetchBudget, held: dict[Partition, MemoryUse], paused: frozenset[Partition], awaited: frozenset[Partition]
 ) -> None:
     assert not window.to_pause(held, paused, awaited) & awaited
 
 
 @given(window=WINDOWS, held=HELD, paused=SOME, awaited=SOME)
 def test_over_the_bound_something_pauses_the_fullest_first_and_nothing_resumes(
-    window: FetchBudget, held: dict[Partition, Held], paused: frozenset[Partition], awaited: frozenset[Partition]
+    window: FetchBudget, held: dict[Partition, MemoryUse], paused: frozenset[Partition], awaited: frozenset[Partition]
 ) -> None:
     wanted = window.to_pause(held, paused, awaited)
     free = set(held) - awaited
@@ -43,7 +43,7 @@ def test_over_the_bound_something_pauses_the_fullest_first_and_nothing_resumes(
 
 @given(window=WINDOWS, held=HELD, paused=SOME, awaited=SOME)
 def test_below_the_low_mark_all_is_fetched_and_between_nothing_changes(
-    window: FetchBudget, held: dict[Partition, Held], paused: frozenset[Partition], awaited: frozenset[Partition]
+    window: FetchBudget, held: dict[Partition, MemoryUse], paused: frozenset[Partition], awaited: frozenset[Partition]
 ) -> None:
     """Two marks: with one, every record would pause or resume something."""
     wanted = window.to_pause(held, paused, awaited)
@@ -63,24 +63,24 @@ def test_with_nothing_finishing_at_all_memory_comes_to_an_end(
     window: FetchBudget, fetches: list[tuple[Partition, int]], first: int
 ) -> None:
     """A vendor is down and one partition fills the window: the others take their even share of it, and no more."""
-    held = dict.fromkeys(PLACES, Held()) | {PLACES[0]: Held(min(first, window.max_records), 0)}
+    held = dict.fromkeys(PLACES, MemoryUse()) | {PLACES[0]: MemoryUse(min(first, window.max_records), 0)}
     paused: set[Partition] = set()
     for at, records in fetches:
         paused = window.to_pause(held, paused, ())
         if at not in paused:
-            held[at] = Held(held[at].records + records, 0)
+            held[at] = MemoryUse(held[at].records + records, 0)
     assert sum(one.records for one in held.values()) <= 2 * window.max_records + 20 * len(PLACES)
 
 
 def test_bytes_bound_as_records_do() -> None:
     window = FetchBudget(max_records=1_000, max_bytes=100)
-    held = {PLACES[0]: Held(1, 99), PLACES[1]: Held(900, 1)}
+    held = {PLACES[0]: MemoryUse(1, 99), PLACES[1]: MemoryUse(900, 1)}
     assert window.to_pause(held, (), ()) == {PLACES[0], PLACES[1]}
 
 
 def test_a_full_partition_that_is_awaited_makes_the_next_fullest_pause() -> None:
     window = FetchBudget(max_records=100, max_bytes=1_000)
-    held = {PLACES[0]: Held(99, 0), PLACES[1]: Held(4, 0), PLACES[2]: Held(1, 0)}
+    held = {PLACES[0]: MemoryUse(99, 0), PLACES[1]: MemoryUse(4, 0), PLACES[2]: MemoryUse(1, 0)}
     assert window.to_pause(held, (), {PLACES[0]}) == {PLACES[1]}
 
 

@@ -14,7 +14,7 @@ from workers.core.record import Record
 FOREVER = 1e12
 ORDERS = st.sampled_from(["a", "b", "c"])
 ADDS = st.lists(st.tuples(ORDERS, st.booleans(), st.integers(0, 1)), min_size=1, max_size=6)
-LANDINGS = st.lists(st.sampled_from(["finish", "again", "wait", "unknown", "unknown"]), min_size=1, max_size=3)
+LANDINGS = st.lists(st.sampled_from(["finish", "requeue", "wait", "unknown", "unknown"]), min_size=1, max_size=3)
 
 
 def entry(order: str, offset: int = 0, *, creates_order: bool = False, ledger: Ledger | None = None) -> Entry:
@@ -81,8 +81,8 @@ class LanesMachine(RuleBasedStateMachine):
             lane = self.flights.pop(order)
             if landing == "finish":
                 self.finish(lane)
-            elif landing == "again":
-                self.lanes.again(lane)
+            elif landing == "requeue":
+                self.lanes.requeue(lane)
             else:
                 self.wait(lane, seconds, unknown=landing == "unknown")
 
@@ -277,7 +277,7 @@ def test_lanes_go_in_turn() -> None:
     lanes = Lanes()
     for order in "abc":
         lanes.add(entry(order))
-    lanes.again(taken(lanes))
+    lanes.requeue(taken(lanes))
     assert [taken(lanes).order_id for _ in range(3)] == ["b", "c", "a"]
 
 

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from workers.core.consume.commit_metadata import METADATA_LIMIT, FinishedOffsets, encode
 from workers.core.consume.start_position import NeedsOperator, StartAt, decide_start, stop_told
+from workers.core.record import Partition
 
-TOLD = encode(50, 60, [50, 55])
+AT = Partition("order-status", 0)
+TOLD = encode(AT, 50, 60, [50, 55])
 
 
 @pytest.mark.parametrize(
@@ -21,8 +23,9 @@ TOLD = encode(50, 60, [50, 55])
         (50, None, 50, 50, StartAt(50)),
         (50, "", 40, 90, StartAt(50)),
         (50, "someone else's", 40, 90, StartAt(50)),
-        (50, TOLD, 40, 60, StartAt(50, FinishedOffsets.parse(50, TOLD))),
+        (50, TOLD, 40, 60, StartAt(50, FinishedOffsets.parse(AT, 50, TOLD))),
         (0, None, 0, 90, StartAt(0)),
+        (49, TOLD, 40, 90, StartAt(49, metadata_ignored=True)),
         (39, None, 40, 90, NeedsOperator("records 39 to 39 expired before they were read")),
         (0, TOLD, 40, 90, NeedsOperator("records 0 to 39 expired before they were read")),
         (
@@ -43,15 +46,15 @@ TOLD = encode(50, 60, [50, 55])
     ],
 )
 def test_the_table(committed: int | None, metadata: str | None, earliest: int, end: int, expected: object) -> None:
-    assert decide_start(committed=committed, metadata=metadata, earliest=earliest, end=end) == expected
+    assert decide_start(AT, committed=committed, metadata=metadata, earliest=earliest, end=end) == expected
 
 
 def test_a_commit_that_was_there_and_is_gone_starts_nothing_by_itself() -> None:
     """A broker forgets the commits of a topic that is deleted: what has its name now is another topic."""
-    begins = decide_start(committed=None, metadata=None, earliest=0, end=0, known=True)
+    begins = decide_start(AT, committed=None, metadata=None, earliest=0, end=0, known=True)
     assert isinstance(begins, NeedsOperator)
     assert "its commit is gone: the topic was created anew, or the commit expired" in begins.reason
-    assert decide_start(committed=0, metadata=None, earliest=0, end=0, known=True) == StartAt(0)
+    assert decide_start(AT, committed=0, metadata=None, earliest=0, end=0, known=True) == StartAt(0)
 
 
 @given(reason=st.text(max_size=9000), finished=st.sampled_from(["", TOLD]))
@@ -61,8 +64,8 @@ def test_a_stop_at_a_damaged_record_is_told_by_its_commit_when_nothing_else_is(r
     assert len(told) <= METADATA_LIMIT
     assert (stop_told(told) is None) == bool(finished)
     assert reason.startswith(stop_told(told) or "")
-    assert decide_start(committed=50, metadata=told, earliest=0, end=90) == StartAt(
-        50, FinishedOffsets.parse(50, finished)
+    assert decide_start(AT, committed=50, metadata=told, earliest=0, end=90) == StartAt(
+        50, FinishedOffsets.parse(AT, 50, finished)
     )
 
 
@@ -76,7 +79,7 @@ def test_a_start_never_moves_a_commit_nor_leaves_the_log(
 ) -> None:
     """Whatever the metadata says, the offset is the commit's; only without one it is the earliest."""
     earliest, end = sorted(bounds)
-    begins = decide_start(committed=committed, metadata=metadata, earliest=earliest, end=end)
+    begins = decide_start(AT, committed=committed, metadata=metadata, earliest=earliest, end=end)
     if committed is None:
         assert begins == StartAt(earliest)
     elif isinstance(begins, StartAt):

@@ -47,6 +47,7 @@ class GateMachine(RuleBasedStateMachine):
         self.now = 0.0
         self.under_way = 0  # requests
         self.refused = 0  # in a row, none delivered between
+        self.failed = 0  # in a row, in the order of the answers
         self.quiet_until = 0.0  # what the vendor asked for
 
     @rule(seconds=st.floats(0, 400))
@@ -77,7 +78,10 @@ class GateMachine(RuleBasedStateMachine):
     def answer(self, outcome: Outcome, jitter: float) -> None:
         before, until = self.gate.state, self.gate.until
         self.under_way -= 1
-        self.gate.report(outcome, self.now, jitter)
+        self.gate.report(outcome, self.now, jitter, other_in_flight=self.under_way)
+        self.failed = self.failed + 1 if isinstance(outcome, Unavailable | Unknown) else 0
+        if before is GateState.OPEN and self.gate.reason is Reason.UNAVAILABLE:
+            assert self.failed >= POLICY.unavailable_in_a_row, "a few failures shut nothing"
         self.refused = 0 if isinstance(outcome, Delivered) else self.refused + isinstance(outcome, Rejected)
         if isinstance(outcome, Throttled) and outcome.after is not None and outcome.after > 0:
             self.quiet_until = max(self.quiet_until, self.now + min(outcome.after, 300.0))
@@ -98,7 +102,7 @@ class GateMachine(RuleBasedStateMachine):
             assert self.gate.is_open, "it works: what is refused is this record"
 
     @rule()
-    def mend(self) -> None:
+    def change_the_key(self) -> None:
         """A new key: a shut gate probes as soon as the vendor's own wish allows."""
         shut = self.gate.state is GateState.SHUT
         self.gate.try_now(self.now)
@@ -174,13 +178,13 @@ def test_a_few_vendor_faults_leave_it_open_and_an_answer_starts_the_count_anew()
     assert (gate.state, gate.reason, gate.detail) == (GateState.SHUT, Reason.UNAVAILABLE, "down")
 
 
-@given(failing=st.integers(0, 300), beside=st.integers(0, 300))
-def test_it_shuts_when_all_that_were_under_way_failed_and_no_sooner(failing: int, beside: int) -> None:
+@given(failing=st.integers(0, 300), others=st.integers(0, 300))
+def test_it_shuts_when_all_that_were_under_way_failed_and_no_sooner(failing: int, others: int) -> None:
     """Failures come back sooner than deliveries do: of a burst, those still under way may yet be delivered."""
     gate = Gate(POLICY)
     for left in range(failing):
-        gate.report(Unavailable("x"), 0.0, 0.5, beside=max(0, beside - left))
-    assert gate.is_open == (failing < max(POLICY.unavailable_in_a_row, beside + 1))
+        gate.report(Unavailable("x"), 0.0, 0.5, other_in_flight=max(0, others - left))
+    assert gate.is_open == (failing < max(POLICY.unavailable_in_a_row, others + 1))
 
 
 def test_one_denied_answer_shuts_it_whatever_came_before() -> None:

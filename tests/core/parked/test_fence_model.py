@@ -103,7 +103,7 @@ class OneOrder(RuleBasedStateMachine):
         headers = parked_headers(one.record, "sink", one.parking, 0)
         self.kafka.log.append(Record("p", 0, place, 0, b"A", one.record.value, headers))
         if self.fence is not None:
-            self.fence = self.fence.at(place)
+            self.fence = self.fence.with_record_at(place)
 
     # Replays.
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.core.parked.commands import BeginAt, command_row
+from workers.core.parked.commands import RestartAt, command_row
 from workers.core.parked.fence import Fence, ParkReason
 from workers.core.parked.headers import Parking, parked_headers, source_record
 from workers.core.parked.rows import fence_row, read_row
@@ -33,13 +33,13 @@ PARKINGS = st.builds(Parking, st.sampled_from(ParkReason), TEXT, st.none() | st.
 @given(fence=FENCES, last=st.none() | OFFSETS, creates_order=st.booleans())
 def test_a_fence_is_read_back_as_it_was_written(fence: Fence, last: int | None, creates_order: bool) -> None:
     whole = fence.with_one_more(creates_order=creates_order, blocks_following=False)
-    whole = whole if last is None else whole.at(last)
+    whole = whole if last is None else whole.with_record_at(last)
     assert read_row(fence_row(whole)) == whole
 
 
 @given(topic=TEXT, offset=OFFSETS, expires=OFFSETS)
 def test_a_command_is_read_back_as_it_was_written(topic: str, offset: int, expires: int) -> None:
-    command = BeginAt(topic, offset, expires)
+    command = RestartAt(topic, offset, expires)
     assert read_row(command_row(command)) == command
 
 

@@ -60,7 +60,7 @@ async def test_the_next_owner_starts_at_the_commit_and_knows_what_had_finished_b
     side.produce(topic, [b"%d" % n for n in range(10)])
     source, witness = join(topic, [topic])
     await witness.until(lambda: len(witness.records) == 10)
-    text = encode(4, 10, [4, 7])
+    text = encode(at, 4, 10, [4, 7])
     await source.commit(witness.epoch, {at: CommitPoint(4, text)})
     await source.stop(10.0)
     assert side.committed(topic) == {at: CommitPoint(4, text)}

@@ -8,7 +8,7 @@ from time import monotonic, sleep
 
 from workers.app.config.specs import SinkSpec
 from workers.core.consume.start_position import NeedsOperator, decide_start, stop_told
-from workers.core.parked.commands import BeginAt, command_key, command_row
+from workers.core.parked.commands import RestartAt, command_key, command_row
 from workers.core.record import CommitPoint, Partition
 from workers.edges.kafka.admin import KafkaAdmin, When
 from workers.edges.kafka.client import KafkaFailed
@@ -123,7 +123,7 @@ def _standing(at: Partition, committed: Mapping[Partition, CommitPoint], start: 
     commit = committed.get(at)
     if commit is None:
         return PartitionStanding(at, None, start, end, "new")
-    begin = decide_start(committed=commit.offset, metadata=commit.metadata, earliest=start, end=end)
+    begin = decide_start(at, committed=commit.offset, metadata=commit.metadata, earliest=start, end=end)
     state = begin.reason if isinstance(begin, NeedsOperator) else stop_told(commit.metadata) or "ok"
     return PartitionStanding(at, commit.offset, start, end, state)
 
@@ -135,7 +135,7 @@ def command_rows(sink: SinkSpec, targets: Mapping[Partition, int], now_ms: int) 
         (
             Partition(sink.parked_state, at.number),
             command_key(f"offsets/{at.topic}"),
-            command_row(BeginAt(at.topic, offset, expires)),
+            command_row(RestartAt(at.topic, offset, expires)),
         )
         for at, offset in targets.items()
     ]

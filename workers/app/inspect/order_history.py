@@ -93,7 +93,7 @@ def _add_end(timeline: Timeline, sink: SinkSpec, record: Record, ends: Ends, com
     if end is None:
         finished = commit is not None and (
             record.offset < commit.offset
-            or record.offset in (FinishedOffsets.parse(commit.offset, commit.metadata) or ())
+            or record.offset in (FinishedOffsets.parse(record.at, commit.offset, commit.metadata) or ())
         )
         end = "delivered, or nothing to send" if finished else "waits"
     timeline.add(record, record.timestamp_ms, end, sink.name, rank=1)

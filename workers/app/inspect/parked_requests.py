@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from workers.app.config.specs import SinkSpec
 from workers.app.inspect.parked_orders import ParkedOrder, fence_of, row_name
-from workers.core.parked.commands import Discard, Replay, command_key, command_row
+from workers.core.parked.commands import DiscardCommand, ReplayCommand, command_key, command_row
 from workers.core.parked.fence import Fence
 from workers.core.parked.rows import read_row
 from workers.core.record import Partition, Record
@@ -30,7 +30,7 @@ _SAY_EVERY = 10.0
 Place: TypeAlias = tuple[int, str]
 """`ParkedOrder.place`."""
 
-Asked = Callable[[str, Mapping[str, int], int], Replay | Discard]
+Asked = Callable[[str, Mapping[str, int], int], ReplayCommand | DiscardCommand]
 """Makes a command of its id, its orders and when it expires (milliseconds since 1970)."""
 
 
@@ -92,7 +92,7 @@ class Following:
             yield from [self._end(one, End.LEFT) for one in places if one in self.open]
             return
         row = read_row(record.value)
-        if isinstance(row, Replay | Discard) and row.taken:
+        if isinstance(row, ReplayCommand | DiscardCommand) and row.taken:
             self.taken.add(name)
 
     def _end(self, place: Place, end: End, fence: Fence | None = None) -> Result:
@@ -101,12 +101,12 @@ class Following:
 
 def replays() -> Asked:
     """Deliver again."""
-    return Replay
+    return ReplayCommand
 
 
 def discards(by: str, why: str, *, first_only: bool) -> Asked:
     """Give up."""
-    return lambda name, orders, expires: Discard(name, orders, expires, by, why, first_only)
+    return lambda name, orders, expires: DiscardCommand(name, orders, expires, by, why, first_only)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,96 +1,80 @@
-"""What people ask of the running worker about its parked orders, carried out once."""
+"""Carries out what operators ask of the running worker, each command once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from workers.app.parked.command_progress import CommandProgress
 from workers.app.parked.discard import Discards
-from workers.app.parked.replay import Redelivery
+from workers.app.parked.replay import Replays
+from workers.app.sink.assignment import Ownership
+from workers.app.sink.context import SinkContext
+from workers.app.sink.fetching import Fetching
 from workers.app.sink.shard import Shard
-from workers.app.sink.state import SinkState
-from workers.app.sink.write_queue import WriteQueue
-from workers.core.parked.commands import Discard, Replay, command_row
+from workers.core.parked.commands import Command, DiscardCommand, ReplayCommand, RestartAt, command_row
+from workers.core.parked.fence import OrderKey
 from workers.core.record import Partition
-from workers.edges.kafka.transactions import Outgoing
 from workers.edges.log import log
 
 
 class ParkedCommands:
-    """Keeps the commands that have been taken until the last of their orders has ended; then their rows go."""
+    """The commands of one assignment."""
 
     def __init__(
-        self,
-        state: SinkState,
-        queue: WriteQueue,
-        redelivery: Redelivery,
-        discards: Discards,
-        *,
-        wake: Callable[[], None],
+        self, context: SinkContext, ownership: Ownership, replays: Replays, discards: Discards, fetching: Fetching
     ) -> None:
-        self._state = state
-        self._queue = queue
-        self._redelivery = redelivery
+        self._context = context
+        self._ownership = ownership
+        self._replays = replays
         self._discards = discards
-        self._wake = wake
-        self._open: dict[str, set[str]] = {}  # by their keys: their orders that have not ended yet
-        # By partition number and order: the commands that wait for it.
-        self._keys: dict[tuple[int, str], tuple[str, ...]] = {}
+        self._fetching = fetching
+        self._in_progress: dict[OrderKey, CommandProgress] = {}  # by partition number and row key
 
-    def carry_out(self, shard: Shard, key: str, command: Replay | Discard) -> None:
-        """Begin with a command's orders. A row that we have written ourselves says nothing new."""
-        if key in self._open:
+    def carry_out(self, shard: Shard, key: str, command: Command) -> None:
+        """Begin with a command. Of a shard that has been given away, its next owner reads the command, too."""
+        if not self._ownership.owns(shard):
             return
-        if not command.taken and self._state.wall_ms() >= command.expires_ms:
-            self._end(shard, key)
+        if isinstance(command, RestartAt):
+            self._restart(shard, key, command)
+        else:
+            self._begin(shard, key, command)
+
+    def _restart(self, shard: Shard, key: str, command: RestartAt) -> None:
+        at = Partition(command.topic, shard.number)
+        if self._context.wall_ms() < command.expires_ms and at in shard.stopped:
+            self._fetching.restart(shard, at, command.offset)
+        self._progress(shard, key, set()).end()
+
+    def _begin(self, shard: Shard, key: str, command: ReplayCommand | DiscardCommand) -> None:
+        known = self._in_progress.get(OrderKey(shard.number, key))
+        if known is not None and not known.has_ended:
+            return  # our own row, which says that the command is taken
+        if not command.taken and self._context.wall_ms() >= command.expires_ms:
+            self._progress(shard, key, set()).end()
             return
-        orders = set(_meant(shard, command.orders, command.id))
-        log.info("command_taken", worker=self._state.spec.name, kind=type(command).__name__.lower(), orders=len(orders))
+        orders = set(_orders_meant(shard, command.orders, command.id))
+        kind = "replay" if isinstance(command, ReplayCommand) else "discard"
+        log.info("command_taken", worker=self._context.spec.name, kind=kind, orders=len(orders))
+        progress = self._in_progress[OrderKey(shard.number, key)] = self._progress(shard, key, orders)
         if not orders:
-            self._end(shard, key)
+            progress.end()
             return
-        self._open[key] = orders
-        self._say(shard, key, command_row(replace(command, taken=True)))
-        match command:
-            case Replay():
-                self._replay(shard, key, command, orders)
-            case Discard():
-                self._discards.carry_out(shard, command, orders, lambda: self._end(shard, key))
-
-    def ended(self, shard: Shard, order_id: str) -> None:
-        """An order's run is over."""
-        for key in self._keys.pop((shard.number, order_id), ()):
-            orders = self._open[key]
-            orders.discard(order_id)
-            if not orders:
-                self._end(shard, key)
-
-    def forget(self) -> None:
-        """The partitions are given away: their next owner goes on."""
-        self._open.clear()
-        self._keys.clear()
-
-    def _replay(self, shard: Shard, key: str, command: Replay, orders: set[str]) -> None:
-        alone = (key,)  # one for all: a hundred thousand orders may wait
+        progress.write(command_row(replace(command, taken=True)))
+        if isinstance(command, DiscardCommand):
+            self._discards.ask(shard, command, progress)
+            return
+        waiting = (progress,)  # one tuple for all: a hundred thousand orders may wait
         for order_id in list(command.orders):
             if order_id in orders:
-                place = shard.number, order_id
-                self._keys[place] = self._keys[place] + alone if place in self._keys else alone
-                self._redelivery.ask(shard, order_id, command.id, resumed=command.taken)
+                self._replays.ask(shard, order_id, command.id, waiting, resumed=command.taken)
 
-    def _end(self, shard: Shard, key: str) -> None:
-        """Take the command away, after all that it has changed: it must not run again after a restart."""
-        self._open.pop(key, None)
-        self._say(shard, key, None)
-
-    def _say(self, shard: Shard, key: str, value: bytes | None) -> None:
-        at = Partition(self._state.spec.parked_state, shard.number)
-        self._queue.say(shard.number, Outgoing(at, key.encode(), value))
-        self._wake()
+    def _progress(self, shard: Shard, key: str, orders: set[str]) -> CommandProgress:
+        return CommandProgress(shard, key, orders, self._context.spec.parked_state)
 
 
-def _meant(shard: Shard, orders: Mapping[str, int], command: str) -> Iterator[str]:
-    """The orders that are still behind the fence that was seen, and on which this command has not been carried out."""
+def _orders_meant(shard: Shard, orders: Mapping[str, int], command: str) -> Iterator[str]:
+    """The orders that are still behind the fence that the operator saw, and not treated by this command yet."""
     for order_id, since_ms in orders.items():
         fence = shard.fences.get(order_id)
         if fence is not None and fence.since_ms == since_ms and fence.command != command:

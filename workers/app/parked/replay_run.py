@@ -1,58 +1,104 @@
-"""One order's parked records on their way back to the vendor."""
+"""One order's replay: which of its parked records have been read, and which are to be delivered next."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
 
+from workers.app.parked.command_progress import CommandProgress
 from workers.app.sink.shard import Shard
 from workers.core.consume.lanes import Entry
+from workers.core.parked.fence import OrderKey
 from workers.core.parked.headers import ParkedOriginal
+
+
+class ReplayState(Enum):
+    """READING and SENDING take turns; the others are ends."""
+
+    READING = "reading"  # its next parked records are to be read
+    SENDING = "sending"  # the first of its read records is in its lane
+    DONE = "done"  # nothing of the order is parked any more
+    REFUSED = "refused"  # a record was refused again: it stays parked, with all that follow
+    GONE = "gone"  # the parked records are not in the parked topic: somebody has deleted them
+
+
+class ReadRecord(NamedTuple):
+    """A parked record that has been read and not delivered yet."""
+
+    place: int  # its offset in the parked topic
+    entry: Entry
 
 
 @dataclass(slots=True, eq=False)
 class ReplayRun:
-    """One order's redelivery. Many wait to be read: they hold no more than their names."""
+    """Many runs wait to be read: such a run is little more than its order's name."""
 
     shard: Shard
     order_id: str
-    command: str | None = None  # who asked; None: the order's create
-    resumed: bool = False  # a former owner began it: what it sent last may have been applied
+    command: str | None = None  # id of the command that asked for it; None: the order's create has been delivered
+    waiting: tuple[CommandProgress, ...] = ()  # commands that end with it
+    resumed: bool = False  # a former owner began it: the record that it sent last may have been applied
+    state: ReplayState = ReplayState.READING
     read_to: int = -1  # the last offset of the parked topic that has been read
-    met: bool = False  # what the fence says is there was there, or it says that nothing is left
-    entries: list[tuple[int, Entry]] = field(default_factory=list)  # with their places in the parked topic
-    seen: dict[tuple[str, int], None] = field(default_factory=dict)  # source coordinates; an empty set is larger
+    records_found: bool = False  # a parked record was found, or the fence says that none is left
+    size_bytes: int = 0  # of memory, for the records that have been read
+    records: list[ReadRecord] = field(default_factory=list)
+    seen: dict[tuple[str, int], None] = field(default_factory=dict)  # source topic and offset; smaller than a set
 
     @property
-    def place(self) -> tuple[int, str]:
-        """(partition number, order): one order, and records without a key, may be parked in several partitions."""
-        return self.shard.number, self.order_id
+    def key(self) -> OrderKey:
+        return OrderKey(self.shard.number, self.order_id)
 
-    def span(self) -> tuple[int, int]:
+    @property
+    def head(self) -> Entry | None:
+        """The record in its lane."""
+        return self.records[0].entry if self.records else None
+
+    def unread(self) -> tuple[int, int]:
         """The (first, last) offsets in the parked topic between which its unread records lie."""
         fence = self.shard.fences[self.order_id]
         return max(fence.first or 0, self.read_to + 1), fence.last or 0
 
-    def take(self, original: ParkedOriginal, entry: Entry) -> int:
-        """Queue a parked record; returns by how many bytes the run has grown."""
-        place = original.source.topic, original.source.offset
-        grown = entry.size
-        if place in self.seen:
-            removed = self._take_away(original)
-            if removed is None:
-                return 0  # delivered already
-            grown -= removed
-        self.seen[place] = None
-        self.entries.append((original.place, entry))
-        return grown
+    def is_read_to_the_end(self) -> bool:
+        """Whether nothing more lies parked, and nothing is queued to be parked."""
+        fence = self.shard.fences[self.order_id]
+        return (
+            fence.last is not None and fence.last <= self.read_to and not self.shard.writes.has_writes_of(self.order_id)
+        )
 
-    def _take_away(self, original: ParkedOriginal) -> int | None:
-        """Remove an earlier copy: a transaction whose end was lost ran twice, and two records of one source are one.
+    def take(self, original: ParkedOriginal, entry: Entry) -> None:
+        """A parked record has been read.
 
-        The later copy counts: a new owner that begins behind the earlier one must not meet it after what followed.
-        Returns the copy's size; None when it is not queued any more.
+        A transaction whose acknowledgement was lost ran twice, so two records of one source are one. The later one
+        counts: a new owner that begins behind the earlier one must not find it after the records that followed it.
         """
-        for row in self.entries:
-            if row[1].record == original.source:
-                self.entries.remove(row)
-                return row[1].size
-        return None
+        source = original.source.topic, original.source.offset
+        if source in self.seen and not self._remove(original):
+            return  # delivered already
+        self.seen[source] = None
+        self.records.append(ReadRecord(original.place, entry))
+        self.size_bytes += entry.size
+
+    def read_up_to(self, wanted: tuple[int, int], reached: int, *, found: bool) -> None:
+        """A pass over the ``wanted`` (first, last) offsets came as far as ``reached``."""
+        first, last = wanted
+        self.records_found = self.records_found or found or first > last
+        self.read_to = max(self.read_to, min(last, reached))
+        if self.records:
+            self.state = ReplayState.SENDING
+
+    def drop_head(self) -> None:
+        """The first record needs nothing more."""
+        self.size_bytes -= self.records.pop(0).entry.size
+        if not self.records:
+            self.state = ReplayState.READING
+
+    def _remove(self, original: ParkedOriginal) -> bool:
+        """Remove the earlier copy of a record; False when it has been delivered."""
+        for row in self.records:
+            if row.entry.record == original.source:
+                self.records.remove(row)
+                self.size_bytes -= row.entry.size
+                return True
+        return False

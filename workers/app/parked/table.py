@@ -1,9 +1,12 @@
-"""Reads the parked state of one assignment: its orders' fences, and what people ask of its owner."""
+"""Reads the parked state of one assignment: its orders' fences, and operators' commands."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
+from workers.app.parked.commands import ParkedCommands
+from workers.app.parked.replay import Replays
+from workers.app.sink.intake import Intake
 from workers.app.sink.shard import Shard
 from workers.core.parked.commands import Command, is_command
 from workers.core.parked.fence import Fence
@@ -13,29 +16,30 @@ from workers.edges.log import log
 
 
 class ParkedState:
-    """Fills the shards of one assignment, and no later ones: rows that come late change nothing."""
+    """Fills the shards of one assignment: rows that come after its end change nothing elsewhere.
 
-    def __init__(
-        self,
-        shards: Mapping[int, Shard],
-        loaded: Callable[[Shard], None],
-        commanded: Callable[[Shard, str, Command], None],
-    ) -> None:
+    Implements the `Reader` of `edges.kafka.table`.
+    """
+
+    def __init__(self, shards: Mapping[int, Shard], intake: Intake, replays: Replays, commands: ParkedCommands) -> None:
         self._shards = shards
-        self._loaded = loaded
-        self._commanded = commanded
-        self._commands: dict[int, dict[str, Command]] = {}  # met before the end was reached
+        self._intake = intake
+        self._replays = replays
+        self._commands = commands
+        self._early: dict[int, dict[str, Command]] = {}  # commands read before the fences were known
 
     def rows(self, number: int, records: list[Record]) -> None:
         for record in records:
             self._row(self._shards[number], record)
 
     def loaded(self, number: int) -> None:
-        """Every fence is known; commands that waited for that are carried out now."""
+        """Every fence is known: records may go, replays go on, and commands that waited are carried out."""
         shard = self._shards[number]
-        self._loaded(shard)
-        for key, command in self._commands.pop(number, {}).items():
-            self._commanded(shard, key, command)
+        shard.fences_loaded = True
+        self._intake.loaded(shard)
+        self._replays.loaded(shard)
+        for key, command in self._early.pop(number, {}).items():
+            self._commands.carry_out(shard, key, command)
 
     def _row(self, shard: Shard, record: Record) -> None:
         if shard.fences_loaded and not is_command(record.key or b""):
@@ -44,15 +48,13 @@ class ParkedState:
         row = self._read(record)
         if row is not None and not isinstance(row, Fence):
             if shard.fences_loaded:
-                self._commanded(shard, key, row)
+                self._commands.carry_out(shard, key, row)
             else:
-                self._commands.setdefault(shard.number, {})[key] = row
+                self._early.setdefault(shard.number, {})[key] = row
         elif not shard.fences_loaded:
+            shard.fences.load(key, row)
             if row is None:
-                shard.fences.pop(key, None)
-                self._commands.get(shard.number, {}).pop(key, None)
-            else:
-                shard.fences[key] = row
+                self._early.get(shard.number, {}).pop(key, None)
 
     @staticmethod
     def _read(record: Record) -> Fence | Command | None:

@@ -104,7 +104,7 @@ class VendorReads:
 
     def _report(self, outcome: Delivered | PollFault) -> None:
         context = self._context
-        context.gate.report(outcome, context.monotonic(), context.jitter(), beside=context.in_flight)
+        context.gate.report(outcome, context.monotonic(), context.jitter(), other_in_flight=context.in_flight)
 
 
 def describe_fault(fault: PollFault) -> str:

@@ -19,9 +19,6 @@ from workers.app.poll.context import OrderPolling, PollerContext, WindowPolling
 from workers.app.runtime.poll_worker import PollWorker
 from workers.app.runtime.sink_worker import SinkWorker
 from workers.app.sink.context import SinkContext
-from workers.app.sink.state import SinkState
-from workers.core.consume.backpressure import FetchBudget
-from workers.core.consume.lanes import Lanes
 from workers.core.delivery.gate import Gate, GatePolicy
 from workers.core.event_kinds import kind_of
 from workers.edges.avro.codec import Codec
@@ -49,16 +46,20 @@ def build_sink_worker(spec: SinkSpec, configuration: Configuration, shared: Shar
     vendor = load(spec.vendor)
     assert vendor.sink is not None, f"{spec.vendor} takes no orders: topics.yaml was checked for that"
     credentials = configuration.credentials[spec.name]
-    tools = SinkContext(
+    context = SinkContext(
+        spec=spec,
+        create_topics=create_topics(spec, shared.codec.schemas),
         sink=vendor.sink(spec.options, credentials),
         client=build_client(spec, vendor, credentials),
         credentials=credentials,
         codec=shared.codec,
         tracing=shared.tracing,
+        monotonic=time.monotonic,
+        wall_ms=lambda: time.time_ns() // 1_000_000,
+        jitter=random.random,
         failed=shared.failed,
     )
-    settings = configuration.settings
-    return SinkWorker(sink_state(spec, shared.codec.schemas), tools, member(spec, settings))
+    return SinkWorker(context, member(spec, configuration.settings))
 
 
 def build_worker(name: str, configuration: Configuration, shared: Shared) -> SinkWorker | PollWorker:
@@ -127,16 +128,6 @@ def build_client(
     return open_client(httpx.URL(credentials["BASE_URL"]), policy, session)
 
 
-def sink_state(spec: SinkSpec, schemas: Schemas) -> SinkState:
-    """What the parts of a sink share, as it is before anything is assigned."""
-    opening = frozenset(topic for topic in spec.consumes if kind_of(schemas[topic].today.name).creates_order)
-    return SinkState(
-        spec=spec,
-        lanes=Lanes(),
-        gate=Gate(GatePolicy(suspect_after=spec.suspect_after)),
-        window=FetchBudget(spec.max_unfinished, spec.max_unfinished_bytes),
-        opening=opening,
-        monotonic=time.monotonic,
-        wall_ms=lambda: time.time_ns() // 1_000_000,
-        jitter=random.random,
-    )
+def create_topics(spec: SinkSpec, schemas: Schemas) -> frozenset[str]:
+    """The sink's topics whose records create or replace an order."""
+    return frozenset(topic for topic in spec.consumes if kind_of(schemas[topic].today.name).creates_order)

@@ -1,4 +1,4 @@
-"""What a sink worker works with."""
+"""What a sink worker works with, from its start to its end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from workers.app.config.credentials import VendorCredentials
+from workers.app.config.specs import SinkSpec
 from workers.edges.avro.codec import Codec
 from workers.edges.http.client import VendorClient
 from workers.edges.telemetry import Tracing
@@ -14,11 +15,16 @@ from workers.vendors.contract import Sink
 
 @dataclass(frozen=True, slots=True)
 class SinkContext:
-    """The vendor's sink and the edges around it."""
+    """The sink's settings, the vendor's sink and the edges around it, time and chance. Nothing in it changes."""
 
+    spec: SinkSpec
+    create_topics: frozenset[str]  # topics whose records create or replace an order
     sink: Sink
     client: VendorClient
     credentials: VendorCredentials
     codec: Codec
     tracing: Tracing
-    failed: Callable[[Exception], None]  # told of what the worker cannot go on after; the process then ends
+    monotonic: Callable[[], float]  # seconds
+    wall_ms: Callable[[], int]  # milliseconds since 1970
+    jitter: Callable[[], float]  # in [0, 1)
+    failed: Callable[[Exception], None]  # takes the error that the worker cannot go on after; the process then ends

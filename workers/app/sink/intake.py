@@ -2,156 +2,149 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from workers.app.events.schema_waits import SchemaWaits
-from workers.app.sink.shard import Shard, open_shard
-from workers.app.sink.state import SinkState
-from workers.core.consume.lanes import Entry
+from workers.app.sink.assignment import Ownership, SinkAssignment
+from workers.app.sink.context import SinkContext
+from workers.app.sink.finisher import Finisher
+from workers.app.sink.sender import Sender
+from workers.app.sink.shard import Shard
+from workers.app.sink.stats import SinkStats
+from workers.app.sink.wakeups import Wakeups
+from workers.core.consume.lanes import Entry, Lanes
 from workers.core.consume.start_position import NeedsOperator, StartDecision
+from workers.core.parked.fence import ParkReason
+from workers.core.parked.headers import Parking
 from workers.core.record import Partition, Record
-from workers.edges.avro.codec import Codec, UnknownSchema
+from workers.edges.avro.codec import UnknownSchema
 from workers.edges.avro.reader import Undecodable
-from workers.edges.kafka.owner import Assignment, Batch, Fetched
+from workers.edges.kafka.owner import Batch, Fetched
 from workers.edges.log import log
 
-_RECORD_COST = 1_500  # bytes of memory that a record keeps beside its content: objects, lane, ledger
-_SPREAD = 8  # in flight its value is there as Avro, as JSON (twice the size), in the body, and waiting for the socket
+_RECORD_COST_BYTES = 1_500  # of memory for a record's objects, its lane and its place in the ledger
+_COPIES = 8  # in flight a value exists as Avro, as JSON (twice the size), in the body, and in the socket's buffer
 
 
 class Intake:
-    """Takes hand-overs of the Kafka thread, in the loop, and fills the lanes in sequence."""
+    """Takes the Kafka thread's hand-overs, in the loop, and fills the lanes in sequence."""
 
     def __init__(
         self,
-        state: SinkState,
-        codec: Codec,
+        context: SinkContext,
+        ownership: Ownership,
         *,
-        park_undecodable: Callable[[Entry, str], None],
-        pump: Callable[[], None],
-        commit_soon: Callable[[], None],
+        lanes: Lanes,
+        sender: Sender,
+        finisher: Finisher,
+        stats: SinkStats,
+        wakeups: Wakeups,
     ) -> None:
-        self._state = state
-        self._codec = codec
-        self._park_undecodable = park_undecodable
-        self._pump = pump
-        self._commit_soon = commit_soon
-        self._schema_waits = SchemaWaits(codec, self._go_on)
-        self._overfull: frozenset[Partition] = frozenset()
-        self._first_records = False  # of a partition, in the present hand-over
+        self._context = context
+        self._ownership = ownership
+        self._lanes = lanes
+        self._sender = sender
+        self._finisher = finisher
+        self._stats = stats
+        self._wakeups = wakeups
+        self._schema_waits = SchemaWaits(context.codec, self.fill_and_send)
 
-    def assigned(self, assignment: Assignment) -> None:
-        state = self._state
-        state.assignment = assignment
-        state.stats.rebalances += 1
-        state.paused = frozenset()
-        now = state.monotonic()
-        numbers = frozenset(at.number for at in assignment.partitions)
-        spec = state.spec
-        state.shards = {
-            number: open_shard(number, spec.consumes, spec.merge_wait, now, tracks=spec.tracks is not None)
-            for number in numbers
-        }
-        log.info("assigned", worker=spec.name, partitions=len(assignment.partitions))
-
-    def begun(self, epoch: int, at: Partition, start: StartDecision) -> None:
-        if not self._state.is_current(epoch):
+    def begun(self, epoch: int, partition: Partition, start: StartDecision) -> None:
+        """The partition is fetched from there, or waits for an operator."""
+        assignment = self._ownership.current(epoch)
+        if assignment is None:
             return
         if isinstance(start, NeedsOperator):
-            self.stopped(epoch, at, start)
+            self.stopped(epoch, partition, start)
             return
-        shard = self._state.shards[at.number]
-        shard.begin(at, start)
-        shard.repeatable[at] = max(start.offset, start.finished.end if start.finished else 0)
+        shard = assignment.shards[partition.number]
+        shard.begin(partition, start)
+        shard.repeatable[partition] = max(start.offset, start.finished.end if start.finished else 0)
+        if start.metadata_ignored:
+            self._stats.metadata_ignored += 1
+            detail = "it was not written for this offset; what had finished beyond the offset is delivered again"
+            log.warning(
+                "commit_metadata_ignored",
+                worker=self._context.spec.name,
+                partition=str(partition),
+                offset=start.offset,
+                detail=detail,
+            )
 
-    def stopped(self, epoch: int, at: Partition, stop: NeedsOperator) -> None:
-        """Say it once, loudly: nothing of this partition is read until a person decides."""
-        if not self._state.is_current(epoch):
+    def stopped(self, epoch: int, partition: Partition, stop: NeedsOperator) -> None:
+        """Log it once, as an error: nothing of this partition is read until an operator decides."""
+        assignment = self._ownership.current(epoch)
+        if assignment is None:
             return
-        shard = self._state.shards[at.number]
-        shard.stopped[at] = stop
-        shard.merge.unreachable(at.topic, self._state.monotonic())
-        name = self._state.spec.name
-        self._state.stats.last_error = f"{at} stopped: {stop.reason}; decide with 'relay offsets {name} --to ...'"
-        log.error("partition_stopped", worker=name, partition=str(at), detail=self._state.stats.last_error)
-
-    def lost(self, epoch: int) -> None:
-        """The group has gone on without us: whatever is in flight belongs to nobody now, and commits nothing."""
-        if self._state.is_current(epoch):
-            log.warning("assignment_lost", worker=self._state.spec.name)
-            self.forget()
-
-    def forget(self) -> None:
-        """Drop everything of the present assignment, but flights: their lanes stay closed until they have ended."""
-        state = self._state
-        ledgers = [ledger for shard in state.shards.values() for ledger in (*shard.ledgers.values(), shard.replays)]
-        state.lanes.drop(frozenset(ledgers))
-        state.shards = {}
-        state.assignment = None
-        self._schema_waits.forget()
+        shard = assignment.shards[partition.number]
+        shard.stopped[partition] = stop
+        shard.merge.unreachable(partition.topic, self._context.monotonic())
+        name = self._context.spec.name
+        self._stats.last_error = f"{partition} stopped: {stop.reason}; decide with 'relay offsets {name} --to ...'"
+        log.error("partition_stopped", worker=name, partition=str(partition), detail=self._stats.last_error)
 
     def loaded(self, shard: Shard) -> None:
-        """Something that the shard's records waited for is known."""
-        self._fill(shard)
-        self._pump()
+        """The shard's fences or its tracked orders are known: its records may have waited for that."""
+        if self._ownership.owns(shard):
+            self._fill(shard)
+            self._sender.pump()
 
     def fetched(self, fetched: Fetched) -> None:
-        if not self._state.is_current(fetched.epoch):
+        """Take a hand-over in, and send what may go."""
+        assignment = self._ownership.current(fetched.epoch)
+        if assignment is None:
             return
         for at, end in fetched.ends.items():
-            self._note_end(at, end)
-        self._note_unreachable(fetched)
-        for batch in fetched.batches:
-            self._take(batch, fetched)
-        if self._first_records:
-            self._commit_soon()  # what may be sent now must be told first, for a successor to count it
-            self._first_records = False
+            shard = assignment.shards[at.number]
+            shard.ends[at] = end
+            shard.merge.restamp(at.topic, end)
+        self._note_unreachable(assignment, fetched)
+        first_records = [
+            self._take(assignment.shards[batch.partition.number], batch, fetched) for batch in fetched.batches
+        ]
+        if any(first_records):
+            self._wakeups.commit_soon()
         for number in {batch.partition.number for batch in fetched.batches}:
-            self._fill(self._state.shards[number])
-        self._pump()
+            self._fill(assignment.shards[number])
+        self._sender.pump()
 
     def fill(self) -> None:
         """Let go what waited only for time: a side that has been unreachable for long enough."""
-        for shard in self._state.shards.values():
+        for shard in self._ownership.shards:
             self._fill(shard)
 
-    def _take(self, batch: Batch, fetched: Fetched) -> None:
-        shard = self._state.shards[batch.partition.number]
+    def fill_and_send(self) -> None:
+        """A schema that records waited for is known."""
+        self.fill()
+        self._sender.pump()
+
+    def _take(self, shard: Shard, batch: Batch, fetched: Fetched) -> bool:
+        """Whether the batch brings the first records of its partition."""
         ledger = shard.ledgers.get(batch.partition)
         if ledger is None or batch.partition in shard.stopped:
-            return
-        self._first_records = self._first_records or (bool(batch.records) and ledger.position == ledger.start)
+            return False
+        is_first = bool(batch.records) and ledger.position == ledger.start
         fresh = [record for record in batch.records if ledger.open(record.offset)]
         for record in fresh:
-            shard.took(batch.partition, cost(record))
+            shard.fetched(batch.partition, cost(record))
         ledger.reached(batch.position)
         stamps = {
             topic: fetched.ends.get(Partition(topic, shard.number))
-            for topic in self._state.spec.consumes
+            for topic in self._context.spec.consumes
             if topic != batch.partition.topic
         }
         shard.merge.push(batch.partition.topic, fresh, stamps, batch.position)
+        return is_first
 
-    def _note_end(self, at: Partition, end: int) -> None:
-        shard = self._state.shards[at.number]
-        shard.ends[at] = end
-        shard.merge.restamp(at.topic, end)
-
-    def _note_unreachable(self, fetched: Fetched) -> None:
-        for shard in self._state.shards.values():
+    def _note_unreachable(self, assignment: SinkAssignment, fetched: Fetched) -> None:
+        for shard in assignment.shards.values():
             for at in shard.ledgers:
                 if at not in shard.stopped:
                     shard.merge.unreachable(at.topic, fetched.unreachable.get(at))
 
-    def _go_on(self) -> None:
-        self.fill()
-        self._pump()
-
     def _fill(self, shard: Shard) -> None:
         """Move what may go from the merge into the lanes; nothing before the fences are known."""
-        if not shard.ready or self._state.holding:
+        if not shard.is_ready or self._ownership.is_closing:
             return
-        now = self._state.monotonic()
+        now = self._context.monotonic()
         while True:
             record = shard.next or shard.merge.pop(now)
             shard.next = None
@@ -160,65 +153,50 @@ class Intake:
             try:
                 self._enter(shard, record)
             except UnknownSchema as unknown:
-                shard.next = record  # the registry is asked; nothing of this shard may pass it meanwhile
+                shard.next = record  # the registry is asked; no other record of this shard may pass it meanwhile
                 self._schema_waits.ask(unknown.schema_id)
                 break
-        self._state.stats.passed_unreachable += shard.merge.passed_unreachable
+        self._stats.passed_unreachable += shard.merge.passed_unreachable
         shard.merge.passed_unreachable = 0
 
     def _enter(self, shard: Shard, record: Record) -> None:
-        state = self._state
         if record.value is None:
-            entry = self._entry(shard, record, order_id="")
-            state.stats.skipped["tombstone"] += 1
-            state.finish(entry)
+            self._stats.skipped["tombstone"] += 1
+            self._finisher.finish(self._entry(shard, record, order_id=""))
             return
         key = None if record.key is None else record.key.decode("utf-8", "replace")
         try:
-            order_id = self._codec.order_id(record.topic, record.value)
+            order_id = self._context.codec.order_id(record.topic, record.value)
         except Undecodable as error:
             if key is None:
-                self._park_undecodable(self._entry(shard, record, order_id=""), str(error))
+                parking = Parking(ParkReason.UNDECODABLE, str(error))
+                self._finisher.park(self._entry(shard, record, order_id=""), parking)
                 return
             order_id = key  # it belongs to this order's sequence: its lane and its fence
         else:
-            state.stats.key_mismatches += key != order_id
+            self._stats.key_mismatches += key != order_id
         self._watch_partition(order_id, record)
-        state.lanes.add(self._entry(shard, record, order_id))
+        self._lanes.add(self._entry(shard, record, order_id))
 
     def _watch_partition(self, order_id: str, record: Record) -> None:
-        """An order that comes in two partitions has no sequence of its own: say so."""
-        lane = self._state.lanes.get(order_id)
+        """An order whose records come in two partitions has no sequence of its own: log it."""
+        lane = self._lanes.get(order_id)
         if lane is not None and lane.queue[-1].record.partition != record.partition:
-            self._state.stats.two_partitions += 1
-            log.warning("order_in_two_partitions", worker=self._state.spec.name, order_id=order_id)
+            self._stats.two_partitions += 1
+            log.warning("order_in_two_partitions", worker=self._context.spec.name, order_id=order_id)
 
     def _entry(self, shard: Shard, record: Record, order_id: str) -> Entry:
         at = record.at
-        self._state.stats.repeated += record.offset < shard.repeatable.get(at, 0)
+        self._stats.repeated += record.offset < shard.repeatable.get(at, 0)
         return Entry(
             record=record,
             order_id=order_id,
-            creates_order=record.topic in self._state.opening,
+            creates_order=record.topic in self._context.create_topics,
             ledger=shard.ledgers[at],
             size=cost(record),
         )
 
-    def look_for_overfull(self) -> None:
-        """Find the partitions whose finished records no longer fit a commit's metadata: they pause until they do."""
-        self._overfull = frozenset(
-            at for shard in self._state.shards.values() for at, ledger in shard.ledgers.items() if not ledger.fits
-        )
-
-    def fetch_only(self) -> tuple[frozenset[Partition], frozenset[Partition]]:
-        """Which partitions to pause, and which the merges wait for."""
-        state = self._state
-        held = {at: one for shard in state.shards.values() for at, one in shard.held().items()}
-        awaited = frozenset(at for shard in state.shards.values() for at in shard.awaited())
-        paused = frozenset(state.window.to_pause(held, state.paused, awaited))
-        return paused | (self._overfull - awaited), awaited
-
 
 def cost(record: Record) -> int:
     """Bytes that a record keeps in memory until it is finished."""
-    return _SPREAD * len(record.value or b"") + len(record.key or b"") + _RECORD_COST
+    return _COPIES * len(record.value or b"") + len(record.key or b"") + _RECORD_COST_BYTES

@@ -2,91 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TypeAlias
 
-from workers.core.consume.backpressure import Held
+from workers.app.sink.fences import Fences
+from workers.app.sink.wakeups import Wakeups
+from workers.app.sink.write_queue import WriteLimits, WriteQueue
+from workers.core.consume.backpressure import MemoryUse
+from workers.core.consume.lanes import Entry
 from workers.core.consume.ledger import Ledger
 from workers.core.consume.merge import Merge
 from workers.core.consume.start_position import NeedsOperator, StartAt
 from workers.core.delivery.tracked_order import Tracked
-from workers.core.parked.fence import Fence
 from workers.core.record import CommitPoint, Partition, Record
 
-Offsets: TypeAlias = dict[Partition, CommitPoint]
 _NOT_BEGUN = -1  # before any offset: a record that waits for this side waits until it has begun
 
 
 @dataclass(slots=True, eq=False)
 class Shard:
-    """Everything that must be given up together when the partition number is given away."""
+    """All that is given up when the partition number is given away."""
 
     number: int
     merge: Merge
-    ledgers: dict[Partition, Ledger] = field(default_factory=dict)  # of those that have begun
-    stopped: dict[Partition, NeedsOperator] = field(default_factory=dict)  # until a person decides
-    committed: dict[Partition, CommitPoint] = field(default_factory=dict)  # what the broker has been told
+    writes: WriteQueue
+    fences: Fences
+    ledgers: dict[Partition, Ledger] = field(default_factory=dict)  # of the partitions that are fetched
+    stopped: dict[Partition, NeedsOperator] = field(default_factory=dict)  # until an operator decides
+    committed: dict[Partition, CommitPoint] = field(default_factory=dict)  # by us
     repeatable: dict[Partition, int] = field(default_factory=dict)  # below it a former owner may have sent
     ends: dict[Partition, int] = field(default_factory=dict)
-    fences: dict[str, Fence] = field(default_factory=dict)
     fences_loaded: bool = False
     tracked: dict[str, Tracked] = field(default_factory=dict)  # by order id, for sinks that track
-    tracked_loaded: bool = True  # False until read, for sinks that track
-    next: Record | None = None  # taken from the merge, waits for its schema
-    replays: Ledger = field(default_factory=lambda: Ledger(0))  # of entries that come from the parked topic
+    tracked_loaded: bool = True  # False until they are read, for sinks that track
+    next: Record | None = None  # taken from the merge; its schema is being asked for
+    replay_ledger: Ledger = field(default_factory=lambda: Ledger(0))  # what entries from the parked topic carry
     records: dict[Partition, int] = field(default_factory=dict)  # unfinished, by partition
     bytes: dict[Partition, int] = field(default_factory=dict)
 
     @property
-    def ready(self) -> bool:
-        """What the former owner left behind is known: records may go."""
+    def is_ready(self) -> bool:
+        """The former owner's fences and tracked orders are known: records may be sent."""
         return self.fences_loaded and self.tracked_loaded
 
     def begin(self, at: Partition, start: StartAt) -> None:
-        """The partition is fetched from there."""
+        """The partition is fetched from here."""
         self.ledgers[at] = Ledger(start.offset, start.finished)
         self.records[at] = self.bytes[at] = 0
         self.stopped.pop(at, None)
         self.merge.restart(at.topic, start.offset)
 
-    def took(self, at: Partition, size: int) -> None:
+    def fetched(self, at: Partition, size: int) -> None:
         """A record of so many bytes is unfinished from now on."""
         self.records[at] += 1
         self.bytes[at] += size
 
-    def gave(self, at: Partition, size: int) -> None:
-        """It is finished."""
-        self.records[at] -= 1
-        self.bytes[at] -= size
+    def finish(self, entry: Entry) -> None:
+        """The entry's record needs nothing more: its offset may be committed, its memory is free."""
+        if entry.ledger.finish(entry.record.offset):
+            self.records[entry.record.at] -= 1
+            self.bytes[entry.record.at] -= entry.size
 
-    def held(self) -> Mapping[Partition, Held]:
+    def memory_use(self) -> Mapping[Partition, MemoryUse]:
         """What each partition keeps in memory."""
-        return {at: Held(count, self.bytes[at]) for at, count in self.records.items()}
+        return {at: MemoryUse(count, self.bytes[at]) for at, count in self.records.items()}
 
     def awaited(self) -> list[Partition]:
         """What must be fetched before the next record can go."""
         return [Partition(topic, self.number) for topic in self.merge.awaited()]
 
-    def to_commit(self) -> Offsets:
-        """What the broker has not been told yet."""
-        return {at: offset for at, offset in self.committable().items() if self.committed.get(at) != offset}
+    def to_commit(self) -> dict[Partition, CommitPoint]:
+        """What we have not committed yet."""
+        return {at: point for at, point in self.committable().items() if self.committed.get(at) != point}
 
-    def committable(self, parked: Mapping[Partition, Iterable[int]] = MappingProxyType({})) -> Offsets:
-        """What may be committed, as if ``parked`` had finished too; nothing where the commit cannot be trusted."""
-        found: Offsets = {}
+    def committable(
+        self, also_finished: Mapping[Partition, Collection[int]] = MappingProxyType({})
+    ) -> dict[Partition, CommitPoint]:
+        """What may be committed, as if these offsets had finished too; nothing where an operator must decide."""
+        found = {}
         for at, ledger in self.ledgers.items():
             stop = self.stopped.get(at)
             if stop is None or stop.damaged:
-                point = ledger.metadata(frozenset(parked.get(at, ())))
-                found[at] = point if stop is None else point._replace(metadata=stop.told(point.metadata))
+                point = ledger.commit_point(at, frozenset(also_finished.get(at, ())))
+                found[at] = point if stop is None else CommitPoint(point.offset, stop.told(point.metadata))
         return found
 
 
-def open_shard(number: int, topics: tuple[str, ...], merge_wait: float, now: float, *, tracks: bool) -> Shard:
-    """A shard whose sides have not begun: none can be fetched yet, since now."""
+def open_shard(
+    number: int,
+    topics: tuple[str, ...],
+    merge_wait: float,
+    now: float,
+    wakeups: Wakeups,
+    *,
+    tracks: bool,
+    limits: WriteLimits | None = None,
+) -> Shard:
+    """A shard none of whose partitions is fetched yet, since now."""
     merge = Merge(dict.fromkeys(topics, _NOT_BEGUN), merge_wait)
     for topic in topics:
         merge.unreachable(topic, now)
-    return Shard(number, merge, tracked_loaded=not tracks)
+    writes = WriteQueue(wakeups, limits)
+    return Shard(number, merge, writes, Fences(writes), tracked_loaded=not tracks)

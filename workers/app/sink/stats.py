@@ -1,4 +1,4 @@
-"""What a worker has counted since its start."""
+"""What a sink worker has counted since its start."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Stats:
-    """Plain numbers: counting costs nothing on the hot path; ``/status`` and ``/metrics`` read them."""
+class SinkStats:
+    """Plain numbers, shown by ``/status`` and ``/metrics``. They decide nothing."""
 
     delivered: int = 0
     skipped: Counter[str] = field(default_factory=Counter)  # by reason
@@ -22,6 +22,6 @@ class Stats:
     key_mismatches: int = 0  # key missing, or not the order id
     two_partitions: int = 0  # orders seen in two partitions
     passed_unreachable: int = 0  # records that went on without the sink's other topic
+    metadata_ignored: int = 0  # commits whose metadata was written for another offset, or damaged
     rebalances: int = 0
-    delivered_at: float | None = None  # monotonic; another order has succeeded since then
     last_error: str | None = None

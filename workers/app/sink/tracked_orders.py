@@ -1,16 +1,18 @@
-"""What a sink's deliveries leave behind at the vendor: kept with each delivery, read at each assignment."""
+"""The vendor's number and content hash of each order that a sink has delivered: written with each delivery, read at
+each assignment. Only for sinks that track (``tracks`` in topics.yaml).
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import Protocol
 
 from workers.app.events.schema_waits import ASK_AGAIN_S, learn_to_write
 from workers.app.events.tracked_rows import decode_tracked, tracked_row
+from workers.app.sink.context import SinkContext
 from workers.app.sink.shard import Shard
-from workers.app.sink.state import SinkState
-from workers.app.sink.write_queue import WriteQueue
+from workers.app.sink.write_queue import Write
 from workers.core.consume.lanes import Entry
 from workers.core.delivery.tracked_order import Mark, Tracked
 from workers.core.poll.compacted_rows import CompactedRows
@@ -20,22 +22,51 @@ from workers.edges.avro.codec import Codec
 from workers.edges.avro.reader import Undecodable
 from workers.edges.avro.registry import RegistryUnavailable
 from workers.edges.kafka.table import KafkaTable
-from workers.edges.kafka.transactions import Outgoing
 from workers.edges.log import log
 from workers.edges.telemetry import traceparent_of
 
 
-@dataclass(frozen=True, slots=True)
-class Tracking:
-    """Keeps the marks of one sink's orders: in memory, and as rows to be written."""
+class LoadedShards(Protocol):
+    """The intake (`workers.app.sink.intake.Intake`), which comes later in the pipe."""
 
-    codec: Codec
-    topic: str
-    wall_ms: Callable[[], int]
+    def loaded(self, shard: Shard) -> None: ...
 
-    def remember(self, shard: Shard, entry: Entry, mark: Mark) -> Outgoing:
-        """Keep the mark in memory, and return its row; it is to be written before the record's offset is committed."""
-        now_ms, before = self.wall_ms(), shard.tracked.get(entry.order_id)
+
+class TrackedOrders:
+    """The tracked orders of a running sink. Does nothing for a sink that tracks none."""
+
+    def __init__(self, context: SinkContext, table: KafkaTable | None) -> None:
+        self._context = context
+        self._table = table
+        self._rows: TrackedRows | None = None
+
+    async def start(self) -> None:
+        """Learn the schema of the rows, waiting for the registry if there is one; then be ready to read."""
+        topic = self._context.spec.tracks
+        if self._table is None or topic is None:
+            return
+        await learn_to_write(self._context.codec, [topic], topic=topic)
+        self._table.start()
+
+    async def stop(self, within: float) -> None:
+        self._close_rows()
+        if self._table is not None:
+            await self._table.stop(within)
+
+    def follow(self, shards: Mapping[int, Shard], intake: LoadedShards) -> None:
+        """Read the tracked orders of these shards; ``intake`` goes on with each one that is loaded."""
+        if self._table is None:
+            return
+        self._close_rows()
+        self._rows = TrackedRows(self._context.codec, shards, intake, self._context.failed)
+        self._table.follow(frozenset(shards), self._rows)
+
+    def remember(self, shard: Shard, entry: Entry, mark: Mark) -> None:
+        """Keep a delivery's mark in memory, and queue its row: the record's offset is committed with the row."""
+        topic = self._context.spec.tracks
+        if topic is None:
+            return
+        now_ms, before = self._context.wall_ms(), shard.tracked.get(entry.order_id)
         canceled = before.canceled_at_ms if before is not None else None
         tracked = Tracked(
             order_number=mark.order_number,
@@ -46,57 +77,8 @@ class Tracking:
             traceparent=traceparent_of(entry.record),
         )
         shard.tracked[entry.order_id] = tracked
-        return tracked_row(self.codec, Partition(self.topic, shard.number), tracked, now_ms)
-
-
-class Marks:
-    """The marks of a running sink: read at each assignment, written with each delivery. Idle for sinks without."""
-
-    def __init__(
-        self,
-        state: SinkState,
-        codec: Codec,
-        queue: WriteQueue,
-        table: KafkaTable | None,
-        failed: Callable[[Exception], None],
-    ) -> None:
-        """``failed`` is told of what ended the reading: without it no order of the shard would ever be sent."""
-        self._state = state
-        self._codec = codec
-        self._tracking = None if state.spec.tracks is None else Tracking(codec, state.spec.tracks, state.wall_ms)
-        self._queue = queue
-        self._table = table
-        self._failed = failed
-        self._rows: TrackedRows | None = None
-
-    async def start(self) -> None:
-        """Learn how to write rows, waiting for the registry if there is one; then be ready to read."""
-        if self._table is None or self._tracking is None:
-            return
-        topic = self._tracking.topic
-        await learn_to_write(self._codec, [topic], topic=topic)
-        self._table.start()
-
-    async def stop(self, within: float) -> None:
-        self._close_rows()
-        if self._table is not None:
-            await self._table.stop(within)
-
-    def follow(self, shards: Mapping[int, Shard], loaded: Callable[[Shard], None]) -> None:
-        """Read the marks of these shards."""
-        if self._table is None:
-            return
-        self._close_rows()
-        self._rows = TrackedRows(self._codec, shards, loaded, self._failed)
-        self._table.follow(frozenset(shards), self._rows)
-
-    def delivered(self, entry: Entry, mark: Mark) -> bool:
-        """Write the mark; True: the record finishes with it. False when the shard has been given away since."""
-        shard = self._state.shard_of(entry)
-        if self._tracking is None or shard is None:
-            return False
-        self._queue.tracked(shard.number, entry, self._tracking.remember(shard, entry, mark))
-        return True
+        row = tracked_row(self._context.codec, Partition(topic, shard.number), tracked, now_ms)
+        shard.writes.append(Write(entry=entry, extra_record=row))
 
     def _close_rows(self) -> None:
         if self._rows is not None:
@@ -114,16 +96,17 @@ class TrackedRows:
         self,
         codec: Codec,
         shards: Mapping[int, Shard],
-        loaded: Callable[[Shard], None],
+        intake: LoadedShards,
         failed: Callable[[Exception], None],
     ) -> None:
+        """``failed`` takes the error that ended the reading: without it no order of the shard would ever be sent."""
         self._codec = codec
         self._failed = failed
         self._shards = shards
-        self._loaded = loaded
+        self._intake = intake
         # By order number: a tombstone has only that.
-        self._standing = {number: CompactedRows[Tracked]() for number in shards}
-        self._waiting: asyncio.Queue[Callable[[], None] | tuple[Shard, Record]] = asyncio.Queue()
+        self._compacted = {number: CompactedRows[Tracked]() for number in shards}
+        self._waiting: asyncio.Queue[tuple[Shard, Record | None]] = asyncio.Queue()  # None: the shard is loaded
         self._reading = asyncio.get_running_loop().create_task(self._read())
         self._reading.add_done_callback(self._ended)
 
@@ -132,7 +115,7 @@ class TrackedRows:
             self._waiting.put_nowait((self._shards[number], record))
 
     def loaded(self, number: int) -> None:
-        self._waiting.put_nowait(lambda: self._loaded(self._shards[number]))
+        self._waiting.put_nowait((self._shards[number], None))
 
     def close(self) -> None:
         self._reading.cancel()
@@ -143,34 +126,37 @@ class TrackedRows:
 
     async def _read(self) -> None:
         while True:
-            next_one = await self._waiting.get()
-            if isinstance(next_one, tuple):
-                await self._row(*next_one)
+            shard, record = await self._waiting.get()
+            if record is not None:
+                await self._row(shard, record)
             else:
-                next_one()
+                shard.tracked_loaded = True
+                self._intake.loaded(shard)
 
     async def _row(self, shard: Shard, record: Record) -> None:
-        number = (record.key or b"").decode("utf-8", "replace")
+        order_number = (record.key or b"").decode("utf-8", "replace")
         if record.value is None:
-            self._end(shard, record, number)
+            self._end(shard, record, order_number)
             return
         tracked = await self._decode(record)
         if tracked is None:
             return
-        mark = shard.tracked.get(tracked.order_id)
-        if not self._standing[shard.number].put(record, number, mark if mark == tracked and mark else tracked):
+        known = shard.tracked.get(tracked.order_id)
+        content = known if known == tracked and known else tracked  # one object for both memories
+        if not self._compacted[shard.number].put(record, order_number, content):
             return
-        if not shard.tracked_loaded or mark is None:  # else it is our own, known before it was written, or an older one
+        if not shard.tracked_loaded or known is None:  # else it is our own row, known before it was written, or older
             shard.tracked[tracked.order_id] = tracked
 
-    def _end(self, shard: Shard, record: Record, number: str) -> None:
-        """The poller has done with the order; should it come again, the vendor is asked for it.
+    def _end(self, shard: Shard, record: Record, order_number: str) -> None:
+        """The poller has ended the order; if the order comes again, the sink asks the vendor for it.
 
-        A mark that is newer than the row which ends stays: its own row is on its way.
+        A tracked order that is newer than the row which ends stays: its own row is queued.
         """
-        standing = self._standing[shard.number]
-        row = standing.rows.get(number)
-        if row is not None and standing.end(record, number) and shard.tracked.get(row.content.order_id) == row.content:
+        compacted = self._compacted[shard.number]
+        row = compacted.rows.get(order_number)
+        ended = row is not None and compacted.end(record, order_number)
+        if row is not None and ended and shard.tracked.get(row.content.order_id) == row.content:
             del shard.tracked[row.content.order_id]
 
     async def _decode(self, record: Record) -> Tracked | None:

@@ -1,4 +1,4 @@
-"""How much may be fetched and unfinished at once: which partitions to pause."""
+"""Backpressure: how much may be fetched and unfinished at once, and which partitions to pause."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _RESUME_AT = 0.7  # of the bound: pausing and resuming at one line would flap
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class MemoryUse:
     """What one partition keeps in memory."""
 
     records: int = 0
@@ -26,31 +26,30 @@ class FetchBudget:
     max_bytes: int
 
     def to_pause(
-        self, held: Mapping[Partition, Held], paused: Collection[Partition], awaited: Collection[Partition]
+        self, memory: Mapping[Partition, MemoryUse], paused: Collection[Partition], awaited: Collection[Partition]
     ) -> set[Partition]:
         """Return the partitions that are to be paused now; all others are to be fetched.
 
-        Over the bound, those that hold the most pause first, and stay paused
-        until all together are well below it. One that a merge waits for is
-        never paused, however much it holds: its record could never go.
+        Over the bound, those that use the most memory pause first, and stay paused until all together are well below
+        it. A partition that a merge waits for is never paused, however much it uses: the waiting record could never go.
         """
-        load = self._load(held)
+        load = self._load(memory)
         wanted = set(paused) if load > _RESUME_AT else set()
         if load >= 1.0:
-            wanted |= self._largest({at: one for at, one in held.items() if at not in awaited}, 1.0 / len(held))
+            wanted |= self._largest({at: one for at, one in memory.items() if at not in awaited}, 1.0 / len(memory))
         return wanted - set(awaited)
 
-    def _load(self, held: Mapping[Partition, Held]) -> float:
-        records = sum(one.records for one in held.values())
-        size = sum(one.bytes for one in held.values())
+    def _load(self, memory: Mapping[Partition, MemoryUse]) -> float:
+        records = sum(one.records for one in memory.values())
+        size = sum(one.bytes for one in memory.values())
         return max(records / self.max_records, size / self.max_bytes)
 
-    def _largest(self, held: Mapping[Partition, Held], share: float) -> set[Partition]:
-        """Every partition that holds its even share of the bound, or at least the one that holds the most.
+    def _largest(self, memory: Mapping[Partition, MemoryUse], share: float) -> set[Partition]:
+        """Every partition that uses its even share of the bound, or at least the one that uses the most.
 
-        A share of the bound, not of the load: what others hold beyond the
-        bound would let the small ones grow without end.
+        A share of the bound, not of the load: with a share of the load, what others use beyond the bound would let
+        the small ones grow without end.
         """
-        loads = {at: self._load({at: one}) for at, one in held.items()}
+        loads = {at: self._load({at: one}) for at, one in memory.items()}
         least = min(share, max(loads.values(), default=share))
         return {at for at, load in loads.items() if load >= least}

@@ -1,167 +1,181 @@
 """What has finished beyond a committed offset, as text for the commit's metadata.
 
-Kafka keeps up to 4096 characters with a committed offset
-(``offset.metadata.max.bytes``). They hold the run lengths of ``[offset, end)``,
-or its bitmap when the run lengths do not fit. What does not fit either way is
-cut off at the end: it is then repeated after a crash, never lost. Text that is
-not ours is ignored, and the committed offset itself is never taken from it.
+Kafka keeps up to 4096 characters with a committed offset (``offset.metadata.max.bytes``). The text is a bitmap of
+``[offset, end)``, compressed with zlib; what does not fit is cut off at the end, and is repeated after a crash, never
+lost. The committed offset itself is never taken from the text.
+
+A checksum binds the text to its offset, its partition and its topic's name. Tools that move commits (MirrorMaker 2,
+an offset editor) copy the metadata unchanged to another offset; read there, records that were never sent would count
+as finished. A text that was not written for the commit it is found at is ignored. The topic's id is not part of it:
+the commands that read commits from outside know names only, and a topic that was created anew under its old name is
+found by `start_position.decide_start`.
+
+The two forms of the release before (``or1r:``, ``or1b:``) have no checksum, and where they were written cannot be
+verified. This release still trusts them: to ignore them would repeat at each upgrade all that had finished, and the
+first commit of a new owner, a second later, replaces them. The next release ignores them.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain
+from hashlib import blake2b
 
-METADATA_LIMIT = 4096
-_RUNS, _BITS = "or1r:", "or1b:"
-_PAYLOAD_LIMIT = (METADATA_LIMIT - len(_RUNS)) // 4 * 3
-_BITS_LIMIT = _PAYLOAD_LIMIT * 8
+from workers.core.record import Partition
+
+METADATA_LIMIT = 4096  # characters
+MOST_OFFSETS = 2**24  # that a text covers: 2 MiB of bitmap, to be compressed at each commit
+ALWAYS_FITS = 24_000  # offsets: their bitmap fits even if it does not compress
+_PREFIX, _OLD_RUNS, _OLD_BITS = "or2:", "or1r:", "or1b:"
+_CHECKSUM_BYTES = 8
+_COUNT_BYTES = 4
+_ZLIB_LIMIT = (METADATA_LIMIT - len(_PREFIX)) // 4 * 3 - _CHECKSUM_BYTES - _COUNT_BYTES
 _LAST_OFFSET = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedOffsets:
-    """The finished offsets of ``[base, end)``: all but the unfinished ones."""
+    """Which offsets of ``[base, end)`` have finished."""
 
     base: int
     end: int
-    starts: tuple[int, ...]  # of the unfinished runs, ascending
-    stops: tuple[int, ...]  # exclusive, one for each start
+    bitmap: bytes  # one bit an offset, lowest first; set: finished
 
     def __contains__(self, offset: int) -> bool:
-        if not self.base <= offset < self.end:
-            return False
-        run = bisect_right(self.starts, offset) - 1
-        return run < 0 or offset >= self.stops[run]
+        place = offset - self.base
+        return 0 <= place < self.end - self.base and bool(self.bitmap[place >> 3] >> (place & 7) & 1)
 
     @classmethod
-    def parse(cls, base: int, text: str | None) -> FinishedOffsets | None:
-        """Read a commit's metadata; None when it is empty or not ours."""
-        if not text or len(text) > METADATA_LIMIT or text[: len(_RUNS)] not in (_RUNS, _BITS):
+    def all_but(cls, base: int, end: int, unfinished: Iterable[int]) -> FinishedOffsets:
+        """All of ``[base, end)`` has finished but these, ascending."""
+        return cls(base, end, bytes(_bitmap(base, end, end, unfinished, None)))
+
+    @classmethod
+    def parse(cls, at: Partition, base: int, text: str | None) -> FinishedOffsets | None:
+        """Read the metadata of a commit at ``base``; None when it is empty, or we did not write it for this commit."""
+        if not is_ours(text) or text is None or len(text) > METADATA_LIMIT:
             return None
+        prefix, _, encoded = text.partition(":")
         try:
-            payload = base64.b64decode(text[len(_RUNS) :].encode("ascii"), validate=True)
-            lengths = list(_lengths(payload)) if text.startswith(_RUNS) else list(_bit_runs(payload))
-        except (binascii.Error, ValueError):
+            payload = base64.b64decode(encoded.encode("ascii"), validate=True)
+            count, bitmap = _read(at, base, payload) if prefix + ":" == _PREFIX else _read_old(prefix + ":", payload)
+        except (binascii.Error, ValueError, zlib.error):
             return None
-        if base + sum(lengths) > _LAST_OFFSET:
-            return None
-        return _from_lengths(base, lengths)
+        return cls(base, base + count, bitmap) if base + count <= _LAST_OFFSET else None
 
 
-def encode(base: int, position: int, unfinished: Iterable[int], carried: FinishedOffsets | None = None) -> str:
+def is_ours(text: str | None) -> bool:
+    """Whether we have written the metadata, for this commit or for another."""
+    return text is not None and text.startswith((_PREFIX, _OLD_RUNS, _OLD_BITS))
+
+
+def encode(
+    at: Partition, base: int, position: int, unfinished: Iterable[int], carried: FinishedOffsets | None = None
+) -> str:
     """Metadata for a commit at ``base``: ``unfinished`` ascending, all else below ``position`` finished.
 
-    ``carried``: what a former owner had finished further on, still to be met.
+    ``carried``: what a former owner had finished further on, and we have not fetched yet.
     """
-    lengths = _told(base, position, unfinished, carried)
-    if not lengths:
+    end = _end(base, position, carried)
+    if end == base:
         return ""
-    kept = _cut(lengths)
-    if len(kept) == len(lengths) or sum(kept) >= _BITS_LIMIT:
-        return _RUNS + base64.b64encode(_varints(kept)).decode()
-    return _BITS + base64.b64encode(_bitmap(lengths)).decode()
+    bitmap = _bitmap(base, end, position, unfinished, carried)
+    count = end - base
+    compressed = zlib.compress(bitmap)
+    if len(compressed) > _ZLIB_LIMIT:
+        bitmap = _cut(bitmap)
+        count, compressed = 8 * len(bitmap), zlib.compress(bitmap)
+    payload = count.to_bytes(_COUNT_BYTES, "big") + compressed
+    return _PREFIX + base64.b64encode(_checksum(at, base, payload) + payload).decode()
 
 
-def can_tell(base: int, position: int, unfinished: Iterable[int], carried: FinishedOffsets | None = None) -> bool:
+def fits(base: int, position: int, unfinished: Iterable[int], carried: FinishedOffsets | None = None) -> bool:
     """Whether `encode` of the same leaves nothing out."""
-    if max(position, carried.end if carried else 0) - base <= _BITS_LIMIT:
-        return True  # a bit for each offset fits, however they lie
-    lengths = _told(base, position, unfinished, carried)
-    return sum(lengths) <= _BITS_LIMIT or len(_cut(lengths)) == len(lengths)
+    end = max(position, carried.end if carried else base)
+    if end - base <= ALWAYS_FITS:
+        return True
+    if end - base > MOST_OFFSETS:
+        return False
+    return len(zlib.compress(_bitmap(base, end, position, unfinished, carried))) <= _ZLIB_LIMIT
 
 
-def _told(base: int, position: int, unfinished: Iterable[int], carried: FinishedOffsets | None) -> list[int]:
-    """Run lengths from ``base``: unfinished, finished, unfinished, ... up to the last offset fetched."""
-    runs: Iterable[tuple[int, int]] = ((offset, offset + 1) for offset in unfinished)
-    end = position
-    if carried is not None and carried.end > position:
-        pairs = zip(carried.starts, carried.stops, strict=True)
-        runs = chain(runs, ((max(start, position), stop) for start, stop in pairs if stop > position))
-        end = carried.end
-    lengths = _to_lengths(base, end, runs)
-    return lengths if any(lengths) else []  # an unfinished tail says what may have been sent
+def _end(base: int, position: int, carried: FinishedOffsets | None) -> int:
+    return min(max(position, carried.end if carried else base), base + MOST_OFFSETS)
 
 
-def _to_lengths(base: int, end: int, unfinished: Iterable[tuple[int, int]]) -> list[int]:
-    """Alternating run lengths of ``[base, end)``: unfinished, finished, unfinished, ..."""
-    lengths = [0]
-    at = base
-    for start, stop in unfinished:
-        if start > at:
-            lengths += [start - at, 0]  # a finished run ended here
-        lengths[-1] += stop - start
-        at = stop
-    if end > at:
-        lengths.append(end - at)
-    return lengths
+def _bitmap(
+    base: int, end: int, position: int, unfinished: Iterable[int], carried: FinishedOffsets | None
+) -> bytearray:
+    """One bit an offset of ``[base, end)``; from ``position`` on as carried."""
+    bits = bytearray(b"\xff") * ((end - base + 7) // 8)
+    if (end - base) % 8:
+        bits[-1] = (1 << (end - base) % 8) - 1
+    for offset in unfinished:
+        if offset >= end:
+            break
+        bits[(offset - base) >> 3] &= ~(1 << ((offset - base) & 7))
+    if carried is not None and end > position:
+        ours = (1 << (position - base)) - 1
+        theirs = int.from_bytes(carried.bitmap, "little") >> (base - carried.base)
+        whole = int.from_bytes(bits, "little")
+        bits = bytearray((whole & (ours | theirs)).to_bytes(len(bits), "little"))
+    return bits
 
 
-def _varints(lengths: Iterable[int]) -> bytes:
-    out = bytearray()
-    for length in lengths:
-        rest = length
-        while rest >> 7:
-            out.append(rest & 0x7F | 0x80)
-            rest >>= 7
-        out.append(rest)
-    return bytes(out)
+def _cut(bitmap: bytearray) -> bytearray:
+    """The longest first part that fits, found by halving."""
+    fitting, too_long = ALWAYS_FITS // 8, len(bitmap)
+    while too_long - fitting > 1:
+        middle = (fitting + too_long) // 2
+        if len(zlib.compress(bitmap[:middle])) <= _ZLIB_LIMIT:
+            fitting = middle
+        else:
+            too_long = middle
+    return bitmap[:fitting]
 
 
-def _cut(lengths: list[int]) -> list[int]:
-    """As many whole pairs of runs as fit."""
-    size = 0
-    for pair in range(0, len(lengths), 2):
-        size += len(_varints(lengths[pair : pair + 2]))
-        if size > _PAYLOAD_LIMIT:
-            return lengths[:pair]
-    return lengths
+def _checksum(at: Partition, base: int, payload: bytes) -> bytes:
+    return blake2b(f"{at.topic}/{at.number}/{base}/".encode() + payload, digest_size=_CHECKSUM_BYTES).digest()
 
 
-def _lengths(payload: bytes) -> Iterator[int]:
-    value = shift = 0
+def _read(at: Partition, base: int, payload: bytes) -> tuple[int, bytes]:
+    """The number of offsets and their bitmap; raises `ValueError` where the checksum is another's."""
+    checksum, content = payload[:_CHECKSUM_BYTES], payload[_CHECKSUM_BYTES:]
+    if checksum != _checksum(at, base, content):
+        raise ValueError("written for another offset, partition or topic")
+    count = int.from_bytes(content[:_COUNT_BYTES], "big")
+    bitmap = zlib.decompressobj().decompress(content[_COUNT_BYTES:], MOST_OFFSETS // 8 + 1)
+    if count > MOST_OFFSETS or len(bitmap) != (count + 7) // 8:
+        raise ValueError("not the bitmap of so many offsets")
+    return count, bitmap
+
+
+def _read_old(prefix: str, payload: bytes) -> tuple[int, bytes]:
+    """The number of offsets and their bitmap, from run lengths or from a bitmap without its length."""
+    if prefix == _OLD_BITS:
+        return int.from_bytes(payload, "little").bit_length(), payload
+    runs, end, is_finished = [], 0, False
+    for length in _run_lengths(payload):
+        if end + length > MOST_OFFSETS:
+            break  # a restart repeats what lies further on
+        runs.append(("1" if is_finished else "0") * length)
+        end, is_finished = end + length, not is_finished
+    bits = "".join(runs)[::-1]  # the lowest offset last, as in a number
+    return end, int(bits or "0", 2).to_bytes((end + 7) // 8, "little")
+
+
+def _run_lengths(payload: bytes) -> list[int]:
+    """Unsigned LEB128: unfinished, finished, unfinished, ..."""
+    lengths, value, shift = [], 0, 0
     for byte in payload:
         value |= (byte & 0x7F) << shift
         shift += 7
         if not byte & 0x80:
-            yield value
+            lengths.append(value)
             value = shift = 0
     if shift:
         raise ValueError("cut in a number")
-
-
-def _bitmap(lengths: list[int]) -> bytes:
-    """One bit an offset, lowest first, set where finished; as many as fit."""
-    bits = at = 0
-    for index, length in enumerate(lengths):
-        stop = min(at + length, _BITS_LIMIT)
-        if index % 2:
-            bits |= ((1 << (stop - at)) - 1) << at
-        at = stop
-    return bits.to_bytes((at + 7) // 8, "little")
-
-
-def _bit_runs(payload: bytes) -> Iterator[int]:
-    """Alternating run lengths again; the zero bits after the last finished offset say nothing."""
-    bits = bin(int.from_bytes(payload, "little"))[:1:-1]
-    at, finished = 0, False
-    while at < len(bits):
-        stop = bits.find("0" if finished else "1", at)
-        stop = len(bits) if stop < 0 else stop
-        yield stop - at
-        at, finished = stop, not finished
-
-
-def _from_lengths(base: int, lengths: list[int]) -> FinishedOffsets:
-    starts, stops = [], []
-    at = base
-    for index, length in enumerate(lengths):
-        if not index % 2 and length:
-            starts.append(at)
-            stops.append(at + length)
-        at += length
-    return FinishedOffsets(base, at, tuple(starts), tuple(stops))
+    return lengths

@@ -26,6 +26,8 @@ class Entry:
     first_failed_at: float | None = None
     unknown_order_since: float | None = None
     replay: bool = False  # comes from the parked topic, not from its source
+    wait_for_create: bool = True  # False: an order that the vendor does not know is an answer, not a reason to wait
+    pending_writes: int = 0  # queued writes that name this entry; it is finished when none is left
 
     @property
     def waiting_since(self) -> float | None:
@@ -98,8 +100,8 @@ class Lanes:
             del self._lanes[lane.order_id]
         return head
 
-    def again(self, lane: Lane) -> None:
-        """The head of a busy lane goes once more, after the lanes that are ready now."""
+    def requeue(self, lane: Lane) -> None:
+        """The head of a busy lane is to be sent again, after the lanes that are ready now."""
         self.busy -= 1
         self._make_ready(lane)
 

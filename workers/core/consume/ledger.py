@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from itertools import islice
 
-from workers.core.consume.commit_metadata import FinishedOffsets, can_tell, encode
-from workers.core.record import CommitPoint
+from workers.core.consume.commit_metadata import FinishedOffsets, encode, fits
+from workers.core.record import CommitPoint, Partition
 
 
 class Ledger:
@@ -28,7 +28,7 @@ class Ledger:
         self._unfinished: OrderedDict[int, None] = OrderedDict()
 
     def open(self, offset: int) -> bool:
-        """Take note of a fetched record; False when it had finished under a former owner and must not be sent again."""
+        """Take note of a fetched record; False when it finished under a former owner and must not be sent again."""
         # A commit may already have passed what lies below: opening it there would lose it or move the commit back.
         assert offset >= self._position, f"offset {offset} opened after position {self._position} was reached"
         self._position = offset + 1
@@ -68,26 +68,25 @@ class Ledger:
         """How many records are unfinished."""
         return len(self._unfinished)
 
-    def metadata(self, also_finished: frozenset[int] = frozenset()) -> CommitPoint:
-        """What to commit, as if ``also_finished`` had finished too.
+    def commit_point(self, at: Partition, also_finished: frozenset[int] = frozenset()) -> CommitPoint:
+        """What to commit for the partition, as if ``also_finished`` had finished, too.
 
-        The metadata tells what has finished at or beyond the offset, cut to
-        what fits; a restart then repeats only what it does not tell.
+        The metadata says which records have finished beyond the offset, cut to what fits: a restart repeats only what
+        it does not say.
         """
         unfinished = [offset for offset in self._unfinished if offset not in also_finished]
         base = unfinished[0] if unfinished else self._position
-        carried = self._still_to_meet()
-        return CommitPoint(base, encode(base, self._position, unfinished, carried))
+        return CommitPoint(base, encode(at, base, self._position, unfinished, self._carried()))
 
-    def _still_to_meet(self) -> FinishedOffsets | None:
-        """What finished under the former owner beyond our position: not met yet, and still true."""
+    def _carried(self) -> FinishedOffsets | None:
+        """What finished under the former owner beyond our position: not fetched yet, and still true."""
         before = self._finished_before
         return before if before is not None and before.end > self._position else None
 
     @property
     def fits(self) -> bool:
         """Whether all that has finished beyond `committable` fits the commit's metadata."""
-        return can_tell(self.committable, self._position, self._unfinished, self._still_to_meet())
+        return fits(self.committable, self._position, self._unfinished, self._carried())
 
     def __repr__(self) -> str:
         first = list(islice(self._unfinished, 1))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from workers.core.consume.commit_metadata import METADATA_LIMIT, FinishedOffsets
+from workers.core.consume.commit_metadata import METADATA_LIMIT, FinishedOffsets, is_ours
+from workers.core.record import Partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,40 +15,40 @@ class StartAt:
 
     offset: int
     finished: FinishedOffsets | None = None  # beyond the offset, by the former owner
+    metadata_ignored: bool = False  # the commit's metadata is ours, and was not written for this commit
 
 
 @dataclass(frozen=True, slots=True)
 class NeedsOperator:
-    """A person decides (``relay offsets NAME --to ...``): the commit cannot be trusted, or a record cannot be read."""
+    """An operator must decide (``relay offsets NAME --to ...``): the commit cannot be trusted, or a record not read."""
 
     reason: str
     damaged: bool = False  # at a record that cannot be read: what lies before it has been read, and is committed
 
     def told(self, metadata: str) -> str:
-        """The metadata to commit: the reason, once there is nothing else to tell; `stop_told` reads it."""
+        """The metadata to commit: the reason, when no record has finished beyond; `stop_told` reads it."""
         return metadata or f"{_STOPPED}{self.reason}"[:METADATA_LIMIT]
 
 
 StartDecision: TypeAlias = StartAt | NeedsOperator
 
-_STOPPED: Final = "or1s:"  # no form of `FinishedOffsets`: whoever begins here tries to read on
+_STOPPED: Final = "or1s:"  # no form of `FinishedOffsets`: an owner that starts here tries to read on
 
 
 def stop_told(metadata: str | None) -> str | None:
-    """Why the worker has stopped where everything before has finished, as its commit tells; None: it has not."""
+    """Why the worker has stopped at a commit, as its metadata says; None: it has not stopped there."""
     return metadata[len(_STOPPED) :] if metadata and metadata.startswith(_STOPPED) else None
 
 
 def decide_start(
-    *, committed: int | None, metadata: str | None, earliest: int, end: int, known: bool = False
+    at: Partition, *, committed: int | None, metadata: str | None, earliest: int, end: int, known: bool = False
 ) -> StartDecision:
     """Decide from the group's commit and the log's bounds.
 
-    Without a commit, from the earliest record; but not when one is ``known`` to
-    have been there: a broker takes it away with its topic. A commit outside the log is
-    never moved silently: below it records were lost by retention, beyond it
-    the topic was created anew or cut; so it was when the metadata tells of
-    finished records beyond the end, and skipping those offsets would lose what lies there now.
+    Without a commit, from the earliest record; but not when a commit is ``known`` to have been there: a broker removes
+    the commits of a topic with the topic. A commit outside the log is never moved silently: if it lies below the log,
+    records were lost by retention; if beyond, the topic was created anew or cut. Nor is one whose metadata names
+    finished records beyond the log's end: to skip those offsets would lose the records that lie there now.
     """
     if committed is None:
         gone = NeedsOperator(
@@ -60,10 +61,10 @@ def decide_start(
         return NeedsOperator(
             f"the commit {committed} lies beyond the log's end {end}: the topic was created anew or cut"
         )
-    finished = FinishedOffsets.parse(committed, metadata)
+    finished = FinishedOffsets.parse(at, committed, metadata)
     if finished is not None and finished.end > end:
         last = finished.end - 1
         return NeedsOperator(
             f"record {last} had finished, beyond the log's end {end}: the topic was created anew or cut"
         )
-    return StartAt(committed, finished)
+    return StartAt(committed, finished, metadata_ignored=finished is None and is_ours(metadata))

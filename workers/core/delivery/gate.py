@@ -1,4 +1,4 @@
-"""One vendor as a whole: open, or shut until a time, then probed with one request.
+"""The gate: a circuit breaker for one vendor. Open, or shut until a time, then probed with one request (half-open).
 
 Vendor faults (down, throttled, our key refused, everything refused) shut the
 gate: nothing is parked, no attempt is spent, Kafka is the buffer. Only a probe
@@ -66,7 +66,7 @@ class Gate:
         self.reason: Reason | None = None
         self.detail = ""
         self.until = 0.0
-        self._throttled_until = 0.0  # the vendor's own wish: nothing may shorten it
+        self._throttled_until = 0.0  # from Retry-After; never shortened
         self._pauses = 0  # in a row without an opening between
         self._failures = 0  # vendor faults in a row
         self._row = policy.unavailable_in_a_row  # so many make a row
@@ -74,7 +74,7 @@ class Gate:
 
     @property
     def shut_by_suspicion(self) -> bool:
-        """So many were refused in a row that it may be our set-up, whatever else shut the gate since: park nothing."""
+        """So many records were refused in a row that our set-up may be wrong: park nothing, whatever else shut it."""
         return self._refused >= self._policy.suspect_after
 
     @property
@@ -91,8 +91,8 @@ class Gate:
             return 1
         return 0
 
-    def report(self, outcome: Outcome, now: float, jitter: float, *, beside: int = 0) -> None:
-        """Take note of one record's outcome; ``beside``: requests still under way beside it."""
+    def report(self, outcome: Outcome, now: float, jitter: float, *, other_in_flight: int = 0) -> None:
+        """Take note of one record's outcome; ``other_in_flight``: requests that are still under way."""
         match outcome:
             case Delivered():
                 self._refused = self._failures = 0
@@ -104,55 +104,55 @@ class Gate:
                 self._refuse_or_answer(self.detail, now, jitter)
             case Rejected(detail=detail):
                 self._failures = 0
-                self._refused += 1  # only a delivery starts it anew
+                self._refused += 1  # only a delivery resets it
                 self._refuse_or_answer(detail, now, jitter)
             case Throttled(after=after):
                 self._throttle(after, now, jitter)
             case Unavailable(reason=reason) | Unknown(reason=reason):
-                self._fail(reason, now, jitter, beside)
+                self._fail(reason, now, jitter, other_in_flight)
             case Denied(reason=reason):
                 self._shut(Reason.DENIED, reason, now, self._pause(jitter, denied=True))
             case _:
                 assert_never(outcome)
 
     def try_now(self, now: float) -> None:
-        """Something has changed that may mend it (a new key): probe without waiting further, but for a throttle."""
+        """Our set-up has changed (a new key): probe at once, unless the vendor asked for a pause."""
         if self.state is GateState.SHUT:
             self.until = min(self.until, max(now, self._throttled_until))
             self._pauses = 0
 
     def _answered(self) -> None:
-        """A probe was answered: whatever had shut the gate is over."""
+        """The vendor answered a probe: the gate opens."""
         if self.state is GateState.PROBING:
             self.state, self.reason, self.detail = GateState.OPEN, None, ""
             self._pauses = self._failures = 0
 
     def _refuse_or_answer(self, detail: str, now: float, jitter: float) -> None:
-        """It works, and refuses this one record; or it refuses all, which only a delivery disproves."""
+        """The vendor works and refuses one record; or it refuses all, which only a delivery disproves."""
         if self.shut_by_suspicion:
             self._shut(Reason.SUSPECT, detail, now, self._pause(jitter))
         else:
             self._answered()
 
     def _throttle(self, after: float | None, now: float, jitter: float) -> None:
-        # Zero, a date gone by and NaN say nothing.
+        # Zero, a past date and NaN carry no information.
         pause = min(after, self._policy.throttle_cap) if after is not None and after > 0.0 else self._pause(jitter)
         self._shut(Reason.THROTTLED, "the vendor asks to be left alone", now, pause)
         self._throttled_until = max(self._throttled_until, now + pause)
         self.until = max(self.until, self._throttled_until)
 
-    def _fail(self, reason: str, now: float, jitter: float, beside: int) -> None:
+    def _fail(self, reason: str, now: float, jitter: float, other_in_flight: int) -> None:
         self._failures += 1
         if self._failures == 1:
-            # Failures come back sooner than deliveries. Were those under way not waited for, a vendor that loses one
-            # answer in five would be shut out at each burst.
-            self._row = max(self._policy.unavailable_in_a_row, beside + 1)
+            # Failures come back sooner than deliveries. If the gate did not wait for the requests under way, each burst
+            # to a vendor that loses one answer in five would shut it.
+            self._row = max(self._policy.unavailable_in_a_row, other_in_flight + 1)
         if self.state is GateState.PROBING or (self.state is GateState.OPEN and self._failures >= self._row):
             self._shut(Reason.UNAVAILABLE, reason, now, self._pause(jitter))
 
     def _shut(self, reason: Reason, detail: str, now: float, pause: float) -> None:
         if self.state is GateState.SHUT:
-            # Answers of requests that were already on their way: only a graver one says something new.
+            # Late answers of requests sent before it shut: only a graver reason replaces the present one.
             if self.reason is not None and _GRAVITY[reason] <= _GRAVITY[self.reason]:
                 return
         else:

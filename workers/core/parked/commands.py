@@ -1,4 +1,4 @@
-"""What people ask of the worker that owns a partition: rows of the parked state that are no fences."""
+"""Commands of operators to the worker that owns a partition: the rows of the parked state that are no fences."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ COMMANDS: Final = ("offsets", "replay", "discard")
 
 
 @dataclass(frozen=True, slots=True)
-class BeginAt:
-    """Begin a stopped topic at an offset."""
+class RestartAt:
+    """Fetch a stopped topic again, from an offset."""
 
     topic: str
     offset: int
@@ -22,18 +22,18 @@ class BeginAt:
 
 
 @dataclass(frozen=True, slots=True)
-class Replay:
-    """Deliver these orders' parked records again."""
+class ReplayCommand:
+    """Replay these orders' parked records."""
 
     id: str
     orders: Mapping[str, int]  # order id -> ``since_ms`` of the fence that is meant, and of no later one
     expires_ms: int
-    taken: bool = False  # its owner has begun: whoever owns the partition goes on, however late
+    taken: bool = False  # an owner has begun it: the partition's next owner goes on with it, expired or not
 
 
 @dataclass(frozen=True, slots=True)
-class Discard:
-    """Give up on these orders' parked records."""
+class DiscardCommand:
+    """Give up these orders' parked records."""
 
     id: str
     orders: Mapping[str, int]  # as above
@@ -44,7 +44,7 @@ class Discard:
     taken: bool = False  # as above
 
 
-Command: TypeAlias = BeginAt | Replay | Discard
+Command: TypeAlias = RestartAt | ReplayCommand | DiscardCommand
 
 
 def command_key(name: str) -> bytes:
@@ -61,11 +61,11 @@ def command_row(command: Command) -> bytes:
     """The row's value."""
     row: dict[str, Any]
     match command:
-        case BeginAt(topic, offset, expires_ms):
+        case RestartAt(topic, offset, expires_ms):
             row = {"kind": "offsets", "topic": topic, "offset": offset, "expires": expires_ms}
-        case Replay(id=name, orders=orders, expires_ms=expires_ms, taken=taken):
+        case ReplayCommand(id=name, orders=orders, expires_ms=expires_ms, taken=taken):
             row = {"kind": "replay", "id": name, "orders": dict(orders), "expires": expires_ms, "taken": taken}
-        case Discard(id=name, orders=orders, expires_ms=expires_ms, taken=taken):
+        case DiscardCommand(id=name, orders=orders, expires_ms=expires_ms, taken=taken):
             row = {"kind": "discard", "id": name, "orders": dict(orders), "expires": expires_ms, "taken": taken}
             row |= {"by": command.by, "why": command.why, "first_only": command.first_only}
         case _:
@@ -77,9 +77,9 @@ def read_command(row: Mapping[str, Any]) -> Command:
     """Read a row whose ``kind`` is one of `COMMANDS`; raises `KeyError`, `TypeError` and `ValueError`."""
     expires = int(row["expires"])
     if row["kind"] == "offsets":
-        return BeginAt(str(row["topic"]), int(row["offset"]), expires)
+        return RestartAt(str(row["topic"]), int(row["offset"]), expires)
     orders = {str(order_id): int(since) for order_id, since in row["orders"].items()}
     if row["kind"] == "replay":
-        return Replay(str(row["id"]), orders, expires, bool(row["taken"]))
+        return ReplayCommand(str(row["id"]), orders, expires, bool(row["taken"]))
     who = str(row["by"]), str(row["why"])
-    return Discard(str(row["id"]), orders, expires, *who, bool(row["first_only"]), bool(row["taken"]))
+    return DiscardCommand(str(row["id"]), orders, expires, *who, bool(row["first_only"]), bool(row["taken"]))

@@ -1,15 +1,22 @@
-"""What makes later records of a parked order be parked behind it."""
+"""A fence: one parked order, whose later records are parked behind it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 NO_KEY: Final = "\0no-key"
 """Stands for the order of parked records that have no key. No order id has a control character: it fences nothing."""
 
 SUPERSEDED: Final = "a newer event of the order went through since, and this would undo it: discard it (--first-only)"
+
+
+class OrderKey(NamedTuple):
+    """One order in one partition number: an order, and the records without a key, may be parked in several."""
+
+    partition_number: int
+    order_id: str
 
 
 class ParkReason(Enum):
@@ -41,22 +48,22 @@ class Fence:
     superseded: int = 0  # so many of the first records are older than what went on: delivered, they would undo it
 
     @property
-    def holds_creates(self) -> bool:
-        """An order that the vendor does not know is mended by its create: that one passes.
+    def blocks_creates(self) -> bool:
+        """A create passes the fence of an order that the vendor did not know: the create is what the order lacked.
 
-        A create that is parked itself holds the next one: it would overtake it. So does a create that has passed:
-        what was parked before the next one is being delivered again, and would be delivered over it.
+        A parked create blocks the next one, which would overtake it. So does a create that has passed: the records
+        parked before the next one are being replayed, and would be delivered after it.
         """
         return self.creates_order or self.create_delivered or self.reason is not ParkReason.UNKNOWN_ORDER
 
-    def holds(self, *, creates_order: bool) -> bool:
-        """Whether a record of this order is parked behind."""
-        return not self.non_blocking and (self.holds_creates or not creates_order)
+    def blocks(self, *, creates_order: bool) -> bool:
+        """Whether a record of this order is parked behind the fence."""
+        return not self.non_blocking and (self.blocks_creates or not creates_order)
 
     def with_one_more(self, *, creates_order: bool = False, blocks_following: bool = True) -> Fence:
-        """One more record parked; ``opens``: it is a create.
+        """One more record is parked; ``creates_order``: it is a create.
 
-        ``blocks_following``: from now on, if not before, what follows is parked behind.
+        ``blocks_following``: from now on, if not before, later records are parked behind the fence.
         """
         return replace(
             self,
@@ -65,21 +72,28 @@ class Fence:
             non_blocking=self.non_blocking and not blocks_following,
         )
 
-    def at(self, offset: int) -> Fence:
-        """A record's place in the parked topic has been acknowledged."""
+    def with_record_at(self, offset: int) -> Fence:
+        """A record's offset in the parked topic has been acknowledged."""
         first = offset if self.first is None else min(self.first, offset)
         last = offset if self.last is None else max(self.last, offset)
         return replace(self, first=first, last=last)
 
-    def without_first(self, place: int) -> Fence:
-        """Its first record needs nothing more; the next one is not before ``place``.
+    def with_acknowledged(self, written: Fence) -> Fence:
+        """This fence with the offsets of ``written``, as a transaction wrote it; this one may have changed since.
 
-        What lies before is never delivered again, not even by another owner.
+        A replay may have moved ``first`` on: moved back, a restart would deliver the records in between again.
+        """
+        return replace(self, first=written.first if self.first is None else self.first, last=written.last)
+
+    def without_first(self, place: int) -> Fence:
+        """Its first record needs nothing more; the next one lies at ``place`` or beyond.
+
+        No owner ever replays what lies before ``place``.
         """
         return replace(self, first=place, records=max(1, self.records - 1), superseded=max(0, self.superseded - 1))
 
     def refused(self, reason: ParkReason, detail: str, place: int, command: str | None) -> Fence:
-        """Its first record, at ``place``, was delivered again and refused again: all stay parked, for a new reason."""
+        """Its first record, at ``place``, was replayed and refused again: all stay parked, for the new reason."""
         return replace(
             self,
             reason=reason,

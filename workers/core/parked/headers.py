@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from workers.core.parked.commands import Discard
+from workers.core.parked.commands import DiscardCommand
 from workers.core.parked.fence import NO_KEY, ParkReason
 from workers.core.record import Headers, Record
 
@@ -71,7 +71,9 @@ def parked_headers(record: Record, sink: str, parking: Parking, now_ms: int, ord
     return own + tuple((name, text.encode("utf-8", "replace")) for name, text in ours.items())
 
 
-def discard_headers(sink: str, command: Discard, records: int, places: tuple[int, int], now: datetime) -> Headers:
+def discard_headers(
+    sink: str, command: DiscardCommand, records: int, places: tuple[int, int], now: datetime
+) -> Headers:
     """The trace of a discard: a record without a value, behind those that were given up.
 
     ``places``: their first and last offset in the parked topic.

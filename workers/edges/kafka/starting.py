@@ -143,6 +143,7 @@ class Beginning:
         if committed is not None:
             self.committed.add(partition)
         start = decide_start(
+            partition,
             committed=None if committed is None else committed.offset,
             metadata=None if committed is None else committed.metadata,
             earliest=earliest,

@@ -1,0 +1,12 @@
+"""The tests of parked orders run on virtual time: their waits take none, and are always as long."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from tests.support.virtual_time import VirtualTimeLoop
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return {"virtual-time": VirtualTimeLoop}

@@ -1,0 +1,111 @@
+"""Puts a sink's parts together: source -> intake -> lanes -> sender -> outcomes -> finisher -> commits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from workers.app.parked.commands import ParkedCommands
+from workers.app.parked.discard import Discards
+from workers.app.parked.replay import Replays
+from workers.app.parked.table import ParkedState
+from workers.app.sink.assignment import Ownership, SinkAssignment
+from workers.app.sink.commits import Commits
+from workers.app.sink.context import SinkContext
+from workers.app.sink.fetching import Fetching
+from workers.app.sink.finisher import Finisher
+from workers.app.sink.intake import Intake
+from workers.app.sink.outcomes import Outcomes
+from workers.app.sink.sender import Sender
+from workers.app.sink.shard import open_shard
+from workers.app.sink.stats import SinkStats
+from workers.app.sink.tracked_orders import TrackedOrders
+from workers.app.sink.wakeups import Wakeups
+from workers.core.consume.lanes import Lanes
+from workers.core.delivery.gate import Gate, GatePolicy
+from workers.edges.kafka.client import KafkaConnection
+from workers.edges.kafka.owner import Assignment
+from workers.edges.kafka.parked_reader import ParkedReader
+from workers.edges.kafka.source import KafkaSource
+from workers.edges.kafka.table import KafkaTable
+from workers.edges.kafka.transactions import Transactions
+
+
+@dataclass(frozen=True, slots=True)
+class SinkEdges:
+    """A sink's connections to Kafka."""
+
+    source: KafkaSource
+    transactions: Transactions
+    parked_state: KafkaTable
+    tracked: KafkaTable | None  # None: the sink tracks no orders
+    connection: KafkaConnection
+    parked_reader: Callable[[], ParkedReader]  # opens one for each part that reads the parked topic
+
+
+class SinkPipe:
+    """The parts that live as long as the worker, and those that live as long as an assignment."""
+
+    def __init__(self, context: SinkContext, edges: SinkEdges) -> None:
+        """To be called in the running loop; nothing runs yet."""
+        self._context = context
+        self._edges = edges
+        self.stats = SinkStats()
+        self.lanes = Lanes()
+        self.gate = Gate(GatePolicy(suspect_after=context.spec.suspect_after))
+        self.ownership = Ownership(self.lanes)
+        self.wakeups = Wakeups()
+        self.tracked = TrackedOrders(context, edges.tracked)
+        self.fetching = Fetching(context, self.ownership, edges.source)
+        finisher = Finisher(context, self.ownership, self.tracked, self.wakeups)
+        outcomes = Outcomes(context, self.lanes, self.gate, finisher, self.stats)
+        self.sender = Sender(
+            context,
+            self.ownership,
+            lanes=self.lanes,
+            gate=self.gate,
+            outcomes=outcomes,
+            finisher=finisher,
+            stats=self.stats,
+        )
+        self.intake = Intake(
+            context,
+            self.ownership,
+            lanes=self.lanes,
+            sender=self.sender,
+            finisher=finisher,
+            stats=self.stats,
+            wakeups=self.wakeups,
+        )
+        self.commits = Commits(
+            context,
+            self.ownership,
+            source=edges.source,
+            transactions=edges.transactions,
+            finisher=finisher,
+            stats=self.stats,
+        )
+        self.wakeups.connect(sender=self.sender, commits=self.commits, fetching=self.fetching)
+
+    def begin(self, assigned: Assignment) -> None:
+        """Own these partitions; none of them is fetched yet."""
+        context, spec = self._context, self._context.spec
+        now, tracks = context.monotonic(), spec.tracks is not None
+        shards = {
+            number: open_shard(number, spec.consumes, spec.merge_wait, now, self.wakeups, tracks=tracks)
+            for number in {at.number for at in assigned.partitions}
+        }
+        replays = Replays(context, self.lanes, self.wakeups, self._edges.parked_reader())
+        discards = Discards(context, replays, self._edges.parked_reader())
+        commands = ParkedCommands(context, self.ownership, replays, discards, self.fetching)
+        state = ParkedState(shards, self.intake, replays, commands)
+        assignment = SinkAssignment(assigned.epoch, assigned.group, shards, replays, state)
+        self.ownership.begin(assignment)
+        self.fetching.assigned()
+        assignment.run(replays.run(), context.failed)
+        assignment.run(discards.run(), context.failed)
+
+    def follow_state(self, assignment: SinkAssignment) -> None:
+        """Read what the former owners left behind: fences, commands and tracked orders."""
+        self._edges.parked_state.follow(frozenset(assignment.shards), assignment.parked_state)
+        self.tracked.follow(assignment.shards, self.intake)

@@ -1,0 +1,83 @@
+"""Ends records: delivered, skipped or parked. Each has exactly one end, and its offset is committed with it."""
+
+from __future__ import annotations
+
+from workers.app.sink.assignment import Ownership
+from workers.app.sink.context import SinkContext
+from workers.app.sink.shard import Shard
+from workers.app.sink.tracked_orders import TrackedOrders
+from workers.app.sink.wakeups import Wakeups
+from workers.core.consume.lanes import Entry
+from workers.core.delivery.tracked_order import Mark
+from workers.core.parked.headers import Parking
+from workers.edges.log import log
+
+
+class Finisher:
+    """Queues what a record's end has to write, and finishes the record when all of it has been written.
+
+    Invariant: an entry is finished when its lane has let it go and `Entry.pending_writes` is 0, whichever comes last.
+    """
+
+    def __init__(self, context: SinkContext, ownership: Ownership, tracked: TrackedOrders, wakeups: Wakeups) -> None:
+        self._context = context
+        self._ownership = ownership
+        self._tracked = tracked
+        self._wakeups = wakeups
+
+    def delivered(self, entry: Entry, mark: Mark | None = None) -> None:
+        """The vendor has applied it, or is as the record wants it. ``mark``: what that left at the vendor."""
+        shard = self._ownership.shard_of(entry)
+        if shard is None:
+            return  # given away since: its next owner sends it
+        if mark is not None:
+            self._tracked.remember(shard, entry, mark)
+        if entry.replay:
+            self._ownership.replays.delivered(shard, entry)
+        else:
+            self._note_at_fence(shard, entry)
+        self._finish_if_written(entry)
+
+    def skipped(self, entry: Entry) -> None:
+        """There is nothing to send for it."""
+        shard = self._ownership.shard_of(entry)
+        if shard is not None and entry.replay:
+            self._ownership.replays.delivered(shard, entry)
+        self._finish_if_written(entry)
+
+    def park(self, entry: Entry, parking: Parking) -> None:
+        """The record goes to the parked topic, and the order's later records follow it there if it blocks them."""
+        shard = self._ownership.shard_of(entry)
+        if shard is None:
+            return  # given away since: its next owner comes to the same end
+        if entry.replay:
+            self._ownership.replays.refused(shard, entry, parking)
+            return
+        name, reason = self._context.spec.name, parking.reason.value
+        log.info("parking", worker=name, order_id=entry.order_id, reason=reason, detail=parking.detail)
+        fence = shard.fences.block(entry, parking, self._context.wall_ms())
+        if fence.records == self._context.spec.max_parked_per_order:
+            log.error("parked_order_full", worker=name, order_id=entry.order_id, records=fence.records)
+
+    def finish(self, entry: Entry) -> None:
+        """Nothing is left to write for it: its offset may be committed."""
+        shard = self._ownership.shard_of(entry)
+        if shard is not None:
+            shard.finish(entry)
+            self._wakeups.fetch_soon()
+
+    def _finish_if_written(self, entry: Entry) -> None:
+        if not entry.pending_writes:
+            self.finish(entry)
+
+    def _note_at_fence(self, shard: Shard, entry: Entry) -> None:
+        """What the delivery means for the records of its order that are parked."""
+        fence = shard.fences.get(entry.order_id)
+        if fence is None:
+            return
+        replays = self._ownership.replays
+        if fence.non_blocking:
+            shard.fences.supersede(entry)
+        elif entry.creates_order and not replays.is_running(shard, entry.order_id):
+            shard.fences.note_create_delivered(entry)
+            replays.start(shard, entry.order_id)
