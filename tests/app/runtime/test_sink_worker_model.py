@@ -7,9 +7,7 @@ worker is the real one, driven through the interfaces of its edges. The vendor a
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
 from itertools import pairwise
 from typing import Any
 
@@ -17,10 +15,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.support.kafka_model import PARKS, SOURCES, STATE, Kafka, Process, Source
 from tests.support.sink_rig import CREATED, STATUS, TOPICS, Flight
 from tests.support.virtual_time import VirtualTimeLoop
-from tests.support.worker_rig import FakeKafka, WorkerRig
-from workers.core.consume.start_position import StartAt, decide_start
+from tests.support.worker_rig import WorkerRig
 from workers.core.delivery.outcome import (
     Delivered,
     Denied,
@@ -33,15 +31,10 @@ from workers.core.delivery.outcome import (
 )
 from workers.core.parked.commands import DiscardCommand, ReplayCommand, command_key, command_row
 from workers.core.parked.fence import Fence
-from workers.core.parked.headers import DISCARDED_AT, is_original, order_of, source_record
-from workers.core.parked.rows import read_row
 from workers.core.record import Partition, Record
 from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.owner import Assignment, Batch, Fetched, Release
-from workers.edges.kafka.parked_reader import Bound, Wave
 
-PARKS, STATE = Partition("ecdp-parked", 0), Partition("ecdp-parked-state", 0)
-SOURCES = tuple(Partition(topic, 0) for topic in TOPICS)
 ORDERS = st.sampled_from(["A", "A", "B"])
 OUTCOMES: st.SearchStrategy[Outcome] = st.sampled_from(
     [
@@ -58,131 +51,6 @@ OUTCOMES: st.SearchStrategy[Outcome] = st.sampled_from(
         Denied("401"),
     ]
 )
-Source = tuple[str, int]  # topic, offset
-
-
-@dataclass
-class Kafka:
-    """What outlives the process."""
-
-    sources: dict[Partition, list[Record]] = field(default_factory=lambda: {at: [] for at in SOURCES})
-    parked: list[Record] = field(default_factory=list)
-    state: list[Record] = field(default_factory=list)
-    commits: dict[Partition, tuple[int, str]] = field(default_factory=dict)
-    generation: int = 0
-
-    def rows(self) -> dict[str, bytes]:
-        rows: dict[str, bytes] = {}
-        for record in self.state:
-            key = (record.key or b"").decode()
-            rows.pop(key, None)
-            if record.value is not None:
-                rows[key] = record.value
-        return rows
-
-    def fences(self) -> dict[str, Fence]:
-        found = {key: read_row(value) for key, value in self.rows().items()}
-        return {key: row for key, row in found.items() if isinstance(row, Fence)}
-
-    def start(self, at: Partition) -> StartAt:
-        offset, metadata = self.commits.get(at, (0, ""))
-        start = decide_start(at, committed=offset, metadata=metadata, earliest=0, end=len(self.sources[at]))
-        assert isinstance(start, StartAt)
-        return start
-
-    def finished(self) -> set[Source]:
-        """What no later owner will send again, as the commits say."""
-        return {
-            (record.topic, record.offset)
-            for at, log in self.sources.items()
-            for start in [self.start(at)]
-            for record in log
-            if record.offset < start.offset or (start.finished is not None and record.offset in start.finished)
-        }
-
-    def open_parked(self) -> set[Source]:
-        """What lies parked at or behind its order's fence: a replay or an operator finds it there."""
-        fences = self.fences()
-        found = set()
-        for record in self.parked:
-            fence = fences.get(order_of(record))
-            if fence is not None and fence.first is not None and record.offset >= fence.first and is_original(record):
-                source = source_record(record)
-                found.add((source.topic, source.offset))
-        return found
-
-    def given_up(self) -> set[Source]:
-        """What an operator has discarded."""
-        found = set()
-        for trace in (one for one in self.parked if one.header(DISCARDED_AT) is not None):
-            first, last = (int(trace.header(f"relay-discarded-{end}") or b"0") for end in ("first", "last"))
-            for record in self.parked[first : last + 1]:
-                if is_original(record) and order_of(record) == order_of(trace):
-                    source = source_record(record)
-                    found.add((source.topic, source.offset))
-        return found
-
-
-@dataclass(eq=False)
-class Transaction:
-    """One that waits for the model to let it through."""
-
-    records: Sequence[Any]
-    rows: Callable[[list[int]], Sequence[Any]]
-    offsets: Any
-    done: asyncio.Future[list[int]]
-
-
-class Process(FakeKafka):
-    """One process's edges: its Kafka thread, its producer, its readers. A crash takes it away."""
-
-    def __init__(self, kafka: Kafka) -> None:
-        self.kafka = kafka
-        self.transactions: deque[Transaction] = deque()
-        self.reader: Any = None
-        self.blocked = False  # the Kafka thread is in a rebalance and processes no commands
-        self.followed = 0
-
-    def commit(self, epoch: int, offsets: Mapping[Partition, tuple[int, str]]) -> asyncio.Future[None]:
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if self.blocked:
-            return done
-        if epoch == self.kafka.generation:
-            self.take_offsets(offsets)
-            done.set_result(None)
-        else:
-            done.set_exception(KafkaFailed("not the present generation"))
-        return done
-
-    def take_offsets(self, offsets: Mapping[Partition, tuple[int, str]]) -> None:
-        for at, (offset, metadata) in offsets.items():
-            assert offset >= self.kafka.commits.get(at, (0, ""))[0], "a commit never moves back"
-            self.kafka.commits[at] = (offset, metadata)
-
-    async def write(self, records: Any, rows: Any, offsets: Any) -> list[int]:
-        done: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
-        self.transactions.append(Transaction(records, rows, offsets, done))
-        return await done
-
-    def follow(self, numbers: frozenset[int], reader: Any) -> None:
-        assert numbers == {0}
-        self.reader, self.followed = reader, 0
-
-    def feed(self) -> None:
-        """What the parked state's reader has not seen yet."""
-        if self.reader is not None:
-            self.reader.rows(0, self.kafka.state[self.followed :])
-            self.followed = len(self.kafka.state)
-
-    async def read(self, at: Partition, wanted: Mapping[str, tuple[int, int]], bound: Bound | None = None) -> Wave:
-        del bound
-        assert at == PARKS
-        orders: dict[str, list[Record]] = {}
-        for record in self.kafka.parked:
-            first, last = wanted.get(order_of(record), (0, -1))
-            if first <= record.offset <= last:
-                orders.setdefault(order_of(record), []).append(record)
-        return Wave(orders, max(last for _, last in wanted.values()))
 
 
 class SinkMachine(RuleBasedStateMachine):
