@@ -1,4 +1,4 @@
-"""Keep a record's own strings out of what is logged or written beside it."""
+"""Keeps a record's own strings out of the log and out of headers."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class ReplayState(Enum):
     SENDING = "sending"  # the first of its read records is in its lane
     DONE = "done"  # nothing of the order is parked any more
     REFUSED = "refused"  # a record was refused again: it stays parked, with all that follow
-    GONE = "gone"  # the parked records are not in the parked topic: somebody has deleted them
+    GONE = "gone"  # the parked records are not in the parked topic: they were deleted
 
 
 class ReadRecord(NamedTuple):

@@ -38,7 +38,7 @@ class Shared:
 
     codec: Codec
     tracing: Tracing
-    failed: Callable[[Exception], None]  # told of what a worker cannot go on after
+    failed: Callable[[Exception], None]  # takes the error that a worker cannot go on after
 
 
 def build_sink_worker(spec: SinkSpec, configuration: Configuration, shared: Shared) -> SinkWorker:

@@ -23,6 +23,7 @@ COUNTERS: Final = {
     "key_mismatches_total": "Records whose key is missing or is not their order id",
     "two_partitions_total": "Orders seen in two partitions",
     "passed_unreachable_total": "Records that went on without the sink's other topic, which could not be fetched",
+    "metadata_ignored_total": "Commits whose metadata was written for another offset, and was ignored",
     "rebalances_total": "Assignments taken",
     "polls_total": "Polls completed: everything up to their start has been read",
     "events_total": "Changes published",

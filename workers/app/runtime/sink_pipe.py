@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import asyncio
 
 from workers.app.parked.commands import ParkedCommands
 from workers.app.parked.discard import Discards
 from workers.app.parked.replay import Replays
 from workers.app.parked.table import ParkedState
+from workers.app.runtime.sink_edges import SinkEdges
 from workers.app.sink.assignment import Ownership, SinkAssignment
 from workers.app.sink.commits import Commits
 from workers.app.sink.context import SinkContext
@@ -23,24 +23,8 @@ from workers.app.sink.tracked_orders import TrackedOrders
 from workers.app.sink.wakeups import Wakeups
 from workers.core.consume.lanes import Lanes
 from workers.core.delivery.gate import Gate, GatePolicy
-from workers.edges.kafka.client import KafkaConnection
 from workers.edges.kafka.owner import Assignment
-from workers.edges.kafka.parked_reader import ParkedReader
-from workers.edges.kafka.source import KafkaSource
-from workers.edges.kafka.table import KafkaTable
-from workers.edges.kafka.transactions import Transactions
-
-
-@dataclass(frozen=True, slots=True)
-class SinkEdges:
-    """A sink's connections to Kafka."""
-
-    source: KafkaSource
-    transactions: Transactions
-    parked_state: KafkaTable
-    tracked: KafkaTable | None  # None: the sink tracks no orders
-    connection: KafkaConnection
-    parked_reader: Callable[[], ParkedReader]  # opens one for each part that reads the parked topic
+from workers.edges.log import log
 
 
 class SinkPipe:
@@ -109,3 +93,19 @@ class SinkPipe:
         """Read what the former owners left behind: fences, commands and tracked orders."""
         self._edges.parked_state.follow(frozenset(assignment.shards), assignment.parked_state)
         self.tracked.follow(assignment.shards, self.intake)
+
+    def close(self) -> None:
+        """Send nothing new of the present assignment."""
+        if self.ownership.assignment is not None:
+            self.ownership.assignment.is_closing = True
+
+    async def settle(self, within: float) -> None:
+        """Wait for what is in flight and for what it writes; after ``within`` seconds the flights are cancelled."""
+        try:
+            async with asyncio.timeout(within):
+                await self.sender.wait_idle()
+                await self.commits.settled()
+        except TimeoutError:
+            log.warning("drain_timed_out", worker=self._context.spec.name, in_flight=self.sender.in_flight)
+            self.sender.cancel_flights()
+            await self.sender.wait_idle()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from math import inf
 from typing import Any
 
 from workers.app.parked.trim import ParkedTrim
-from workers.app.runtime.sink_pipe import SinkEdges, SinkPipe
+from workers.app.runtime.sink_edges import SinkEdges, open_edges
+from workers.app.runtime.sink_pipe import SinkPipe
 from workers.app.sink.context import SinkContext
 from workers.app.sink.status import sink_status
 from workers.core.consume.start_position import NeedsOperator, StartDecision
@@ -16,10 +16,6 @@ from workers.core.record import CommitPoint, Partition
 from workers.edges.aio import task_error
 from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.owner import Assignment, Fetched, Member, Release
-from workers.edges.kafka.parked_reader import ParkedReader
-from workers.edges.kafka.source import KafkaSource
-from workers.edges.kafka.table import KafkaTable
-from workers.edges.kafka.transactions import Transactions
 from workers.edges.log import log
 
 TICK_S = 0.25
@@ -32,30 +28,13 @@ class SinkWorker:
     def __init__(self, context: SinkContext, member: Member, edges: SinkEdges | None = None) -> None:
         """Nothing runs before `start`. To be called in the running loop. ``edges``: other ones than Kafka's."""
         self._context = context
-        self._edges = edges or self._kafka(member)
+        self._edges = edges or open_edges(context.spec, member, self)
         self.pipe = SinkPipe(context, self._edges)
         self._trim = ParkedTrim(context, self.pipe.ownership, self._edges.connection)
         self._key_version = context.credentials.version
         self._is_draining = False
         self._tasks: list[asyncio.Task[None]] = []
         self._ticked_at = context.monotonic()
-
-    def _kafka(self, member: Member) -> SinkEdges:
-        spec, loop = self._context.spec, asyncio.get_running_loop()
-        written = (spec.parks, spec.parked_state, *([spec.tracks] if spec.tracks else ()))
-        tables = [
-            None if topic is None else KafkaTable(member.connection, topic, loop, self.failed)
-            for topic in (spec.parked_state, spec.tracks)
-        ]
-        assert tables[0] is not None
-        return SinkEdges(
-            source=KafkaSource(member, spec.consumes, self, loop, written_topics=written),
-            transactions=Transactions(member.connection, f"{spec.group}.{member.instance}"),
-            parked_state=tables[0],
-            tracked=tables[1],
-            connection=member.connection,
-            parked_reader=partial(ParkedReader, member.connection),
-        )
 
     async def start(self) -> None:
         """Fence a former process of this name, then join the group."""
@@ -75,13 +54,13 @@ class SinkWorker:
     async def drain(self, within: float) -> None:
         """Take nothing new, finish what is in flight, commit, leave the group; ``within`` seconds, then give up."""
         self._is_draining = True
-        self._close()
+        self.pipe.close()
         if not self._tasks:
             return  # it has not started
         edges, pipe = self._edges, self.pipe
         log.info("draining", worker=self._context.spec.name, in_flight=pipe.sender.in_flight)
         pipe.sender.release_batch()
-        await self._settle(within)
+        await self.pipe.settle(within)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -112,7 +91,7 @@ class SinkWorker:
         self.pipe.stats.rebalances += 1
         self.pipe.begin(assignment)
         if self._is_draining:
-            self._close()
+            self.pipe.close()
 
     def previous_owner_fenced(self, epoch: int) -> None:
         assignment = self.pipe.ownership.current(epoch)
@@ -143,34 +122,17 @@ class SinkWorker:
     def failed(self, error: Exception) -> None:
         self._context.failed(error)
 
-    def _close(self) -> None:
-        """Send nothing new of the present assignment."""
-        if self.pipe.ownership.assignment is not None:
-            self.pipe.ownership.assignment.is_closing = True
-
-    async def _settle(self, within: float) -> None:
-        """Wait for what is in flight and for what it writes; after ``within`` seconds the flights are cancelled."""
-        sender = self.pipe.sender
-        try:
-            async with asyncio.timeout(within):
-                await sender.wait_idle()
-                await self.pipe.commits.settled()
-        except TimeoutError:
-            log.warning("drain_timed_out", worker=self._context.spec.name, in_flight=sender.in_flight)
-            sender.cancel_flights()
-            await sender.wait_idle()
-
     async def _release(self, release: Release) -> None:
         """Give the partitions away: finish what is in flight, as far as time allows, and publish what to commit."""
         pipe = self.pipe
         if pipe.ownership.current(release.epoch) is None:
             release.done = True
             return
-        self._close()
+        self.pipe.close()
         pipe.commits.abandon_plain_commit()
         publishing = asyncio.get_running_loop().create_task(self._publish(release))
         pipe.sender.release_batch()
-        await self._settle(max(0.0, release.deadline - self._context.monotonic()))
+        await self.pipe.settle(max(0.0, release.deadline - self._context.monotonic()))
         publishing.cancel()
         release.offsets = self._committable()
         pipe.ownership.end()

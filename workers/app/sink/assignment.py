@@ -74,7 +74,7 @@ class Ownership:
 
     def end(self) -> None:
         """Drop the assignment. Lanes in flight stay closed until their flights have ended: the next owner of the
-        order may be this very process, and must not send beside them.
+        order may be this very process, and must not send while they are under way.
         """
         assignment, self.assignment = self.assignment, None
         if assignment is not None:

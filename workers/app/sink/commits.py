@@ -125,8 +125,8 @@ class Commits:
         shards = assignment.shards.values()
         points = {at: point for shard in shards for at, point in shard.to_commit().items()}
         if not points and self._pacing.proof_is_due(now):
-            # Only a commit tells an idle member that another process has taken its name (kafka-python 3.0.12); without
-            # it both would deliver. So one old commit is repeated now and then.
+            # An idle member learns only from a commit that another process has taken its name (kafka-python 3.0.12).
+            # Without one both would deliver, so one old commit is repeated every few seconds.
             known = ((at, one) for shard in shards for at, one in shard.committed.items() if at not in shard.stopped)
             points = dict(islice(known, 1))
         if not points:

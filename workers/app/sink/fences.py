@@ -96,7 +96,7 @@ class Fences(Mapping[str, Fence]):
     ) -> None:
         """Its first record, at ``place``, cannot be delivered: all stay parked for this reason.
 
-        ``entry``: a copy of the record is parked, which tells the new reason.
+        ``entry``: a copy of the record is parked, with the new reason.
         """
         fence = self._fences[order_id].refused(parking.reason, parking.detail, place, command)
         copy = None if entry is None else replace(parking, replays=fence.replays)

@@ -18,7 +18,7 @@ RECHECK_AFTER_S = 0.02  # what to fetch changes with batches, not with every rec
 
 
 class FetchPlan(NamedTuple):
-    """What the Kafka thread is told."""
+    """The Kafka thread's instructions."""
 
     paused: frozenset[Partition]
     awaited: frozenset[Partition]  # a merge waits for these

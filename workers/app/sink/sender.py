@@ -217,7 +217,7 @@ class Sender:
             for lane in lanes:
                 self._abandon(lane)
         elif (error := task_error(flight)) is not None:
-            # A lane whose flight broke off here would stay closed for good: the process starts anew instead.
+            # The lanes of a flight that failed here would stay closed for good: the process ends and is restarted.
             self._context.failed(error)
         self.pump()
 

@@ -106,7 +106,7 @@ class Lanes:
         self._make_ready(lane)
 
     def wait(self, lane: Lane, until: float) -> None:
-        """The head of a busy lane waits; the lane stands still until then."""
+        """The head of a busy lane waits until then, and its lane with it."""
         self.busy -= 1
         lane.state, lane.due = LaneState.WAITING, until
         self._order += 1
@@ -146,7 +146,7 @@ class Lanes:
     def drop(self, ledgers: frozenset[Ledger]) -> None:
         """Forget what these ledgers' partitions brought, but for heads in flight.
 
-        A lane stays closed until its flight ended: else the next owner of the order would send beside it.
+        A lane stays closed until its flight has ended: else the next owner of the order would send at the same time.
         """
         for lane in list(self._lanes.values()):
             kept = deque(

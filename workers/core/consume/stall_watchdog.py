@@ -1,7 +1,7 @@
 """Notices a partition that stops delivering while its end moves on.
 
-kafka-python 3 has had silent stalls (its issues 3106 and 3131): the lag grows and poll() gives nothing. The
-first time the fetch position is set anew; when that does not help, the process has to start anew.
+kafka-python 3 has had silent stalls (its issues 3106 and 3131): the lag grows and poll() returns nothing. The first
+time the fetch position is set again; when that does not help, the process must be restarted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class StallAction(Enum):
     """What to do with a partition."""
 
     NONE = "well"
-    RESEEK = "seek"  # set its fetch position anew
+    RESEEK = "seek"  # set its fetch position again
     RESTART = "stuck"  # that did not help
 
 

@@ -1,7 +1,7 @@
 """What a vendor's answer means for one record: a closed union.
 
 Each vendor's ``outcome.py`` maps its documented answers to these. Only
-``app/outcomes.py`` acts on them.
+``app/sink/outcomes.py`` acts on them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Unavailable:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """May have been applied: sent, and no answer came that tells."""
+    """May have been applied: it was sent, and no answer says what became of it."""
 
     reason: str
     status: int | None = None

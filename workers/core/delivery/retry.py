@@ -14,7 +14,7 @@ class RetryPolicy:
     give_up_after: float = 900.0
 
     def delay(self, attempt: int, jitter: float) -> float:
-        """Seconds before the attempt after ``attempt`` (1, 2, ...); ``chance`` in [0, 1)."""
+        """Seconds before the attempt after ``attempt`` (1, 2, ...); ``jitter`` in [0, 1)."""
         ceiling = min(self.max, self.first * 2.0 ** min(attempt - 1, 60))
         return ceiling * jitter
 

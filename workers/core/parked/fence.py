@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 NO_KEY: Final = "\0no-key"
-"""Stands for the order of parked records that have no key. No order id has a control character: it fences nothing."""
+"""The order id of parked records without a key. No order id has a control character, so it fences nothing."""
 
 SUPERSEDED: Final = "a newer event of the order went through since, and this would undo it: discard it (--first-only)"
 
@@ -41,11 +41,11 @@ class Fence:
     first: int | None = None  # lowest offset of its records in the parked topic; None until acknowledged
     last: int | None = None
     creates_order: bool = False  # a create is among its records
-    create_delivered: bool = False  # its order has been created since: what is parked is to be delivered again
-    replays: int = 0  # how often its first record was delivered again and refused again
+    create_delivered: bool = False  # its order has been created since: what is parked is to be replayed
+    replays: int = 0  # how often its first record was replayed and refused again
     command: str | None = None  # the last command that was carried out on it: none is carried out twice
-    non_blocking: bool = False  # only records that were refused for themselves alone are parked: what follows goes on
-    superseded: int = 0  # so many of the first records are older than what went on: delivered, they would undo it
+    non_blocking: bool = False  # only records that block nothing are parked: later ones go on
+    superseded: int = 0  # so many of the first records are older than a delivered one: a replay would undo it
 
     @property
     def blocks_creates(self) -> bool:

@@ -1,4 +1,4 @@
-"""What a parked record says of itself: where it came from, why it is here, and in whose sequence it stands."""
+"""The headers of a parked record: its source, why it is parked, and which order it belongs to."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ class Parking:
     """Why a record is parked."""
 
     reason: ParkReason
-    detail: str  # one line, masked
+    detail: str  # one line, redacted
     status: int | None = None  # HTTP
     attempts: int = 0
-    replays: int = 0  # how often it has been delivered again and refused again; above 0 this is a copy
+    replays: int = 0  # how often it was replayed and refused again; above 0 this is a copy
     blocks_following: bool = True  # later records of the order are parked behind it
 
 
 def parked_headers(record: Record, sink: str, parking: Parking, now_ms: int, order_id: str | None = None) -> Headers:
     """The record's own headers, then where it came from and why it is here.
 
-    ``order_id`` is written only where the key does not say it: in whose sequence the record stands must not depend
-    on what its value decodes to by the time of a replay.
+    ``order_id`` is written only where the key is another: which order the record belongs to must not depend on what
+    its value decodes to at the time of a replay.
 
-    A record that is refused again after a replay is written once more, with the new reason. That copy keeps the
-    coordinates of its source and says ``relay-replays``: its place in the sequence is that of the original.
+    A replayed record that is refused again is written once more, with the new reason. The copy keeps the coordinates
+    of its source and has the header ``relay-replays``; its place in the sequence is that of the original.
     """
     own = tuple(header for header in record.headers if not header[0].startswith(PREFIX))
     source = {
@@ -100,10 +100,12 @@ class ParkedOriginal(NamedTuple):
 
 def read_original(parked: Record) -> ParkedOriginal | None:
     """None for what is no original (`is_original`); raises `ValueError`."""
-    told = dict(parked.headers)
-    if not _is_original(told):
+    headers = dict(parked.headers)
+    if not _is_original(headers):
         return None
-    return ParkedOriginal(parked.offset, (told.get(REASON) or b"").decode("utf-8", "replace"), _source(parked, told))
+    return ParkedOriginal(
+        parked.offset, (headers.get(REASON) or b"").decode("utf-8", "replace"), _source(parked, headers)
+    )
 
 
 def source_record(parked: Record) -> Record:
@@ -111,10 +113,10 @@ def source_record(parked: Record) -> Record:
     return _source(parked, dict(parked.headers))
 
 
-def _source(parked: Record, told: Mapping[str, bytes | None]) -> Record:
-    """``told``: the headers by name; those of the publisher never begin as ours do."""
+def _source(parked: Record, headers: Mapping[str, bytes | None]) -> Record:
+    """``headers``: the parked record's, by name. A publisher's header never begins with `PREFIX`."""
     try:
-        topic, partition, offset, timestamp = [told[name] or b"" for name in _COORDINATES]
+        topic, partition, offset, timestamp = [headers[name] or b"" for name in _COORDINATES]
     except KeyError as error:
         raise ValueError(f"a parked record without the header {error.args[0]}") from error
     own = tuple([header for header in parked.headers if not header[0].startswith(PREFIX)])
@@ -123,9 +125,9 @@ def _source(parked: Record, told: Mapping[str, bytes | None]) -> Record:
 
 
 def order_of(parked: Record) -> str:
-    """The order in whose sequence a parked record stands."""
-    told = parked.header(ORDER_ID)
-    return _key_order(parked) if told is None else told.decode("utf-8", "replace")
+    """The order that a parked record belongs to."""
+    order_id = parked.header(ORDER_ID)
+    return _key_order(parked) if order_id is None else order_id.decode("utf-8", "replace")
 
 
 def _key_order(record: Record) -> str:
@@ -135,18 +137,18 @@ def _key_order(record: Record) -> str:
 def is_original(parked: Record) -> bool:
     """Whether this is a parked record itself: no copy with a newer reason, and no trace of a discard.
 
-    A copy that was taken for a record would be delivered a second time, after what followed it.
+    A copy taken for a record would be delivered a second time, after the records that followed it.
     """
     return _is_original(dict(parked.headers))
 
 
-def _is_original(told: Mapping[str, bytes | None]) -> bool:
-    return told.get(REPLAYS) is None and told.get(DISCARDED_AT) is None
+def _is_original(headers: Mapping[str, bytes | None]) -> bool:
+    return headers.get(REPLAYS) is None and headers.get(DISCARDED_AT) is None
 
 
 @dataclass(frozen=True, slots=True)
 class ParkedRecord:
-    """A parked record and the last that was said of it."""
+    """A parked record and its newest reason."""
 
     original: Record
     latest: Record  # the original, or its last copy with a newer reason
