@@ -308,11 +308,12 @@ class SinkMachine(RuleBasedStateMachine):
 
     def _end_process(self) -> None:
         async def kill() -> None:
+            self.rig.worker.pipe.close()  # a dead process sends nothing new
             current = asyncio.current_task()
-            tasks = [task for task in asyncio.all_tasks() if task is not current]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            while tasks := [task for task in asyncio.all_tasks() if task is not current]:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
         self.loop.run_until_complete(kill())
         assert self.rig.failures == []
