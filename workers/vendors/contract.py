@@ -33,15 +33,15 @@ When the transport fails, the client throws `NotSent` or `MaybeSent` into it at 
 
 
 class NotSent(Exception):  # noqa: N818 - a fact about a request, not an error's name
-    """The request did not reach the vendor (refused, DNS, connect time-out): nothing was applied."""
+    """No byte of the request has left (refused, DNS, TLS, proxy, connect time-out): the vendor has applied nothing."""
 
 
 class MaybeSent(Exception):  # noqa: N818 - the same
-    """The request may have been applied: the answer was lost (time-out, reset, cut short)."""
+    """The request has left and its answer was lost (time-out, reset, cut short): the vendor may have applied it."""
 
 
 class TooLong(MaybeSent):
-    """The vendor answers, with more than is read of an answer: asked for less, it may be heard."""
+    """The answer is longer, unpacked, than the client reads. A request for less may succeed."""
 
 
 @dataclass(frozen=True, slots=True)

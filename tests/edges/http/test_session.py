@@ -1,4 +1,4 @@
-"""One login for all: whoever finds the token dead waits for the same one, and takes its failure for its own."""
+"""All requests that find the token dead share one login, and its failure."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Account:
 
 
 class Vendor:
-    """Keeps every request until the test answers it."""
+    """Holds every request until the test answers it."""
 
     def __init__(self) -> None:
         self.asked: asyncio.Queue[tuple[str, asyncio.Future[httpx.Response]]] = asyncio.Queue()
@@ -58,7 +58,7 @@ class Vendor:
 
 
 async def run(flow: Flow[Any]) -> Any:
-    """The login itself is answered at once: what it gives is the account's."""
+    """Answers the login at once; the account says what it gives."""
     next(flow)
     try:
         flow.send(TAKEN)
@@ -81,8 +81,8 @@ async def assert_a_later_request_logs_in_once_more(shared: SharedSession, vendor
     assert (token, await later, shared.logins) == ("new", TAKEN, 2)
 
 
-async def test_a_failed_login_is_the_failure_of_all_that_were_under_way() -> None:
-    """The second finds its token dead only afterwards: a login of its own would be the beginning of a storm."""
+async def test_failed_login_fails_all_requests_under_way() -> None:
+    """The second request finds its token dead only afterwards: a login of its own would begin a storm."""
     vendor = Vendor()
     shared, (first, second) = two_under_way(Account(REFUSED, REFUSED), vendor)
     answers = [(await vendor.next())[1] for _ in range(2)]
@@ -94,7 +94,7 @@ async def test_a_failed_login_is_the_failure_of_all_that_were_under_way() -> Non
     assert shared.logins == 1
 
 
-async def test_whoever_comes_after_a_failed_login_tries_again() -> None:
+async def test_request_after_a_failed_login_logs_in() -> None:
     vendor = Vendor()
     shared, (first, second) = two_under_way(Account(REFUSED, "new"), vendor)
     for answer in [(await vendor.next())[1] for _ in range(2)]:
@@ -103,7 +103,7 @@ async def test_whoever_comes_after_a_failed_login_tries_again() -> None:
     await assert_a_later_request_logs_in_once_more(shared, vendor)
 
 
-async def test_a_token_that_died_costs_one_login_however_late_it_is_noticed() -> None:
+async def test_dead_token_costs_one_login_however_late_a_request_notices() -> None:
     vendor = Vendor()
     shared, (first, second) = two_under_way(Account("new"), vendor)
     answers = [(await vendor.next())[1] for _ in range(2)]
@@ -115,19 +115,19 @@ async def test_a_token_that_died_costs_one_login_however_late_it_is_noticed() ->
     assert shared.logins == 1
 
 
-async def test_a_token_that_died_before_anybody_used_it_is_replaced_by_whoever_comes_later() -> None:
-    """The vendor was restarted right after the login: without another one no request would ever be taken again."""
+async def test_token_that_died_before_its_first_use_is_replaced_by_a_later_request() -> None:
+    """The vendor was restarted right after the login: without another login it would accept no request any more."""
     vendor = Vendor()
     shared, both = two_under_way(Account("unborn", "new"), vendor)
     for _ in range(4):
         (await vendor.next())[1].set_result(DEAD)
     assert await asyncio.gather(*both) == [DEAD, DEAD]
-    assert shared.logins == 1, "those that were under way share one"
+    assert shared.logins == 1, "requests under way share one login"
     await assert_a_later_request_logs_in_once_more(shared, vendor)
 
 
-async def test_a_request_that_no_token_helps_comes_to_an_end_though_others_are_taken() -> None:
-    """The login gives the same token again, which is good for all others: no gate would ever see that request."""
+async def test_request_that_no_token_helps_ends_although_others_are_accepted() -> None:
+    """Each login gives the token that is good for all others: without an end the gate would never see this request."""
     vendor = Vendor()
     shared, (other, refused) = two_under_way(Account(*["old"] * 99), vendor)
     (await vendor.next())[1].set_result(TAKEN)
@@ -142,7 +142,7 @@ async def test_a_request_that_no_token_helps_comes_to_an_end_though_others_are_t
     assert shared.logins <= 10
 
 
-async def test_a_login_that_fails_when_nobody_waits_any_more_is_no_error() -> None:
+async def test_failed_login_that_no_request_waits_for_is_not_logged_as_an_error() -> None:
     vendor, said = Vendor(), list[Any]()
     asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
     begun, go_on = asyncio.Event(), asyncio.Event()
@@ -160,9 +160,9 @@ async def test_a_login_that_fails_when_nobody_waits_any_more_is_no_error() -> No
     waiting.cancel()
     await asyncio.wait([waiting])
     go_on.set()
-    while account.waiting:  # noqa: ASYNC110 - what is awaited is a state that no event tells
+    while account.waiting:  # noqa: ASYNC110 - no event tells of this state
         await asyncio.sleep(0)
     await asyncio.sleep(0)
-    shared._login = None
+    del shared
     gc.collect()
     assert said == []

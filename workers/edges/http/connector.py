@@ -6,9 +6,8 @@ import asyncio
 import os
 import select
 import ssl
-from functools import partial
 from typing import TYPE_CHECKING
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -30,8 +29,8 @@ class VendorConnector(aiohttp.TCPConnector):
     def __init__(self, *, limit: int, keep_alive_s: float, resolver: AbstractResolver | None) -> None:
         """``keep_alive_s``: a connection that was idle for longer is closed: servers and firewalls forget it."""
         super().__init__(limit=limit, keepalive_timeout=keep_alive_s, ssl=_tls(), resolver=resolver)
-        self._known: WeakSet[asyncio.BaseProtocol] = WeakSet()  # connections that have carried a request
-        self._busy: set[asyncio.Transport] = set()
+        # Connections that have carried a request.
+        self._known: WeakKeyDictionary[asyncio.BaseProtocol, asyncio.Transport] = WeakKeyDictionary()
 
     async def connect(
         self,
@@ -55,11 +54,17 @@ class VendorConnector(aiohttp.TCPConnector):
             if self.closed and task is not None and not task.cancelling():  # aiohttp cancelled its own wait
                 raise NotSent("the client is closed") from None
             raise
-        return self._lent(connection)
+        return connection
+
+    def drop_unsent(self) -> None:
+        """Cut closed connections that wait for the vendor to read the rest of a request: it must not linger."""
+        for transport in list(self._known.values()):
+            if transport.is_closing() and transport.get_write_buffer_size():
+                transport.abort()
 
     async def close(self, *, abort_ssl: bool = False) -> None:
         """Cut all connections; requests on them end as `MaybeSent`."""
-        for transport in self._busy:
+        for transport in list(self._known.values()):
             transport.abort()  # else a vendor that does not read would hold up the close
         await super().close(abort_ssl=abort_ssl)
 
@@ -73,21 +78,9 @@ class VendorConnector(aiohttp.TCPConnector):
         assert protocol is not None, "the connection was lent to us"
         assert transport is not None, "the connection was lent to us"
         if protocol not in self._known:
-            self._known.add(protocol)  # a new one may have bytes to read: TLS session tickets
+            self._known[protocol] = transport  # a new one may have bytes to read: TLS session tickets
             return False
         return protocol.should_close or transport.is_closing() or _has_input(transport)
-
-    def _lent(self, connection: Connection) -> Connection:
-        transport = connection.transport
-        assert transport is not None, "it was connected a moment ago"
-        self._busy.add(transport)
-        connection.add_callback(partial(self._returned, transport))
-        return connection
-
-    def _returned(self, transport: asyncio.Transport) -> None:
-        self._busy.discard(transport)
-        if transport.get_write_buffer_size():
-            transport.abort()  # the rest of a request must neither linger nor be taken for the next one
 
 
 def _has_input(transport: asyncio.Transport) -> bool:

@@ -20,10 +20,10 @@ _MOST_TOKENS: Final = 10  # that one request is tried with
 
 
 class SharedSession:
-    """Signs requests with the vendor's token, and gets a new one when the vendor says that it is dead.
+    """Signs requests with the vendor's token, and logs in when the vendor says that the token is dead.
 
-    Single-flight: however many requests find the token dead at once, one login runs and all of them wait for
-    it. Its failure is theirs as well: sixty-four more tries would be a storm on a vendor that said no.
+    Single-flight: however many requests find the token dead at once, one login runs and all of them wait for it. Its
+    failure is theirs as well: a login for each of sixty-four requests would be a storm on a vendor that said no.
     """
 
     def __init__(self, session: Session, send: Send, run: RunFlow) -> None:
@@ -34,20 +34,19 @@ class SharedSession:
         self._login: asyncio.Task[Failure] | None = None
         self.used_at = monotonic()
         self.logins = 0
-        self._granted: str | None = None  # what the last login gave
-        self._accepted: str | None = None  # what a request was last taken with
-        self._failed = 0  # logins
-        self._failure: Failure = None  # of the last one
+        self._granted: str | None = None  # the token of the last login
+        self._accepted: str | None = None  # the token that the vendor accepted last
+        self._failed = 0  # number of failed logins
+        self._failure: Failure = None  # of the last failed login
 
     async def send(self, request: httpx.Request) -> httpx.Response:
-        """Send signed, and again after a login when the token was dead.
+        """Send signed; log in and send again when the token is dead. Raises `LoginFailed`, and what sending raises.
 
-        A vendor may end a token after so many uses: others may use the new one up before this request's turn. So it
-        goes on as long as new tokens are good for somebody; one that nobody could use ends it, with that answer.
-        Whoever begins later logs in again: a token that died before its first use would else never be replaced.
-        A request that no token helps ends with that answer, too: it would log in for ever, and no gate would see it.
-        Whoever was under way when a login failed takes that for an answer: it would ask the same once more.
-        Raises `LoginFailed`, and what sending raises.
+        A vendor may end a token after so many uses, so other requests may use up a new token before this one is sent.
+        Therefore this request goes on with new tokens while any request is accepted with them, up to `_MOST_TOKENS`
+        (a request that no token helps would log in for ever). It ends with the vendor's answer when a login of its
+        time gave a token that no request was accepted with; a later request logs in again. It ends with the login's
+        failure when a login failed while it was under way: its own login would fail as well.
         """
         failed, logins = self._failed, self.logins
         if self._session.token is None:
@@ -68,7 +67,7 @@ class SharedSession:
         return response
 
     async def keep_alive(self) -> None:
-        """Renew a token that is not being used, in time; a failure is found by the next request."""
+        """Renew a token that no request uses, before it expires; the next request finds out about a failure."""
         renewal = self._session.renew(monotonic() - self.used_at)
         if renewal is None:
             return
@@ -88,13 +87,13 @@ class SharedSession:
     async def _log_in(self, dead: str | None) -> None:
         if self._login is None or self._login.done():
             self._login = asyncio.get_running_loop().create_task(self._one_login(dead))
-        # Shielded: a flight that is cut off must not take the login away from the others that wait for it.
+        # Shielded: a cancelled request must not cancel the login that other requests wait for.
         failure = await asyncio.shield(self._login)
         if failure is not None:
             raise LoginFailed(failure)
 
     async def _one_login(self, dead: str | None) -> Failure:
-        """Return what went wrong, instead of raising it: perhaps nobody waits for it any more."""
+        """Log in and return the failure: raised in a task that no request awaits, it would be logged as an error."""
         if self._session.token != dead:
             return None
         self.logins += 1

@@ -56,8 +56,16 @@ class _WholeResponse(httpx.Response):
 class Transport:
     """Sends requests exactly as they are, follows no redirect, keeps no cookie, reads no ``.netrc``."""
 
-    def __init__(self, session: aiohttp.ClientSession, policy: TransportPolicy, proxy: Proxy | None = None) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        connector: VendorConnector,
+        policy: TransportPolicy,
+        proxy: Proxy | None = None,
+    ) -> None:
+        """``connector`` is the session's, which closes it."""
         self._session = session
+        self._connector = connector
         self._policy = policy
         self._proxy = proxy
         self._proxy_headers = {"Proxy-Authorization": proxy.authorization} if proxy and proxy.authorization else {}
@@ -81,23 +89,30 @@ class Transport:
         await self._session.close()
 
     async def _exchange(self, request: httpx.Request) -> httpx.Response:
-        async with self._session.request(
-            request.method,
-            _address(request.url),
-            data=_sendable(request.content),
-            headers=self._headers(request),
-            allow_redirects=False,
-            proxy=None if self._proxy is None else self._proxy.url,
-            proxy_headers=self._proxy_headers,
-        ) as answer:
-            _check_head(answer)
-            connection = answer.connection  # None: the whole answer is here
-            protocol = None if connection is None else connection.protocol
-            body = await self._read(answer.content)
-            if protocol is not None and _ends_with_the_connection(answer):
-                _check_end(protocol.exception())
-            kept = [item for item in answer.raw_headers if item[0].lower() not in _WIRE_HEADERS]
-            return _WholeResponse(answer.status, kept, body, request)
+        try:
+            async with self._session.request(
+                request.method,
+                _address(request.url),
+                data=_sendable(request.content),
+                headers=self._headers(request),
+                allow_redirects=False,
+                proxy=None if self._proxy is None else self._proxy.url,
+                proxy_headers=self._proxy_headers,
+            ) as answer:
+                return await self._received(answer, request)
+        except BaseException:
+            self._connector.drop_unsent()
+            raise
+
+    async def _received(self, answer: aiohttp.ClientResponse, request: httpx.Request) -> httpx.Response:
+        _check_head(answer)
+        connection = answer.connection  # None: the whole answer is here
+        protocol = None if connection is None else connection.protocol
+        body = await self._read(answer.content)
+        if protocol is not None and _ends_with_the_connection(answer):
+            _check_end(protocol.exception())
+        kept = [item for item in answer.raw_headers if item[0].lower() not in _WIRE_HEADERS]
+        return _WholeResponse(answer.status, kept, body, request)
 
     def _headers(self, request: httpx.Request) -> CIMultiDict[str]:
         headers = CIMultiDict((n.decode(), v.decode()) for n, v in request.headers.raw if n.lower() not in _OUR_HEADERS)
@@ -110,7 +125,8 @@ class Transport:
         chunks: list[bytes] = []
         size = 0
         try:
-            while chunk := await content.readany():
+            while not content.at_eof():
+                chunk = await content.readany()
                 chunks.append(chunk)
                 size += len(chunk)
                 self._answers_bytes += len(chunk)
@@ -131,14 +147,15 @@ def open_transport(
 ) -> Transport:
     """Make a transport with a connection pool of its own, in the running loop."""
     connecting_s = min(policy.connect_timeout_s, policy.request_timeout_s / 2)
+    connector = VendorConnector(limit=policy.max_in_flight + 1, keep_alive_s=policy.keep_alive_s, resolver=resolver)
     session = aiohttp.ClientSession(
-        connector=VendorConnector(limit=policy.max_in_flight + 1, keep_alive_s=policy.keep_alive_s, resolver=resolver),
+        connector=connector,
         timeout=aiohttp.ClientTimeout(connect=connecting_s, ceil_threshold=math.inf),
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
         middlewares=(_send_once,),
     )
-    return Transport(session, policy, proxy)
+    return Transport(session, connector, policy, proxy)
 
 
 async def _send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
