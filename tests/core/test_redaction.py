@@ -1,4 +1,4 @@
-"""No string of a record reaches a log or a header beside it, however a vendor repeats it."""
+"""No string of a record reaches the log or a header, however a vendor repeats it."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def test_only_the_fences_that_were_meant_and_not_yet_treated_are_touched() -> No
 
 
 def test_a_discard_is_taken_once_and_goes_on_expired_or_not() -> None:
-    """The operator would else be told that no worker has taken it, and the worker would carry it out afterwards."""
+    """Else the operator would read that no worker has taken it, and the worker would carry it out afterwards."""
     stand = Stand()
     discard = DiscardCommand("c1", {"A": 7}, NOW_MS + 1, "ada", "")
     taken = replace(discard, taken=True)

@@ -78,7 +78,7 @@ async def test_progress_is_kept_so_that_a_restart_delivers_nothing_twice(stand: 
     assert stand.fences["A"].create_delivered
 
 
-async def test_after_a_restart_a_mended_fence_goes_on_where_it_stood(stand: Stand) -> None:
+async def test_after_a_restart_the_replay_of_a_fence_whose_create_was_delivered_goes_on(stand: Stand) -> None:
     stand.park("A:1", "A:2")
     stand.fences.load("A", replace(stand.fences["A"], create_delivered=True, first=101))
     stand.park("B:1", order="B")
@@ -126,8 +126,8 @@ async def test_only_the_orders_own_records_are_read(stand: Stand) -> None:
     await stand.until(lambda: set(stand.fences) == {"B"})
 
 
-async def test_a_foreign_record_in_the_parked_topic_holds_nobody_up(stand: Stand) -> None:
-    """Somebody has written there by hand: what it should be delivered as is not to be told."""
+async def test_a_foreign_record_in_the_parked_topic_holds_up_no_order(stand: Stand) -> None:
+    """It was written by hand: what to deliver for it is unknown."""
     stand.topic.records.append(Record("ecdp-parked", 0, 100, 0, b"A", b"A:by hand"))
     place = stand.topic.append(stand.rig.record("A:1"))
     stand.fences.load("A", Fence(ParkReason.UNKNOWN_ORDER, "404", 0, 2, 100, place))
@@ -169,7 +169,7 @@ async def test_a_late_result_of_a_given_away_partition_ends_no_replay(stand: Sta
     assert stand.rig.lanes.take() is None
 
 
-async def test_a_replay_that_is_asked_for_delivers_what_is_parked_and_tells_when_it_is_over(stand: Stand) -> None:
+async def test_a_replay_delivers_what_is_parked_and_ends_its_command(stand: Stand) -> None:
     stand.park("A:1", "A:2", parking=Parking(ParkReason.REJECTED, "no"))
     stand.ask("A", "c1")
     assert stand.replays.is_running(stand.rig.shard, "A")
@@ -268,7 +268,7 @@ async def test_until_the_removal_of_the_fence_is_acknowledged_nothing_of_the_ord
 
 
 async def test_an_order_whose_parked_records_were_deleted_is_never_called_delivered(stand: Stand) -> None:
-    """The topic was deleted and made anew: to end the fence would hide the loss; and nobody else waits for it."""
+    """The topic was deleted and created again: to lift the fence would hide the loss; no other order waits for it."""
     stand.park("A:1", "A:2", parking=Parking(ParkReason.REJECTED, "no"))
     stand.topic.records.clear()
     stand.park("B:1", order="B", parking=Parking(ParkReason.REJECTED, "no"))
@@ -282,7 +282,7 @@ async def test_an_order_whose_parked_records_were_deleted_is_never_called_delive
     assert "no longer in ecdp-parked" in kept.detail
 
 
-async def test_an_order_of_which_only_the_last_reason_is_left_has_come_to_its_end(stand: Stand) -> None:
+async def test_an_order_of_which_only_a_copy_with_the_newest_reason_is_left_is_done(stand: Stand) -> None:
     """A former owner delivered the record itself, moved on behind it, and died before it ended the fence."""
     stand.park("A:1", parking=Parking(ParkReason.REJECTED, "no"))
     stand.park("A:1", parking=Parking(ParkReason.REJECTED, "no", replays=1))

@@ -15,7 +15,7 @@ from workers.app.sink.commits import Commits
 from workers.app.sink.write_queue import Write, WriteLimits
 from workers.core.consume.commit_metadata import FinishedOffsets
 from workers.core.consume.commit_pacing import Pacing
-from workers.core.consume.start_position import NeedsOperator, stop_told
+from workers.core.consume.start_position import NeedsOperator, stop_reason
 from workers.core.parked.fence import Fence, ParkReason
 from workers.core.parked.headers import Parking
 from workers.core.record import CommitPoint, Partition
@@ -176,7 +176,7 @@ async def test_a_fence_alone_is_written_with_offsets_too(stand: Stand) -> None:
     assert offsets.group == "generation 1"
 
 
-async def test_a_stopped_partitions_commit_is_left_as_a_person_sets_it(stand: Stand) -> None:
+async def test_a_stopped_partitions_commit_is_left_as_an_operator_sets_it(stand: Stand) -> None:
     stand.rig.shard.stopped[AT] = NeedsOperator("expired")
     async with running(stand):
         stand.park("A")
@@ -186,18 +186,18 @@ async def test_a_stopped_partitions_commit_is_left_as_a_person_sets_it(stand: St
 
 
 async def test_what_was_read_before_a_damaged_record_is_committed_and_then_why_it_stopped(stand: Stand) -> None:
-    """`relay offsets` reads it there; while something before it is unfinished, nobody may pass over it yet."""
+    """`relay offsets` reads it there; while a record before it is unfinished, an operator must not pass over it yet."""
     shard, entry = stand.rig.shard, stand.rig.entry("A")
     shard.stopped[AT] = NeedsOperator("damaged", damaged=True)
     assert shard.committable()[AT] == shard.ledgers[AT].commit_point(AT)
-    assert stop_told(shard.committable()[AT][1]) is None
+    assert stop_reason(shard.committable()[AT][1]) is None
     async with running(stand):
         stand.rig.finisher.finish(entry)
-        await until(lambda: any(stop_told(offsets[AT][1]) for offsets in stand.kafka.plain if AT in offsets))
+        await until(lambda: any(stop_reason(offsets[AT][1]) for offsets in stand.kafka.plain if AT in offsets))
     assert stand.kafka.plain[-1][AT][0] == 1
 
 
-async def test_plain_commits_and_transactions_never_run_side_by_side(stand: Stand) -> None:
+async def test_plain_commits_and_transactions_never_run_at_the_same_time(stand: Stand) -> None:
     async with running(stand):
         for number in range(50):
             stand.finish(f"A-{number}")
@@ -236,7 +236,7 @@ async def test_a_partition_that_cannot_be_parked_stops_no_other(stand: Stand) ->
     assert [values for values, _, _ in stand.kafka.written] == [[b"B"]]
 
 
-async def test_what_could_not_be_parked_is_parked_when_it_can_be(stand: Stand) -> None:
+async def test_parking_that_failed_is_tried_again(stand: Stand) -> None:
     stand.kafka.refuse = lambda _: True
     async with running(stand):
         stand.park("A")
@@ -268,7 +268,7 @@ async def test_settling_waits_for_what_is_queued_and_under_way(stand: Stand) -> 
     assert stand.rig.committable() == 1
 
 
-async def test_a_release_does_not_wait_for_a_plain_commit_that_nobody_obeys(stand: Stand) -> None:
+async def test_a_release_does_not_wait_for_a_plain_commit_that_the_blocked_kafka_thread_ignores(stand: Stand) -> None:
     stand.finish("A")
     stand.kafka.gate.clear()
     async with running(stand):
@@ -339,7 +339,7 @@ async def test_what_one_transaction_cannot_take_goes_at_once_with_the_next() -> 
     assert [len(values) for values, _, _ in stand.kafka.written] == [2, 2, 2]
 
 
-async def test_what_cannot_be_parked_makes_the_others_no_hastier() -> None:
+async def test_a_partition_that_cannot_be_parked_shortens_no_pause_of_the_others() -> None:
     """Its queue grows beyond a transaction's size; theirs are as short as ever."""
     stand = Stand(NEVER_AGAIN, WriteLimits(writes=2))
     stand.rig.assign(0, 1)

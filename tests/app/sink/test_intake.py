@@ -131,7 +131,7 @@ def test_a_side_that_cannot_be_fetched_is_passed_after_its_wait_and_counted() ->
     assert stand.rig.stats.passed_unreachable == 1
 
 
-def test_a_stopped_partition_is_said_with_what_to_do(stand: Stand) -> None:
+def test_a_stopped_partition_is_reported_with_the_command_to_give(stand: Stand) -> None:
     stand.intake.begun(1, C, NeedsOperator("records 2 to 4 expired before they were read"))
     said = stand.rig.stats.last_error or ""
     assert "order-created/0 stopped: records 2 to 4 expired" in said
@@ -195,7 +195,7 @@ def test_an_order_in_two_partitions_is_counted(stand: Stand) -> None:
     assert rig.stats.two_partitions == 1
 
 
-def test_news_of_an_earlier_assignment_is_ignored(stand: Stand) -> None:
+def test_calls_of_an_earlier_assignment_are_ignored(stand: Stand) -> None:
     stand.begin()
     stand.fetch(stand.rig.record("A"), epoch=0)
     stand.intake.begun(0, C, StartAt(99))

@@ -173,7 +173,7 @@ def test_a_stream_that_is_refused_wholesale_is_not_parked() -> None:
     assert "suspect" in (rig.stats.last_error or "")
 
 
-def test_refusals_beside_a_delivery_in_one_request_do_not_make_the_account_suspect() -> None:
+def test_refusals_in_one_request_with_a_delivery_do_not_make_the_account_suspect() -> None:
     rig = Rig(suspect_after=3)
     for round_ in range(4):
         lanes = [rig.fly(f"{round_}{order}") for order in "ABC"]

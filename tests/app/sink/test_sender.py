@@ -225,9 +225,7 @@ async def test_a_schema_that_is_forgotten_between_fetch_and_flight_parks_its_rec
         (KeyError("canary"), True, True),
     ],
 )
-async def test_what_leaves_a_flow_means_the_same_for_all_its_records(
-    error: Exception, unknown: bool, gate_open: bool
-) -> None:
+async def test_an_error_of_a_flow_counts_for_all_its_records(error: Exception, unknown: bool, gate_open: bool) -> None:
     rig = Rig(batch=BATCH)
     rig.vendor.group = "post"
     sender = rig.sender

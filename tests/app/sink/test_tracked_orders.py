@@ -133,7 +133,7 @@ def _again(offset: int, row: Outgoing, first: int) -> Record:
 async def test_a_tombstone_for_an_older_row_does_not_forget_a_newer_one(
     tracking: Remembering, rig: Rig, shard: Shard, reading: Reading
 ) -> None:
-    """The poller ends what it knows of, while the order is saved anew."""
+    """The poller ends what it knows of, while the order is saved again."""
     first = tracking.remember(shard, rig.entry("A", CREATED), MARK)
     second = tracking.remember(shard, rig.entry("A", CREATED), replace(MARK, content_hash="hash-2"))
     shard.tracked.clear()
@@ -179,7 +179,7 @@ async def test_error_that_ends_the_reading_is_reported(shard: Shard) -> None:
         def decode_any(self, topic: str, value: bytes) -> None:  # noqa: ARG002
             raise ZeroDivisionError
 
-    told: asyncio.Queue[Exception] = asyncio.Queue()
-    rows = TrackedRows(Broken(), {0: shard}, None, told.put_nowait)  # type: ignore[arg-type]
+    errors: asyncio.Queue[Exception] = asyncio.Queue()
+    rows = TrackedRows(Broken(), {0: shard}, None, errors.put_nowait)  # type: ignore[arg-type]
     rows.rows(0, [Record(TOPIC, 0, 0, 0, b"OR-A", b"?")])
-    assert isinstance(await asyncio.wait_for(told.get(), 5), ZeroDivisionError)
+    assert isinstance(await asyncio.wait_for(errors.get(), 5), ZeroDivisionError)

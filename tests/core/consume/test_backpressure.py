@@ -59,7 +59,7 @@ def test_below_the_low_mark_all_is_fetched_and_between_nothing_changes(
     fetches=st.lists(st.tuples(st.sampled_from(PLACES), st.integers(1, 20)), max_size=400),
     first=st.integers(0, 3_000),
 )
-def test_with_nothing_finishing_at_all_memory_comes_to_an_end(
+def test_with_nothing_finishing_memory_stays_bounded(
     window: FetchBudget, fetches: list[tuple[Partition, int]], first: int
 ) -> None:
     """A vendor is down and one partition fills the window: the others take their even share of it, and no more."""
@@ -84,5 +84,5 @@ def test_a_full_partition_that_is_awaited_makes_the_next_fullest_pause() -> None
     assert window.to_pause(held, (), {PLACES[0]}) == {PLACES[1]}
 
 
-def test_nothing_held_pauses_nothing() -> None:
+def test_nothing_in_memory_pauses_nothing() -> None:
     assert FetchBudget(10, 10).to_pause({}, {PLACES[0]}, ()) == set()

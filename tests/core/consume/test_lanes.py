@@ -235,7 +235,7 @@ def test_a_create_does_not_overtake_a_status_that_only_failed() -> None:
 
 
 @pytest.mark.parametrize("due", [60.0, 30.0])
-def test_an_old_wait_does_not_wake_a_lane_that_waits_anew(due: float) -> None:
+def test_an_old_wait_does_not_wake_a_lane_that_waits_again(due: float) -> None:
     lanes = Lanes()
     waiting_for_its_create(lanes)
     lanes.add(entry("a", 2, creates_order=True))

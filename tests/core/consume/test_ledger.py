@@ -31,8 +31,8 @@ class LedgerMachine(RuleBasedStateMachine):
         """An owner starts from what was committed, and from nothing else."""
         finished = FinishedOffsets.parse(AT, self.committed, self.text)
         self.ledger = Ledger(self.committed, finished)
-        self.told = {one for one in self.records if finished is not None and one in finished}
-        self.known = set(self.told)  # finished, as far as this owner can know
+        self.finished_before = {one for one in self.records if finished is not None and one in finished}
+        self.known = set(self.finished_before)  # finished, as far as this owner can know
         self.open: set[int] = set()
         self.next = self.committed
 
@@ -46,7 +46,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.records.append(offset)
                 self.end = offset + 1
             to_send = self.ledger.open(offset)
-            assert to_send == (offset not in self.told), "a restart repeats what is not told, and only that"
+            assert to_send == (offset not in self.finished_before), "a restart repeats only what it must"
             if to_send:
                 self.open.add(offset)
             self.next = offset + 1
@@ -83,8 +83,8 @@ class LedgerMachine(RuleBasedStateMachine):
         assert offset >= self.committed, "a commit never moves back"
         self.committed, self.text = offset, text
         assert self.ledger.fits
-        told = FinishedOffsets.parse(AT, offset, text)
-        assert {one for one in self.records if told and one in told} == {one for one in self.known if one >= offset}
+        found = FinishedOffsets.parse(AT, offset, text)
+        assert {one for one in self.records if found and one in found} == {one for one in self.known if one >= offset}
 
     @rule()
     def crash(self) -> None:
@@ -111,7 +111,7 @@ def ledger_of(offsets: range, unfinished: set[int]) -> Ledger:
     return ledger
 
 
-def told_by(ledger: Ledger) -> FinishedOffsets:
+def finished_in(ledger: Ledger) -> FinishedOffsets:
     offset, text = ledger.commit_point(AT)
     assert len(text) <= METADATA_LIMIT
     return FinishedOffsets.parse(AT, offset, text) or FinishedOffsets(offset, offset, b"")
@@ -137,14 +137,14 @@ def test_fits_says_the_truth(seed: int, count: int, share: float, tail: int) -> 
     choose = Random(seed).random
     unfinished = {offset for offset in range(count) if choose() < share} | set(range(count, count + tail))
     ledger = ledger_of(range(count + tail), unfinished)
-    told = told_by(ledger)
+    finished = finished_in(ledger)
     first = min(unfinished, default=count + tail)
-    missing = [offset for offset in range(first, count) if offset not in unfinished and offset not in told]
+    missing = [offset for offset in range(first, count) if offset not in unfinished and offset not in finished]
     assert not (ledger.fits and missing)
     assert ledger.fits or missing or count + tail - first > ALWAYS_FITS
-    assert not any(offset in told for offset in unfinished)
-    assert told.end >= first
-    assert all(offset >= told.end for offset in missing), "what is cut off is the end"
+    assert not any(offset in finished for offset in unfinished)
+    assert finished.end >= first
+    assert all(offset >= finished.end for offset in missing), "what is cut off is the end"
 
 
 def test_far_apart_offsets_do_not_fit_and_say_so() -> None:
@@ -154,8 +154,8 @@ def test_far_apart_offsets_do_not_fit_and_say_so() -> None:
         ledger.open(offset)
     ledger.finish(1)
     ledger.finish(MOST_OFFSETS + 1)
-    assert 1 in told_by(ledger)
-    assert MOST_OFFSETS + 1 not in told_by(ledger)
+    assert 1 in finished_in(ledger)
+    assert MOST_OFFSETS + 1 not in finished_in(ledger)
     assert not ledger.fits
     ledger.finish(0)
     assert ledger.fits
@@ -163,9 +163,9 @@ def test_far_apart_offsets_do_not_fit_and_say_so() -> None:
 
 def test_twenty_thousand_alternating_offsets_fit() -> None:
     ledger = ledger_of(range(20_000), set(range(0, 20_000, 2)))
-    told = told_by(ledger)
+    finished = finished_in(ledger)
     assert ledger.fits
-    assert all((offset in told) == bool(offset % 2) for offset in range(20_000))
+    assert all((offset in finished) == bool(offset % 2) for offset in range(20_000))
 
 
 def test_what_no_longer_fits_fits_again_when_the_first_ones_finish() -> None:
@@ -195,7 +195,7 @@ def test_carried_offsets_count_too_while_they_are_not_fetched() -> None:
     for offset in range(5_000):
         ledger.finish(offset)
     assert ledger.fits
-    assert all((offset in told_by(ledger)) == (offset in carried) for offset in range(5_000, 28_000))
+    assert all((offset in finished_in(ledger)) == (offset in carried) for offset in range(5_000, 28_000))
 
 
 def test_two_crashes_in_a_row_keep_what_the_first_owner_finished() -> None:

@@ -201,7 +201,7 @@ def test_markers_and_compacted_offsets_end_the_waiting_too() -> None:
     assert merge.pop(0.0) == record("status", 0)
 
 
-def test_both_below_each_others_stamps_go_by_timestamp_and_then_as_the_sink_consumes() -> None:
+def test_records_below_each_others_stamps_go_by_timestamp_and_then_by_consumes() -> None:
     merge = merge_of("created", "status")
     merge.push("status", [record("status", 0, at=4), record("status", 1, at=6)], {"created": 2}, 2)
     merge.push("created", [record("created", 0, at=5), record("created", 1, at=6)], {"status": 2}, 2)

@@ -10,19 +10,19 @@ def look(watchdog: Watchdog, now: float, *, position: int = 5, end: int = 9, pau
     return watchdog.look(AT, position=position, end=end, paused=paused, now=now)
 
 
-def test_a_partition_that_moves_is_well() -> None:
-    watchdog = Watchdog(stalled_after=10.0)
+def test_a_partition_that_moves_needs_nothing() -> None:
+    watchdog = Watchdog(stalled_after_s=10.0)
     assert [look(watchdog, now=float(10 * n), position=n) for n in range(5)] == [StallAction.NONE] * 5
 
 
-def test_a_standstill_before_the_end_is_sought_anew_once_and_is_then_stuck() -> None:
-    watchdog = Watchdog(stalled_after=10.0)
+def test_a_stalled_partition_is_sought_once_and_then_needs_a_restart() -> None:
+    watchdog = Watchdog(stalled_after_s=10.0)
     verdicts = [look(watchdog, now=now) for now in (0.0, 9.0, 10.0, 19.0, 20.0)]
     assert verdicts == [StallAction.NONE, StallAction.NONE, StallAction.RESEEK, StallAction.NONE, StallAction.RESTART]
 
 
-def test_progress_after_a_seek_is_well_again() -> None:
-    watchdog = Watchdog(stalled_after=10.0)
+def test_progress_after_a_seek_needs_nothing_more() -> None:
+    watchdog = Watchdog(stalled_after_s=10.0)
     assert look(watchdog, now=0.0) is StallAction.NONE
     assert look(watchdog, now=10.0) is StallAction.RESEEK
     assert look(watchdog, now=30.0, position=6) is StallAction.NONE
@@ -30,13 +30,13 @@ def test_progress_after_a_seek_is_well_again() -> None:
 
 
 def test_a_partition_that_is_paused_or_at_its_end_may_stand_still() -> None:
-    watchdog = Watchdog(stalled_after=10.0)
+    watchdog = Watchdog(stalled_after_s=10.0)
     assert {look(watchdog, now=now, paused=True) for now in (0.0, 50.0, 100.0)} == {StallAction.NONE}
     assert {look(watchdog, now=now, position=9) for now in (200.0, 250.0, 300.0)} == {StallAction.NONE}
 
 
-def test_a_new_assignment_starts_anew() -> None:
-    watchdog = Watchdog(stalled_after=10.0)
+def test_a_new_assignment_forgets_all_progress() -> None:
+    watchdog = Watchdog(stalled_after_s=10.0)
     look(watchdog, now=0.0)
     watchdog.forget()
     assert look(watchdog, now=100.0) is StallAction.NONE

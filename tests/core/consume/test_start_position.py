@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workers.core.consume.commit_metadata import METADATA_LIMIT, FinishedOffsets, encode
-from workers.core.consume.start_position import NeedsOperator, StartAt, decide_start, stop_told
+from workers.core.consume.start_position import NeedsOperator, StartAt, decide_start, stop_reason
 from workers.core.record import Partition
 
 AT = Partition("order-status", 0)
@@ -58,13 +58,13 @@ def test_a_commit_that_was_there_and_is_gone_starts_nothing_by_itself() -> None:
 
 
 @given(reason=st.text(max_size=9000), finished=st.sampled_from(["", TOLD]))
-def test_a_stop_at_a_damaged_record_is_told_by_its_commit_when_nothing_else_is(reason: str, finished: str) -> None:
-    """Metadata that Kafka takes; whoever begins there reads on, and what has finished further on is told first."""
-    told = NeedsOperator(reason, damaged=True).told(finished)
-    assert len(told) <= METADATA_LIMIT
-    assert (stop_told(told) is None) == bool(finished)
-    assert reason.startswith(stop_told(told) or "")
-    assert decide_start(AT, committed=50, metadata=told, earliest=0, end=90) == StartAt(
+def test_a_commit_says_why_it_stopped_when_no_record_has_finished_beyond(reason: str, finished: str) -> None:
+    """Within what Kafka takes. An owner that starts there reads on; finished records further on come first."""
+    metadata = NeedsOperator(reason, damaged=True).metadata_or_reason(finished)
+    assert len(metadata) <= METADATA_LIMIT
+    assert (stop_reason(metadata) is None) == bool(finished)
+    assert reason.startswith(stop_reason(metadata) or "")
+    assert decide_start(AT, committed=50, metadata=metadata, earliest=0, end=90) == StartAt(
         50, FinishedOffsets.parse(AT, 50, finished)
     )
 

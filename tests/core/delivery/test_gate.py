@@ -171,7 +171,7 @@ def test_a_new_key_ends_a_denied_pause_and_no_throttle() -> None:
     assert gate.admits(100.0, 0) == 1
 
 
-def test_a_few_vendor_faults_leave_it_open_and_an_answer_starts_the_count_anew() -> None:
+def test_a_few_vendor_faults_leave_the_gate_open_and_an_answer_resets_the_count() -> None:
     gate = shut_by(Unavailable("x"), Unknown("y"), Delivered(), Unavailable("x"), Unknown("y"))
     assert gate.is_open
     gate.report(Unavailable("down"), 0.0, 0.5)
@@ -213,7 +213,7 @@ def test_pauses_double_up_to_the_longest(outcome: Outcome, first: float, longest
     assert pauses == pytest.approx([ceiling * 0.75 for ceiling in ceilings])
 
 
-def test_a_delivery_between_starts_the_pauses_anew() -> None:
+def test_a_delivery_in_between_resets_the_pauses() -> None:
     gate = shut_by(*[Unavailable("x")] * 3)
     for _ in range(6):
         probe(gate, Unavailable("x"))
@@ -225,7 +225,7 @@ def test_a_delivery_between_starts_the_pauses_anew() -> None:
 
 
 @given(between=st.lists(OUTCOMES.filter(lambda one: not isinstance(one, Delivered | Rejected)), max_size=8))
-def test_nothing_but_a_delivery_starts_the_refused_count_anew(between: list[Outcome]) -> None:
+def test_nothing_but_a_delivery_resets_the_count_of_refusals(between: list[Outcome]) -> None:
     gate = shut_by(*[Rejected("no")] * 4, *between)
     assert not gate.shut_by_suspicion
     gate.report(Rejected("no"), 1.0, 0.5)

@@ -17,18 +17,18 @@ def fence(reason: ParkReason) -> Fence:
 
 @pytest.mark.parametrize("reason", OTHERS)
 @pytest.mark.parametrize("creates_order", [True, False])
-def test_a_parked_record_holds_every_later_one(reason: ParkReason, creates_order: bool) -> None:
+def test_a_parked_record_blocks_every_later_one(reason: ParkReason, creates_order: bool) -> None:
     assert fence(reason).blocks(creates_order=creates_order)
 
 
-def test_a_status_of_an_unknown_order_holds_statuses_and_lets_the_create_pass() -> None:
+def test_a_status_of_an_unknown_order_blocks_statuses_and_lets_the_create_pass() -> None:
     unknown = fence(ParkReason.UNKNOWN_ORDER)
     assert unknown.blocks(creates_order=False)
     assert not unknown.blocks(creates_order=True)
     assert not unknown.with_one_more().blocks(creates_order=True), "more statuses behind it change nothing"
 
 
-def test_a_create_that_is_parked_behind_an_unknown_order_holds_the_next_create() -> None:
+def test_a_create_parked_behind_an_unknown_order_blocks_the_next_create() -> None:
     """Else the second create would overtake the first, which a replay would then deliver over it."""
     held = fence(ParkReason.UNKNOWN_ORDER).with_one_more(creates_order=True)
     assert held.blocks(creates_order=True)
@@ -60,7 +60,7 @@ def test_what_was_refused_for_itself_alone_lets_everything_pass_until_a_record_f
         )
 
 
-def test_what_was_overtaken_is_counted_from_the_first_record_on() -> None:
+def test_superseded_records_are_counted_from_the_first_record_on() -> None:
     alone = Fence(ParkReason.REJECTED, "no", since_ms=1, records=1, first=5, last=5, non_blocking=True, superseded=1)
     grown = alone.with_one_more().with_record_at(9)
     assert (grown.superseded, grown.records) == (1, 2), "what is parked later is newer"

@@ -66,7 +66,7 @@ class OneOrder(RuleBasedStateMachine):
     @precondition(lambda self: self.next < self.published and not (self.fence is None and self.queue))
     @rule(refused=st.booleans())
     def take(self, refused: bool) -> None:
-        """The next source record: behind the fence, refused, or delivered. An end not yet told holds it."""
+        """The next source record: parked behind the fence, refused, or delivered; none while a fence is being lifted."""
         record = Record("s", 0, self.next, 0, b"A", str(self.next).encode())
         self.next += 1
         if self.fence is not None:
@@ -87,12 +87,11 @@ class OneOrder(RuleBasedStateMachine):
     @precondition(lambda self: self.queue)
     @rule(lost=st.booleans())
     def write(self, lost: bool) -> None:
-        """One transaction; ``lost``: it went through, nobody heard of it, and it is written once more."""
+        """One transaction; ``lost``: its acknowledgement was lost, and it is written once more."""
         one = self.queue.popleft()
         for _ in range(2 if lost and one.record is not None else 1):
             self._append(one)
-        told = one.ends or self.fence is None
-        self.kafka.row = None if told or self.fence is None else fence_row(self.fence)
+        self.kafka.row = None if one.ends or self.fence is None else fence_row(self.fence)
         if one.committed is not None:
             self.kafka.committed = one.committed
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from time import monotonic, sleep
 
 from workers.app.config.specs import SinkSpec
-from workers.core.consume.start_position import NeedsOperator, decide_start, stop_told
+from workers.core.consume.start_position import NeedsOperator, decide_start, stop_reason
 from workers.core.parked.commands import RestartAt, command_key, command_row
 from workers.core.record import CommitPoint, Partition
 from workers.edges.kafka.admin import KafkaAdmin, When
@@ -124,7 +124,7 @@ def _standing(at: Partition, committed: Mapping[Partition, CommitPoint], start: 
     if commit is None:
         return PartitionStanding(at, None, start, end, "new")
     begin = decide_start(at, committed=commit.offset, metadata=commit.metadata, earliest=start, end=end)
-    state = begin.reason if isinstance(begin, NeedsOperator) else stop_told(commit.metadata) or "ok"
+    state = begin.reason if isinstance(begin, NeedsOperator) else stop_reason(commit.metadata) or "ok"
     return PartitionStanding(at, commit.offset, start, end, state)
 
 

@@ -29,7 +29,7 @@ from workers.edges.kafka.owner import Member
 from workers.edges.telemetry import Tracing
 from workers.vendors.contract import Vendor, load
 
-LARGEST_NEWS = 64 * MIB  # an answer with a hundred orders and all their parcels, or with one's signatures in it
+LARGEST_POLL_ANSWER_BYTES = 64 * MIB  # a hundred orders with all their parcels, or one with its signatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def build_poll_tools(
     return PollerContext(
         spec=spec,
         polling=_polling(spec, vendor, credentials),
-        client=build_client(spec, vendor, credentials, LARGEST_NEWS),
+        client=build_client(spec, vendor, credentials, LARGEST_POLL_ANSWER_BYTES),
         credentials=credentials,
         codec=codec,
         connection=configuration.settings.kafka,

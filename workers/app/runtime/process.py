@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _LEAVE_AT_ONCE = 1  # exit status of a second signal
-_TRACES_WITHIN = 1.0  # seconds
+_TRACES_WITHIN_S = 1.0
 
 
-class WorkerFailed(Exception):  # noqa: N818 - it names a worker's end
-    """A worker can not go on; the message is one line."""
+class WorkerFailed(Exception):  # noqa: N818 - it names the end of a worker
+    """A worker cannot go on; the message is one line."""
 
 
 def run_workers(names: Sequence[str], configuration: Configuration, environ: Mapping[str, str]) -> None:
@@ -57,13 +57,13 @@ async def _run(names: Sequence[str], configuration: Configuration, environ: Mapp
     if settings.http is not None:
         _claim(settings.http)
     starting = asyncio.gather(*(worker.start() for worker in workers.values()))
-    starting.add_done_callback(lambda done: done.cancelled() or done.exception())  # else asyncio logs what is cancelled
+    starting.add_done_callback(lambda done: done.cancelled() or done.exception())  # else asyncio logs it
     server = await _listen(settings, workers, about)
     await asyncio.wait((starting, ended), return_when=asyncio.FIRST_COMPLETED)
     if starting.done():
         await starting
         log.info("started", workers=list(names), instance=settings.instance_id, version=about)
-    starting.cancel()  # asked to leave while Kafka cannot be reached: that may last for ever
+    starting.cancel()  # a signal came while Kafka cannot be reached, which may last for ever
     error = await ended
     await asyncio.gather(*(worker.drain(configuration.config.workers[name].drain) for name, worker in workers.items()))
     await _end(shared.tracing)
@@ -77,16 +77,16 @@ async def _run(names: Sequence[str], configuration: Configuration, environ: Mapp
 
 
 async def _end(tracing: Tracing) -> None:
-    """Send the last spans; a collector that does not answer must not hold up the end, nor a second signal."""
+    """Send the last spans; a collector that does not answer must hold up neither the end nor a second signal."""
     try:
-        await run_in_daemon_thread(tracing.close, _TRACES_WITHIN)
+        await run_in_daemon_thread(tracing.close, _TRACES_WITHIN_S)
     except TimeoutError:
         log.warning("spans_lost", detail="the collector does not take them; is OTEL_EXPORTER_OTLP_ENDPOINT right?")
 
 
 def _claim(address: HttpAddress) -> None:
-    """Raise `OSError` if the port is taken, before the group is joined: a copy of this process that somebody started
-    by mistake would throw this one out.
+    """Raise `OSError` if the port is taken, before the group is joined: a copy of this process, started
+    by mistake, would take this one's place in the group.
     """
     family, *_, place = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
     socket.create_server(place[:2], family=family).close()

@@ -85,7 +85,9 @@ class Shard:
             stop = self.stopped.get(at)
             if stop is None or stop.damaged:
                 point = ledger.commit_point(at, frozenset(also_finished.get(at, ())))
-                found[at] = point if stop is None else CommitPoint(point.offset, stop.told(point.metadata))
+                found[at] = (
+                    point if stop is None else CommitPoint(point.offset, stop.metadata_or_reason(point.metadata))
+                )
         return found
 
 

@@ -14,7 +14,7 @@ from workers.core.record import Record
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """A record on its way through a lane, and what has been tried with it."""
+    """A record in a lane, and the attempts to deliver it."""
 
     record: Record
     order_id: str
@@ -31,7 +31,7 @@ class Entry:
 
     @property
     def waiting_since(self) -> float | None:
-        """When it could first not be delivered; None: it was not tried, or not refused."""
+        """When an attempt to deliver it first failed; None: none has failed."""
         return self.first_failed_at if self.unknown_order_since is None else self.unknown_order_since
 
 
@@ -50,7 +50,7 @@ class Lane:
     order_id: str
     queue: deque[Entry] = field(default_factory=deque)
     state: LaneState = LaneState.READY
-    due: float = 0.0  # when waiting: until then
+    due: float = 0.0  # when its wait ends
 
 
 class Lanes:
@@ -91,7 +91,7 @@ class Lanes:
         return None
 
     def finish(self, lane: Lane) -> Entry:
-        """The head of a busy lane is done: the next record may go. Returns the head."""
+        """Remove and return the head of a busy lane: the next record may go."""
         self.busy -= 1
         head = lane.queue.popleft()
         if lane.queue:
@@ -121,13 +121,13 @@ class Lanes:
             self._end_wait(heapq.heappop(self._waiting))
 
     def wake_one(self) -> None:
-        """Make the lane ready whose wait is over first: a probe needs a record."""
+        """Make the lane ready whose wait ends first: a probe needs a record."""
         while self._waiting:
             if self._end_wait(heapq.heappop(self._waiting)):
                 return
 
     def next_due(self) -> float | None:
-        """When the wait of a lane ends next; None: none waits."""
+        """When the next wait of a lane ends; None: no lane waits."""
         while self._waiting and not self._is_current(self._waiting[0]):
             heapq.heappop(self._waiting)
         return self._waiting[0][0] if self._waiting else None
@@ -144,7 +144,7 @@ class Lanes:
         self.busy += 1
 
     def drop(self, ledgers: frozenset[Ledger]) -> None:
-        """Forget what these ledgers' partitions brought, but for heads in flight.
+        """Remove the entries of these ledgers, except heads in flight.
 
         A lane stays closed until its flight has ended: else the next owner of the order would send at the same time.
         """

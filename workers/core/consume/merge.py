@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from workers.core.record import Record
 
-EndOffsets = dict[str, int | None]  # topic -> its end offset after the fetch; None: could not be asked yet
+EndOffsets = dict[str, int | None]  # topic -> its end offset after the fetch; None: the broker has not answered yet
 
 
 class Side:
@@ -44,7 +44,7 @@ class Merge:
         side.position = max(side.position, position)
 
     def restamp(self, topic: str, end: int) -> None:
-        """Stamp what could not be stamped at its fetch: a later end offset only makes it wait for more."""
+        """Stamp records that could not be stamped at their fetch: a later end offset only makes them wait longer."""
         for side in self._sides.values():
             if side.topic == topic:
                 continue
@@ -53,12 +53,12 @@ class Merge:
                     stamps[topic] = end
 
     def reached(self, topic: str, position: int) -> None:
-        """The topic has been read up to ``position``, whether that gave records or not."""
+        """The topic has been read up to ``position``, with or without records."""
         side = self._sides[topic]
         side.position = max(side.position, position)
 
     def restart(self, topic: str, position: int) -> None:
-        """The topic begins at ``position``, wherever it stood before."""
+        """The topic is fetched from ``position``, whatever was fetched before."""
         side = self._sides[topic]
         side.queue.clear()
         side.position = position
@@ -103,7 +103,7 @@ class Merge:
         return sum(len(side.queue) for side in self._sides.values())
 
     def queued_of(self, topic: str) -> int:
-        """The same of one topic."""
+        """Records of one topic that wait for their turn."""
         return len(self._sides[topic].queue)
 
     def _first_head(self) -> Side | None:
@@ -123,14 +123,14 @@ class Merge:
 
     @staticmethod
     def _stamp_earlier(side: Side, stamps: EndOffsets) -> None:
-        """What is queued was fetched before this batch: where it has no stamp yet, this batch's holds for it too."""
+        """Queued records were fetched before this batch: those without a stamp take this batch's."""
         filled: EndOffsets | None = None
         for _, earlier in reversed(side.queue):
             if earlier is filled:
                 continue  # one batch's records share their stamps
             missing = {topic: end for topic, end in stamps.items() if end is not None and earlier.get(topic) is None}
             if not missing:
-                return  # nor has any before it
+                return  # nor does any before it miss one
             earlier.update(missing)
             filled = earlier
 

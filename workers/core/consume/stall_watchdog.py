@@ -11,7 +11,7 @@ from enum import Enum
 
 from workers.core.record import Partition
 
-STALLED_AFTER = 120.0  # seconds without progress though there is something to fetch
+STALLED_AFTER_S = 120.0  # without progress though there is something to fetch
 
 
 class StallAction(Enum):
@@ -31,9 +31,9 @@ class _Progress:
 
 @dataclass(slots=True)
 class Watchdog:
-    """The progress of each fetched partition, by its own looks; seconds are monotonic."""
+    """The progress of each fetched partition, as last seen; times are monotonic seconds."""
 
-    stalled_after: float = STALLED_AFTER
+    stalled_after_s: float = STALLED_AFTER_S
     _seen: dict[Partition, _Progress] = field(default_factory=dict)
 
     def look(self, at: Partition, *, position: int, end: int, paused: bool, now: float) -> StallAction:
@@ -42,7 +42,7 @@ class Watchdog:
         if seen is None or seen.position != position or position >= end or paused:
             self._seen[at] = _Progress(position, now)
             return StallAction.NONE
-        if now - seen.since < self.stalled_after:
+        if now - seen.since < self.stalled_after_s:
             return StallAction.NONE
         if seen.seeks:
             return StallAction.RESTART

@@ -25,8 +25,8 @@ class NeedsOperator:
     reason: str
     damaged: bool = False  # at a record that cannot be read: what lies before it has been read, and is committed
 
-    def told(self, metadata: str) -> str:
-        """The metadata to commit: the reason, when no record has finished beyond; `stop_told` reads it."""
+    def metadata_or_reason(self, metadata: str) -> str:
+        """The metadata to commit: the reason, when no record has finished beyond; `stop_reason` reads it."""
         return metadata or f"{_STOPPED}{self.reason}"[:METADATA_LIMIT]
 
 
@@ -35,7 +35,7 @@ StartDecision: TypeAlias = StartAt | NeedsOperator
 _STOPPED: Final = "or1s:"  # no form of `FinishedOffsets`: an owner that starts here tries to read on
 
 
-def stop_told(metadata: str | None) -> str | None:
+def stop_reason(metadata: str | None) -> str | None:
     """Why the worker has stopped at a commit, as its metadata says; None: it has not stopped there."""
     return metadata[len(_STOPPED) :] if metadata and metadata.startswith(_STOPPED) else None
 
@@ -47,7 +47,7 @@ def decide_start(
 
     Without a commit, from the earliest record; but not when a commit is ``known`` to have been there: a broker removes
     the commits of a topic with the topic. A commit outside the log is never moved silently: if it lies below the log,
-    records were lost by retention; if beyond, the topic was created anew or cut. Nor is one whose metadata names
+    records were lost by retention; if beyond, the topic was created anew or cut. Nor is a commit whose metadata names
     finished records beyond the log's end: to skip those offsets would lose the records that lie there now.
     """
     if committed is None:

@@ -33,7 +33,7 @@ class GateState(Enum):
 
 
 class Reason(Enum):
-    """Why the gate is not open, the gravest last."""
+    """Why the gate is not open (the circuit breaker's reason), the gravest last."""
 
     THROTTLED = "throttled"
     UNAVAILABLE = "unavailable"
@@ -46,7 +46,7 @@ _GRAVITY = {reason: place for place, reason in enumerate(Reason)}
 
 @dataclass(frozen=True, slots=True)
 class GatePolicy:
-    """When the gate shuts, and for how long; seconds."""
+    """When the gate shuts, and for how long, in seconds."""
 
     unavailable_in_a_row: int = 10
     suspect_after: int = 50
@@ -69,7 +69,7 @@ class Gate:
         self._throttled_until = 0.0  # from Retry-After; never shortened
         self._pauses = 0  # in a row without an opening between
         self._failures = 0  # vendor faults in a row
-        self._row = policy.unavailable_in_a_row  # so many make a row
+        self._shut_after = policy.unavailable_in_a_row
         self._refused = 0  # records refused in a row, none delivered between
 
     @property
@@ -86,7 +86,7 @@ class Gate:
         if self.state is GateState.OPEN:
             return None
         if self.state is GateState.SHUT and now >= self.until and not in_flight:
-            self.state = GateState.PROBING  # with nothing else under way: a late answer cannot be taken for the probe's
+            self.state = GateState.PROBING  # nothing else is under way: no late answer can be taken for the probe's
         if self.state is GateState.PROBING and not in_flight:
             return 1
         return 0
@@ -146,8 +146,8 @@ class Gate:
         if self._failures == 1:
             # Failures come back sooner than deliveries. If the gate did not wait for the requests under way, each burst
             # to a vendor that loses one answer in five would shut it.
-            self._row = max(self._policy.unavailable_in_a_row, other_in_flight + 1)
-        if self.state is GateState.PROBING or (self.state is GateState.OPEN and self._failures >= self._row):
+            self._shut_after = max(self._policy.unavailable_in_a_row, other_in_flight + 1)
+        if self.state is GateState.PROBING or (self.state is GateState.OPEN and self._failures >= self._shut_after):
             self._shut(Reason.UNAVAILABLE, reason, now, self._pause(jitter))
 
     def _shut(self, reason: Reason, detail: str, now: float, pause: float) -> None:

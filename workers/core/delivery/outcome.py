@@ -26,12 +26,12 @@ class Skipped:
     """Nothing to send for this event; finished as a recorded skip."""
 
     reason: str
-    supersedes: bool = False  # the vendor is as this event wants it: an older one, delivered later, would undo it
+    supersedes: bool = False  # the vendor already has what this event brings: an older event would undo it
 
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """Not applied: the vendor as a whole is to be left alone for ``after`` seconds (None: it did not say)."""
+    """Not applied: the vendor asks for a pause of ``after`` seconds in all requests (None: it did not say how long)."""
 
     after: float | None = None
     status: int | None = None
@@ -39,7 +39,7 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Not applied, for no fault of the record: try again later."""
+    """Not applied, and not because of the record: try again later."""
 
     reason: str
     status: int | None = None

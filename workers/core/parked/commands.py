@@ -26,7 +26,7 @@ class ReplayCommand:
     """Replay these orders' parked records."""
 
     id: str
-    orders: Mapping[str, int]  # order id -> ``since_ms`` of the fence that is meant, and of no later one
+    orders: Mapping[str, int]  # order id -> ``since_ms`` of the fence that the operator saw; a later one is left alone
     expires_ms: int
     taken: bool = False  # an owner has begun it: the partition's next owner goes on with it, expired or not
 
@@ -53,7 +53,7 @@ def command_key(name: str) -> bytes:
 
 
 def is_command(key: bytes) -> bool:
-    """Whether a row with this key may be a command; of the fences only that of records without a key may be meant."""
+    """Whether a row with this key may be a command; the only fence with such a key is that of `fence.NO_KEY`."""
     return key.startswith(b"\0")
 
 

@@ -91,7 +91,7 @@ def discard_headers(
 
 
 class ParkedOriginal(NamedTuple):
-    """A parked record that is to be delivered, read from its headers in one go: a replay reads many of them."""
+    """A parked record that is to be replayed. Its headers are read once: a replay reads many records."""
 
     place: int  # its offset in the parked topic
     reason: str
@@ -99,7 +99,7 @@ class ParkedOriginal(NamedTuple):
 
 
 def read_original(parked: Record) -> ParkedOriginal | None:
-    """None for what is no original (`is_original`); raises `ValueError`."""
+    """None if the record is no original (`is_original`); raises `ValueError`."""
     headers = dict(parked.headers)
     if not _is_original(headers):
         return None
@@ -157,7 +157,7 @@ class ParkedRecord:
 def parked_records(parked: Iterable[Record]) -> list[ParkedRecord]:
     """Parked records of one order in their sequence, each once; traces of discards left out.
 
-    Records with the same source coordinates are one: its place is that of the last original, its words are the last.
+    Records with the same source coordinates are one: it has the place of the last original and the newest reason.
     """
     originals: dict[tuple[str | None, str | None], Record] = {}
     latest: dict[tuple[str | None, str | None], Record] = {}

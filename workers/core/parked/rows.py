@@ -1,4 +1,4 @@
-"""Rows of the parked state: the fence of each parked order, and what people ask of the partition's owner."""
+"""Rows of the parked state: the fence of each parked order, and operators' commands to the partition's owner."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def read_row(value: bytes) -> Fence | Command:
 def _fence(row: Mapping[str, Any]) -> Fence:
     return Fence(
         reason=ParkReason(row["reason"]),
-        detail=intern(str(row["detail"])),  # a hundred thousand orders may have been refused in the same words
+        detail=intern(str(row["detail"])),  # a hundred thousand orders may be refused in the same words
         since_ms=int(row["since"]),
         records=int(row["records"]),
         first=row["first"],
