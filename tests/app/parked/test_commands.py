@@ -116,6 +116,16 @@ def test_our_own_row_that_a_command_is_taken_begins_nothing() -> None:
     assert len(stand.replays.asked) == 1
 
 
+def test_our_own_row_that_is_read_back_after_the_commands_end_begins_nothing() -> None:
+    """Two replays of an order that is refused at once would else begin each other again for ever."""
+    stand = Stand()
+    stand.commands.carry_out(stand.shard, KEY, replay("A"))
+    stand.replays.waiting[0].order_ended("A")
+    stand.shard.fences.load("A", FENCE.refused(ParkReason.INVALID, "no", 0, "c2"))
+    stand.commands.carry_out(stand.shard, KEY, replay("A", taken=True))
+    assert len(stand.replays.asked) == 1
+
+
 def test_a_command_that_a_former_owner_has_taken_goes_on_expired_or_not() -> None:
     stand = Stand()
     stand.commands.carry_out(stand.shard, KEY, replay("A", taken=True, expires=NOW_MS - 1))

@@ -7,6 +7,7 @@ worker is the real one, driven through the interfaces of its edges. The vendor a
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from itertools import pairwise
 from typing import Any
@@ -35,6 +36,7 @@ from workers.core.record import Partition, Record
 from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.owner import Assignment, Batch, Fetched, Release
 
+EXAMPLES = 400 if os.environ.get("CI") == "true" else 60
 ORDERS = st.sampled_from(["A", "A", "B"])
 OUTCOMES: st.SearchStrategy[Outcome] = st.sampled_from(
     [
@@ -158,7 +160,7 @@ class SinkMachine(RuleBasedStateMachine):
 
     @rule()
     def end_all_transactions(self) -> None:
-        for _ in range(20):
+        for _ in range(100):
             if self.process.transactions:
                 self.end_a_transaction("written")
         assert not self.process.transactions, "transactions that lead to ever more"
@@ -183,6 +185,7 @@ class SinkMachine(RuleBasedStateMachine):
         assert one.offsets.offsets, "only a transaction that carries offsets is refused to a former owner"
         self.process.take_offsets(one.offsets.offsets)
         if ending == "unheard":
+            self.kafka.unheard = True
             self._run(lambda: one.done.set_exception(KafkaFailed("not acknowledged")))
         else:
             self._run(lambda: one.done.set_result(placed))
@@ -392,6 +395,6 @@ class SinkMachine(RuleBasedStateMachine):
 
 
 SinkMachine.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=EXAMPLES, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestSinkWorker = SinkMachine.TestCase

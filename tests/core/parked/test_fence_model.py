@@ -66,7 +66,7 @@ class OneOrder(RuleBasedStateMachine):
     @precondition(lambda self: self.next < self.published and not (self.fence is None and self.queue))
     @rule(refused=st.booleans())
     def take(self, refused: bool) -> None:
-        """The next source record: parked behind the fence, refused, or delivered; none while a fence is being lifted."""
+        """The next source record: parked behind the fence, refused, or delivered; none while a fence is lifted."""
         record = Record("s", 0, self.next, 0, b"A", str(self.next).encode())
         self.next += 1
         if self.fence is not None:

@@ -29,7 +29,7 @@ class ParkedCommands:
         self._replays = replays
         self._discards = discards
         self._fetching = fetching
-        self._in_progress: dict[OrderKey, CommandProgress] = {}  # by partition number and row key
+        self._begun: set[OrderKey] = set()  # partition number and row key of each command; a key is used once
 
     def carry_out(self, shard: Shard, key: str, command: Command) -> None:
         """Begin with a command. Of a shard that has been given away, its next owner reads the command, too."""
@@ -47,16 +47,16 @@ class ParkedCommands:
         self._progress(shard, key, set()).end()
 
     def _begin(self, shard: Shard, key: str, command: ReplayCommand | DiscardCommand) -> None:
-        known = self._in_progress.get(OrderKey(shard.number, key))
-        if known is not None and not known.has_ended:
-            return  # our own row, which says that the command is taken
+        if OrderKey(shard.number, key) in self._begun:
+            return  # our own row, which says that the command is taken; perhaps read back after the command's end
         if not command.taken and self._context.wall_ms() >= command.expires_ms:
             self._progress(shard, key, set()).end()
             return
         orders = set(_orders_meant(shard, command.orders, command.id))
         kind = "replay" if isinstance(command, ReplayCommand) else "discard"
         log.info("command_taken", worker=self._context.spec.name, kind=kind, orders=len(orders))
-        progress = self._in_progress[OrderKey(shard.number, key)] = self._progress(shard, key, orders)
+        progress = self._progress(shard, key, orders)
+        self._begun.add(OrderKey(shard.number, key))
         if not orders:
             progress.end()
             return
