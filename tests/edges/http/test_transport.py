@@ -215,10 +215,10 @@ async def test_request_is_sent_as_the_flow_wrote_it() -> None:
     assert body == b'{"v":150.00}'
     assert lines == [
         b"Host: 127.0.0.1:%d" % server.port,
+        b"Accept-Encoding: identity",
         b"X-Api-KEY: k",
         b"X-Two: 2",
         b"X-Two: 1",
-        b"Accept-Encoding: identity",
         b"Content-Length: 12",
     ]
 

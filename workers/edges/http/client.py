@@ -92,7 +92,7 @@ def open_client(
 
     ``environ`` names the proxy (`proxy_for`: raises `ProxyError`); ``resolver`` is the system's by default.
     """
-    transport = open_transport(policy, proxy_for(base_url, environ), resolver)
+    transport = open_transport(base_url, policy, proxy_for(base_url, environ), resolver)
     return VendorClient(transport, base_url, session)
 
 

@@ -13,7 +13,6 @@ import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver
 from aiohttp.payload import TOO_LARGE_BYTES_BODY
-from multidict import CIMultiDict
 from yarl import URL
 
 from workers.edges.http.connector import VendorConnector, words
@@ -60,15 +59,20 @@ class Transport:
         self,
         session: aiohttp.ClientSession,
         connector: VendorConnector,
+        base_url: httpx.URL,
         policy: TransportPolicy,
         proxy: Proxy | None = None,
     ) -> None:
-        """``connector`` is the session's, which closes it."""
+        """``connector`` is the session's, which closes it; requests go to the host of ``base_url``."""
         self._session = session
         self._connector = connector
+        self._origin = f"{base_url.scheme}://{base_url.netloc.decode()}"
         self._policy = policy
         self._proxy = proxy
-        self._proxy_headers = {"Proxy-Authorization": proxy.authorization} if proxy and proxy.authorization else {}
+        secret = {"Proxy-Authorization": proxy.authorization} if proxy and proxy.authorization else {}
+        self._proxy_headers = secret
+        # A proxy that reads the requests expects its password in them.
+        self._clear_proxy_headers = list(secret.items()) if base_url.scheme == "http" else []
         self._answers_bytes = 0  # of the answers that are being read
 
     async def send(self, request: httpx.Request) -> httpx.Response:
@@ -92,7 +96,7 @@ class Transport:
         try:
             async with self._session.request(
                 request.method,
-                _address(request.url),
+                URL(self._origin + request.url.raw_path.decode(), encoded=True),  # as it is: not encoded a second time
                 data=_sendable(request.content),
                 headers=self._headers(request),
                 allow_redirects=False,
@@ -114,12 +118,9 @@ class Transport:
         kept = [item for item in answer.raw_headers if item[0].lower() not in _WIRE_HEADERS]
         return _WholeResponse(answer.status, kept, body, request)
 
-    def _headers(self, request: httpx.Request) -> CIMultiDict[str]:
-        headers = CIMultiDict((n.decode(), v.decode()) for n, v in request.headers.raw if n.lower() not in _OUR_HEADERS)
-        headers.setdefault("Accept-Encoding", "identity")  # without it, any coding would be welcome (RFC 9110, 12.5.3)
-        if request.url.scheme == "http":
-            headers.update(self._proxy_headers)  # a proxy that reads the requests expects them there
-        return headers
+    def _headers(self, request: httpx.Request) -> list[tuple[str, str]]:
+        headers = [(n.decode(), v.decode()) for n, v in request.headers.raw if n.lower() not in _OUR_HEADERS]
+        return headers + self._clear_proxy_headers
 
     async def _read(self, content: aiohttp.StreamReader) -> bytes:
         chunks: list[bytes] = []
@@ -143,19 +144,23 @@ class Transport:
 
 
 def open_transport(
-    policy: TransportPolicy, proxy: Proxy | None = None, resolver: AbstractResolver | None = None
+    base_url: httpx.URL,
+    policy: TransportPolicy,
+    proxy: Proxy | None = None,
+    resolver: AbstractResolver | None = None,
 ) -> Transport:
-    """Make a transport with a connection pool of its own, in the running loop."""
+    """Make a transport to one host, with its own connection pool, in the running loop."""
     connecting_s = min(policy.connect_timeout_s, policy.request_timeout_s / 2)
     connector = VendorConnector(limit=policy.max_in_flight + 1, keep_alive_s=policy.keep_alive_s, resolver=resolver)
     session = aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(connect=connecting_s, ceil_threshold=math.inf),
+        headers={"Accept-Encoding": "identity"},  # without it, any coding would be welcome (RFC 9110, 12.5.3)
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
         middlewares=(_send_once,),
     )
-    return Transport(session, connector, policy, proxy)
+    return Transport(session, connector, base_url, policy, proxy)
 
 
 async def _send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -168,11 +173,6 @@ async def _send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandler
         return await send(request)
     except (aiohttp.ClientError, OSError) as error:
         raise MaybeSent(_reason(error)) from None
-
-
-def _address(url: httpx.URL) -> URL:
-    """The same address for aiohttp, not encoded a second time, without fragment, user name and password."""
-    return URL(f"{url.scheme}://{url.netloc.decode()}{url.raw_path.decode()}", encoded=True)
 
 
 def _sendable(body: bytes) -> bytes | io.BytesIO | None:
