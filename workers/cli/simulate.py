@@ -14,9 +14,9 @@ Example:
   curl -X POST localhost:8090/_sim/faults -d '{"throttle": "3s", "for": "10s"}'
   curl localhost:8090/_sim/stats
 
-Any fault knob may be set at the start (--fault NAME=VALUE, as often as needed) or live. GET /_sim/faults lists them.
-GET /_sim/orders and /_sim/log show what was applied. The first word printed is the base URL.
-At dcl and ecourier orders move on by themselves, `changes` a second (ecourier: 0 until set); at ecourier by hand, too:
+Each fault may be set at the start (--fault NAME=VALUE, as often as needed) or live; GET /_sim/faults lists them.
+GET /_sim/orders and /_sim/log show what the simulator has applied. The first word printed is the base URL.
+Orders of dcl and ecourier change by themselves, `changes` a second (ecourier: 0 until set). At ecourier also by hand:
 
 \b
   curl localhost:8090/_sim/orders -d '{"order_number": "OR-1", "status": "A", "event": {"EventType": "Pickup"}}'

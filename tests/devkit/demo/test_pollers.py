@@ -32,8 +32,8 @@ def stage(name: str, sequence: int, number: str = "OR-1") -> dict[str, Any]:
 
 
 def event(courier_event_id: str, *said: str) -> dict[str, Any]:
-    told = dict(zip(("event_type", "occurred_at_text", "event_note"), said, strict=False))
-    return {"vendor": "ecourier", "order_number": "OR-1", "courier_event_id": courier_event_id} | told
+    content = dict(zip(("event_type", "occurred_at_text", "event_note"), said, strict=False))
+    return {"vendor": "ecourier", "order_number": "OR-1", "courier_event_id": courier_event_id} | content
 
 
 STAGES = [stage("N", 1), stage("A", 2)]
@@ -43,9 +43,9 @@ EVENTS = [event("1"), event("h-9", "Pickup", "7/4/2026 9:30:00 AM", "dock")]
 def test_a_poller_that_published_each_change_once_is_right() -> None:
     """Events of other orders and vendors in the topics do not count."""
     others = [stage("N", 7, "OR-of-a-former-run"), stage("X", 1) | {"vendor": "dcl"}]
-    news = compare_events({"stages": [*others, *STAGES], "events": EVENTS}, POLLER, THERE)
-    assert news.right
-    assert (news.orders, news.events) == (1, {"stages": 2, "events": 2})
+    report = compare_events({"stages": [*others, *STAGES], "events": EVENTS}, POLLER, THERE)
+    assert report.right
+    assert (report.orders, report.events) == (1, {"stages": 2, "events": 2})
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
+from workers.cli.main import run
+
 RELAY = [sys.executable, "-m", "workers", "simulate"]
 
 
@@ -26,7 +28,7 @@ def simulate(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_says_where_it_listens_and_ends_quietly_when_asked(number: signal.Signals) -> None:
+def test_it_prints_its_address_and_ends_quietly_on_a_signal(number: signal.Signals) -> None:
     with simulate("ecdp", "--fault", "unknown_order=404", "--latency", "1ms") as (process, line):
         base, _, rest = line.partition(" ")
         assert rest.startswith("simulates ecdp (key demo-key, control http://127.0.0.1:")
@@ -51,14 +53,16 @@ def test_a_port_in_use_is_one_line() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nobody"], "there is no simulator of 'nobody'; there are: ecdp"),
-        (["ecdp", "--fault", "doom=1"], "there is no fault knob 'doom'; there are: bad_ids, deny"),
+        (["acme"], "there is no simulator of 'acme'; there are: dcl, ecdp, ecourier"),
+        (["ecdp", "--fault", "doom=1"], "there is no fault knob 'doom'; there are: bad_ids, broken_ids"),
         (["ecdp", "--latency", "soon"], "fault latency: must be a duration"),
         (["ecdp", "--error-rate", "2"], "fault error_rate: Input should be less than or equal to 1"),
     ],
 )
-def test_wrong_usage_is_one_line_and_status_2(arguments: list[str], said: str) -> None:
-    run = subprocess.run([*RELAY, *arguments], capture_output=True, text=True, check=False)
-    assert run.returncode == 2
-    assert run.stderr.startswith(f"relay: {said.split(';', maxsplit=1)[0]}")
-    assert run.stderr.count("\n") == 1
+def test_wrong_usage_is_one_line_and_status_2(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["simulate", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"relay: {said}")
+    assert error.count("\n") == 1

@@ -47,7 +47,7 @@ def installed(announce: Callable[[str], None] = lambda _: None) -> Path:
 def make_once(home: Path, make: Callable[[Path], None]) -> None:
     """Let ``make`` fill the folder ``home``; of processes that want it at once one does, and the others wait.
 
-    Invariant: ``home`` exists only when it is whole. It is made beside its place and renamed.
+    Invariant: ``home`` exists only when it is whole. It is made under another name and then renamed.
     """
     home.parent.mkdir(parents=True, exist_ok=True)
     part = home.with_name(f"{home.name}.part")

@@ -1,6 +1,6 @@
 """Apache Kafka's jars, by name and hash in ``jars.lock``.
 
-``python -m workers.devkit.broker.jars`` writes that file anew, for another version of Kafka.
+``python -m workers.devkit.broker.jars`` writes that file, after a change of `KAFKA_VERSION`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Write the sample files: ``python -m workers.devkit.data.make_samples``.
 
-Two files of events as ``relay publish`` takes them, the same at every run: some
-two hundred orders of fifteen shops, and their statuses. Some are wrong on
-purpose, so that a reader sees what happens to such (`FAULTS`).
+Two files of events for ``relay publish``, the same at every run: two hundred orders of fifteen shops, and their
+statuses. `FAULTS` lists those that are invalid on purpose, to show what happens to them.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _NAMESPACE = uuid.UUID("6f9c1f0e-52a4-4a8e-9d0a-3a1f6a3a7a10")
 _SIZES = (1, 2, 1, 3, 1, 2, 5, 1, 4, 2, 12, 1, 3, 2, 7)  # lines of an order, in turn
 _PATHS = (("paid", "completed"), ("paid",), ("paid", "completed"), ("canceled",), (), ("paid", "canceled"))
 _REASONS = ("customer changed their mind", "payment expired", "out of stock: 品切れ")
-_REFUSED_BY_VENDOR = {57, 133}  # well formed, yet the demo's simulator is told to refuse them
+_REFUSED_BY_VENDOR = {57, 133}  # valid, but the demo sets the simulator's bad_ids to them
 
 
 def _edit(field: str, value: Any) -> Callable[[dict[str, Any]], None]:
@@ -48,7 +47,7 @@ FAULTS: dict[int, Callable[[dict[str, Any]], None]] = {
 
 
 def order_ids(numbers: set[int]) -> list[str]:
-    """Ids of the orders with these numbers."""
+    """Return the ids of the orders with these numbers."""
     return [f"SO-{10_000 + number}" for number in sorted(numbers)]
 
 
@@ -146,7 +145,7 @@ def _statuses(order_id: str, number: int, at: datetime) -> Iterator[tuple[dateti
 
 
 def samples() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """All orders and all statuses, each in the sequence in which they happened."""
+    """Return all orders and all statuses, each in the sequence of their time."""
     shops = json.loads((HERE / "shops.json").read_text(encoding="utf-8"))
     rng = random.Random(2026)  # noqa: S311 - the same samples every time
     orders: list[dict[str, Any]] = []
@@ -156,13 +155,13 @@ def samples() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         order = _order(shops, number, at, rng)
         orders.append(_event("order", at, order=order))
         statuses += _statuses(order["order_id"], number, at)
-    nobody = BEGIN + timedelta(hours=3)
-    statuses.append((nobody, _event("nobody", nobody, order_id="SO-99999", status="paid")))
+    unknown = BEGIN + timedelta(hours=3)
+    statuses.append((unknown, _event("nobody", unknown, order_id="SO-99999", status="paid")))
     return orders, [event for _, event in sorted(statuses, key=lambda item: item[0])]
 
 
 def text(events: list[dict[str, Any]]) -> str:
-    """JSON lines."""
+    """Return the events as JSON lines."""
     return "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in events)
 
 
