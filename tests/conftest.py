@@ -15,11 +15,6 @@ if TYPE_CHECKING:
 Topics: TypeAlias = Callable[..., str]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """kafka-python reads its own schemas in a way that Python 3.11 and 3.12 call deprecated (3.13 does not)."""
-    config.addinivalue_line("filterwarnings", "ignore:(open|read)_text is deprecated:DeprecationWarning")
-
-
 @pytest.fixture(autouse=True)
 def clean_environ(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the developer's shell reaches a test."""
@@ -75,6 +70,6 @@ def topics(broker: Broker) -> Topics:
 
 
 def start_broker() -> Broker:
-    from workers.devkit.broker.broker import Broker  # noqa: PLC0415 - imports kafka: after pytest_configure
+    from workers.devkit.broker.broker import Broker  # noqa: PLC0415 - imports kafka: most tests need none
 
     return Broker.start()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.ecdp_only import ECDP_ONLY
-from tests.support.ran import Ran
+from tests.support.relay_process import Ran
 from workers.cli.main import run
 
 if TYPE_CHECKING:

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.relay_rig import Relay, Vendor, launch, wait_for
+from tests.support.relay_process import Relay, launch
+from tests.support.vendor import Vendor
+from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from workers.devkit.broker.broker import Broker

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.structs import OffsetAndMetadata
 
 from workers.core.consume.start_position import NeedsOperator, StartAt, StartDecision
 from workers.core.record import CommitPoint, Partition, Record
@@ -78,8 +79,6 @@ class Side:
 
 
 def _offset(offset: int) -> Any:
-    from kafka.structs import OffsetAndMetadata  # noqa: PLC0415 - as this file's other users of kafka
-
     return OffsetAndMetadata(offset, "", -1)
 
 

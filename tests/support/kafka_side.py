@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -199,12 +200,15 @@ class KafkaSide:
         return count
 
     def ends(self) -> dict[tuple[str, int], int]:
-        reader = self._reader()
         places = [TopicPartition(topic, n) for topic in (self.created, self.status) for n in range(self.partitions)]
-        try:
+        with closing(self._reader()) as reader:
             return {(at.topic, at.partition): end for at, end in reader.end_offsets(places).items()}
-        finally:
-            reader.close()
+
+    def oldest_parked(self) -> dict[int, int]:
+        """The oldest offset of each partition of the parked topic."""
+        places = [TopicPartition(self.parked, number) for number in range(self.partitions)]
+        with closing(self._reader()) as reader:
+            return {at.partition: offset for at, offset in reader.beginning_offsets(places).items()}
 
     def all_parked(self) -> list[Any]:
         """Every parked record, by partition and offset."""

@@ -1,49 +1,74 @@
-"""One broker for all; topics, worker, vendor and processes of each test's own."""
+"""One broker for all; topics, workers, vendor and processes of each test's own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 
-from tests.support.relay_rig import Rig, fresh, open_rig
-
-if TYPE_CHECKING:
-    from workers.devkit.broker.broker import Broker
+from tests.support.kafka_side import KafkaSide
+from tests.support.poller_process import DclRig, EcourierRig, open_dcl_rig, open_ecourier_rig
+from tests.support.sink_process import Rig, fresh, open_rig
+from workers.devkit.broker.broker import Broker
 
 MakeRig: TypeAlias = Callable[..., Rig]
+MakeDclRig: TypeAlias = Callable[..., DclRig]
+MakeEcourierRig: TypeAlias = Callable[..., EcourierRig]
 
 
 @pytest.fixture
-def make_rig(broker: Broker, tmp_path: Path) -> Iterator[MakeRig]:
+def ends() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def make_rig(broker: Broker, tmp_path: Path, ends: ExitStack) -> MakeRig:
     """``make_rig(partitions=4, vendor="ecourier", DRAIN="1s")``: topics made, vendor listening, nothing started."""
-    with ExitStack() as ends:
 
-        def make(
-            partitions: int = 3,
-            *,
-            at: Broker = broker,
-            topics: bool = True,
-            vendor: str = "ecdp",
-            beside: str | None = None,
-            **settings: str,
-        ) -> Rig:
-            from tests.support.kafka_side import KafkaSide  # noqa: PLC0415 - imports kafka: after pytest_configure
+    def make(
+        partitions: int = 3,
+        *,
+        at: Broker = broker,
+        topics: bool = True,
+        vendor: str = "ecdp",
+        beside: str | None = None,
+        **settings: str,
+    ) -> Rig:
+        other = KafkaSide(at.bootstrap, fresh("t"), partitions, beside) if beside else None
+        kafka = KafkaSide(at.bootstrap, fresh("t"), partitions, vendor, other)
+        for side in (other, kafka):
+            if topics and side is not None:
+                ends.callback(side.close)
+                side.create_topics()
+        return ends.enter_context(open_rig(kafka, tmp_path, **settings))
 
-            other = KafkaSide(at.bootstrap, fresh("t"), partitions, beside) if beside else None
-            kafka = KafkaSide(at.bootstrap, fresh("t"), partitions, vendor, other)
-            for side in (other, kafka):
-                if topics and side is not None:
-                    ends.callback(side.close)
-                    side.create_topics()
-            return ends.enter_context(open_rig(kafka, tmp_path, **settings))
-
-        yield make
+    return make
 
 
 @pytest.fixture
 def rig(make_rig: MakeRig) -> Rig:
     return make_rig()
+
+
+@pytest.fixture
+def make_dcl_rig(broker: Broker, tmp_path: Path, ends: ExitStack) -> MakeDclRig:
+    """``make_dcl_rig(shards=2, latency=0.1, keys={"every": "1s"})``: as `make_rig`, with a DCL poller."""
+
+    def make(**knobs: Any) -> DclRig:
+        return ends.enter_context(open_dcl_rig(broker.bootstrap, tmp_path, **knobs))
+
+    return make
+
+
+@pytest.fixture
+def make_ecourier_rig(broker: Broker, tmp_path: Path, ends: ExitStack) -> MakeEcourierRig:
+    """``make_ecourier_rig(partitions=4, grace="1s")``: as `make_rig`, with an e-Courier sink and its poller."""
+
+    def make(partitions: int = 3, **keys: Any) -> EcourierRig:
+        return ends.enter_context(open_ecourier_rig(broker.bootstrap, tmp_path, partitions, **keys))
+
+    return make

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.support.relay_rig import Rig, fresh, open_rig
-
-if TYPE_CHECKING:
-    from tests.support.kafka_side import KafkaSide
-    from workers.devkit.broker.broker import Broker
+from tests.support.kafka_side import KafkaSide, header
+from tests.support.sink_process import Rig, fresh, open_rig
+from workers.devkit.broker.broker import Broker
+from workers.edges.kafka.client_patches import HeaderKey, producer_headers
 
 pytestmark = pytest.mark.broker
 
@@ -115,8 +114,6 @@ class Ended:
 
 @pytest.fixture(scope="module")
 def ended(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ended]:
-    from tests.support.kafka_side import KafkaSide, header  # noqa: PLC0415 - imports kafka: after pytest_configure
-
     with ExitStack() as ends:
         kafka = KafkaSide(broker.bootstrap, fresh("bad"), 1).create_topics()
         rig = ends.enter_context(open_rig(kafka, tmp_path_factory.mktemp("bad")))
@@ -127,7 +124,7 @@ def ended(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         kafka.flush()
         relay = rig.start().joined()
         relay.caught_up()
-        parked = {_source(one, header): one for one in kafka.all_parked()}
+        parked = {_source(one): one for one in kafka.all_parked()}
         rig.assert_committed_to_the_end()
         yield Ended(
             rig, parked, {name: place.get(1) for name, place in places.items()}, frozenset(rig.vendor.by_order())
@@ -136,15 +133,13 @@ def ended(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def _send(kafka: KafkaSide, name: str, case: Case) -> Any:
-    from workers.edges.kafka.client_patches import HeaderKey, producer_headers  # noqa: PLC0415 - as above
-
     headers = [(HeaderKey.of(b"\xff\xfe") if one == ODD else one, value) for one, value in case.headers]
     key = name.encode() if case.key == b"own" else case.key
     topic = kafka.created if case.topic == "created" else kafka.status
     return kafka.producer.send(topic, key=key, value=case.value(kafka), headers=producer_headers(tuple(headers)))
 
 
-def _source(record: Any, header: Callable[[Any, str], str]) -> tuple[str, int, int]:
+def _source(record: Any) -> tuple[str, int, int]:
     return (
         header(record, "relay-source-topic"),
         int(header(record, "relay-source-partition")),

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.relay_rig import Rig, order_ids, story, wait_for
+from tests.support.sink_process import Rig, order_ids, story
+from tests.support.waiting import wait_for
 from tests.system.conftest import MakeRig
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.relay_rig import Rig, order_ids, story
+from tests.support.sink_process import Rig, order_ids, story
 
 pytestmark = pytest.mark.broker
 

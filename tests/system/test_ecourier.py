@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from tests.support.kafka_side import delivery, reasons
-from tests.support.relay_rig import KEY, Relay, Rig, order_ids, wait_for
+from tests.support.relay_process import Relay
+from tests.support.sink_process import Rig, order_ids
+from tests.support.vendor import KEY
+from tests.support.waiting import wait_for
 from tests.system.conftest import MakeRig
 
 pytestmark = pytest.mark.broker
@@ -207,7 +210,7 @@ def test_a_login_that_is_refused_shuts_the_gate_without_a_storm(rig: Rig, tmp_pa
 
 def test_while_one_vendor_is_down_the_other_goes_on_in_the_same_process(make_rig: MakeRig) -> None:
     rig = make_rig(3, vendor="ecourier", beside="ecdp", **QUICK)
-    assert rig.beside is not None
+    assert rig.vendor_beside is not None
     assert rig.kafka.beside is not None
     rig.vendor.faults(down=True)
     relay = rig.start().joined()
@@ -222,4 +225,4 @@ def test_while_one_vendor_is_down_the_other_goes_on_in_the_same_process(make_rig
     status = relay.caught_up()
     assert (status["delivered_total"], status["parked_total"], status["gate"]["state"]) == (100, 0, "open")
     rig.assert_each_has_one_end(told(ids, "create"))
-    assert rig.beside.by_order() == {order_id: ["add", "paid"] for order_id in ids}
+    assert rig.vendor_beside.by_order() == {order_id: ["add", "paid"] for order_id in ids}

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import random
 import signal
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from kafka import KafkaProducer
 
-from tests.support.relay_rig import Relay, order_ids, wait_for
-
-if TYPE_CHECKING:
-    from tests.support.ecourier_poll_rig import EcourierPollRig, MakeEcourierPollRig
-    from workers.devkit.broker.broker import Broker
+from tests.support.kafka_side import delivery
+from tests.support.poller_process import EcourierRig
+from tests.support.relay_process import Relay
+from tests.support.sink_process import order_ids
+from tests.support.waiting import wait_for
+from tests.system.conftest import MakeEcourierRig
 
 pytestmark = pytest.mark.broker
 
@@ -26,26 +26,11 @@ LIVELY = {"changes": 40, "late_events": 0.3, "events_without_id": 0.2, "visible_
 
 
 @pytest.fixture
-def make_ecourier_poll_rig(broker: Broker, tmp_path: Path) -> Iterator[MakeEcourierPollRig]:
-    """``make_ecourier_poll_rig(partitions=4, grace="1s")``: topics made, vendor listening, nothing started."""
-    with ExitStack() as ends:
-
-        def make(partitions: int = 3, **keys: Any) -> EcourierPollRig:
-            from tests.support.ecourier_poll_rig import (  # noqa: PLC0415 - imports kafka: after pytest_configure
-                open_ecourier_poll_rig,
-            )
-
-            return ends.enter_context(open_ecourier_poll_rig(broker.bootstrap, tmp_path, partitions, **keys))
-
-        yield make
+def rig(make_ecourier_rig: MakeEcourierRig) -> EcourierRig:
+    return make_ecourier_rig()
 
 
-@pytest.fixture
-def rig(make_ecourier_poll_rig: MakeEcourierPollRig) -> EcourierPollRig:
-    return make_ecourier_poll_rig()
-
-
-def test_what_the_sink_has_saved_is_told_of_once_on_its_orders_trace(rig: EcourierPollRig) -> None:
+def test_what_the_sink_has_saved_is_told_of_once_on_its_orders_trace(rig: EcourierRig) -> None:
     """Tracked before the poller's first start: a snapshot; later: created. Each on the trace of what was published."""
     sink = rig.start(rig.sink).joined()
     rig.kafka.create("old", headers=[TRACEPARENT]).get(10)
@@ -71,7 +56,7 @@ def test_what_the_sink_has_saved_is_told_of_once_on_its_orders_trace(rig: Ecouri
     assert poller.stop() == 0
 
 
-def assert_on_the_trace(rig: EcourierPollRig) -> None:
+def assert_on_the_trace(rig: EcourierRig) -> None:
     for topic, kind in ((rig.stages_topic, "OrderStageChanged"), (rig.events_topic, "CourierOrderEvent")):
         for record in rig.records(topic):
             headers = dict(record.headers)
@@ -81,10 +66,10 @@ def assert_on_the_trace(rig: EcourierPollRig) -> None:
 
 
 def test_killed_at_any_moment_nothing_is_missed_and_nothing_repeated(
-    make_ecourier_poll_rig: MakeEcourierPollRig,
+    make_ecourier_rig: MakeEcourierRig,
 ) -> None:
     """SIGKILL at random moments, while drivers move orders, and events come late, backdated or without an id."""
-    rig = make_ecourier_poll_rig(every="50ms", max_in_flight=8)
+    rig = make_ecourier_rig(every="50ms", max_in_flight=8)
     rng = random.Random(20_26)
     rig.start(rig.sink, instance="sink").joined()
     ids = order_ids(60)
@@ -108,10 +93,10 @@ def wait_for_events(poller: Relay, more: int) -> None:
 
 @pytest.mark.parametrize("successor_name", ["one", "two"], ids=["replaced", "beside"])
 def test_a_paused_owner_that_wakes_up_after_its_successor_publishes_nothing(
-    make_ecourier_poll_rig: MakeEcourierPollRig, successor_name: str
+    make_ecourier_rig: MakeEcourierRig, successor_name: str
 ) -> None:
     """A frozen container that was replaced, or one whose session ran out: it wakes up, and its writes are refused."""
-    rig = make_ecourier_poll_rig(session="6s")
+    rig = make_ecourier_rig(session="6s")
     rig.start(rig.sink, instance="sink").joined()
     rig.vendor.faults(**LIVELY)
     frozen = rig.start().joined()
@@ -128,7 +113,7 @@ def test_a_paused_owner_that_wakes_up_after_its_successor_publishes_nothing(
     rig.wait_for_all()
 
 
-def test_an_owner_that_was_shut_out_begins_anew_from_what_is_written(rig: EcourierPollRig) -> None:
+def test_an_owner_that_was_shut_out_begins_anew_from_what_is_written(rig: EcourierRig) -> None:
     """Another writer of the same name: the next write is refused, the state is read again, nothing is repeated."""
     poller = rig.start(rig.poller, rig.sink).joined()
     rig.save("a")
@@ -139,9 +124,7 @@ def test_an_owner_that_was_shut_out_begins_anew_from_what_is_written(rig: Ecouri
     rig.wait_for_all()
 
 
-def shut_out(rig: EcourierPollRig) -> None:
-    from kafka import KafkaProducer  # noqa: PLC0415 - imports kafka: after pytest_configure
-
+def shut_out(rig: EcourierRig) -> None:
     for shard in range(rig.kafka.partitions):
         other = KafkaProducer(bootstrap_servers=rig.kafka.bootstrap, transactional_id=f"{rig.poller}-{shard}")
         other.init_transactions()
@@ -149,9 +132,9 @@ def shut_out(rig: EcourierPollRig) -> None:
 
 
 def test_two_instances_share_the_shards_and_each_order_is_looked_at_by_one(
-    make_ecourier_poll_rig: MakeEcourierPollRig,
+    make_ecourier_rig: MakeEcourierRig,
 ) -> None:
-    rig = make_ecourier_poll_rig(partitions=4)
+    rig = make_ecourier_rig(partitions=4)
     rig.start(rig.sink, instance="sink").joined()
     pollers = [rig.start(instance=name).joined() for name in ("one", "two")]
     wait_for(lambda: sorted(map(len, map(shards, pollers))) == [2, 2], "the shards are not shared out")
@@ -170,10 +153,10 @@ def shards(relay: Relay) -> list[int]:
 
 
 def test_an_order_at_its_end_is_let_go_and_saved_anew_goes_on_where_it_was(
-    make_ecourier_poll_rig: MakeEcourierPollRig,
+    make_ecourier_rig: MakeEcourierRig,
 ) -> None:
     """Its row is ended after `grace`, by the poller alone; known events are not told again, sequences go on."""
-    rig = make_ecourier_poll_rig(grace="1s")
+    rig = make_ecourier_rig(grace="1s")
     poller = rig.start(rig.poller, rig.sink).joined()
     rig.save("a", "b")
     rig.move("OR-a", "A", EventType="pod")
@@ -193,10 +176,10 @@ def test_an_order_at_its_end_is_let_go_and_saved_anew_goes_on_where_it_was(
 
 
 def test_saved_anew_while_it_is_let_go_an_order_is_looked_at_again(
-    make_ecourier_poll_rig: MakeEcourierPollRig,
+    make_ecourier_rig: MakeEcourierRig,
 ) -> None:
     """Rows and tombstones cross: whatever the sink saved last is told, and in the end nothing is tracked any more."""
-    rig = make_ecourier_poll_rig(grace="100ms", every="50ms")
+    rig = make_ecourier_rig(grace="100ms", every="50ms")
     sink = rig.start(rig.sink, rig.poller).joined()
     ids = order_ids(6)
     rig.save(*ids)
@@ -214,13 +197,11 @@ def test_saved_anew_while_it_is_let_go_an_order_is_looked_at_again(
 
 
 def changed(order_id: str, notes: str = "the other door") -> dict[str, Any]:
-    from tests.support.kafka_side import delivery  # noqa: PLC0415 - imports kafka: after pytest_configure
-
     return delivery(order_id, notes=notes)
 
 
-def test_a_done_order_is_not_looked_at_by_the_next_owner_either(make_ecourier_poll_rig: MakeEcourierPollRig) -> None:
-    rig = make_ecourier_poll_rig(grace="500ms")
+def test_a_done_order_is_not_looked_at_by_the_next_owner_either(make_ecourier_rig: MakeEcourierRig) -> None:
+    rig = make_ecourier_rig(grace="500ms")
     sink, poller = rig.start(rig.sink, instance="sink").joined(), rig.start().joined()
     rig.save("a", "b")
     rig.move("OR-a", "X")
@@ -233,7 +214,7 @@ def test_a_done_order_is_not_looked_at_by_the_next_owner_either(make_ecourier_po
     rig.wait_for_all()
 
 
-def test_an_order_that_vanishes_is_told_of_as_deleted_once(rig: EcourierPollRig) -> None:
+def test_an_order_that_vanishes_is_told_of_as_deleted_once(rig: EcourierRig) -> None:
     """One answer is no proof; two, a while apart, are. One that was never seen is only counted."""
     poller = rig.start(rig.poller, rig.sink).joined()
     rig.save("a")
@@ -248,7 +229,7 @@ def test_an_order_that_vanishes_is_told_of_as_deleted_once(rig: EcourierPollRig)
     assert poller.status()["notes"].get("not_found")
 
 
-def test_faults_of_the_vendor_delay_and_lose_nothing(rig: EcourierPollRig) -> None:
+def test_faults_of_the_vendor_delay_and_lose_nothing(rig: EcourierRig) -> None:
     """Throttled, ended sessions, errors, a proxy's page, lost answers, refused connections: nothing moves, then all."""
     poller = rig.start(rig.poller, rig.sink).joined()
     rig.save("a")
@@ -279,7 +260,7 @@ def wait_for_failure(poller: Relay, knob: str) -> None:
     poller.wait(lambda status: status["failures_total"] > seen, f"no failure by {knob}")
 
 
-def test_a_refused_login_shuts_the_gate_and_says_so(rig: EcourierPollRig, tmp_path: Path) -> None:
+def test_a_refused_login_shuts_the_gate_and_says_so(rig: EcourierRig, tmp_path: Path) -> None:
     poller = rig.start(rig.poller, rig.sink).joined()
     rig.save("a")
     wait_for(lambda: rig.stages().get("OR-a"), "the order never came")
@@ -291,28 +272,28 @@ def test_a_refused_login_shuts_the_gate_and_says_so(rig: EcourierPollRig, tmp_pa
     rig.wait_for_all()
 
 
-def test_a_look_can_be_had_without_publishing(rig: EcourierPollRig) -> None:
+def test_a_look_can_be_had_without_publishing(rig: EcourierRig) -> None:
     """Before the poller's first start all is news; afterwards, what it has published is none."""
     rig.start(rig.sink, instance="sink").joined()
     rig.save("a")
     rig.move("OR-a", "A", EventType="Pickup")
     start = ("poll", "ecourier", "--from", "2020-01-01T00:00:00Z")
     first = rig.command(*start)
-    assert first.returncode == 0, first.stderr
-    printed = [json.loads(line) for line in first.stdout.splitlines()]
+    assert first.status == 0, first.err
+    printed = [json.loads(line) for line in first.out.splitlines()]
     assert [event.get("stage") or event["event_type"] for event in printed] == ["A", "Order create", "Pickup"]
     assert rig.stages() == rig.events() == {}
     rig.start().joined()
     rig.wait_for_all()
-    assert rig.command(*start).stdout == ""
+    assert rig.command(*start).out == ""
     nobody = rig.command("poll", "ecourier", "--from", "2020-01-01T00:00:00Z", "--to", "2020-01-02T00:00:00Z")
-    assert (nobody.returncode, nobody.stdout) == (0, "")
+    assert (nobody.status, nobody.out) == (0, "")
 
 
 def test_a_reset_makes_every_order_due_and_publishes_only_what_is_not_known(
-    make_ecourier_poll_rig: MakeEcourierPollRig,
+    make_ecourier_rig: MakeEcourierRig,
 ) -> None:
-    rig = make_ecourier_poll_rig(partitions=1, every="10m")
+    rig = make_ecourier_rig(partitions=1, every="10m")
     poller = rig.start(rig.poller, rig.sink).joined()
     rig.save(*order_ids(5))
     rig.wait_for_all()
@@ -320,13 +301,13 @@ def test_a_reset_makes_every_order_due_and_publishes_only_what_is_not_known(
     poller.wait(lambda status: (status["behind_seconds"] or 100) < 60, "it never says how fresh it is")
     rig.move("OR-o00003", "A", EventType="Pickup")
     ran = rig.command("poller", "reset", rig.poller, "--to", "2026-01-01T00:00:00Z", "--json")
-    assert ran.returncode == 0, ran.stderr
+    assert ran.status == 0, ran.err
     rig.save("o00006")  # by the write that it leads to the shard finds out, else by its next heartbeat
     stages, _ = rig.wait_for_all()
     assert sum(map(len, stages.values())) == 7 + 1
 
 
-def test_an_order_of_many_megabytes_is_read_like_any_other(rig: EcourierPollRig) -> None:
+def test_an_order_of_many_megabytes_is_read_like_any_other(rig: EcourierRig) -> None:
     """Signatures come as text, inside the order; its news must not stop when there are many."""
     rig.start(rig.poller, rig.sink).joined()
     rig.save("a")
@@ -336,25 +317,25 @@ def test_an_order_of_many_megabytes_is_read_like_any_other(rig: EcourierPollRig)
     assert len([one for one in events["OR-a"] if one["event_type"] == "Stop"]) == 6
 
 
-def test_where_is_order_x_tells_what_its_courier_did(rig: EcourierPollRig) -> None:
+def test_where_is_order_x_tells_what_its_courier_did(rig: EcourierRig) -> None:
     rig.start(rig.poller, rig.sink).joined()
     rig.save("a")
     rig.move("OR-a", "A", EventType="Pickup")
     rig.move("OR-a", EventType="POD", Note="left with Ada Lovelace")
     rig.wait_for_all()
     ran = rig.command("order", "a")
-    assert ran.returncode == 0, ran.stderr
-    said = " ".join(ran.stdout.split())
+    assert ran.status == 0, ran.err
+    said = " ".join(ran.out.split())
     for words in ("accepted by the vendor as OR-a", "stage A, processing", "event Pickup, A", "event POD, A"):
         assert words in said
     assert "Lovelace" not in said
 
 
-def test_relay_check_reaches_e_courier_by_a_harmless_read(rig: EcourierPollRig) -> None:
+def test_relay_check_reaches_e_courier_by_a_harmless_read(rig: EcourierRig) -> None:
     ran = rig.command("check", rig.poller, "--json")
-    reached = {one["what"]: one for one in json.loads(ran.stdout)["reached"]}
-    assert reached[rig.poller]["ok"], ran.stdout
+    reached = {one["what"]: one for one in json.loads(ran.out)["reached"]}
+    assert reached[rig.poller]["ok"], ran.out
     rig.vendor.faults(deny=401)
     ran = rig.command("check", rig.poller)
-    assert ran.returncode == 1
-    assert "refuses the credentials" in " ".join(ran.stdout.split())
+    assert ran.status == 1
+    assert "refuses the credentials" in " ".join(ran.out.split())

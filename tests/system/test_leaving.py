@@ -9,7 +9,9 @@ import time
 
 import pytest
 
-from tests.support.relay_rig import Relay, Rig, is_caught_up, order_ids, story, wait_for
+from tests.support.relay_process import Relay, is_caught_up
+from tests.support.sink_process import Rig, order_ids, story
+from tests.support.waiting import wait_for
 from tests.system.conftest import MakeRig
 
 pytestmark = pytest.mark.broker
@@ -62,7 +64,7 @@ def test_sigterm_while_the_trace_collector_hangs_leaves_in_time(rig: Rig) -> Non
         relay = rig.start(DRAIN="1s", otel_exporter_otlp_endpoint=url).joined()
         rig.kafka.publish(order_ids(20), "paid")
         relay.wait(lambda status: status["delivered_total"] == 40, "spans hold up deliveries")
-        assert relay.stop(within=1 + 5) == 0
+        assert relay.stop(within_s=1 + 5) == 0
     assert relay.said("spans_lost")
 
 

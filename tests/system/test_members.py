@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from tests.support.kafka_side import reasons
-from tests.support.relay_rig import Rig, order_ids, story
+from tests.support.sink_process import Rig, order_ids, story
 from tests.system.conftest import MakeRig
 
 pytestmark = pytest.mark.broker

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 from kafka import TopicPartition
 
-from tests.support.relay_rig import Relay, Rig, order_ids, relay_command, story, wait_for
+from tests.support.relay_process import Relay
+from tests.support.sink_process import Rig, order_ids, story
+from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from workers.devkit.broker.broker import Broker
@@ -76,14 +76,13 @@ def test_a_record_damaged_on_the_brokers_disk_stops_its_partition_and_a_person_p
 
 
 def _states(rig: Rig) -> dict[tuple[str, int], str]:
-    ran = relay_command(dict(os.environ) | rig._environ("one"), "offsets", rig.worker, "--json")
-    return {(row["topic"], row["partition"]): row["state"] for row in json.loads(ran.stdout)["partitions"]}
+    ran = rig.command("offsets", rig.worker, "--json")
+    return {(row["topic"], row["partition"]): row["state"] for row in ran.json["partitions"]}
 
 
 def _decide(rig: Rig, to: str, *only: str) -> None:
-    environ = dict(os.environ) | rig._environ("one")
-    ran = relay_command(environ, "offsets", rig.worker, "--to", to, *only)
-    assert ran.returncode == 0, ran.stderr
+    ran = rig.command("offsets", rig.worker, "--to", to, *only)
+    assert ran.status == 0, ran.err
 
 
 @pytest.mark.parametrize("noticed", [False, True])

@@ -6,9 +6,8 @@ import json
 
 import pytest
 
-from tests.support.parked_cli import ended, parked, start
-from tests.support.ran import Ran
-from tests.support.relay_rig import Rig, order_ids
+from tests.support.relay_process import Ran, ended
+from tests.support.sink_process import Rig, order_ids
 
 pytestmark = pytest.mark.broker
 
@@ -16,7 +15,7 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 def order(rig: Rig, order_id: str, *options: str) -> Ran:
-    return ended(start(rig, "order", order_id, *options))
+    return ended(rig.begin("order", order_id, *options))
 
 
 def told(rig: Rig, order_id: str) -> list[str]:
@@ -42,14 +41,14 @@ def test_an_orders_way_is_told_from_its_publication_to_its_end(rig: Rig) -> None
     waiting = told(rig, "bad")
     assert waiting.count("parked") == 2
     assert any(what.startswith("parked: rejected: ") for what in waiting)
-    assert parked(rig, "replay", "bad").status == 1
+    assert rig.parked("replay", "bad").status == 1
     rig.vendor.well()
-    assert parked(rig, "replay", "bad").status == 0
+    assert rig.parked("replay", "bad").status == 0
     after = told(rig, "bad")
     assert after.count("delivered from its parked record") == 2
     assert any(what.startswith("parked again: rejected: ") for what in after)
     assert after[-1] == "nothing of it is parked any more"
-    assert parked(rig, "discard", "worse", "--yes", "--first-only", "--why", "cancelled").status == 0
+    assert rig.parked("discard", "worse", "--yes", "--first-only", "--why", "cancelled").status == 0
     assert [what for what in told(rig, "worse") if what in {"discarded", "parked"}] == ["discarded", "parked"]
     assert "1 parked records discarded by ada: cancelled" in told(rig, "worse")
     _assert_shown_without_the_customer(rig)

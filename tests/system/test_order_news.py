@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.support.relay_rig import wait_for
-
-if TYPE_CHECKING:
-    from tests.support.ecourier_poll_rig import EcourierPollRig
-    from tests.support.poll_rig import PollRig
-    from workers.devkit.broker.broker import Broker
+from tests.support.poller_process import DclRig, EcourierRig
+from tests.support.waiting import wait_for
+from tests.system.conftest import MakeDclRig, MakeEcourierRig
 
 pytestmark = pytest.mark.broker
 
@@ -23,26 +17,18 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = ("traceparent", f"00-{TRACE}-b7ad6b7169203331-01".encode())
 
 
-@pytest.fixture
-def ends() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
-
-
-def told(rig: EcourierPollRig | PollRig, order_id: str) -> list[dict[str, Any]]:
+def told(rig: EcourierRig | DclRig, order_id: str) -> list[dict[str, Any]]:
     """The order's moments, oldest first."""
     ran = rig.command("order", order_id, "--json")
-    assert ran.returncode == 0, ran.stderr
-    timeline: list[dict[str, Any]] = json.loads(ran.stdout)["timeline"]
+    assert ran.status == 0, ran.err
+    timeline: list[dict[str, Any]] = json.loads(ran.out)["timeline"]
     return timeline
 
 
 def test_the_vendors_number_is_found_by_the_tracked_order_and_with_it_stages_and_events(
-    broker: Broker, tmp_path: Path, ends: ExitStack
+    make_ecourier_rig: MakeEcourierRig,
 ) -> None:
-    from tests.support.ecourier_poll_rig import open_ecourier_poll_rig  # noqa: PLC0415 - imports kafka
-
-    rig = ends.enter_context(open_ecourier_poll_rig(broker.bootstrap, tmp_path, partitions=4))
+    rig = make_ecourier_rig(partitions=4)
     sink = rig.start(rig.sink).joined()
     rig.start().joined()
     rig.kafka.create("A-1", headers=[TRACEPARENT]).get(10)
@@ -65,14 +51,12 @@ def test_the_vendors_number_is_found_by_the_tracked_order_and_with_it_stages_and
     assert {moment["topic"] for moment in moments if moment["by"] == "ecourier"} == {rig.stages_topic, rig.events_topic}
     on_trace = {moment["what"] for moment in moments if moment["trace_id"] == TRACE}
     assert {"order published", "accepted by the vendor as OR-A-1", "stage A, processing (was N)"} <= on_trace
-    shown = rig.command("order", "A-1").stdout
+    shown = rig.command("order", "A-1").out
     assert "left with Ada" not in shown + json.dumps(moments)
 
 
-def test_stages_at_dcl_are_told_of_the_order_with_that_number(broker: Broker, tmp_path: Path, ends: ExitStack) -> None:
-    from tests.support.poll_rig import open_poll_rig  # noqa: PLC0415 - imports kafka
-
-    rig = ends.enter_context(open_poll_rig(broker.bootstrap, tmp_path))
+def test_stages_at_dcl_are_told_of_the_order_with_that_number(make_dcl_rig: MakeDclRig) -> None:
+    rig = make_dcl_rig()
     rig.dcl.put("A-1", 10)
     rig.dcl.put("A-2", 10)
     rig.start().joined()
@@ -84,4 +68,4 @@ def test_stages_at_dcl_are_told_of_the_order_with_that_number(broker: Broker, tm
     assert [moment["what"].split(",")[0] for moment in moments] == [f"stage {first}", f"stage {second}"]
     assert moments[1]["what"].endswith(f"(was {first})")
     assert {moment["by"] for moment in moments} == {"dcl"}
-    assert rig.command("order", "A-3").returncode == 1
+    assert rig.command("order", "A-3").status == 1

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from kafka import TopicPartition
 
-from tests.support.parked_cli import parked
-from tests.support.relay_rig import Rig, wait_for
+from tests.support.sink_process import Rig
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.broker
 
@@ -30,20 +29,12 @@ def test_what_lies_before_the_oldest_open_record_is_removed(rig: Rig) -> None:
     relay.caught_up()
     before = {one.key.decode(): one for one in rig.kafka.all_parked()}
     rig.vendor.well()
-    assert parked(rig, "replay", *ids[:10]).status == 0
+    assert rig.parked("replay", *ids[:10]).status == 0
     open_ids = set(ids[10:])
 
-    def oldest() -> dict[int, int]:
-        places = [TopicPartition(rig.kafka.parked, number) for number in range(rig.kafka.partitions)]
-        reader = rig.kafka._reader()
-        try:
-            return {at.partition: offset for at, offset in reader.beginning_offsets(places).items()}
-        finally:
-            reader.close()
-
     settled = {one.partition for one in before.values()} - {before[name].partition for name in open_ids}
-    wait_for(lambda: all(oldest()[number] > 0 for number in settled), "nothing is removed")
+    wait_for(lambda: all(rig.kafka.oldest_parked()[number] > 0 for number in settled), "nothing is removed")
     assert {one.key.decode() for one in rig.kafka.all_parked()} >= open_ids
-    assert parked(rig, "replay", "--all").status == 0
+    assert rig.parked("replay", "--all").status == 0
     relay.caught_up()
     assert {name: rig.vendor.of(name) for name in ids} == {name: ["add", "paid"] for name in ids}

@@ -8,7 +8,8 @@ from datetime import datetime
 import pytest
 
 from tests.support.kafka_side import header, reasons
-from tests.support.relay_rig import Rig, order_ids, story, wait_for
+from tests.support.sink_process import Rig, order_ids, story
+from tests.support.waiting import wait_for
 from tests.system.conftest import MakeRig
 
 pytestmark = pytest.mark.broker

@@ -4,39 +4,21 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
+from kafka import KafkaProducer
 
-from tests.support.relay_rig import wait_for
-
-if TYPE_CHECKING:
-    from tests.support.poll_rig import PollRig
-    from workers.devkit.broker.broker import Broker
+from tests.support.poller_process import DclRig
+from tests.support.relay_process import Relay, at_least
+from tests.support.waiting import wait_for
+from tests.system.conftest import MakeDclRig
 
 pytestmark = pytest.mark.broker
 
-MakeRig = Callable[..., Any]
 
-
-@pytest.fixture
-def make_poll_rig(broker: Broker, tmp_path: Path) -> Iterator[MakeRig]:
-    with ExitStack() as ends:
-
-        def make(**knobs: Any) -> PollRig:
-            from tests.support.poll_rig import open_poll_rig  # noqa: PLC0415 - imports kafka: after pytest_configure
-
-            return ends.enter_context(open_poll_rig(broker.bootstrap, tmp_path, **knobs))
-
-        yield make
-
-
-def test_every_change_is_published_once_with_what_was_before(make_poll_rig: MakeRig) -> None:
+def test_every_change_is_published_once_with_what_was_before(make_dcl_rig: MakeDclRig) -> None:
     """What was there at the first start is a snapshot, what comes later is created, then updated."""
-    rig = make_poll_rig()
+    rig = make_dcl_rig()
     rig.dcl.put("OLD", 10)
     relay = rig.start().joined()
     relay.wait(lambda status: status["events_total"] == 1, "the old order never came")
@@ -60,9 +42,9 @@ def test_every_change_is_published_once_with_what_was_before(make_poll_rig: Make
 
 
 @pytest.mark.parametrize("sort", ["ascending", "descending", "id", "unstable"])
-def test_killed_at_any_moment_nothing_is_missed_and_nothing_repeated(make_poll_rig: MakeRig, sort: str) -> None:
+def test_killed_at_any_moment_nothing_is_missed_and_nothing_repeated(make_dcl_rig: MakeDclRig, sort: str) -> None:
     """SIGKILL at random moments, with orders changing while pages are read and showing up to a second late."""
-    rig = make_poll_rig(
+    rig = make_dcl_rig(
         sort=sort, changes_per_page=1, visible_after=1.0, latency=0.05, keys={"page_size": 60, "every": "50ms"}
     )
     rng = random.Random(sort)
@@ -70,16 +52,16 @@ def test_killed_at_any_moment_nothing_is_missed_and_nothing_repeated(make_poll_r
         relay = rig.start().joined()
         rig.dcl.happen(25)
         wanted = rng.randint(1, 6)
-        relay.wait(lambda status, wanted=wanted: status["polls_total"] >= wanted, "it does not poll")
+        relay.wait(at_least("polls_total", wanted), "it does not poll")
         relay.kill()
     rig.dcl.faults(changes_per_page=0)
     rig.start().joined()
     rig.wait_for_all()
 
 
-def test_a_second_poller_beside_the_first_repeats_nothing_and_takes_over(make_poll_rig: MakeRig) -> None:
+def test_a_second_poller_beside_the_first_repeats_nothing_and_takes_over(make_dcl_rig: MakeDclRig) -> None:
     """Two processes, one shard: the one that is told to leave hands it to the other."""
-    rig = make_poll_rig(changes_per_page=1, latency=0.02, keys={"session": "6s"})
+    rig = make_dcl_rig(changes_per_page=1, latency=0.02, keys={"session": "6s"})
     first = rig.start("one").joined()
     first.wait(lambda status: status["polls_total"] > 2, "it does not poll")
     second = rig.start("two").joined()
@@ -93,16 +75,16 @@ def test_a_second_poller_beside_the_first_repeats_nothing_and_takes_over(make_po
     rig.wait_for_all()
 
 
-def owner_of(one: Any, other: Any) -> tuple[Any, Any] | None:
+def owner_of(one: Relay, other: Relay) -> tuple[Relay, Relay] | None:
     shards = [bool(one.status()["shards"]), bool(other.status()["shards"])]
     if shards == [True, False]:
         return one, other
     return (other, one) if shards == [False, True] else None
 
 
-def test_an_owner_that_was_shut_out_begins_anew_from_what_is_written(make_poll_rig: MakeRig) -> None:
+def test_an_owner_that_was_shut_out_begins_anew_from_what_is_written(make_dcl_rig: MakeDclRig) -> None:
     """Another writer of the same name: the next write is refused, the state is read again, nothing is repeated."""
-    rig = make_poll_rig()
+    rig = make_dcl_rig()
     relay = rig.start().joined()
     rig.dcl.put("A", 10)
     relay.wait(lambda status: status["events_total"] == 1, "the order never came")
@@ -112,27 +94,25 @@ def test_an_owner_that_was_shut_out_begins_anew_from_what_is_written(make_poll_r
     rig.wait_for_all()
 
 
-def shut_out(rig: PollRig) -> None:
-    from kafka import KafkaProducer  # noqa: PLC0415 - imports kafka: after pytest_configure
-
-    other = KafkaProducer(bootstrap_servers=rig.bootstrap, transactional_id=f"{rig.worker}-0")
+def shut_out(rig: DclRig) -> None:
+    other = KafkaProducer(bootstrap_servers=rig.processes.bootstrap, transactional_id=f"{rig.worker}-0")
     other.init_transactions()
     other.close()
 
 
-def test_faults_of_the_vendor_delay_and_lose_nothing(make_poll_rig: MakeRig) -> None:
-    rig = make_poll_rig()
+def test_faults_of_the_vendor_delay_and_lose_nothing(make_dcl_rig: MakeDclRig) -> None:
+    rig = make_dcl_rig()
     relay = rig.start().joined()
     relay.wait(lambda status: status["polls_total"] > 0, "it does not poll")
     rig.dcl.put("A", 10)
     for knobs in ({"error_rate": 1}, {"html_200": 1}, {"errors_in_200": 1}, {"reset_after": 1}, {"throttle": 1}):
         rig.dcl.faults(**knobs)
         before = relay.status()["failures_total"]
-        relay.wait(lambda status, before=before: status["failures_total"] > before, f"no failure by {knobs}")
+        relay.wait(at_least("failures_total", before + 1), f"no failure by {knobs}")
         polls = relay.status()["polls_total"]
         rig.dcl.put("A", 20 if rig.dcl.stages()["A"] == 10 else 10)
         rig.dcl.faults(**{name: None if name == "throttle" else 0 for name in knobs})
-        relay.wait(lambda status, polls=polls: status["polls_total"] > polls, f"no recovery from {knobs}")
+        relay.wait(at_least("polls_total", polls + 1), f"no recovery from {knobs}")
     rig.wait_for_all()
     rig.dcl.faults(deny=401)
     status = relay.wait(lambda status: status["gate"]["state"] != "open", "the gate stays open")
@@ -140,9 +120,9 @@ def test_faults_of_the_vendor_delay_and_lose_nothing(make_poll_rig: MakeRig) -> 
     assert "DCL refuses the login" in status["last_error"]
 
 
-def test_what_the_windows_cannot_see_a_sweep_finds_and_counts(make_poll_rig: MakeRig) -> None:
+def test_what_the_windows_cannot_see_a_sweep_finds_and_counts(make_dcl_rig: MakeDclRig) -> None:
     """A change that shows with an old stamp, long after the cursor has passed it."""
-    rig = make_poll_rig(keys={"settle_lag": "100ms", "sweep_every": "2s"})
+    rig = make_dcl_rig(keys={"settle_lag": "100ms", "sweep_every": "2s"})
     relay = rig.start().joined()
     rig.dcl.put("A", 10)
     relay.wait(lambda status: status["events_total"] == 1, "the order never came")
@@ -152,8 +132,8 @@ def test_what_the_windows_cannot_see_a_sweep_finds_and_counts(make_poll_rig: Mak
     rig.wait_for_all()
 
 
-def test_its_status_says_how_fresh_its_news_is(make_poll_rig: MakeRig) -> None:
-    rig = make_poll_rig()
+def test_its_status_says_how_fresh_its_news_is(make_dcl_rig: MakeDclRig) -> None:
+    rig = make_dcl_rig()
     relay = rig.start().joined()
     status = relay.wait(lambda status: status["polls_total"] > 1, "it does not poll")
     assert (status["kind"], status["state"]) == ("poller", "running")
@@ -162,43 +142,43 @@ def test_its_status_says_how_fresh_its_news_is(make_poll_rig: MakeRig) -> None:
     assert [shard["shard"] for shard in status["shards"]] == [0]
 
 
-def test_a_window_can_be_looked_at_without_publishing(make_poll_rig: MakeRig) -> None:
+def test_a_window_can_be_looked_at_without_publishing(make_dcl_rig: MakeDclRig) -> None:
     """Before the poller's first start all is news; afterwards, what it has published is none."""
-    rig = make_poll_rig()
+    rig = make_dcl_rig()
     rig.dcl.put("A", 10)
     start = ("poll", "dcl", "--from", "2020-01-01T00:00:00Z")
     first = rig.command(*start)
-    assert (first.returncode, first.stderr) == (0, "1 events; nothing was published\n")
-    event = json.loads(first.stdout)
+    assert (first.status, first.err) == (0, "1 events; nothing was published\n")
+    event = json.loads(first.out)
     assert (event["order_number"], event["stage_code"], event["sequence"]) == ("A", 10, 1)
     assert rig.events() == []
     relay = rig.start().joined()
     relay.wait(lambda status: status["events_total"] == 1, "the order never came")
-    assert rig.command(*start).stdout == ""
+    assert rig.command(*start).out == ""
 
 
-def test_a_cursor_that_is_moved_back_publishes_only_what_is_not_known(make_poll_rig: MakeRig) -> None:
+def test_a_cursor_that_is_moved_back_publishes_only_what_is_not_known(make_dcl_rig: MakeDclRig) -> None:
     """While the poller runs: it is shut out, reads its state anew, and goes on from there."""
-    rig = make_poll_rig(keys={"lookback": "1s"})
+    rig = make_dcl_rig(keys={"lookback": "1s"})
     rig.dcl.put("BEFORE", 10, age_ms=3_600_000)
     relay = rig.start().joined()
     relay.wait(lambda status: status["polls_total"] > 1, "it does not poll")
     rig.dcl.put("KNOWN", 10)
     relay.wait(lambda status: status["events_total"] == 1, "the order never came")
     forward = rig.command("poller", "reset", rig.worker, "--to", "2030-01-01T00:00:00Z")
-    assert forward.returncode == 1
-    assert "would lose changes" in forward.stderr
+    assert forward.status == 1
+    assert "would lose changes" in forward.err
     ran = rig.command("poller", "reset", rig.worker, "--to", "2026-01-01T00:00:00Z", "--json")
-    assert ran.returncode == 0, ran.stderr
-    assert json.loads(ran.stdout)["moved"][0]["after"] == "2026-01-01T00:00:00.000Z"
+    assert ran.status == 0, ran.err
+    assert json.loads(ran.out)["moved"][0]["after"] == "2026-01-01T00:00:00.000Z"
     relay.wait(lambda status: status["events_total"] == 2, "it has not begun again")
     found = rig.wait_for_all()
     assert [event["op"] for event in found["BEFORE"]] == ["snapshot"]
     assert len(found["KNOWN"]) == 1
 
 
-def test_each_account_is_a_shard_and_two_accounts_may_use_one_number(make_poll_rig: MakeRig) -> None:
-    rig = make_poll_rig(shards=2, keys={"accounts": ["10501", "10502"]})
+def test_each_account_is_a_shard_and_two_accounts_may_use_one_number(make_dcl_rig: MakeDclRig) -> None:
+    rig = make_dcl_rig(shards=2, keys={"accounts": ["10501", "10502"]})
     relay = rig.start().joined()
     rig.dcl.put("A", 10)
     rig.dcl.put("10502/A", 20)
@@ -208,15 +188,15 @@ def test_each_account_is_a_shard_and_two_accounts_may_use_one_number(make_poll_r
     assert found == {"10501": ("A", 10), "10502": ("A", 20)}
 
 
-def test_relay_check_reaches_dcl_by_a_harmless_read(make_poll_rig: MakeRig) -> None:
-    rig = make_poll_rig()
+def test_relay_check_reaches_dcl_by_a_harmless_read(make_dcl_rig: MakeDclRig) -> None:
+    rig = make_dcl_rig()
     ran = rig.command("check", rig.worker, "--json")
-    reached = {one["what"]: one for one in json.loads(ran.stdout)["reached"]}
-    assert reached[rig.worker]["ok"], ran.stdout
+    reached = {one["what"]: one for one in json.loads(ran.out)["reached"]}
+    assert reached[rig.worker]["ok"], ran.out
     rig.dcl.faults(deny=401)
     ran = rig.command("check", rig.worker)
-    assert ran.returncode == 1
-    assert "refuses the credentials" in " ".join(ran.stdout.split())
+    assert ran.status == 1
+    assert "refuses the credentials" in " ".join(ran.out.split())
     refused = rig.command("offsets", rig.worker)
-    assert refused.returncode == 2
-    assert "relay poller reset" in refused.stderr
+    assert refused.status == 2
+    assert "relay poller reset" in refused.err

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.kafka_side import header
-from tests.support.relay_rig import Rig, fresh, order_ids, story
+from tests.support.sink_process import Rig, fresh, order_ids, story
 
 pytestmark = pytest.mark.broker
 

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 import pytest
 
 from tests.support.kafka_side import header, reasons
-from tests.support.parked_cli import ended, parked, start
-from tests.support.relay_rig import Relay, Rig, order_ids, story, wait_for
+from tests.support.relay_process import Relay, ended
+from tests.support.sink_process import Rig, order_ids, story
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.broker
 
@@ -31,9 +32,9 @@ def park(rig: Rig, ids: Sequence[str], *states: str, **settings: str) -> Relay:
 
 def test_a_replay_delivers_in_the_first_order_then_what_came_behind(rig: Rig) -> None:
     relay = park(rig, ["bad"], "placed", "paid")
-    listed = parked(rig, "list", "--json").lines
+    listed = rig.parked("list", "--json").lines
     assert [(row["order_id"], row["records"], row["reason"]) for row in listed] == [("bad", 3, "rejected")]
-    ran = parked(rig, "replay", "bad")
+    ran = rig.parked("replay", "bad")
     assert (ran.status, ran.out.split()) == (0, ["bad", "delivered", "3", "records"]), ran.err
     rig.kafka.set("bad", "completed")
     rig.kafka.flush()
@@ -41,7 +42,7 @@ def test_a_replay_delivers_in_the_first_order_then_what_came_behind(rig: Rig) ->
     relay.caught_up()
     rig.assert_each_has_one_end(story(["bad"], "placed", "paid", "completed"))
     assert relay.status()["parked_orders"] == 0
-    assert parked(rig, "list", "--json").out == ""
+    assert rig.parked("list", "--json").out == ""
     wait_for(lambda: not rig.kafka.fences(), "a row stays behind")
 
 
@@ -49,7 +50,7 @@ def test_an_order_that_is_refused_again_stays_parked_with_the_new_reason_and_cou
     park(rig, ["bad"], "paid")
     rig.vendor.faults(bad_ids=["bad"])
     for replays in (1, 2):
-        ran = parked(rig, "replay", "--all", "--json")
+        ran = rig.parked("replay", "--all", "--json")
         assert ran.status == 1
         (result,) = ran.lines
         assert (result["result"], result["records"], result["replays"]) == ("parked-again", 2, replays)
@@ -58,10 +59,10 @@ def test_an_order_that_is_refused_again_stays_parked_with_the_new_reason_and_cou
     assert {header(one, "relay-source-offset") for one in again} == {
         header(rig.kafka.all_parked()[0], "relay-source-offset")
     }
-    (order,) = parked(rig, "show", "bad", "--json").lines
+    (order,) = rig.parked("show", "bad", "--json").lines
     assert [one["replays"] for one in order["parked"]] == [2, 0]
     rig.vendor.well()
-    assert parked(rig, "replay", "bad").status == 0
+    assert rig.parked("replay", "bad").status == 0
     rig.assert_each_has_one_end(story(["bad"], "paid"))
 
 
@@ -69,11 +70,11 @@ def test_all_of_a_reason_at_a_rate(rig: Rig) -> None:
     ids = order_ids(12)
     relay = park(rig, ids)
     began = time.monotonic()
-    ran = parked(rig, "replay", "--all", "--reason", "rejected", "--rate", "6/s", "--json")
+    ran = rig.parked("replay", "--all", "--reason", "rejected", "--rate", "6/s", "--json")
     assert ran.status == 0, ran.err
     assert time.monotonic() - began >= 11 / 6, "they were all asked for at once"
     assert {row["order_id"] for row in ran.lines} == set(ids)
-    assert parked(rig, "replay", "--all", "--reason", "invalid").status == 0
+    assert rig.parked("replay", "--all", "--reason", "invalid").status == 0
     relay.caught_up()
     rig.assert_each_has_one_end(story(ids))
 
@@ -83,12 +84,12 @@ def test_without_a_worker_it_says_so_at_once_and_changes_nothing(rig: Rig) -> No
     wait_for(lambda: not rig.kafka.admin.describe_groups([rig.kafka.group])[rig.kafka.group]["members"], "it stays")
     before = rig.kafka.fences()
     for verb in ("replay", "discard"):
-        ran = parked(rig, verb, "bad", *(["--yes"] if verb == "discard" else []))
+        ran = rig.parked(verb, "bad", *(["--yes"] if verb == "discard" else []))
         assert ran.status == 1
         assert f"relay run {rig.worker}" in ran.err
         assert ran.err.count("\n") == 1
     assert rig.kafka.fences() == before
-    assert len(parked(rig, "list", "--json").lines) == 1
+    assert len(rig.parked("list", "--json").lines) == 1
 
 
 def test_a_command_that_has_expired_is_taken_away_and_not_carried_out(rig: Rig) -> None:
@@ -109,12 +110,12 @@ def test_a_command_that_has_expired_is_taken_away_and_not_carried_out(rig: Rig) 
 def test_a_dry_run_prints_the_requests_and_sends_none(rig: Rig) -> None:
     park(rig, ["bad"], "paid")
     before = rig.vendor.attempts
-    ran = parked(rig, "replay", "bad", "--dry-run")
+    ran = rig.parked("replay", "bad", "--dry-run")
     assert ran.status == 0, ran.err
     assert "POST" in ran.out
     assert "PUT" in ran.out
     assert "demo-key" not in ran.out
-    (row,) = parked(rig, "replay", "--all", "--dry-run", "--json").lines
+    (row,) = rig.parked("replay", "--all", "--dry-run", "--json").lines
     assert [one["request"]["method"] for one in row["requests"]] == ["POST", "PUT"]
     assert rig.vendor.attempts == before
     assert len(rig.kafka.fences()) == 1
@@ -122,8 +123,8 @@ def test_a_dry_run_prints_the_requests_and_sends_none(rig: Rig) -> None:
 
 def test_discarded_records_are_never_delivered_and_leave_a_trace(rig: Rig) -> None:
     relay = park(rig, ["bad", "other"], "paid")
-    assert parked(rig, "discard", "bad").status == 2, "nobody was asked"
-    ran = parked(rig, "discard", "bad", "--yes", "--why", "cancelled by phone")
+    assert rig.parked("discard", "bad").status == 2, "nobody was asked"
+    ran = rig.parked("discard", "bad", "--yes", "--why", "cancelled by phone")
     assert (ran.status, ran.out.split()[:2]) == (0, ["bad", "discarded"]), ran.err
     trace = rig.kafka.all_parked()
     (trace,) = [one for one in trace if one.value is None]
@@ -132,7 +133,7 @@ def test_discarded_records_are_never_delivered_and_leave_a_trace(rig: Rig) -> No
     assert header(trace, "relay-discarded-why") == "cancelled by phone"
     rig.kafka.create("bad").get(5)
     relay.wait(lambda _: rig.vendor.of("bad"), "the order is still fenced")
-    assert parked(rig, "replay", "--all").status == 0
+    assert rig.parked("replay", "--all").status == 0
     relay.caught_up()
     rig.assert_each_has_one_end({"bad": ["add"], "other": ["add", "paid"]})
 
@@ -140,12 +141,12 @@ def test_discarded_records_are_never_delivered_and_leave_a_trace(rig: Rig) -> No
 def test_only_the_first_record_may_be_discarded(rig: Rig) -> None:
     relay = park(rig, ["bad"], "placed", "paid")
     rig.vendor.faults(unknown_order=200)
-    ran = parked(rig, "discard", "bad", "--first-only", "--yes", "--json")
+    ran = rig.parked("discard", "bad", "--first-only", "--yes", "--json")
     assert ran.status == 0, ran.err
     assert [(row["result"], row["records"], row["reason"]) for row in ran.lines] == [("first-discarded", 2, "behind")]
-    (order,) = parked(rig, "show", "bad", "--json").lines
+    (order,) = rig.parked("show", "bad", "--json").lines
     assert [one["event"]["status"] for one in order["parked"]] == ["placed", "paid"]
-    assert parked(rig, "replay", "bad").status == 0
+    assert rig.parked("replay", "bad").status == 0
     assert rig.vendor.requests["PUT 200"] == 2
     assert relay.status()["parked_orders"] == 0
 
@@ -159,31 +160,31 @@ def test_show_decodes_and_list_tells_nothing_of_the_customer(rig: Rig) -> None:
     rig.kafka.send(rig.kafka.created, "cut", broken[:20]).get(5)
     rig.kafka.producer.send(rig.kafka.created, key=None, value=b"\xff\xfe").get(5)
     relay.wait(lambda status: status["parked_total"] == 3, "not all is parked")
-    listed = parked(rig, "list")
+    listed = rig.parked("list")
     assert "ada@example.com" not in listed.out + relay.text
     assert {line.split("  ")[0].strip() for line in listed.out.splitlines()} == {"order", "bad", "cut", "(no key)"}
-    shown = parked(rig, "show", "bad").out
+    shown = rig.parked("show", "bad").out
     for word in ("ada@example.com", trace.decode(), "POST http", "400", "refused", "***"):
         assert word in shown
-    (cut,) = parked(rig, "show", "cut", "--json").lines
+    (cut,) = rig.parked("show", "cut", "--json").lines
     assert bytes.fromhex(cut["parked"][0]["hex"]) == broken[:20]
     assert cut["parked"][0]["fault_at"] == 20
-    assert "[ff]" in parked(rig, "show", "(no key)").out
+    assert "[ff]" in rig.parked("show", "(no key)").out
     rig.vendor.well()
-    ran = parked(rig, "replay", "--all", "--json")
+    ran = rig.parked("replay", "--all", "--json")
     assert {row["order_id"]: row["result"] for row in ran.lines} == {
         "bad": "delivered",
         "cut": "parked-again",
         "(no key)": "parked-again",
     }
-    assert parked(rig, "discard", "(no key)", "cut", "--yes").status == 0
+    assert rig.parked("discard", "(no key)", "cut", "--yes").status == 0
     assert rig.kafka.fences() == {}
 
 
 def test_what_is_not_parked_is_told(rig: Rig) -> None:
     rig.start().joined()
     for verb in ("replay", "show"):
-        ran = parked(rig, verb, "nobody")
+        ran = rig.parked(verb, "nobody")
         assert ran.status == 1
         assert "not parked" in ran.out + ran.err
 
@@ -192,7 +193,7 @@ def test_killed_in_the_middle_of_a_replay_the_next_owner_goes_on(rig: Rig) -> No
     ids = order_ids(400)
     relay = park(rig, ids, "placed", "paid", BATCH__MAX_ORDERS="5", MAX_IN_FLIGHT="4")
     rig.vendor.faults(latency=0.02)
-    replay = start(rig, "parked", "replay", "--sink", rig.worker, "--all", "--json")
+    replay = rig.begin("parked", "replay", "--sink", rig.worker, "--all", "--json")
     wait_for(lambda: rig.vendor.stats("orders") >= 40, "nothing was delivered")
     relay.kill()
     assert rig.vendor.by_order().keys() < set(ids), "it was over before it was killed"
@@ -212,7 +213,7 @@ def test_a_rebalance_in_the_middle_of_a_replay_loses_doubles_and_reorders_nothin
     ids = order_ids(400)
     relay = park(rig, ids, "placed", "paid", BATCH__MAX_ORDERS="5", MAX_IN_FLIGHT="4")
     rig.vendor.faults(latency=0.02)
-    replay = start(rig, "parked", "replay", "--sink", rig.worker, "--all", "--json")
+    replay = rig.begin("parked", "replay", "--sink", rig.worker, "--all", "--json")
     wait_for(lambda: rig.vendor.stats("orders") >= 40, "nothing was delivered")
     other = rig.start("two", SUSPECT_AFTER=MANY).joined()
     for order_id in ids:
@@ -231,13 +232,13 @@ def test_interrupted_and_given_again_nothing_is_lost_or_doubled(rig: Rig) -> Non
     ids = order_ids(200)
     relay = park(rig, ids, "paid", BATCH__MAX_ORDERS="5", MAX_IN_FLIGHT="4")
     rig.vendor.faults(latency=0.06)
-    replay = start(rig, "parked", "replay", "--sink", rig.worker, "--all")
+    replay = rig.begin("parked", "replay", "--sink", rig.worker, "--all")
     wait_for(lambda: rig.vendor.stats("orders") >= 20, "nothing was delivered")
     replay.send_signal(signal.SIGINT)
     first = ended(replay)
     assert first.status == 130
     assert "the worker goes on" in first.err
-    again = parked(rig, "replay", "--all")
+    again = rig.parked("replay", "--all")
     assert again.status == 0, again.err
     relay.caught_up()
     rig.assert_each_has_one_end(story(ids, "paid"))

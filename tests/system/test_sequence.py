@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.relay_rig import order_ids, story
+from tests.support.sink_process import order_ids, story
 from tests.system.conftest import MakeRig
 
 pytestmark = pytest.mark.broker

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from tests.support.kafka_side import header
-from tests.support.relay_rig import KEY, Rig, order_ids, story, wait_for
+from tests.support.sink_process import Rig, order_ids, story
+from tests.support.vendor import KEY
+from tests.support.waiting import wait_for
 from tests.system.conftest import MakeRig
 
 pytestmark = pytest.mark.broker

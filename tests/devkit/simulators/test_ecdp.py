@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import httpx
 import pytest
 
+from tests.support.waiting import until
 from workers.core.delivery.outcome import (
     Delivered,
     Denied,
@@ -94,11 +95,6 @@ def plain_order(order_id: str) -> Created:
 def status(order_id: str, state: str = "paid") -> Status:
     content: Any = {"order_id": order_id, "status": state, "website_id": None}
     return Status(order_id, content)
-
-
-async def until(reached: Callable[[], bool]) -> None:
-    while not reached():  # noqa: ASYNC110 - the simulator is looked at from outside
-        await asyncio.sleep(0)
 
 
 DONE = Delivered(status=201)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 
+from tests.support.kafka_rig import Side, start_source
+from workers.devkit.broker.broker import Broker
 from workers.edges.kafka.client import KafkaConnection
-
-if TYPE_CHECKING:
-    from tests.support.kafka_rig import Side
-    from workers.devkit.broker.broker import Broker
 
 Join: TypeAlias = Callable[..., Any]
 
@@ -24,16 +22,12 @@ def connection(broker: Broker) -> KafkaConnection:
 
 @pytest.fixture
 def side(connection: KafkaConnection) -> Side:
-    from tests.support.kafka_rig import Side  # noqa: PLC0415 - imports kafka: after pytest_configure
-
     return Side(connection)
 
 
 @pytest.fixture
 async def join(side: Side) -> AsyncIterator[Join]:
     """``join(group, topics, instance)`` starts a member as `start_source` does; it leaves when the test ends."""
-    from tests.support.kafka_rig import start_source  # noqa: PLC0415 - as above
-
     async with AsyncExitStack() as ends:
 
         def start(*given: Any, **options: Any) -> Any:

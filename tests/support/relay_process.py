@@ -1,0 +1,214 @@
+"""`relay` as a process: workers that run beside a test, and commands that run to their end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+
+from tests.support.waiting import PATIENCE_S, wait_for
+
+ROOT = Path(__file__).parents[2]
+COMMAND_WITHIN_S = 120.0
+
+
+@dataclass(frozen=True)
+class Ran:
+    """The exit status and the output of one command line."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@dataclass
+class Relay:
+    """One ``relay run`` process; the first of its workers is the one whose status is shown."""
+
+    process: subprocess.Popen[bytes]
+    name: str
+    file: Path
+    _url: str = ""
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        lines = self.file.read_bytes().splitlines() if self.file.exists() else []
+        return [orjson.loads(line) for line in lines if line.startswith(b"{") and line.endswith(b"}")]
+
+    @property
+    def text(self) -> str:
+        return self.file.read_text(errors="replace")
+
+    def said(self, action: str) -> list[dict[str, Any]]:
+        return [line for line in self.log if line["action"] == action]
+
+    @property
+    def url(self) -> str:
+        if not self._url:
+            wait_for(lambda: self._alive() and self.said("listening"), "it never listened")
+            self._url = self.said("listening")[0]["address"]
+        return self._url
+
+    def status(self) -> dict[str, Any]:
+        url = self.url
+        try:
+            answer = httpx.get(f"{url}/status", timeout=10, trust_env=False).json()
+        except httpx.TransportError:
+            self._alive()
+            raise
+        found: dict[str, Any] = answer["workers"][self.name]
+        return found
+
+    def wait(
+        self, condition: Callable[[dict[str, Any]], Any], why: str, within_s: float = PATIENCE_S
+    ) -> dict[str, Any]:
+        """Wait until the condition holds for /status; returns that status."""
+        last: dict[str, Any] = {}
+
+        def look() -> bool:
+            nonlocal last
+            last = self.status()
+            return bool(condition(last))
+
+        try:
+            wait_for(look, why, within_s)
+        except AssertionError as error:
+            shown = {key: value for key, value in last.items() if key != "partitions"}
+            raise AssertionError(f"{error}\n{shown}\n{last.get('partitions')}\n{self.text[-3000:]}") from None
+        return last
+
+    def joined(self) -> Relay:
+        self.wait(lambda status: status["state"] == "running", "it never joined")
+        return self
+
+    def caught_up(self, within_s: float = PATIENCE_S) -> dict[str, Any]:
+        """Wait until every partition is committed up to its end."""
+        return self.wait(is_caught_up, "lag never reached 0", within_s)
+
+    def term(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, within_s: float = PATIENCE_S) -> int:
+        """SIGTERM; returns the exit status."""
+        self.term()
+        return self.ended(within_s)
+
+    def ended(self, within_s: float = PATIENCE_S) -> int:
+        try:
+            return self.process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it did not end within {within_s:g} s; {self.text[-2000:]}") from None
+
+    def _alive(self) -> bool:
+        assert self.process.poll() is None, f"the worker ended ({self.process.returncode}): {self.text[-2500:]}"
+        return True
+
+
+def at_least(counter: str, count: int) -> Callable[[dict[str, Any]], bool]:
+    """The condition that a counter of /status has reached ``count``."""
+    return lambda status: bool(status[counter] >= count)
+
+
+def is_caught_up(status: dict[str, Any]) -> bool:
+    rows = status["partitions"]
+    return (
+        status["state"] == "running"
+        and bool(rows)
+        and all(row["end"] is not None and row["committed"] == row["end"] for row in rows)
+    )
+
+
+def launch(workers: Sequence[str], environ: Mapping[str, str], file: Path) -> Relay:
+    """Run these workers in one process that writes to ``file``."""
+    with file.open("ab") as sink:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "workers", "run", *workers],
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            cwd=ROOT,
+            env=environ,
+        )
+    return Relay(process, workers[0], file)
+
+
+@dataclass
+class Processes:
+    """All `relay` processes of one test; the workers end with it."""
+
+    bootstrap: str
+    folder: Path  # of topics.yaml and the workers' logs
+    variables: Mapping[str, str]  # of the vendors
+    withheld: tuple[str, ...] = ()  # variables that workers need, and commands must do without
+    relays: list[Relay] = field(default_factory=list)
+
+    def run(self, *workers: str, instance: str = "one", **variables: str) -> Relay:
+        """Start these workers in one process; ``variables`` go beside the common ones."""
+        file = self.folder / f"relay-{instance}-{len(self.relays)}.log"
+        relay = launch(workers, self._environ(instance) | variables, file)
+        self.relays.append(relay)
+        return relay
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command, which goes on beside the test."""
+        environ = {name: value for name, value in self._environ("cli").items() if name not in self.withheld}
+        return subprocess.Popen(
+            [sys.executable, "-m", "workers", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+            env=environ | {"USER": "ada"},
+            text=True,
+        )
+
+    def command(self, *arguments: str) -> Ran:
+        """Run a command to its end."""
+        return ended(self.begin(*arguments))
+
+    def logs(self) -> str:
+        """The ends of the last two workers' logs."""
+        return "\n".join(relay.text[-1500:] for relay in self.relays[-2:])
+
+    def close(self) -> None:
+        for relay in self.relays:
+            if relay.process.poll() is None:
+                relay.process.send_signal(signal.SIGCONT)
+                relay.kill()
+
+    def _environ(self, instance: str) -> dict[str, str]:
+        return dict(os.environ) | {
+            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
+            "RELAY_TOPOLOGY": str(self.folder / "topics.yaml"),
+            "RELAY_REPLICATION_FACTOR": "1",
+            "RELAY_HTTP_ADDR": "127.0.0.1:0",
+            "RELAY_INSTANCE_ID": instance,
+            "RELAY_LOG_LEVEL": "info",
+            **self.variables,
+        }
+
+
+def ended(process: subprocess.Popen[str], within_s: float = COMMAND_WITHIN_S) -> Ran:
+    out, err = process.communicate(timeout=within_s)
+    return Ran(process.returncode, out, err)
