@@ -20,7 +20,7 @@ from tests.support.sink_process import fresh
 from tests.support.topics import ROOT, Topic, create, read_whole, write_config
 from tests.support.vendor import Dcl, Vendor
 from tests.support.waiting import PATIENCE_S, wait_for
-from workers.devkit.simulators.ecourier_events import identities, event_identity
+from workers.devkit.simulators.ecourier_events import event_identity, identities
 from workers.edges.avro.codec import Codec
 from workers.edges.avro.schema_files import load_topic
 

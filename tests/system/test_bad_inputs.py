@@ -148,7 +148,7 @@ def _source(record: Any) -> tuple[str, int, int]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_bad_input_has_its_end_and_the_next_record_goes_on(ended: Ended, name: str) -> None:
+def test_a_bad_record_is_parked_or_skipped_and_the_next_one_is_delivered(ended: Ended, name: str) -> None:
     case, place = CASES[name], ended.places[name]
     record = ended.parked.get((place.topic, place.partition, place.offset))
     assert f"after {name}" in ended.orders
@@ -166,13 +166,13 @@ def test_a_bad_input_has_its_end_and_the_next_record_goes_on(ended: Ended, name:
             assert record.value == case.value(ended.rig.kafka)
 
 
-def test_a_header_key_that_is_no_utf8_is_parked_as_it_was(ended: Ended) -> None:
+def test_a_header_key_that_is_no_utf8_is_parked_unchanged(ended: Ended) -> None:
     place = ended.places["undecodable with such a header key"]
     record = ended.parked[place.topic, place.partition, place.offset]
     assert [(key.encode(), value) for key, value in record.headers][:2] == [(b"\xff\xfe", b"x"), (b"b", None)]
 
 
-def test_what_was_peculiar_is_counted(ended: Ended) -> None:
+def test_anomalies_of_records_are_counted(ended: Ended) -> None:
     status = ended.rig.relays[0].status()
     assert status["skipped_total"] == 1
     assert status["key_mismatches_total"] >= 2
@@ -180,6 +180,6 @@ def test_what_was_peculiar_is_counted(ended: Ended) -> None:
     assert status["parked_total"] == sum(case.end not in ("skipped", "delivered") for case in CASES.values())
 
 
-def test_no_id_becomes_a_header_or_a_path(ended: Ended) -> None:
+def test_no_order_id_becomes_a_header_or_a_path(ended: Ended) -> None:
     assert set(ended.rig.vendor.requests) <= {"POST 201", "POST 400"}
     assert not [line for line in ended.rig.relays[0].log if line["action"] in ("mapping_failed", "flow_failed")]

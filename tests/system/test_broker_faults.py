@@ -48,7 +48,9 @@ def load(rig: Rig, ids: list[str]) -> Iterator[None]:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_broker_that_hangs_and_restarts_loses_nothing(debris: None, own_broker: Broker, make_rig: MakeRig) -> None:
+def test_no_record_is_lost_when_the_broker_hangs_and_restarts(
+    debris: None, own_broker: Broker, make_rig: MakeRig
+) -> None:
     rig = make_rig(3, at=own_broker)
     relay = rig.start().joined()
     ids = order_ids(1500)

@@ -9,7 +9,7 @@ from tests.support.sink_process import Rig, order_ids, story
 pytestmark = pytest.mark.broker
 
 
-def test_everything_is_delivered_once_and_a_restart_repeats_nothing(rig: Rig) -> None:
+def test_every_record_is_delivered_once_and_a_restart_repeats_none(rig: Rig) -> None:
     ids = order_ids(500)
     rig.kafka.publish(ids, "paid", "completed")
     first = rig.start().joined()

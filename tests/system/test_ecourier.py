@@ -36,7 +36,7 @@ def counts(rig: Rig) -> dict[str, int]:
     return {name: rig.vendor.stats(name) for name in names}
 
 
-def test_everything_is_saved_once_and_a_restart_remembers_it(rig: Rig) -> None:
+def test_each_order_is_saved_once_and_a_restart_knows_it(rig: Rig) -> None:
     ids = order_ids(100)
     gone, kept = ids[:50], ids[50:]
     rig.kafka.publish(ids, "paid")
@@ -88,7 +88,7 @@ def test_each_orders_events_arrive_in_their_sequence(make_rig: MakeRig) -> None:
     rig.assert_each_has_one_end(told(ids, "create", "update", "cancel"))
 
 
-def test_sigterm_while_the_vendor_hangs_leaves_in_time_and_loses_nothing(rig: Rig) -> None:
+def test_sigterm_while_the_vendor_hangs_ends_the_worker_in_time_and_loses_no_record(rig: Rig) -> None:
     rig.vendor.faults(hang=1.0)
     relay = rig.start(DRAIN="1s").joined()
     ids = order_ids(30)
@@ -104,7 +104,7 @@ def test_sigterm_while_the_vendor_hangs_leaves_in_time_and_loses_nothing(rig: Ri
     rig.assert_each_has_one_end(told(ids, "create"))
 
 
-def test_killed_under_load_no_courier_is_sent_twice_and_marks_come_before_commits(make_rig: MakeRig) -> None:
+def test_a_kill_under_load_sends_no_courier_twice_and_tracks_each_order_before_its_commit(make_rig: MakeRig) -> None:
     rng = random.Random(SEED)
     rig = make_rig(3, vendor="ecourier", MAX_IN_FLIGHT="16", **QUICK)
     rig.vendor.faults(latency=0.03)
@@ -137,7 +137,7 @@ def _kill_after(relay: Relay, rig: Rig, effects: int) -> None:
     wait_for(lambda: rig.vendor.stats("in_flight") == 0, "the vendor does not end what it has begun")
 
 
-def test_what_e_courier_refuses_fences_unless_only_the_update_came_too_late(rig: Rig) -> None:
+def test_a_refusal_fences_its_order_unless_only_an_update_came_too_late(rig: Rig) -> None:
     rig.vendor.faults(bad_ids=["OR-bad"])
     relay = rig.start().joined()
     rig.kafka.publish(["bad", "locked", *order_ids(5)])
@@ -162,7 +162,7 @@ def test_what_e_courier_refuses_fences_unless_only_the_update_came_too_late(rig:
     assert relay.stop() == 0
 
 
-def test_with_a_token_that_dies_every_50_uses_each_death_costs_one_login(make_rig: MakeRig) -> None:
+def test_a_token_that_expires_after_50_uses_costs_one_login_each_time(make_rig: MakeRig) -> None:
     rig = make_rig(4, vendor="ecourier", MAX_IN_FLIGHT="64", **QUICK)
     rig.vendor.faults(token_uses=50, latency=0.01)
     ids = order_ids(400)
@@ -175,7 +175,7 @@ def test_with_a_token_that_dies_every_50_uses_each_death_costs_one_login(make_ri
     assert counts(rig) == {"creates": 400, "updates": 0, "duplicates": 0, "repeats": 0}
 
 
-def test_with_a_fifth_of_all_answers_lost_after_the_effect_each_order_is_created_once(make_rig: MakeRig) -> None:
+def test_each_order_is_created_once_though_a_fifth_of_the_answers_is_lost(make_rig: MakeRig) -> None:
     rig = make_rig(4, vendor="ecourier", **QUICK)
     rig.vendor.faults(reset_after=0.2)
     ids = order_ids(1000)
@@ -191,7 +191,7 @@ def test_with_a_fifth_of_all_answers_lost_after_the_effect_each_order_is_created
     rig.assert_each_has_one_end(told(ids, "create"))
 
 
-def test_a_login_that_is_refused_shuts_the_gate_without_a_storm(rig: Rig, tmp_path: Path) -> None:
+def test_a_refused_login_shuts_the_gate_after_few_logins(rig: Rig, tmp_path: Path) -> None:
     secret = tmp_path / "password"
     secret.write_text("canary-wrong\n")
     relay = rig.start(ecourier_password="", ecourier_password_file=str(secret)).joined()
@@ -208,7 +208,7 @@ def test_a_login_that_is_refused_shuts_the_gate_without_a_storm(rig: Rig, tmp_pa
     assert KEY not in relay.text
 
 
-def test_while_one_vendor_is_down_the_other_goes_on_in_the_same_process(make_rig: MakeRig) -> None:
+def test_a_vendor_that_is_down_does_not_stop_the_other_sink_of_the_process(make_rig: MakeRig) -> None:
     rig = make_rig(3, vendor="ecourier", beside="ecdp", **QUICK)
     assert rig.vendor_beside is not None
     assert rig.kafka.beside is not None

@@ -30,7 +30,7 @@ def rig(make_ecourier_rig: MakeEcourierRig) -> EcourierRig:
     return make_ecourier_rig()
 
 
-def test_what_the_sink_has_saved_is_told_of_once_on_its_orders_trace(rig: EcourierRig) -> None:
+def test_each_change_of_a_saved_order_is_published_once_on_the_orders_trace(rig: EcourierRig) -> None:
     """Tracked before the poller's first start: a snapshot; later: created. Each on the trace of what was published."""
     sink = rig.start(rig.sink).joined()
     rig.kafka.create("old", headers=[TRACEPARENT]).get(10)
@@ -65,7 +65,7 @@ def assert_on_the_trace(rig: EcourierRig) -> None:
             assert headers["traceparent"].decode().split("-")[1] == TRACE
 
 
-def test_killed_at_any_moment_nothing_is_missed_and_nothing_repeated(
+def test_a_kill_at_any_moment_misses_and_repeats_no_event(
     make_ecourier_rig: MakeEcourierRig,
 ) -> None:
     """SIGKILL at random moments, while drivers move orders, and events come late, backdated or without an id."""
@@ -91,8 +91,8 @@ def wait_for_events(poller: Relay, more: int) -> None:
     poller.wait(lambda status: status["events_total"] >= aim, "it publishes nothing")
 
 
-@pytest.mark.parametrize("successor_name", ["one", "two"], ids=["replaced", "beside"])
-def test_a_paused_owner_that_wakes_up_after_its_successor_publishes_nothing(
+@pytest.mark.parametrize("successor_name", ["one", "two"], ids=["same-id", "other-id"])
+def test_a_paused_owner_that_wakes_up_after_its_successor_started_publishes_nothing(
     make_ecourier_rig: MakeEcourierRig, successor_name: str
 ) -> None:
     """A frozen container that was replaced, or one whose session ran out: it wakes up, and its writes are refused."""
@@ -113,25 +113,25 @@ def test_a_paused_owner_that_wakes_up_after_its_successor_publishes_nothing(
     rig.wait_for_all()
 
 
-def test_an_owner_that_was_shut_out_begins_anew_from_what_is_written(rig: EcourierRig) -> None:
+def test_a_fenced_owner_reads_its_state_again_and_goes_on(rig: EcourierRig) -> None:
     """Another writer of the same name: the next write is refused, the state is read again, nothing is repeated."""
     poller = rig.start(rig.poller, rig.sink).joined()
     rig.save("a")
     wait_for(lambda: rig.stages().get("OR-a"), "the order never came")
-    shut_out(rig)
+    fence_owner(rig)
     rig.move("OR-a", "A", EventType="Pickup")
     poller.wait(lambda status: status["taken_over_total"] >= 1, "it has not noticed")
     rig.wait_for_all()
 
 
-def shut_out(rig: EcourierRig) -> None:
+def fence_owner(rig: EcourierRig) -> None:
     for shard in range(rig.kafka.partitions):
         other = KafkaProducer(bootstrap_servers=rig.kafka.bootstrap, transactional_id=f"{rig.poller}-{shard}")
         other.init_transactions()
         other.close()
 
 
-def test_two_instances_share_the_shards_and_each_order_is_looked_at_by_one(
+def test_two_instances_share_the_shards_and_each_order_is_polled_by_one(
     make_ecourier_rig: MakeEcourierRig,
 ) -> None:
     rig = make_ecourier_rig(partitions=4)
@@ -152,10 +152,10 @@ def shards(relay: Relay) -> list[int]:
     return [shard["shard"] for shard in relay.status()["shards"]]
 
 
-def test_an_order_at_its_end_is_let_go_and_saved_anew_goes_on_where_it_was(
+def test_a_finished_order_is_untracked_and_continues_its_sequence_when_saved_again(
     make_ecourier_rig: MakeEcourierRig,
 ) -> None:
-    """Its row is ended after `grace`, by the poller alone; known events are not told again, sequences go on."""
+    """Its row is ended after `grace`, by the poller alone; known events are not published again, sequences go on."""
     rig = make_ecourier_rig(grace="1s")
     poller = rig.start(rig.poller, rig.sink).joined()
     rig.save("a", "b")
@@ -164,7 +164,7 @@ def test_an_order_at_its_end_is_let_go_and_saved_anew_goes_on_where_it_was(
     assert rig.still_tracked() == {"OR-b"}
     stages, events = rig.wait_for_all()
     rig.kafka.create("a", delivery=changed("a")).get(10)
-    wait_for(lambda: len(rig.events()["OR-a"]) > len(events["OR-a"]), f"the update is not told; {rig.logs()}")
+    wait_for(lambda: len(rig.events()["OR-a"]) > len(events["OR-a"]), f"the update is not published; {rig.logs()}")
     rig.move("OR-a", "X", EventType="Order delete")
     again, _ = rig.wait_for_all()
     assert len(again["OR-a"]) == len(stages["OR-a"]) + 1
@@ -175,10 +175,10 @@ def test_an_order_at_its_end_is_let_go_and_saved_anew_goes_on_where_it_was(
     assert poller.status()["last_error"] is None
 
 
-def test_saved_anew_while_it_is_let_go_an_order_is_looked_at_again(
+def test_an_order_saved_again_while_it_is_untracked_is_polled_again(
     make_ecourier_rig: MakeEcourierRig,
 ) -> None:
-    """Rows and tombstones cross: whatever the sink saved last is told, and in the end nothing is tracked any more."""
+    """Rows and tombstones cross: whatever the sink saved last is published, and in the end no order is tracked."""
     rig = make_ecourier_rig(grace="100ms", every="50ms")
     sink = rig.start(rig.sink, rig.poller).joined()
     ids = order_ids(6)
@@ -200,7 +200,7 @@ def changed(order_id: str, notes: str = "the other door") -> dict[str, Any]:
     return delivery(order_id, notes=notes)
 
 
-def test_a_done_order_is_not_looked_at_by_the_next_owner_either(make_ecourier_rig: MakeEcourierRig) -> None:
+def test_the_next_owner_does_not_poll_a_finished_order(make_ecourier_rig: MakeEcourierRig) -> None:
     rig = make_ecourier_rig(grace="500ms")
     sink, poller = rig.start(rig.sink, instance="sink").joined(), rig.start().joined()
     rig.save("a", "b")
@@ -214,14 +214,14 @@ def test_a_done_order_is_not_looked_at_by_the_next_owner_either(make_ecourier_ri
     rig.wait_for_all()
 
 
-def test_an_order_that_vanishes_is_told_of_as_deleted_once(rig: EcourierRig) -> None:
+def test_a_vanished_order_is_published_as_deleted_once(rig: EcourierRig) -> None:
     """One answer is no proof; two, a while apart, are. One that was never seen is only counted."""
     poller = rig.start(rig.poller, rig.sink).joined()
     rig.save("a")
     wait_for(lambda: rig.stages().get("OR-a"), "the order never came")
     rig.save("b")
     rig.vendor.faults(hidden_ids=["OR-a"])
-    listed = wait_for(lambda: rig.stages()["OR-a"][1:], f"it was not told; {rig.logs()}")
+    listed = wait_for(lambda: rig.stages()["OR-a"][1:], f"the deletion was not published; {rig.logs()}")
     assert [(one["op"], one["progress"]) for one in listed] == [("deleted", "cancelled")]
     rig.move("OR-b", "A", EventType="Pickup")
     wait_for(lambda: len(rig.stages()["OR-b"]) == 2, "the other order is not looked at any more")
@@ -229,7 +229,7 @@ def test_an_order_that_vanishes_is_told_of_as_deleted_once(rig: EcourierRig) -> 
     assert poller.status()["notes"].get("not_found")
 
 
-def test_faults_of_the_vendor_delay_and_lose_nothing(rig: EcourierRig) -> None:
+def test_vendor_faults_delay_events_and_lose_none(rig: EcourierRig) -> None:
     """Throttled, ended sessions, errors, a proxy's page, lost answers, refused connections: nothing moves, then all."""
     poller = rig.start(rig.poller, rig.sink).joined()
     rig.save("a")
@@ -272,7 +272,7 @@ def test_a_refused_login_shuts_the_gate_and_says_so(rig: EcourierRig, tmp_path: 
     rig.wait_for_all()
 
 
-def test_a_look_can_be_had_without_publishing(rig: EcourierRig) -> None:
+def test_a_dry_run_of_relay_poll_prints_events_and_publishes_none(rig: EcourierRig) -> None:
     """Before the poller's first start all is news; afterwards, what it has published is none."""
     rig.start(rig.sink, instance="sink").joined()
     rig.save("a")
@@ -286,11 +286,11 @@ def test_a_look_can_be_had_without_publishing(rig: EcourierRig) -> None:
     rig.start().joined()
     rig.wait_for_all()
     assert rig.command(*start).out == ""
-    nobody = rig.command("poll", "ecourier", "--from", "2020-01-01T00:00:00Z", "--to", "2020-01-02T00:00:00Z")
-    assert (nobody.status, nobody.out) == (0, "")
+    nothing = rig.command("poll", "ecourier", "--from", "2020-01-01T00:00:00Z", "--to", "2020-01-02T00:00:00Z")
+    assert (nothing.status, nothing.out) == (0, "")
 
 
-def test_a_reset_makes_every_order_due_and_publishes_only_what_is_not_known(
+def test_a_poller_reset_polls_every_order_and_publishes_only_unknown_events(
     make_ecourier_rig: MakeEcourierRig,
 ) -> None:
     rig = make_ecourier_rig(partitions=1, every="10m")
@@ -307,7 +307,7 @@ def test_a_reset_makes_every_order_due_and_publishes_only_what_is_not_known(
     assert sum(map(len, stages.values())) == 7 + 1
 
 
-def test_an_order_of_many_megabytes_is_read_like_any_other(rig: EcourierRig) -> None:
+def test_the_events_of_an_order_of_many_megabytes_are_published(rig: EcourierRig) -> None:
     """Signatures come as text, inside the order; its news must not stop when there are many."""
     rig.start(rig.poller, rig.sink).joined()
     rig.save("a")
@@ -317,7 +317,7 @@ def test_an_order_of_many_megabytes_is_read_like_any_other(rig: EcourierRig) -> 
     assert len([one for one in events["OR-a"] if one["event_type"] == "Stop"]) == 6
 
 
-def test_where_is_order_x_tells_what_its_courier_did(rig: EcourierRig) -> None:
+def test_relay_order_shows_what_the_courier_did(rig: EcourierRig) -> None:
     rig.start(rig.poller, rig.sink).joined()
     rig.save("a")
     rig.move("OR-a", "A", EventType="Pickup")

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.broker
 SEED = 20_26
 
 
-def test_sigterm_while_the_vendor_hangs_leaves_in_time_and_loses_nothing(rig: Rig) -> None:
+def test_sigterm_while_the_vendor_hangs_ends_the_worker_in_time_and_loses_no_record(rig: Rig) -> None:
     ids = order_ids(60)
     rig.vendor.faults(hang=1.0)
     relay = rig.start(DRAIN="2s").joined()
@@ -36,7 +36,7 @@ def test_sigterm_while_the_vendor_hangs_leaves_in_time_and_loses_nothing(rig: Ri
     rig.assert_each_has_one_end(story(ids, "paid"))
 
 
-def test_a_second_sigterm_leaves_at_once(rig: Rig) -> None:
+def test_a_second_sigterm_ends_the_worker_at_once(rig: Rig) -> None:
     rig.vendor.faults(hang=1.0)
     relay = rig.start(DRAIN="60s").joined()
     rig.kafka.publish(order_ids(5))
@@ -48,7 +48,7 @@ def test_a_second_sigterm_leaves_at_once(rig: Rig) -> None:
     assert relay.said("leaving_at_once")
 
 
-def test_sigterm_while_kafka_cannot_be_reached_leaves_in_time(rig: Rig) -> None:
+def test_sigterm_while_kafka_is_unreachable_ends_the_worker_in_time(rig: Rig) -> None:
     rig.kafka.bootstrap = "127.0.0.1:1"
     relay = rig.start(DRAIN="2s")
     wait_for(lambda: relay.said("listening"), "it listens before it has joined")
@@ -58,7 +58,7 @@ def test_sigterm_while_kafka_cannot_be_reached_leaves_in_time(rig: Rig) -> None:
     assert "never retrieved" not in relay.text
 
 
-def test_sigterm_while_the_trace_collector_hangs_leaves_in_time(rig: Rig) -> None:
+def test_sigterm_while_the_trace_collector_hangs_ends_the_worker_in_time(rig: Rig) -> None:
     with socket.create_server(("127.0.0.1", 0)) as collector:
         url = f"http://127.0.0.1:{collector.getsockname()[1]}"
         relay = rig.start(DRAIN="1s", otel_exporter_otlp_endpoint=url).joined()
@@ -68,26 +68,26 @@ def test_sigterm_while_the_trace_collector_hangs_leaves_in_time(rig: Rig) -> Non
     assert relay.said("spans_lost")
 
 
-def test_killed_at_any_moment_only_what_no_commit_told_of_is_repeated(make_rig: MakeRig) -> None:
-    """Each order's story may begin anew once per kill, and only for what had not finished at the last commit."""
+def test_a_kill_at_any_moment_repeats_only_what_no_commit_held(make_rig: MakeRig) -> None:
+    """Each order's story may be repeated once per kill, and only what had not finished at the last commit."""
     rng = random.Random(SEED)
     rig = make_rig(4, MAX_IN_FLIGHT="16")
     rig.vendor.faults(latency=0.1)
-    ids, kills, untold = order_ids(800), 4, 0
+    ids, kills, uncommitted = order_ids(800), 4, 0
     for number in range(kills):
         relay = rig.start().joined()
         rig.kafka.publish(ids[number * 160 : 160 + number * 160], "placed", "paid")
         _kill_after(relay, rig, effects=rng.randint(10, 500))
-        untold += _done(rig) - rig.kafka.told()
+        uncommitted += _done(rig) - rig.kafka.told()
     last = rig.start().joined()
     rig.kafka.publish(ids[kills * 160 :], "placed", "paid")
     last.caught_up()
     assert last.stop() == 0
-    rig.assert_each_has_one_end(story(ids, "placed", "paid"), repeats=untold)
+    rig.assert_each_has_one_end(story(ids, "placed", "paid"), repeats=uncommitted)
     rig.assert_never_back(times=kills)
     rig.assert_no_status_before_its_create()
     rig.assert_committed_to_the_end()
-    assert untold < _done(rig), "a commit each second tells of most"
+    assert uncommitted < _done(rig), "the commit of each second holds most of them"
 
 
 def _kill_after(relay: Relay, rig: Rig, effects: int) -> None:

@@ -13,7 +13,7 @@ from tests.system.conftest import MakeRig
 pytestmark = pytest.mark.broker
 
 
-def test_members_that_join_and_come_back_under_load_lose_and_repeat_nothing(make_rig: MakeRig) -> None:
+def test_members_that_join_and_leave_under_load_lose_and_repeat_no_record(make_rig: MakeRig) -> None:
     """A hand-over drains first, so even the vendor's slowness lets no effect of a former owner come late."""
     rig = make_rig(4)
     rig.vendor.faults(latency=0.1)
@@ -40,7 +40,7 @@ def test_members_that_join_and_come_back_under_load_lose_and_repeat_nothing(make
     assert [relay.stop() for relay in (one, two, three)] == [0, 0, 0]
 
 
-def test_of_two_processes_with_one_name_the_older_ends_and_says_why(rig: Rig) -> None:
+def test_the_older_of_two_processes_with_one_instance_id_ends_and_says_why(rig: Rig) -> None:
     ids = order_ids(200)
     older = rig.start("same").joined()
     rig.kafka.publish(ids[:100], "paid")
@@ -55,7 +55,7 @@ def test_of_two_processes_with_one_name_the_older_ends_and_says_why(rig: Rig) ->
     rig.assert_each_has_one_end(story(ids, "paid"))
 
 
-def test_a_former_owner_that_wakes_up_late_parks_nothing_and_commits_nothing(rig: Rig) -> None:
+def test_a_previous_owner_that_wakes_up_late_parks_and_commits_nothing(rig: Rig) -> None:
     """Paused with a refusal on its way, replaced meanwhile: what it knows is of no account any more."""
     rig.vendor.faults(bad_ids=["bad"], latency=1.0)
     older = rig.start("same").joined()

@@ -22,7 +22,7 @@ def stopped(relay: Relay) -> list[tuple[str, int]]:
     return [(row["topic"], row["partition"]) for row in relay.status()["partitions"] if row["stopped"]]
 
 
-def test_expired_records_stop_their_partition_until_a_person_decides(rig: Rig) -> None:
+def test_expired_records_stop_their_partition_until_the_operator_decides(rig: Rig) -> None:
     kafka = rig.kafka
     relay = rig.start(MERGE_WAIT="500ms").joined()
     kafka.publish(order_ids(30, "early"))
@@ -43,12 +43,12 @@ def test_expired_records_stop_their_partition_until_a_person_decides(rig: Rig) -
     assert "relay offsets" in said["detail"]
     assert kafka.committed()[kafka.created, 0] < gone
     _decide(rig, "earliest")
-    relay.wait(lambda _: not stopped(relay), "it never began anew")
+    relay.wait(lambda _: not stopped(relay), "it never restarted the partition")
     relay.caught_up()
     rig.assert_each_has_one_end(story([*order_ids(30, "early"), *(set(places) - lost)]))
 
 
-def test_a_record_damaged_on_the_brokers_disk_stops_its_partition_and_a_person_passes_it_over(
+def test_a_record_damaged_on_the_brokers_disk_stops_its_partition_until_the_operator_skips_it(
     broker: Broker, rig: Rig
 ) -> None:
     kafka = rig.kafka
@@ -86,7 +86,7 @@ def _decide(rig: Rig, to: str, *only: str) -> None:
 
 
 @pytest.mark.parametrize("noticed", [False, True])
-def test_a_topic_created_anew_under_a_running_worker_stops_it_there_alone(rig: Rig, *, noticed: bool) -> None:
+def test_a_topic_recreated_under_a_running_worker_stops_only_its_own_partitions(rig: Rig, *, noticed: bool) -> None:
     """Whether the worker sees that it is gone, and its commits with it, or only the new one."""
     kafka = rig.kafka
     relay = rig.start(MERGE_WAIT="500ms").joined()

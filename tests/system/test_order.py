@@ -25,7 +25,7 @@ def told(rig: Rig, order_id: str) -> list[str]:
     return [moment["what"] for moment in json.loads(ran.out)["timeline"]]
 
 
-def test_an_orders_way_is_told_from_its_publication_to_its_end(rig: Rig) -> None:
+def test_relay_order_shows_an_order_from_its_publication_to_its_replay(rig: Rig) -> None:
     rig.vendor.faults(bad_ids=["bad", "worse"])
     relay = rig.start().joined()
     rig.kafka.create("bad", headers=[("traceparent", f"00-{TRACE}-b7ad6b7169203331-01".encode())])
@@ -61,19 +61,19 @@ def _assert_shown_without_the_customer(rig: Rig) -> None:
     assert "ada@example.com" not in ran.out + order(rig, "bad", "--json").out
 
 
-def test_an_order_that_nobody_has_read_waits(rig: Rig) -> None:
+def test_an_order_that_no_worker_has_read_is_shown_as_waiting(rig: Rig) -> None:
     rig.kafka.publish(["new"])
     assert told(rig, "new") == ["order published", "waits"]
 
 
-def test_an_unknown_order_is_a_failure_that_says_where_else_to_look(rig: Rig) -> None:
+def test_relay_order_fails_for_an_unknown_order_and_names_the_partition_option(rig: Rig) -> None:
     ran = order(rig, "nobody")
     assert ran.status == 1
     assert "--partition" in ran.err
     assert ran.out == ""
 
 
-def test_another_partitioners_partition_can_be_named(rig: Rig) -> None:
+def test_relay_order_reads_the_named_partition(rig: Rig) -> None:
     value = rig.kafka.order("odd")
     places = [rig.kafka.producer.send(rig.kafka.created, partition=n, key=b"odd", value=value).get(5) for n in range(3)]
     for place in places:

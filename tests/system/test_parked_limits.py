@@ -10,7 +10,7 @@ from tests.support.waiting import wait_for
 pytestmark = pytest.mark.broker
 
 
-def test_at_the_bound_an_alert_says_so_and_parking_goes_on(rig: Rig) -> None:
+def test_a_full_parked_order_raises_an_alert_and_parking_goes_on(rig: Rig) -> None:
     rig.vendor.faults(bad_ids=["bad"])
     relay = rig.start(MAX_PARKED_PER_ORDER="3", MAX_PARKED="4").joined()
     rig.kafka.publish(["bad"], "placed", "paid", "completed")
@@ -21,7 +21,7 @@ def test_at_the_bound_an_alert_says_so_and_parking_goes_on(rig: Rig) -> None:
     assert [line["order_id"] for line in relay.said("parked_order_full")] == ["bad"]
 
 
-def test_what_lies_before_the_oldest_open_record_is_removed(rig: Rig) -> None:
+def test_parked_records_before_the_oldest_open_one_are_deleted(rig: Rig) -> None:
     ids = [f"bad{number}" for number in range(12)]
     rig.vendor.faults(bad_ids=ids)
     relay = rig.start(PARKED_HISTORY="100ms").joined()

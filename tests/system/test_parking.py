@@ -17,7 +17,7 @@ pytestmark = pytest.mark.broker
 TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-def test_a_refused_order_is_parked_as_it_was_and_fences_what_follows(rig: Rig) -> None:
+def test_a_refused_order_is_parked_unchanged_with_all_its_later_records_behind_it(rig: Rig) -> None:
     rig.vendor.faults(bad_ids=["bad"])
     own = [("traceparent", TRACE), ("x-binary", b"\x00\xff"), ("x-none", None), ("x-twice", b"1"), ("x-twice", b"2")]
     place = rig.kafka.create("bad", headers=own)
@@ -58,7 +58,7 @@ def _assert_the_fence_survives(rig: Rig) -> None:
     rig.assert_each_has_one_end(story([*order_ids(20), "other"], "paid"))
 
 
-def test_a_stream_that_is_refused_wholesale_is_not_parked(rig: Rig) -> None:
+def test_a_refusal_of_every_order_shuts_the_gate_and_parks_only_the_first_ones(rig: Rig) -> None:
     """A wrong account setting: at most suspect_after orders are parked; once mended, all others are delivered."""
     ids = order_ids(120)
     rig.vendor.faults(error_rate=1.0, error_statuses=[422])
@@ -75,7 +75,7 @@ def test_a_stream_that_is_refused_wholesale_is_not_parked(rig: Rig) -> None:
     rig.assert_each_has_one_end(story(set(ids) - parked))
 
 
-def test_a_create_that_comes_late_overtakes_its_waiting_statuses(rig: Rig) -> None:
+def test_a_late_create_overtakes_its_waiting_statuses(rig: Rig) -> None:
     relay = rig.start(UNKNOWN_ORDER_WAIT="60s").joined()
     rig.kafka.set("late", "paid").get(5)
     rig.kafka.set("late", "completed").get(5)
@@ -102,7 +102,7 @@ def test_statuses_parked_for_an_unknown_order_follow_its_create(rig: Rig) -> Non
     relay.wait(lambda _: rig.vendor.of("late")[-1] == "canceled", "the order is still fenced")
 
 
-def test_killed_right_after_the_create_the_parked_statuses_still_follow(rig: Rig) -> None:
+def test_a_kill_right_after_the_create_loses_no_parked_status(rig: Rig) -> None:
     relay = rig.start(UNKNOWN_ORDER_WAIT="200ms").joined()
     ids = order_ids(30)
     for order_id in ids:
@@ -122,7 +122,7 @@ def test_killed_right_after_the_create_the_parked_statuses_still_follow(rig: Rig
     rig.assert_each_has_one_end(story(ids, "placed", "paid"), repeats=90)
 
 
-def test_a_parked_topic_that_is_missing_stops_the_commits_until_it_is_there(make_rig: MakeRig) -> None:
+def test_a_missing_parked_topic_stops_the_commits_until_it_exists(make_rig: MakeRig) -> None:
     rig = make_rig(2, topics=False)
     rig.kafka.create_topics(rig.kafka.created, rig.kafka.status, f"{rig.kafka.parked}-state")
     rig.vendor.faults(bad_ids=["bad"])
@@ -140,7 +140,7 @@ def test_a_parked_topic_that_is_missing_stops_the_commits_until_it_is_there(make
     rig.assert_each_has_one_end(story(ids))
 
 
-def test_a_record_too_large_to_be_parked_stops_its_partition_alone_until_it_fits(make_rig: MakeRig) -> None:
+def test_a_record_too_large_to_park_stops_only_its_partition_until_it_fits(make_rig: MakeRig) -> None:
     """Another partition's record is parked meanwhile, and its offsets are committed."""
     rig = make_rig(2)
     rig.kafka.configure(rig.kafka.parked, {"max.message.bytes": 20_000})

@@ -16,7 +16,7 @@ from tests.system.conftest import MakeDclRig
 pytestmark = pytest.mark.broker
 
 
-def test_every_change_is_published_once_with_what_was_before(make_dcl_rig: MakeDclRig) -> None:
+def test_every_change_is_published_once_with_the_state_before_it(make_dcl_rig: MakeDclRig) -> None:
     """What was there at the first start is a snapshot, what comes later is created, then updated."""
     rig = make_dcl_rig()
     rig.dcl.put("OLD", 10)
@@ -42,7 +42,7 @@ def test_every_change_is_published_once_with_what_was_before(make_dcl_rig: MakeD
 
 
 @pytest.mark.parametrize("sort", ["ascending", "descending", "id", "unstable"])
-def test_killed_at_any_moment_nothing_is_missed_and_nothing_repeated(make_dcl_rig: MakeDclRig, sort: str) -> None:
+def test_a_kill_at_any_moment_misses_and_repeats_no_event(make_dcl_rig: MakeDclRig, sort: str) -> None:
     """SIGKILL at random moments, with orders changing while pages are read and showing up to a second late."""
     rig = make_dcl_rig(
         sort=sort, changes_per_page=1, visible_after=1.0, latency=0.05, keys={"page_size": 60, "every": "50ms"}
@@ -59,13 +59,13 @@ def test_killed_at_any_moment_nothing_is_missed_and_nothing_repeated(make_dcl_ri
     rig.wait_for_all()
 
 
-def test_a_second_poller_beside_the_first_repeats_nothing_and_takes_over(make_dcl_rig: MakeDclRig) -> None:
-    """Two processes, one shard: the one that is told to leave hands it to the other."""
+def test_a_second_poller_repeats_nothing_and_takes_over_when_the_first_leaves(make_dcl_rig: MakeDclRig) -> None:
+    """Two processes, one shard: the one that gets SIGTERM hands it to the other."""
     rig = make_dcl_rig(changes_per_page=1, latency=0.02, keys={"session": "6s"})
     first = rig.start("one").joined()
     first.wait(lambda status: status["polls_total"] > 2, "it does not poll")
     second = rig.start("two").joined()
-    owner, standby = wait_for(lambda: owner_of(first, second), "nobody owns the shard")
+    owner, standby = wait_for(lambda: owner_of(first, second), "no process owns the shard")
     owner.wait(lambda status: status["polls_total"] > 2, "it does not poll any more")
     assert standby.status()["shards"] == []
     owner.stop()
@@ -82,25 +82,25 @@ def owner_of(one: Relay, other: Relay) -> tuple[Relay, Relay] | None:
     return (other, one) if shards == [False, True] else None
 
 
-def test_an_owner_that_was_shut_out_begins_anew_from_what_is_written(make_dcl_rig: MakeDclRig) -> None:
+def test_a_fenced_owner_reads_its_state_again_and_goes_on(make_dcl_rig: MakeDclRig) -> None:
     """Another writer of the same name: the next write is refused, the state is read again, nothing is repeated."""
     rig = make_dcl_rig()
     relay = rig.start().joined()
     rig.dcl.put("A", 10)
     relay.wait(lambda status: status["events_total"] == 1, "the order never came")
-    shut_out(rig)
+    fence_owner(rig)
     rig.dcl.put("A", 20)
     relay.wait(lambda status: status["taken_over_total"] >= 1, "it has not noticed")
     rig.wait_for_all()
 
 
-def shut_out(rig: DclRig) -> None:
+def fence_owner(rig: DclRig) -> None:
     other = KafkaProducer(bootstrap_servers=rig.processes.bootstrap, transactional_id=f"{rig.worker}-0")
     other.init_transactions()
     other.close()
 
 
-def test_faults_of_the_vendor_delay_and_lose_nothing(make_dcl_rig: MakeDclRig) -> None:
+def test_vendor_faults_delay_events_and_lose_none(make_dcl_rig: MakeDclRig) -> None:
     rig = make_dcl_rig()
     relay = rig.start().joined()
     relay.wait(lambda status: status["polls_total"] > 0, "it does not poll")
@@ -120,7 +120,7 @@ def test_faults_of_the_vendor_delay_and_lose_nothing(make_dcl_rig: MakeDclRig) -
     assert "DCL refuses the login" in status["last_error"]
 
 
-def test_what_the_windows_cannot_see_a_sweep_finds_and_counts(make_dcl_rig: MakeDclRig) -> None:
+def test_a_sweep_finds_and_counts_the_changes_that_no_window_showed(make_dcl_rig: MakeDclRig) -> None:
     """A change that shows with an old stamp, long after the cursor has passed it."""
     rig = make_dcl_rig(keys={"settle_lag": "100ms", "sweep_every": "2s"})
     relay = rig.start().joined()
@@ -132,7 +132,7 @@ def test_what_the_windows_cannot_see_a_sweep_finds_and_counts(make_dcl_rig: Make
     rig.wait_for_all()
 
 
-def test_its_status_says_how_fresh_its_news_is(make_dcl_rig: MakeDclRig) -> None:
+def test_the_status_of_a_poller_says_how_fresh_its_events_are(make_dcl_rig: MakeDclRig) -> None:
     rig = make_dcl_rig()
     relay = rig.start().joined()
     status = relay.wait(lambda status: status["polls_total"] > 1, "it does not poll")
@@ -142,7 +142,7 @@ def test_its_status_says_how_fresh_its_news_is(make_dcl_rig: MakeDclRig) -> None
     assert [shard["shard"] for shard in status["shards"]] == [0]
 
 
-def test_a_window_can_be_looked_at_without_publishing(make_dcl_rig: MakeDclRig) -> None:
+def test_a_dry_run_of_a_window_prints_events_and_publishes_none(make_dcl_rig: MakeDclRig) -> None:
     """Before the poller's first start all is news; afterwards, what it has published is none."""
     rig = make_dcl_rig()
     rig.dcl.put("A", 10)
@@ -157,8 +157,8 @@ def test_a_window_can_be_looked_at_without_publishing(make_dcl_rig: MakeDclRig) 
     assert rig.command(*start).out == ""
 
 
-def test_a_cursor_that_is_moved_back_publishes_only_what_is_not_known(make_dcl_rig: MakeDclRig) -> None:
-    """While the poller runs: it is shut out, reads its state anew, and goes on from there."""
+def test_a_cursor_that_is_moved_back_publishes_only_unknown_changes(make_dcl_rig: MakeDclRig) -> None:
+    """While the poller runs: it is fenced, reads its state again, and goes on from there."""
     rig = make_dcl_rig(keys={"lookback": "1s"})
     rig.dcl.put("BEFORE", 10, age_ms=3_600_000)
     relay = rig.start().joined()

@@ -59,7 +59,7 @@ def test_the_publishers_trace_reaches_the_vendor_and_the_parked_record(rig: Rig)
     assert header(parked, "traceparent") == TRACE.decode()
 
 
-def test_an_order_in_two_partitions_is_counted_and_delivered(rig: Rig) -> None:
+def test_an_order_spread_over_two_partitions_is_delivered(rig: Rig) -> None:
     kafka = rig.kafka
     kafka.producer.send(kafka.created, key=b"o", value=kafka.order("o"), partition=0).get(5)
     kafka.producer.send(kafka.status, key=b"o", value=kafka.change("o", "paid"), partition=1).get(5)
@@ -69,7 +69,7 @@ def test_an_order_in_two_partitions_is_counted_and_delivered(rig: Rig) -> None:
     rig.assert_each_has_one_end(story(["o", *order_ids(10)], "paid"))
 
 
-def test_records_out_of_key_are_redelivered_too(rig: Rig) -> None:
+def test_parked_records_with_a_foreign_key_are_replayed_too(rig: Rig) -> None:
     """A status whose key is not its order id is parked with that key, and still follows its order's create."""
     kafka = rig.kafka
     relay = rig.start(UNKNOWN_ORDER_WAIT="100ms").joined()

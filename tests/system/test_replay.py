@@ -30,7 +30,7 @@ def park(rig: Rig, ids: Sequence[str], *states: str, **settings: str) -> Relay:
     return relay
 
 
-def test_a_replay_delivers_in_the_first_order_then_what_came_behind(rig: Rig) -> None:
+def test_a_replay_delivers_an_orders_records_in_their_original_sequence(rig: Rig) -> None:
     relay = park(rig, ["bad"], "placed", "paid")
     listed = rig.parked("list", "--json").lines
     assert [(row["order_id"], row["records"], row["reason"]) for row in listed] == [("bad", 3, "rejected")]
@@ -46,7 +46,7 @@ def test_a_replay_delivers_in_the_first_order_then_what_came_behind(rig: Rig) ->
     wait_for(lambda: not rig.kafka.fences(), "a row stays behind")
 
 
-def test_an_order_that_is_refused_again_stays_parked_with_the_new_reason_and_counts(rig: Rig) -> None:
+def test_an_order_refused_again_stays_parked_and_counts_its_replays(rig: Rig) -> None:
     park(rig, ["bad"], "paid")
     rig.vendor.faults(bad_ids=["bad"])
     for replays in (1, 2):
@@ -66,7 +66,7 @@ def test_an_order_that_is_refused_again_stays_parked_with_the_new_reason_and_cou
     rig.assert_each_has_one_end(story(["bad"], "paid"))
 
 
-def test_all_of_a_reason_at_a_rate(rig: Rig) -> None:
+def test_a_replay_of_all_orders_of_a_reason_keeps_the_given_rate(rig: Rig) -> None:
     ids = order_ids(12)
     relay = park(rig, ids)
     began = time.monotonic()
@@ -79,7 +79,7 @@ def test_all_of_a_reason_at_a_rate(rig: Rig) -> None:
     rig.assert_each_has_one_end(story(ids))
 
 
-def test_without_a_worker_it_says_so_at_once_and_changes_nothing(rig: Rig) -> None:
+def test_a_replay_without_a_running_worker_fails_at_once_and_changes_nothing(rig: Rig) -> None:
     assert park(rig, ["bad"], SESSION="6s").stop() == 0
     wait_for(lambda: not rig.kafka.admin.describe_groups([rig.kafka.group])[rig.kafka.group]["members"], "it stays")
     before = rig.kafka.fences()
@@ -92,8 +92,8 @@ def test_without_a_worker_it_says_so_at_once_and_changes_nothing(rig: Rig) -> No
     assert len(rig.parked("list", "--json").lines) == 1
 
 
-def test_a_command_that_has_expired_is_taken_away_and_not_carried_out(rig: Rig) -> None:
-    from workers.core.parked.commands import ReplayCommand, command_key, command_row  # noqa: PLC0415 - beside its only use
+def test_an_expired_command_is_deleted_and_not_executed(rig: Rig) -> None:
+    from workers.core.parked.commands import command_key, command_row  # noqa: PLC0415 - beside its only use
 
     assert park(rig, ["bad"]).stop() == 0
     (fence,) = rig.kafka.fences().values()
@@ -123,7 +123,7 @@ def test_a_dry_run_prints_the_requests_and_sends_none(rig: Rig) -> None:
 
 def test_discarded_records_are_never_delivered_and_leave_a_trace(rig: Rig) -> None:
     relay = park(rig, ["bad", "other"], "paid")
-    assert rig.parked("discard", "bad").status == 2, "nobody was asked"
+    assert rig.parked("discard", "bad").status == 2, "it did not ask for confirmation"
     ran = rig.parked("discard", "bad", "--yes", "--why", "cancelled by phone")
     assert (ran.status, ran.out.split()[:2]) == (0, ["bad", "discarded"]), ran.err
     trace = rig.kafka.all_parked()
@@ -138,7 +138,7 @@ def test_discarded_records_are_never_delivered_and_leave_a_trace(rig: Rig) -> No
     rig.assert_each_has_one_end({"bad": ["add"], "other": ["add", "paid"]})
 
 
-def test_only_the_first_record_may_be_discarded(rig: Rig) -> None:
+def test_the_first_record_alone_can_be_discarded(rig: Rig) -> None:
     relay = park(rig, ["bad"], "placed", "paid")
     rig.vendor.faults(unknown_order=200)
     ran = rig.parked("discard", "bad", "--first-only", "--yes", "--json")
@@ -151,7 +151,7 @@ def test_only_the_first_record_may_be_discarded(rig: Rig) -> None:
     assert relay.status()["parked_orders"] == 0
 
 
-def test_show_decodes_and_list_tells_nothing_of_the_customer(rig: Rig) -> None:
+def test_parked_show_decodes_records_and_parked_list_holds_no_personal_data(rig: Rig) -> None:
     trace = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     rig.vendor.faults(bad_ids=["bad"])
     relay = rig.start().joined()
@@ -181,7 +181,7 @@ def test_show_decodes_and_list_tells_nothing_of_the_customer(rig: Rig) -> None:
     assert rig.kafka.fences() == {}
 
 
-def test_what_is_not_parked_is_told(rig: Rig) -> None:
+def test_a_replay_of_an_order_that_is_not_parked_says_so(rig: Rig) -> None:
     rig.start().joined()
     for verb in ("replay", "show"):
         ran = rig.parked(verb, "nobody")
@@ -189,7 +189,7 @@ def test_what_is_not_parked_is_told(rig: Rig) -> None:
         assert "not parked" in ran.out + ran.err
 
 
-def test_killed_in_the_middle_of_a_replay_the_next_owner_goes_on(rig: Rig) -> None:
+def test_a_kill_in_the_middle_of_a_replay_lets_the_next_owner_finish_it(rig: Rig) -> None:
     ids = order_ids(400)
     relay = park(rig, ids, "placed", "paid", BATCH__MAX_ORDERS="5", MAX_IN_FLIGHT="4")
     rig.vendor.faults(latency=0.02)
@@ -209,7 +209,7 @@ def test_killed_in_the_middle_of_a_replay_the_next_owner_goes_on(rig: Rig) -> No
     wait_for(lambda: not rig.kafka.fences(), "rows stay behind")
 
 
-def test_a_rebalance_in_the_middle_of_a_replay_loses_doubles_and_reorders_nothing(rig: Rig) -> None:
+def test_a_rebalance_in_the_middle_of_a_replay_loses_repeats_and_reorders_nothing(rig: Rig) -> None:
     ids = order_ids(400)
     relay = park(rig, ids, "placed", "paid", BATCH__MAX_ORDERS="5", MAX_IN_FLIGHT="4")
     rig.vendor.faults(latency=0.02)
@@ -228,7 +228,7 @@ def test_a_rebalance_in_the_middle_of_a_replay_loses_doubles_and_reorders_nothin
     wait_for(lambda: not rig.kafka.fences(), "rows stay behind")
 
 
-def test_interrupted_and_given_again_nothing_is_lost_or_doubled(rig: Rig) -> None:
+def test_an_interrupted_replay_command_can_be_given_again_without_loss_or_repeat(rig: Rig) -> None:
     ids = order_ids(200)
     relay = park(rig, ids, "paid", BATCH__MAX_ORDERS="5", MAX_IN_FLIGHT="4")
     rig.vendor.faults(latency=0.06)

@@ -10,7 +10,7 @@ from tests.system.conftest import MakeRig
 pytestmark = pytest.mark.broker
 
 
-def test_live_pairs_a_moment_apart_arrive_in_their_sequence(make_rig: MakeRig) -> None:
+def test_a_status_sent_right_after_its_create_never_arrives_before_it(make_rig: MakeRig) -> None:
     """The status is sent as soon as the create is acknowledged: it is often fetched before it."""
     rig = make_rig(4)
     ids = order_ids(800)
@@ -30,7 +30,7 @@ def test_live_pairs_a_moment_apart_arrive_in_their_sequence(make_rig: MakeRig) -
     assert rig.vendor.requests.get("PUT 400", 0) == 0, "a status was tried before its create"
 
 
-def test_a_first_start_on_a_backlog_keeps_the_sequence(make_rig: MakeRig) -> None:
+def test_a_first_start_on_a_backlog_keeps_each_orders_sequence(make_rig: MakeRig) -> None:
     rig = make_rig(4)
     ids = order_ids(4000)
     rig.kafka.publish(ids[:2000], "paid")

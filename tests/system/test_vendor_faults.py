@@ -32,7 +32,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def test_whatever_the_vendor_does_nothing_is_lost_or_parked(make_rig: MakeRig) -> None:
+def test_no_vendor_fault_loses_or_parks_a_record(make_rig: MakeRig) -> None:
     """One worker, one fault after the other under load; each is seen to have struck, and to be over."""
     rig = make_rig(3, REQUEST_TIMEOUT="1s", RETRY__MAX="500ms")
     relay = rig.start().joined()
@@ -55,7 +55,7 @@ def test_whatever_the_vendor_does_nothing_is_lost_or_parked(make_rig: MakeRig) -
     assert len(relay.said("gate_shut")) == len(relay.said("gate_opened"))
 
 
-def test_an_empty_answer_is_fine(rig: Rig) -> None:
+def test_an_empty_answer_of_success_counts_as_delivered(rig: Rig) -> None:
     rig.vendor.faults(empty_200=1.0)
     relay = rig.start().joined()
     rig.kafka.publish(order_ids(5), "paid")
@@ -63,7 +63,7 @@ def test_an_empty_answer_is_fine(rig: Rig) -> None:
     rig.assert_each_has_one_end(story(order_ids(5), "paid"))
 
 
-def test_a_refused_key_parks_nothing_and_a_new_one_is_taken_up(rig: Rig, tmp_path: Path) -> None:
+def test_a_refused_key_parks_nothing_and_a_changed_key_file_opens_the_gate(rig: Rig, tmp_path: Path) -> None:
     secret = tmp_path / "key"
     secret.write_text("wrong\n")
     relay = rig.start(ecdp_api_key="", ecdp_api_key_file=str(secret)).joined()
@@ -82,7 +82,7 @@ def test_a_refused_key_parks_nothing_and_a_new_one_is_taken_up(rig: Rig, tmp_pat
     assert KEY not in relay.text
 
 
-def test_an_order_that_the_vendor_fails_at_is_given_up_while_others_succeed(rig: Rig) -> None:
+def test_an_order_that_alone_keeps_failing_is_parked_as_given_up(rig: Rig) -> None:
     rig.vendor.faults(broken_ids=["poison"])
     relay = rig.start(RETRY__GIVE_UP_AFTER="1s", RETRY__FIRST="50ms", RETRY__MAX="200ms").joined()
     rig.kafka.publish(["poison", *order_ids(20)])
@@ -104,7 +104,7 @@ def test_an_order_that_the_vendor_fails_at_is_given_up_while_others_succeed(rig:
     rig.assert_each_has_one_end(story(order_ids(number)))
 
 
-def test_a_refused_key_given_as_403_is_the_same(rig: Rig) -> None:
+def test_a_refused_key_answered_with_403_shuts_the_gate_too(rig: Rig) -> None:
     rig.vendor.faults(deny=403)
     relay = rig.start().joined()
     rig.kafka.publish(order_ids(3))

@@ -8,7 +8,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from kafka import TopicPartition
 from kafka.errors import KafkaConnectionError
+from kafka.structs import OffsetAndMetadata
 
 from workers.core.consume.commit_metadata import encode
 from workers.core.consume.start_position import NeedsOperator, StartAt
@@ -21,6 +23,16 @@ if TYPE_CHECKING:
     from tests.support.kafka_rig import Side
 
 pytestmark = pytest.mark.broker
+
+
+class KeepsConsumer(Connector):
+    """Opens the real consumers, and lets a test reach the member's."""
+
+    member_consumer: Any = None
+
+    def consumer(self, member: Member) -> Any:
+        self.member_consumer = super().consumer(member)
+        return self.member_consumer
 
 
 async def test_a_new_group_starts_at_the_earliest_record_and_hands_over_in_fetch_order(
@@ -119,6 +131,23 @@ async def test_records_that_expire_before_they_are_read_stop_the_partition(side:
     source.fetch_only(witness.epoch, frozenset(), frozenset())
     await witness.until(lambda: witness.stops)
     assert "expired" in witness.stops[at].reason
+
+
+async def test_a_log_that_was_cut_off_stops_its_partition_and_no_other(side: Side, topics: Any, join: Any) -> None:
+    """An unclean leader election loses records that were read (KIP-320): the error would come at every poll."""
+    topic, connector = topics(partitions=2), KeepsConsumer()
+    cut = Partition(topic, 0)
+    side.produce(topic, [b"read"])
+    _, witness = join(topic, [topic], connector=connector)
+    await witness.until(lambda: witness.records)
+    subscription = connector.member_consumer._subscription
+    subscription.seek(TopicPartition(*cut), OffsetAndMetadata(5, "", 0))  # the leader's epoch 0 ends at offset 1
+    subscription.request_position_validation(TopicPartition(*cut))
+    await witness.until(lambda: witness.stops)
+    assert "cut off" in witness.stops[cut].reason
+    side.produce(topic, [b"elsewhere"], number=1)
+    await witness.until(lambda: b"elsewhere" in witness.values)
+    assert list(witness.stops) == [cut]
 
 
 async def test_paused_partitions_bring_nothing_until_they_are_resumed(side: Side, topics: Any, join: Any) -> None:
@@ -252,16 +281,6 @@ async def test_commits_asked_for_during_a_revocation_fail_at_once(topics: Any, j
     await second.until(lambda: second.assignment)
     assert [type(answer) for answer in answers] == [KafkaFailed]
     first.on_release = None
-
-
-class KeepsConsumer(Connector):
-    """Opens the real consumers, and lets a test reach the member's."""
-
-    member_consumer: Any = None
-
-    def consumer(self, member: Member) -> Any:
-        self.member_consumer = super().consumer(member)
-        return self.member_consumer
 
 
 async def test_a_member_that_was_thrown_out_hears_that_its_partitions_are_lost(

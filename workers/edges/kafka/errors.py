@@ -7,13 +7,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
+from kafka import TopicPartition
 from kafka.errors import (
     FencedInstanceIdError,
     GroupAuthorizationFailedError,
     InvalidSessionTimeoutError,
     KafkaError,
     KafkaTimeoutError,
+    LogTruncationError,
     MessageSizeTooLargeError,
+    OffsetOutOfRangeError,
     ProducerFencedError,
     RecordListTooLargeError,
     TopicAuthorizationFailedError,
@@ -30,6 +33,10 @@ FATAL = (
     TopicAuthorizationFailedError,
 )
 """After these a member cannot go on, and no later try succeeds."""
+
+RECORDS_GONE = (OffsetOutOfRangeError, LogTruncationError)
+"""The next record of some partitions no longer exists: it expired, an unclean leader election cut it off (KIP-320), or
+the topic was deleted and created again. Until a new position is set, each poll raises the error again."""
 
 _LONGEST = 300  # characters of an error's own text
 
@@ -48,6 +55,11 @@ def describe(error: Exception) -> str:
     if not text or text.startswith(name):  # kafka-python's errors begin with their numbers and names
         return text[:_LONGEST] or name
     return f"{name}: {text}"[:_LONGEST]
+
+
+def partitions_of(gone: Exception) -> list[TopicPartition]:
+    """The partitions of a `RECORDS_GONE` error."""
+    return list(gone.divergent_offsets if isinstance(gone, LogTruncationError) else gone.args[0])
 
 
 @contextmanager

@@ -96,8 +96,11 @@ class Polling:
     def stop_partition(self, consumer: KafkaConsumer, partition: Partition, stop: NeedsOperator) -> None:
         """Fetch nothing more of it until the operator has decided."""
         share = self._shares.current
-        consumer.pause(TopicPartition(*partition))
+        if partition not in share.started:
+            return  # it has been given away, or is stopped already
         share.started.discard(partition)
+        consumer.pause(TopicPartition(*partition))
+        consumer.seek(TopicPartition(*partition), 0)  # its old position would raise the error at every poll
         self._thread.call(self._owner.stopped, share.epoch, partition, stop)
 
     def damaged(self, consumer: KafkaConsumer, error: DamagedError) -> bool:

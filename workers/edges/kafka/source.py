@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError, OffsetOutOfRangeError
+from kafka.errors import KafkaError
 
 from workers.core.consume.start_position import NeedsOperator
 from workers.core.record import CommitPoint, Partition
 from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.client_patches import DamagedError
 from workers.edges.kafka.convert import to_kafka, to_partition, topic_partitions
-from workers.edges.kafka.errors import FATAL, describe, membership_error
+from workers.edges.kafka.errors import FATAL, RECORDS_GONE, describe, membership_error, partitions_of
 from workers.edges.kafka.owner import Member, OwnedThread, Owner
 from workers.edges.kafka.polling import Polling
 from workers.edges.kafka.rebalance import RebalanceListener, Shares
@@ -29,6 +29,8 @@ from workers.edges.log import log
 
 COMMIT_TIMEOUT_MS = 10_000
 RETRY_AFTER_S = 0.5
+
+_GONE = NeedsOperator("the next record expired or was cut off, or the topic was created again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +143,9 @@ class KafkaSource:
             self._beginning.begin_pending(clients, self._shares.current)
         except FATAL:
             raise
-        except OffsetOutOfRangeError as error:
-            stop = NeedsOperator("the next record expired, or the topic was created anew")
-            for found in error.args[0]:
-                self._polling.stop_partition(clients.consumer, to_partition(found), stop)
+        except RECORDS_GONE as error:
+            for found in partitions_of(error):
+                self._polling.stop_partition(clients.consumer, to_partition(found), _GONE)
         except DamagedError as error:
             if self._polling.damaged(clients.consumer, error):
                 self._thread.pause(RETRY_AFTER_S)

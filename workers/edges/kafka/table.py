@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError, OffsetOutOfRangeError
+from kafka.errors import KafkaError
 
 from workers.core.record import Partition, Record
 from workers.edges.aio import run_in_daemon_thread
 from workers.edges.kafka.client import KafkaConnection, consumer_options, open_client
 from workers.edges.kafka.convert import to_record
-from workers.edges.kafka.errors import describe, kafka_errors
+from workers.edges.kafka.errors import RECORDS_GONE, describe, kafka_errors, partitions_of
 from workers.edges.kafka.owner import OwnedThread
 from workers.edges.log import log
 
@@ -114,9 +114,9 @@ class KafkaTable:
                 reader = self._followed[found.partition].reader
                 self._thread.call(reader.rows, found.partition, [to_record(one) for one in records])
             self._report_loaded(consumer)
-        except OffsetOutOfRangeError as error:
+        except RECORDS_GONE as error:
             log.error("kafka_state_truncated", topic=self._topic, detail=describe(error))
-            self._read_again(consumer, error.args[0])
+            self._read_again(consumer, partitions_of(error))
         except KafkaError as error:
             todo = "until it is read nothing is sent; if it is missing, run 'relay topics apply'"
             log.warning("kafka_state_unreadable", topic=self._topic, detail=describe(error), advice=todo)

@@ -1,4 +1,4 @@
-"""`relay order` tells what vendors have told since: stages and events that real pollers have published."""
+"""`relay order` shows the stages and events that pollers have published of the order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def told(rig: EcourierRig | DclRig, order_id: str) -> list[dict[str, Any]]:
     return timeline
 
 
-def test_the_vendors_number_is_found_by_the_tracked_order_and_with_it_stages_and_events(
+def test_relay_order_finds_stages_and_events_by_the_tracked_orders_number(
     make_ecourier_rig: MakeEcourierRig,
 ) -> None:
     rig = make_ecourier_rig(partitions=4)
@@ -55,7 +55,7 @@ def test_the_vendors_number_is_found_by_the_tracked_order_and_with_it_stages_and
     assert "left with Ada" not in shown + json.dumps(moments)
 
 
-def test_stages_at_dcl_are_told_of_the_order_with_that_number(make_dcl_rig: MakeDclRig) -> None:
+def test_relay_order_shows_the_dcl_stages_of_the_order_with_that_number(make_dcl_rig: MakeDclRig) -> None:
     rig = make_dcl_rig()
     rig.dcl.put("A-1", 10)
     rig.dcl.put("A-2", 10)
