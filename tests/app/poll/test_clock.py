@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from workers.app.poll.clock import PollClock
-from workers.app.poll.context import PollStats
+from workers.app.poll.stats import PollStats
 
 OUR_MS = 1_790_000_000_000
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.sink_rig import STATUS, Rig
-from workers.app.runtime.metrics import COUNTERS, GAUGES, metrics_text
-from workers.app.sink.status import sink_status
+from workers.app.runtime.metrics import metrics_text
+from workers.app.sink.stats import LoginCounts, RequestCounts, SinkGauges, SinkStats
+from workers.app.sink.status import client_status, sink_status
 from workers.core.consume.start_position import NeedsOperator
 from workers.core.delivery.outcome import Denied
+from workers.core.metrics import metrics_of
 from workers.core.parked.fence import Fence, ParkReason
 from workers.core.record import CommitPoint, Partition
 
@@ -35,11 +40,11 @@ def rig() -> Rig:
     return made
 
 
-def test_every_name_of_the_contract_is_there(rig: Rig) -> None:
+def test_status_has_every_name_of_the_contract(rig: Rig) -> None:
     assert set(sink_status(rig.context, rig)) >= CONTRACT
 
 
-def test_the_numbers_are_those_of_the_parts(rig: Rig) -> None:
+def test_status_shows_the_numbers_of_shards_lanes_and_gate(rig: Rig) -> None:
     status = sink_status(rig.context, rig)
     assert (status["kind"], status["state"], status["in_flight"]) == ("sink", "running", 0)
     row = next(row for row in status["partitions"] if row["topic"] == STATUS)
@@ -52,42 +57,66 @@ def test_the_numbers_are_those_of_the_parts(rig: Rig) -> None:
     assert gate["until"].endswith("Z")
 
 
-def test_an_open_gate_has_no_reason_and_no_end() -> None:
+def test_open_gate_has_neither_reason_nor_end() -> None:
     assert sink_status(Rig().context, Rig())["gate"] == {"state": "open", "reason": None, "detail": None, "until": None}
 
 
-def test_the_state_follows_the_assignment_and_the_drain(rig: Rig) -> None:
+def test_state_follows_assignment_and_drain(rig: Rig) -> None:
     assert sink_status(rig.context, rig, is_draining=True)["state"] == "draining"
     rig.ownership.end()
     assert sink_status(rig.context, rig)["state"] == "starting"
 
 
-def test_a_stopped_partition_says_why_even_before_it_began(rig: Rig) -> None:
+def test_stopped_partition_shows_its_reason_even_before_it_began(rig: Rig) -> None:
     rig.shard.stopped[Partition(STATUS, 0)] = NeedsOperator("expired")
     rig.shard.stopped[Partition("other", 0)] = NeedsOperator("cut")
     rows = {row["topic"]: row["stopped"] for row in sink_status(rig.context, rig)["partitions"]}
     assert (rows[STATUS], rows["other"]) == ("expired", "cut")
 
 
-def test_metrics_hold_every_number_and_no_order(rig: Rig) -> None:
-    """A label for each order would grow without end, and tell who bought."""
+def test_client_adds_its_look_ups_and_where_there_is_a_login_its_logins() -> None:
+    assert client_status(client(logins=None)) == {"look_ups_total": 5}
+    assert client_status(client(logins=2)) == {"look_ups_total": 5, "logins_total": 2}
+
+
+def test_metrics_have_a_sample_of_every_number_of_a_sink(rig: Rig) -> None:
     rig.stats.notes["unmapped_time_zone"] = 4
-    text = metrics_text({"ecdp-sink": sink_status(rig.context, rig)}, "1.2.3").decode()
-    families = {family.name: family for family in text_string_to_metric_families(text)}
-    samples = {
-        (sample.name, *sorted(sample.labels.items())): sample.value
-        for family in families.values()
+    found = samples(sink_status(rig.context, rig) | client_status(client(logins=2)))
+    declared = {
+        metric.name for kind in (SinkStats, SinkGauges, RequestCounts, LoginCounts) for metric in metrics_of(kind)
+    }
+    assert {name for name, _ in found} == declared | {
+        "relay_build_info",
+        "relay_gate_state",
+        "relay_stopped_partitions",
+    }
+    assert found["relay_parked_total", ("reason", "rejected")] == 2
+    assert found["relay_notes_total", ("note", "unmapped_time_zone")] == 4
+    assert found["relay_gate_state", ("state", "shut")] == 1
+    assert found["relay_gate_state", ("state", "open")] == 0
+    assert found["relay_lag_records", ()] == 4
+
+
+def test_metrics_have_no_label_for_an_order(rig: Rig) -> None:
+    """The number of series would grow for ever, and `/metrics` would show who bought."""
+    status = sink_status(rig.context, rig)
+    assert "canary" not in metrics_text({"ecdp-sink": status}, "1.2.3").decode()
+    labels = {label[0] for _, label in samples(status) if label}
+    assert labels <= {"reason", "note", "state", "version"}
+
+
+def client(*, logins: int | None) -> Any:
+    return SimpleNamespace(look_ups=5, session=None if logins is None else SimpleNamespace(logins=logins))
+
+
+def samples(status: dict[str, Any]) -> dict[tuple[str, tuple[str, ...]], float]:
+    """By name and own label (name, value)."""
+    text = metrics_text({"ecdp-sink": status}, "1.2.3").decode()
+    return {
+        (
+            sample.name,
+            tuple(part for pair in sample.labels.items() if pair[0] != "worker" for part in pair),
+        ): sample.value
+        for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
-    worker = ("worker", "ecdp-sink")
-    assert {f"relay_{name.removesuffix('_total')}" for name in COUNTERS} <= set(families)
-    assert {f"relay_{name}" for name in GAUGES} <= set(families)
-    assert samples["relay_parked_total", ("reason", "rejected"), worker] == 2
-    assert samples["relay_notes_total", ("note", "unmapped_time_zone"), worker] == 4
-    assert samples["relay_gate_state", ("state", "shut"), worker] == 1
-    assert samples["relay_gate_state", ("state", "open"), worker] == 0
-    assert samples["relay_lag_records", worker] == 4
-    assert "canary" not in text
-    labels = {label for family in families.values() for sample in family.samples for label in sample.labels}
-    assert labels <= {"worker", "reason", "note", "state", "version"}
-    assert all(family.documentation for family in families.values())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from workers.app.config.credentials import VendorCredentials
 from workers.app.config.specs import PollerSpec
+from workers.app.poll.stats import PollStats
 from workers.core.delivery.gate import Gate
 from workers.core.poll.schedule import Now
 from workers.core.poll.step import Step
@@ -20,21 +20,6 @@ from workers.vendors.contract import OrderPoller, Poller
 
 WriteStep: TypeAlias = Callable[[Step], Awaitable[None]]
 """Writes a step in one transaction, and lets the shard's state accept it; raises `KafkaFailed`."""
-
-
-@dataclass(slots=True)
-class PollStats:
-    """Counters since the start, for ``/status`` and ``/metrics``."""
-
-    polls: int = 0  # complete ones; for a poller of single orders: looks
-    events: int = 0  # published
-    late_found: int = 0  # events that the time windows missed, found by a look back or a sweep
-    failures: int = 0  # requests that read nothing
-    taken_over: int = 0  # times that a shard restarted: another owner wrote, or Kafka refused a write
-    rebalances: int = 0
-    notes: Counter[str] = field(default_factory=Counter)  # anomalies of the vendor's answers
-    skew_ms: int | None = None  # how far the vendor's clock is ahead of ours, by its last answer
-    last_error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

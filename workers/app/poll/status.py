@@ -2,43 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from workers.app.events.gate_status import gate_status
 from workers.app.poll.context import PollerContext
+from workers.app.poll.per_order import OrderRounds
 from workers.app.poll.shard import PollShard
+from workers.app.poll.stats import LookGauges, PollGauges
+from workers.core.metrics import status_of
 from workers.edges.avro.json_text import time_text
 
 
 def poll_status(context: PollerContext, shards: Collection[PollShard], state: str) -> dict[str, Any]:
     """The present figures of all shards of this process."""
-    stats, now_ms = context.stats, context.wall_ms()
-    rounds = [shard.orders for shard in shards if shard.orders is not None]
-    due = [one.due_and_late() for one in rounds]
+    now_ms, skew_ms = context.wall_ms(), context.stats.skew_ms
     cursors = [shard.state.cursor.at_ms for shard in shards if shard.state.cursor is not None]
     fresh_ms = (min(cursors) or None) if cursors and len(cursors) == len(shards) else None
+    gauges = PollGauges(
+        behind_seconds=None if fresh_ms is None else (now_ms - fresh_ms) / 1000,
+        orders=sum(len(shard.state.orders) for shard in shards),
+        in_flight=context.in_flight,
+        clock_skew_seconds=None if skew_ms is None else skew_ms / 1000,
+    )
     return {
         "kind": "poller",
         "state": state,
         "shards": [_shard(shard) for shard in shards],
         "fresh_until": None if fresh_ms is None else time_text(fresh_ms),
-        "behind_seconds": None if fresh_ms is None else (now_ms - fresh_ms) / 1000,
-        "orders": sum(len(shard.state.orders) for shard in shards),
-        **({"tracked_orders": sum(one.tracked for one in rounds)} if rounds else {}),
-        **({"due_looks": sum(one for one, _ in due), "late_looks": sum(late for _, late in due)} if rounds else {}),
-        "in_flight": context.in_flight,
+        **status_of(gauges),
+        **_looks([shard.orders for shard in shards if shard.orders is not None]),
         "gate": gate_status(context.gate, context.monotonic(), now_ms),
-        "clock_skew_seconds": None if stats.skew_ms is None else stats.skew_ms / 1000,
-        "polls_total": stats.polls,
-        "events_total": stats.events,
-        "late_found_total": stats.late_found,
-        "failures_total": stats.failures,
-        "taken_over_total": stats.taken_over,
-        "rebalances_total": stats.rebalances,
-        "notes": dict(stats.notes),
-        "last_error": stats.last_error,
+        **status_of(context.stats),
+        "last_error": context.stats.last_error,
     }
+
+
+def _looks(rounds: Sequence[OrderRounds]) -> dict[str, Any]:
+    if not rounds:
+        return {}
+    due = [one.due_and_late() for one in rounds]
+    tracked = sum(one.tracked for one in rounds)
+    return status_of(LookGauges(tracked, sum(one for one, _ in due), sum(late for _, late in due)))
 
 
 def _shard(shard: PollShard) -> dict[str, Any]:

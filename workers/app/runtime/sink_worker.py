@@ -10,7 +10,7 @@ from workers.app.parked.trim import ParkedTrim
 from workers.app.runtime.sink_edges import SinkEdges, open_edges
 from workers.app.runtime.sink_pipe import SinkPipe
 from workers.app.sink.context import SinkContext
-from workers.app.sink.status import sink_status
+from workers.app.sink.status import client_status, sink_status
 from workers.core.consume.start_position import NeedsOperator, StartDecision
 from workers.core.record import CommitPoint, Partition
 from workers.edges.aio import task_error
@@ -70,10 +70,8 @@ class SinkWorker:
 
     def status(self) -> dict[str, Any]:
         """The worker's part of ``GET /status``."""
-        client = self._context.client
-        logins = {} if client.session is None else {"logins_total": client.session.logins}
         status = sink_status(self._context, self.pipe, is_draining=self._is_draining)
-        return status | {"look_ups_total": client.look_ups} | logins
+        return status | client_status(self._context.client)
 
     def age(self) -> float:
         """Seconds since the slowest of the loops moved: the Kafka thread's polls, and our own ticks.

@@ -8,9 +8,11 @@ from workers.app.events.gate_status import gate_status
 from workers.app.sink.assignment import Ownership
 from workers.app.sink.context import SinkContext
 from workers.app.sink.sender import Sender
-from workers.app.sink.stats import SinkStats
+from workers.app.sink.stats import LoginCounts, RequestCounts, SinkGauges, SinkStats
 from workers.core.consume.lanes import Lanes
 from workers.core.delivery.gate import Gate
+from workers.core.metrics import status_of
+from workers.edges.http.client import VendorClient
 
 
 class SinkParts(Protocol):
@@ -29,48 +31,39 @@ class SinkParts(Protocol):
 
 
 def sink_status(context: SinkContext, parts: SinkParts, *, is_draining: bool = False) -> dict[str, Any]:
-    """All that an operator may want to know, as of now."""
-    stats, ownership = parts.stats, parts.ownership
-    rows = _partitions(ownership)
+    """Everything that an operator may want to know, as of now."""
+    rows = _partitions(parts.ownership)
     return {
         "kind": "sink",
-        "state": _state(ownership, is_draining=is_draining),
+        "state": _state(parts.ownership, is_draining=is_draining),
         "partitions": rows,
-        "lag_records": sum(row["end"] - row["committed"] for row in rows if row["end"] is not None),
-        "oldest_unfinished_seconds": _oldest(context, parts.lanes),
-        "in_flight": parts.sender.in_flight,
-        "unfinished": sum(ledger.unfinished for shard in ownership.shards for ledger in shard.ledgers.values()),
+        **status_of(_gauges(context, parts, rows)),
         "gate": gate_status(parts.gate, context.monotonic(), context.wall_ms()),
-        "delivered_total": stats.delivered,
-        "skipped_total": stats.skipped.total(),
-        "parked_total": stats.parked.total(),
-        "parked_by_reason": dict(stats.parked),
-        **_parked(context, ownership),
-        "notes": dict(stats.notes),
-        "retries_total": stats.retries,
-        "unknown_total": stats.unknown,
-        "resends_total": stats.resends,
-        "duplicates_avoided_total": stats.duplicates_avoided,
-        "repeated_total": stats.repeated,
-        "key_mismatches_total": stats.key_mismatches,
-        "two_partitions_total": stats.two_partitions,
-        "passed_unreachable_total": stats.passed_unreachable,
-        "metadata_ignored_total": stats.metadata_ignored,
-        "rebalances_total": stats.rebalances,
-        "last_error": stats.last_error,
+        **status_of(parts.stats),
+        "parked_total": parts.stats.parked.total(),
+        "last_error": parts.stats.last_error,
     }
 
 
-def _parked(context: SinkContext, ownership: Ownership) -> dict[str, int]:
-    """How much is parked, and whether that is so much that an operator must look at it."""
-    orders = [fence.records for shard in ownership.shards for fence in shard.fences.values()]
-    records = sum(orders)
-    return {
-        "parked_orders": len(orders),
-        "parked_records": records,
-        "parked_full": int(records >= context.spec.max_parked),
-        "parked_full_orders": sum(parked >= context.spec.max_parked_per_order for parked in orders),
-    }
+def client_status(client: VendorClient) -> dict[str, Any]:
+    """What the vendor's client adds."""
+    logins = {} if client.session is None else status_of(LoginCounts(client.session.logins))
+    return status_of(RequestCounts(client.look_ups)) | logins
+
+
+def _gauges(context: SinkContext, parts: SinkParts, rows: list[dict[str, Any]]) -> SinkGauges:
+    shards, spec = parts.ownership.shards, context.spec
+    parked = [fence.records for shard in shards for fence in shard.fences.values()]
+    return SinkGauges(
+        lag_records=sum(row["end"] - row["committed"] for row in rows if row["end"] is not None),
+        oldest_unfinished_seconds=_oldest(context, parts.lanes),
+        in_flight=parts.sender.in_flight,
+        unfinished=sum(ledger.unfinished for shard in shards for ledger in shard.ledgers.values()),
+        parked_orders=len(parked),
+        parked_records=sum(parked),
+        parked_full=int(sum(parked) >= spec.max_parked),
+        parked_full_orders=sum(records >= spec.max_parked_per_order for records in parked),
+    )
 
 
 def _state(ownership: Ownership, *, is_draining: bool) -> str:
