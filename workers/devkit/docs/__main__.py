@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from workers.devkit.docs import configuration
+from workers.devkit.docs import configuration, metrics
 
 DOCS: Final = Path(__file__).parents[3] / "docs"
-PAGES: Final[dict[str, Callable[[], str]]] = {"configuration.md": configuration.text}
+PAGES: Final[dict[str, Callable[[], str]]] = {"configuration.md": configuration.text, "metrics.md": metrics.text}
 """File name -> its text; a test compares each with the file."""
 
 

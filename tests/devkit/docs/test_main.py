@@ -1,0 +1,12 @@
+"""The generated pages are those that the code gives now."""
+
+from __future__ import annotations
+
+import pytest
+
+from workers.devkit.docs.__main__ import DOCS, PAGES
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_generated_page_is_not_stale(name: str) -> None:
+    assert (DOCS / name).read_text() == PAGES[name](), "run: python -m workers.devkit.docs"
