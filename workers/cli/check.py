@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workers.cli.output import say, show_json, show_table
+from workers.cli.output import print_err, show_json, show_table
 
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
@@ -48,7 +48,7 @@ def _wrong(error: ConfigError, *, as_json: bool) -> int:
     if as_json:
         show_json({"faults": [{"place": fault.place, "message": fault.message} for fault in error.faults]})
     for fault in () if as_json else error.faults:
-        say(f"relay: {fault}")
+        print_err(f"relay: {fault}")
     return 2
 
 

@@ -1,4 +1,4 @@
-"""``relay offsets NAME``: where a worker stands, and moving it."""
+"""``relay offsets NAME``: shows a worker's committed offsets, or moves them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.cli.output import say, show_json, show_table
+from workers.cli.output import print_err, show_json, show_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from workers.app.config.configuration import Configuration
-    from workers.app.config.specs import SinkSpec
-    from workers.app.inspect.offsets import GroupStanding
+    from workers.app.config.topology import SinkSpec
+    from workers.app.inspect.offsets import PartitionOffsets
     from workers.core.record import Partition
     from workers.edges.kafka.admin import When
 
@@ -21,18 +19,20 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: relay offsets ecdp-sink --to 2026-11-22T06:00:00Z")
 @click.argument("name")
 @click.option(
-    "--to", metavar="earliest|latest|TIME", help="Move there; TIME is RFC 3339, such as 2026-11-22T06:00:00Z."
+    "--to",
+    metavar="earliest|latest|TIME",
+    help="Move the offsets there; TIME is RFC 3339, such as 2026-11-22T06:00:00Z.",
 )
 @click.option(
-    "--partition", "partitions", multiple=True, metavar="TOPIC/N", help="Move only this one; may be repeated."
+    "--partition", "partitions", multiple=True, metavar="TOPIC/N", help="Move only this partition; may be repeated."
 )
-@click.option("--json", "as_json", is_flag=True, help="The same facts for a machine.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for a machine.")
 def offsets(name: str, to: str | None, partitions: tuple[str, ...], as_json: bool) -> int:
     """Show a worker's committed offsets, partition by partition; with --to, move them.
 
-    `latest` skips what was not yet delivered; `earliest` and an early TIME deliver again.
-    Moving is refused while the worker runs,
-    except for partitions that it has stopped: it begins them there.
+    `latest` skips records that are not delivered yet; `earliest` and an early TIME deliver records again.
+    Moving is refused while the worker runs, except for partitions that it has stopped:
+    the worker begins those at the new offset.
     """
     import os
 
@@ -42,7 +42,7 @@ def offsets(name: str, to: str | None, partitions: tuple[str, ...], as_json: boo
     sink = _sink(configuration, name)
     if to is None:
         if partitions:
-            raise click.UsageError("--partition says what to move: give --to as well.")
+            raise click.UsageError("--partition chooses what --to moves: give --to as well.")
         return _show(configuration, sink, as_json=as_json)
     return _move(configuration, sink, _when(to), [_partition(text) for text in partitions], as_json=as_json)
 
@@ -84,51 +84,36 @@ def _show(configuration: Configuration, sink: SinkSpec, *, as_json: bool) -> int
     from workers.edges.kafka.admin import open_admin
 
     with open_admin(configuration.settings.kafka) as admin:
-        standing = read_offsets(admin, sink)
+        found = read_offsets(admin, sink)
+    rows = [_facts(one) for one in found.partitions]
     if as_json:
-        show_json(_facts(sink, standing))
+        show_json({"worker": sink.name, "group": found.group, "members": list(found.members), "partitions": rows})
         return 0
     columns = ("topic", "partition", "committed", "end", "lag", "state")
-    show_table(columns, [tuple("-" if v is None else str(v) for v in row.values()) for row in _rows(standing)])
-    members = ", ".join(standing.members) or "nobody"
-    click.echo(f"group {standing.group}, in use by {members}; lag {sum(s.lag for s in standing.standings)}")
+    show_table(columns, [tuple("-" if value is None else str(value) for value in row.values()) for row in rows])
+    members = ", ".join(found.members) or "no process"
+    click.echo(f"group {found.group}, in use by {members}; lag {sum(one.lag for one in found.partitions)}")
     return 0
 
 
-def _facts(sink: SinkSpec, standing: GroupStanding) -> dict[str, Any]:
-    rows = _rows(standing)
-    return {"worker": sink.name, "group": standing.group, "members": list(standing.members), "partitions": rows}
-
-
-def _rows(standing: GroupStanding) -> list[dict[str, Any]]:
-    return [
-        {
-            "topic": found.at.topic,
-            "partition": found.at.number,
-            "committed": found.committed,
-            "end": found.end,
-            "lag": found.lag,
-            "state": found.state,
-        }
-        for found in standing.standings
-    ]
+def _facts(found: PartitionOffsets) -> dict[str, Any]:
+    return {
+        "topic": found.at.topic,
+        "partition": found.at.number,
+        "committed": found.committed,
+        "end": found.end,
+        "lag": found.lag,
+        "state": found.state,
+    }
 
 
 def _move(configuration: Configuration, sink: SinkSpec, to: When, chosen: list[Partition], *, as_json: bool) -> int:
-    from time import time_ns
-
-    from workers.app.inspect.offsets import command_rows, move_offsets
+    from workers.app.inspect.offsets import move_offsets
     from workers.edges.kafka.admin import open_admin
-    from workers.edges.kafka.publisher import open_publisher
 
-    def ask(targets: Mapping[Partition, int]) -> None:
-        with open_publisher(configuration.settings.kafka) as publisher:
-            for at, key, value in command_rows(sink, targets, time_ns() // 1_000_000):
-                publisher.send(at.topic, key, value, (), partition=at.number)
-            publisher.finish()
-
-    with open_admin(configuration.settings.kafka) as admin:
-        moved = move_offsets(admin, sink, to, chosen, ask=ask)
+    connection = configuration.settings.kafka
+    with open_admin(connection) as admin:
+        moved = move_offsets(admin, connection, sink, to, chosen)
     if as_json:
         rows = [{"topic": m.at.topic, "partition": m.at.number, "before": m.before, "after": m.after} for m in moved]
         show_json({"worker": sink.name, "group": sink.group, "moved": rows})
@@ -136,5 +121,5 @@ def _move(configuration: Configuration, sink: SinkSpec, to: When, chosen: list[P
     for move in moved:
         before = "-" if move.before is None else move.before
         click.echo(f"{move.at}: {before} -> {move.after}")
-    say(f"{len(moved)} offsets of {sink.group} moved")
+    print_err(f"{len(moved)} offsets of {sink.group} moved")
     return 0

@@ -1,4 +1,4 @@
-"""``relay order ORDER_ID``: tells where an order is."""
+"""``relay order ORDER_ID``: shows where an order is."""
 
 from __future__ import annotations
 
@@ -8,41 +8,44 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.cli.output import plain, say, show_json
+from workers.cli.output import escape_control, print_err, show_json
 
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
-    from workers.app.inspect.order_timeline import Moment, Timeline
+    from workers.app.inspect.order_timeline import Timeline, TimelineEntry
     from workers.core.record import Partition
 
 
 @click.command(epilog="Example: relay order A-1001")
 @click.argument("order_id")
-@click.option("--partition", "number", type=click.IntRange(min=0), metavar="N", help="Look there, not by key hash.")
-@click.option("--json", "as_json", is_flag=True, help="The same facts for a machine.")
+@click.option(
+    "--partition", "number", type=click.IntRange(min=0), metavar="N", help="Read this partition instead of the key's."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for a machine.")
 def order(*, order_id: str, number: int | None, as_json: bool) -> int:
-    """Tell an order's timeline from Kafka alone, oldest first: published, delivered or parked, and since.
+    """Show an order's timeline, oldest first: published, delivered or parked, and the vendors' changes since.
 
-    Only the partition of the order's key is read, as Kafka's own partitioner places it; all of them only for the
-    stages of a vendor that has our order id in another field than its order number (order_id_from). Kafka does not
-    keep when a record was delivered: such a line has the time of its publication.
+    Everything comes from Kafka; no vendor is asked. Only the partition of the order's key is read, as Kafka's own
+    partitioner chooses it; all partitions are read only for a vendor that has our order id in another field than
+    its order number (order_id_from). Kafka does not keep when a record was delivered: such a line has the time of
+    its publication.
     """
     import os
 
     from workers.app.config.configuration import load_configuration
 
     timeline = _read(load_configuration(os.environ), order_id, number)
-    rows = [("at", "by", "what", "where", "trace"), *(_row(moment) for moment in timeline.moments)]
+    rows = [("at", "by", "what", "where", "trace"), *(_row(entry) for entry in timeline.entries)]
     if as_json:
         show_json(_facts(timeline))
-    elif timeline.moments:
+    elif timeline.entries:
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         for row in rows:
             click.echo("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]))
         for sink, fence in timeline.parked.items():
             click.echo(f"{fence.records} records parked: relay parked show --sink {sink} {order_id}")
-    if not timeline.moments:
-        say(f"relay: nothing is known of {order_id} in {_where_else(number)}")
+    if not timeline.entries:
+        print_err(f"relay: no record of {order_id} in {_where_else(number)}")
         return 1
     return 0
 
@@ -68,14 +71,14 @@ def _read(configuration: Configuration, order_id: str, number: int | None) -> Ti
         codec = ends.enter_context(open_codec(configuration))
         admin = ends.enter_context(open_admin(kafka))
         reader = ends.enter_context(open_reader(kafka))
-        timeline = Timeline(order_id, reader, codec, _progress)
-        read_timeline(timeline, configuration.config, admin.committed, number)
+        timeline = Timeline(order_id, reader, codec, _report_progress, partition_number=number)
+        read_timeline(timeline, configuration.topology, admin.committed)
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K")
     return timeline
 
 
-def _progress(at: Partition, done: int, whole: int) -> None:
+def _report_progress(at: Partition, done: int, whole: int) -> None:
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\x1b[Kreading {at}: {100 * done // max(1, whole)} %")
         sys.stderr.flush()
@@ -84,27 +87,27 @@ def _progress(at: Partition, done: int, whole: int) -> None:
 def _facts(timeline: Timeline) -> dict[str, Any]:
     from workers.edges.avro.json_text import time_text
 
-    moments = [
+    entries = [
         {
-            "at": time_text(moment.at_ms),
-            "what": moment.what,
-            "by": moment.by,
-            "topic": moment.where.topic,
-            "partition": moment.where.number,
-            "offset": moment.offset,
-            "trace_id": moment.trace_id,
+            "at": time_text(entry.at_ms),
+            "what": entry.what,
+            "by": entry.by,
+            "topic": entry.where.topic,
+            "partition": entry.where.number,
+            "offset": entry.offset,
+            "trace_id": entry.trace_id,
         }
-        for moment in timeline.moments
+        for entry in timeline.entries
     ]
     parked = {
         sink: {"records": fence.records, "reason": fence.reason.value, "detail": fence.detail, "replays": fence.replays}
         for sink, fence in timeline.parked.items()
     }
-    return {"order_id": timeline.order_id, "timeline": moments, "parked": parked}
+    return {"order_id": timeline.order_id, "timeline": entries, "parked": parked}
 
 
-def _row(moment: Moment) -> tuple[str, ...]:
+def _row(entry: TimelineEntry) -> tuple[str, ...]:
     from workers.edges.avro.json_text import time_text
 
-    place = f"{moment.where}@{moment.offset}"
-    return str(time_text(moment.at_ms)), moment.by, plain(moment.what), place, moment.trace_id or "-"
+    place = f"{entry.where}@{entry.offset}"
+    return str(time_text(entry.at_ms)), entry.by, escape_control(entry.what), place, entry.trace_id or "-"

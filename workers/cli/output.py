@@ -1,4 +1,4 @@
-"""Output for people and for machines: tables on stdout, JSON on stdout, talk on stderr."""
+"""Output for people and for machines: tables and JSON on stdout, messages on stderr."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def show_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
 
 
-def say(message: str) -> None:
-    """Talk on stderr, so that stdout stays data."""
+def print_err(message: str) -> None:
+    """Print one line on stderr: stdout is for data."""
     sys.stderr.write(message + "\n")
 
 
-def fit(line: str) -> str:
-    """The line as far as the terminal shows it in one row; all of it where there is none: somebody may search it."""
+def truncate(line: str) -> str:
+    """Cut the line at the terminal's width; keep it whole without a terminal, because a program may search it."""
     import shutil
 
     if not sys.stdout.isatty():
@@ -49,6 +49,6 @@ def fit(line: str) -> str:
     return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
-def plain(text: str) -> str:
-    """One line that moves no cursor: ids and reasons come from outside, and a terminal obeys what it is sent."""
+def escape_control(text: str) -> str:
+    """One printable line: ids and reasons come from outside, and a terminal executes control sequences."""
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)

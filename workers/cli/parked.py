@@ -9,22 +9,25 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workers.cli.output import fit, say, show_json
+from workers.cli.output import print_err, show_json, truncate
 
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
     from workers.app.config.specs import SinkSpec
     from workers.app.inspect.parked_orders import ParkedOrder
-    from workers.app.inspect.parked_requests import Asked, Result
-    from workers.app.inspect.parked_show import Shown
+    from workers.app.inspect.parked_requests import MakeCommand, OrderResult
+    from workers.app.inspect.parked_show import ShownRecord
+    from workers.cli.parked_format import RequestWording
     from workers.core.record import Partition
 
 REASONS = ("rejected", "gave-up", "undecodable", "invalid", "unknown-order", "behind")
 SINK = click.option("--sink", "name", required=True, metavar="NAME", help="The worker that parked them.")
-JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for a machine.")
-REASON = click.option("--reason", type=click.Choice(REASONS), help="Only orders whose first record is parked for it.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line, for a machine.")
+REASON = click.option(
+    "--reason", type=click.Choice(REASONS), help="Only orders whose first record is parked for this reason."
+)
 YES = click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
-EVERY = 1_000  # orders between two lines of progress
+PROGRESS_EVERY = 1_000  # orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +37,13 @@ class Chosen:
     configuration: Configuration
     sink: SinkSpec
     orders: list[ParkedOrder] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)  # named, and not parked
-    ends: dict[Partition, int] = field(default_factory=dict)  # of the parked state, as it was read
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What is asked of the worker, and how its results are called."""
-
-    make: Asked
-    gone: str  # nothing of the order is parked any more
-    stays: str  # something still is
-    stays_well: bool = False  # and that was asked
-    rate: float | None = None
+    missing: list[str] = field(default_factory=list)  # named on the command line, but not parked
+    ends: dict[Partition, int] = field(default_factory=dict)  # offsets of the parked state up to which it was read
 
 
 @click.group(epilog="Example: relay parked list --sink ecdp-sink")
 def parked() -> None:
-    """Orders that a vendor refused: see them, understand them, put them back.
+    """Orders that a vendor refused: list, show, replay or discard them.
 
     Later records of a parked order are parked behind it, so that its sequence is kept.
     """
@@ -74,15 +66,15 @@ def list_(name: str, reason: str | None, as_json: bool) -> int:
     configuration, sink = _sink(name)
     count = 0
     with open_reader(configuration.settings.kafka) as reader:
-        for share in parked_orders(reader, sink):
-            for order in share.orders.values():
+        for partition in parked_orders(reader, sink):
+            for order in partition.orders.values():
                 if reason in (None, order.fence.reason.value):
                     if not count and not as_json:
                         click.echo(HEADINGS)
-                    show_json(facts(order)) if as_json else click.echo(fit(row(order)))
+                    show_json(facts(order)) if as_json else click.echo(truncate(row(order)))
                     count += 1
     if not as_json:
-        say(f"{count} orders parked by {name}")
+        print_err(f"{count} orders parked by {name}")
     return 0
 
 
@@ -96,13 +88,13 @@ def list_(name: str, reason: str | None, as_json: bool) -> int:
 def show(order: str, name: str, as_json: bool) -> int:
     """Print an order's parked records, decoded, each with the request that would be sent now.
 
-    It shows the customer's data, to this terminal alone. Secrets are left out.
+    The output holds the customer's data. Secrets are left out.
     """
     from workers.cli.parked_format import facts, order_lines
 
     chosen = _find(name, (order,))
     if chosen.missing:
-        raise click.ClickException(f"{order} is not parked by {name}; `relay order {order}` tells its history")
+        raise click.ClickException(f"{order} is not parked by {name}; `relay order {order}` shows its history")
     for found, records in _shown(chosen):
         if as_json:
             show_json(facts(found) | {"parked": [record.facts for record in records]})
@@ -119,7 +111,7 @@ def show(order: str, name: str, as_json: bool) -> int:
 @SINK
 @click.option("--all", "everything", is_flag=True, help="All parked orders, or all of --reason.")
 @REASON
-@click.option("--rate", metavar="N/s", help="Ask for so many orders a second; without it, for all at once.")
+@click.option("--rate", metavar="N/s", help="Replay N orders a second; without it, all at once.")
 @click.option("--dry-run", is_flag=True, help="Print the requests that would be sent, and send none.")
 @JSON
 def replay(
@@ -132,20 +124,23 @@ def replay(
     dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Have the running worker deliver parked orders again, in order; wait, and print what became of each.
+    """Have the running worker deliver parked orders again, each in its sequence; print what became of each.
 
     An order that is refused again stays parked, with all its records and the new reason.
-    Interrupted, the worker goes on with what it has taken; the command may be given again.
+    If you interrupt the command, the worker goes on with what it has taken; you may give the command again.
     """
-    from workers.app.inspect.parked_requests import replays
+    from workers.app.inspect.parked_requests import replay_command
+    from workers.cli.parked_format import DELIVERED
 
     if everything == bool(orders):
         raise click.UsageError("Give the orders to replay, or --all.")
     if reason is not None and not everything:
-        raise click.UsageError("--reason chooses among all: give --all as well.")
-    wish = Wish(replays(), "delivered", "parked again", rate=None if rate is None else _rate(rate))
+        raise click.UsageError("--reason selects among all orders: give --all as well.")
+    a_second = None if rate is None else _rate(rate)
     chosen = _find(name, orders, reason)
-    return _dry_run(chosen, as_json=as_json) if dry_run else _ask(chosen, wish, as_json=as_json)
+    if dry_run:
+        return _dry_run(chosen, as_json=as_json)
+    return _request(chosen, replay_command(), DELIVERED, rate=a_second, as_json=as_json)
 
 
 @parked.command(
@@ -155,22 +150,23 @@ def replay(
 @click.argument("orders", nargs=-1, required=True, metavar="ORDER...")
 @SINK
 @click.option("--first-only", is_flag=True, help="Only the first parked record of each; the rest stays parked.")
-@click.option("--why", default="", metavar="TEXT", help="Kept beside the discarded records, with your name.")
+@click.option("--why", default="", metavar="TEXT", help="The reason, kept with your name in the parked topic.")
 @YES
 @JSON
 def discard(*, orders: tuple[str, ...], name: str, first_only: bool, why: str, yes: bool, as_json: bool) -> int:
-    """Give up on parked records: they are never delivered, and later ones of the order go on.
+    """Give up on parked records: they are never delivered, and later records of the order are.
 
     Who, when and why is kept in the parked topic and in the worker's log.
     """
-    from workers.app.inspect.parked_requests import discards
+    from workers.app.inspect.parked_requests import discard_command
+    from workers.cli.parked_format import DISCARDED, FIRST_DISCARDED
 
     chosen = _find(name, orders)
     records = sum(1 if first_only else order.fence.records for order in chosen.orders)
     if chosen.orders and not yes:
         _confirm(f"Give up on {records} records of {len(chosen.orders)} orders for good?")
-    make = discards(_user(), why, first_only=first_only)
-    return _ask(chosen, Wish(make, "discarded", "first discarded", stays_well=first_only), as_json=as_json)
+    command = discard_command(_user(), why, first_only=first_only)
+    return _request(chosen, command, FIRST_DISCARDED if first_only else DISCARDED, as_json=as_json)
 
 
 def _sink(name: str) -> tuple[Configuration, SinkSpec]:
@@ -192,9 +188,9 @@ def _find(name: str, names: tuple[str, ...], reason: str | None = None) -> Chose
     chosen = Chosen(*_sink(name))
     wanted = {order_named(one): one for one in names}
     with open_reader(chosen.configuration.settings.kafka) as reader:
-        for share in parked_orders(reader, chosen.sink):
-            chosen.ends[share.at] = share.end
-            for order in share.orders.values():
+        for partition in parked_orders(reader, chosen.sink):
+            chosen.ends[partition.at] = partition.end
+            for order in partition.orders.values():
                 if order.order_id in wanted or (not names and reason in (None, order.fence.reason.value)):
                     chosen.orders.append(order)
     found = {order.order_id for order in chosen.orders}
@@ -202,20 +198,20 @@ def _find(name: str, names: tuple[str, ...], reason: str | None = None) -> Chose
     return chosen
 
 
-def _shown(chosen: Chosen) -> Iterator[tuple[ParkedOrder, list[Shown]]]:
+def _shown(chosen: Chosen) -> Iterator[tuple[ParkedOrder, list[ShownRecord]]]:
     import os
 
     from workers.app.events.command_codec import open_codec
-    from workers.app.inspect.parked_orders import parked_stories
-    from workers.app.inspect.parked_show import preview_sink, shown
+    from workers.app.inspect.parked_orders import read_parked
+    from workers.app.inspect.parked_show import preview_sink, show_record
     from workers.edges.kafka.reader import open_reader
 
     vendor = preview_sink(chosen.sink, os.environ)
     configuration = chosen.configuration
     with open_codec(configuration) as codec, open_reader(configuration.settings.kafka) as reader:
-        for order, stories in parked_stories(reader, chosen.sink, chosen.orders):
+        for order, records in read_parked(reader, chosen.sink, chosen.orders):
             over = order.fence.superseded
-            yield order, [shown(codec, vendor, story, superseded=n < over) for n, story in enumerate(stories)]
+            yield order, [show_record(codec, vendor, one, superseded=n < over) for n, one in enumerate(records)]
 
 
 def _dry_run(chosen: Chosen, *, as_json: bool) -> int:
@@ -229,43 +225,46 @@ def _dry_run(chosen: Chosen, *, as_json: bool) -> int:
         else:
             click.echo(f"{order.name}: {len(records)} records")
             click.echo("\n".join(line for one in records for line in request_lines(one.facts)))
-    return _say_missing(chosen, as_json=as_json)
+    return _report_missing(chosen, as_json=as_json)
 
 
-def _ask(chosen: Chosen, wish: Wish, *, as_json: bool) -> int:
+def _request(
+    chosen: Chosen, make: MakeCommand, wording: RequestWording, *, rate: float | None = None, as_json: bool
+) -> int:
     """Ask the worker, and print what became of each order as soon as it is known."""
-    from workers.app.inspect.parked_requests import Asking, ask
-    from workers.cli.parked_format import became
+    from workers.app.inspect.parked_requests import Requester, request
+    from workers.cli.parked_format import outcome_of
 
-    status, well, told = _say_missing(chosen, as_json=as_json), 0, 0
-    asking = Asking(chosen.configuration.settings.kafka, chosen.sink, chosen.ends, wish.rate, say)
+    status, succeeded, done = _report_missing(chosen, as_json=as_json), 0, 0
+    requester = Requester(chosen.configuration.settings.kafka, chosen.sink, chosen.ends, rate, print_err)
     try:
-        for results in ask(asking, chosen.orders, wish.make) if chosen.orders else ():
-            _show_results(results, wish, as_json=as_json)
-            if (told + len(results)) // EVERY > told // EVERY and sys.stderr.isatty():
-                say(f"{told + len(results)} of {len(chosen.orders)} orders")
-            well, told = well + sum(became(result, wish)[0] for result in results), told + len(results)
+        for results in request(requester, chosen.orders, make) if chosen.orders else ():
+            _show_results(results, wording, as_json=as_json)
+            if (done + len(results)) // PROGRESS_EVERY > done // PROGRESS_EVERY and sys.stderr.isatty():
+                print_err(f"{done + len(results)} of {len(chosen.orders)} orders")
+            done += len(results)
+            succeeded += sum(outcome_of(result, wording)[0] for result in results)
     except KeyboardInterrupt:
-        say(f"the worker goes on with what it has taken; see 'relay parked list --sink {chosen.sink.name}'")
+        print_err(f"the worker goes on with what it has taken; see 'relay parked list --sink {chosen.sink.name}'")
         raise
     if not as_json:
-        say(f"{well} of {len(chosen.orders) + len(chosen.missing)} orders {wish.gone}")
-    return status if well == len(chosen.orders) else 1
+        print_err(f"{succeeded} of {len(chosen.orders) + len(chosen.missing)} orders {wording.gone}")
+    return status if succeeded == len(chosen.orders) else 1
 
 
-def _show_results(results: list[Result], wish: Wish, *, as_json: bool) -> None:
-    """One line per order, those that came together in one write: ten thousand writes take the worker's time."""
+def _show_results(results: list[OrderResult], wording: RequestWording, *, as_json: bool) -> None:
+    """One line per order, all in one write: ten thousand writes would slow the command below the worker's rate."""
     import json
 
-    from workers.cli.parked_format import became, result_facts, result_line
+    from workers.cli.parked_format import outcome_of, result_facts, result_line
 
     if results:
-        words = [(result, became(result, wish)[1]) for result in results]
+        words = [(result, outcome_of(result, wording)[1]) for result in results]
         lines = [json.dumps(result_facts(*row), ensure_ascii=False) if as_json else result_line(*row) for row in words]
         click.echo("\n".join(lines))
 
 
-def _say_missing(chosen: Chosen, *, as_json: bool) -> int:
+def _report_missing(chosen: Chosen, *, as_json: bool) -> int:
     for name in chosen.missing:
         show_json({"order_id": name, "result": "not-parked"}) if as_json else click.echo(f"{name}  not parked")
     return 1 if chosen.missing else 0
@@ -277,13 +276,13 @@ def _rate(text: str) -> float:
     except ValueError:
         rate = 0.0
     if not 0.0 < rate < float("inf"):
-        raise click.UsageError("--rate wants a number of orders a second, such as 20/s.")
+        raise click.UsageError("--rate must be a number of orders a second, such as 20/s.")
     return rate
 
 
 def _confirm(question: str) -> None:
     if not sys.stdin.isatty():
-        raise click.UsageError("there is no terminal to ask on: give --yes.")
+        raise click.UsageError("there is no terminal to ask for confirmation: give --yes.")
     click.confirm(question, abort=True, err=True)
 
 

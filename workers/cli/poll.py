@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workers.cli.output import say
+from workers.cli.output import print_err
 
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
@@ -34,8 +34,8 @@ def poll(vendor: str, start: str, end: str | None) -> int:
 
     name = poller_name(vendor)
     configuration = load_configuration(os.environ, [name])
-    count = asyncio.run(_print(configuration, configuration.config.pollers[name], _time_range(start, end)))
-    say(f"{count} events; nothing was published")
+    count = asyncio.run(_print(configuration, configuration.topology.pollers[name], _span(start, end)))
+    print_err(f"{count} events; nothing was published")
     return 0
 
 

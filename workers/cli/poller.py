@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workers.cli.output import say, show_json
+from workers.cli.output import print_err, show_json
 from workers.cli.poll import poller_name, time_ms
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def reset(name: str, to: str, as_json: bool) -> int:
     for move in moved:
         click.echo(f"shard {move.shard}: {time_text(move.before_ms)} -> {time_text(move.after_ms)}")
     for one in unmoved:
-        click.echo(f"shard {one.shard} was not moved: it {one.why}")
-    say(f"{spec.name} reads again from {to}; it publishes no event a second time")
+        click.echo(f"shard {one.shard} stays: it {one.why}")
+    print_err(f"{spec.name} reads again from {to}; nothing that it has published is published again")
     return 0
 
 

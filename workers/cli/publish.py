@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.cli.output import say, show_json
+from workers.cli.output import print_err, show_json
 
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
@@ -56,7 +56,7 @@ class Counts:
     def refuse(self, bad: Bad) -> None:
         self.bad.append({"line": bad.line, "fault": bad.fault})
         if len(self.bad) <= MAX_NAMED:
-            say(f"relay: line {bad.line}: {bad.fault}")
+            print_err(f"relay: line {bad.line}: {bad.fault}")
 
 
 def _publish(configuration: Configuration, counts: Counts, file: str, *, skip_bad: bool) -> bool:
@@ -142,9 +142,9 @@ def _progress() -> Iterator[Callable[[int], None]]:
 
 def _close(counts: Counts, *, as_json: bool) -> None:
     if len(counts.bad) > MAX_NAMED:
-        say(f"relay: and {len(counts.bad) - MAX_NAMED} more bad lines")
+        print_err(f"relay: and {len(counts.bad) - MAX_NAMED} more bad lines")
     if as_json:
         show_json({"topic": counts.topic, "published": counts.published, "bad": counts.bad})
         return
     refused = f", {len(counts.bad)} bad lines not sent" if counts.bad else ""
-    say(f"{counts.published} events published to {counts.topic}{refused}")
+    print_err(f"{counts.published} events published to {counts.topic}{refused}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.cli.output import say
+from workers.cli.output import print_err
 
 if TYPE_CHECKING:
     from workers.core.record import Record
@@ -39,7 +39,7 @@ def tail(topic: str, from_beginning: bool, key: str | None, max_records: int | N
     configuration = load_configuration(os.environ)
     indent = sys.stdout.isatty() and not as_json
     if sys.stderr.isatty() and not from_beginning:
-        say(f"waiting for new records of {topic}; --from-beginning shows the old ones; Ctrl-C ends")
+        print_err(f"waiting for new records of {topic}; --from-beginning shows the old ones; Ctrl-C ends")
     with open_codec(configuration) as codec:
         records = read(configuration.settings.kafka, topic, from_beginning=from_beginning)
         for record in islice(_of_key(records, key), max_records):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.cli.output import say, show_json, show_table
+from workers.cli.output import print_err, show_json, show_table
 
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
@@ -67,7 +67,7 @@ def apply(allow_repartition: bool, as_json: bool) -> int:
             click.echo(f"{change.topic}: {change.key}: {change.before} -> {change.after}")
         click.echo(f"{len(applied.made)} changes")
     for failure in applied.failures:
-        say(f"relay: {failure.change.topic}: {failure.change.key}: not changed: {failure.why}")
+        print_err(f"relay: {failure.change.topic}: {failure.change.key}: not changed: {failure.why}")
     refused = {(failure.change.topic, failure.change.key) for failure in applied.failures}
     _explain([change for change in applied.left if (change.topic, change.key) not in refused])
     return 1 if applied.left or applied.failures else 0
@@ -84,7 +84,7 @@ def check(as_json: bool) -> int:
     findings = _schema_findings(configuration)
     if not as_json:
         for finding in findings:
-            say(f"relay: {finding['says']}")
+            print_err(f"relay: {finding['says']}")
     changes = _planned(configuration)
     if as_json:
         show_json({"changes": [_facts(change) for change in changes], **_counts(changes), "schemas": findings})
@@ -161,4 +161,4 @@ def _show(changes: Sequence[Change]) -> None:
 def _explain(changes: Sequence[Change]) -> None:
     for change in changes:
         if change.reason:
-            say(f"relay: {change.topic}: {change.key} {change.before} -> {change.after}: {change.reason}")
+            print_err(f"relay: {change.topic}: {change.key} {change.before} -> {change.after}: {change.reason}")

@@ -1,4 +1,4 @@
-"""What was published of an order is found as the sinks understood it."""
+"""The published records of an order are found as the sinks read them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from workers.app.inspect.order_history import read_timeline
 CREATED, STATUS = "order-created", "order-status"
 
 
-def test_the_id_in_the_value_counts_and_the_key_only_where_none_can_be_read() -> None:
+def test_the_id_in_the_value_decides_and_the_key_only_if_the_value_is_undecodable() -> None:
     cluster = Cluster()
     order: dict[str, Any] = {"order": {"order_id": "A-1", "note": "A-1"}}
     cluster.put(CREATED, "A-1", **order)
@@ -25,7 +25,7 @@ def test_the_id_in_the_value_counts_and_the_key_only_where_none_can_be_read() ->
     )
     timeline = timeline_of(cluster, "A-1")
     read_timeline(timeline, cast("Any", SimpleNamespace(sinks={"ecdp-sink": sink}, pollers={})), lambda _: {})
-    assert [(one.where.topic, one.offset, one.what) for one in timeline.moments if one.by == "publisher"] == [
+    assert [(one.where.topic, one.offset, one.what) for one in timeline.entries if one.by == "publisher"] == [
         (CREATED, 0, "order published"),
         (CREATED, 1, "order published"),
         (STATUS, 4, "published, undecodable"),

@@ -1,4 +1,4 @@
-"""What pollers and marks tell of an order is found by its numbers, in their partitions alone."""
+"""Published changes of an order are found by its numbers, and only the partitions of those are read."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def stage(vendor: str, stage: str, before: str | None) -> dict[str, Any]:
     return {"vendor": vendor, "stage": stage, "progress": "shipped", "previous": previous, **seen}
 
 
-def config(**dcl: Any) -> Any:
-    """Both pollers, and the sink by which e-Courier's orders have their numbers."""
+def topology(**dcl: Any) -> Any:
+    """Both pollers, and the sink that derives e-Courier's order numbers."""
     pollers = {
         "dcl-poller": SimpleNamespace(vendor="dcl", publishes=(STAGES,), options=DclOptions(**dcl)),
         "ecourier-poller": SimpleNamespace(
@@ -32,47 +32,50 @@ def config(**dcl: Any) -> Any:
     return SimpleNamespace(pollers=pollers, sinks=sinks)
 
 
-def told(timeline: Timeline) -> list[tuple[int, str, str]]:
-    return [(one.at_ms, one.by, one.what) for one in sorted(timeline.moments, key=lambda one: one.at_ms)]
+def entries(timeline: Timeline) -> list[tuple[int, str, str]]:
+    return [(one.at_ms, one.by, one.what) for one in sorted(timeline.entries, key=lambda one: one.at_ms)]
 
 
-def test_changes_are_found_by_every_number_of_the_order_and_no_other_partition_is_read() -> None:
+def test_changes_are_found_by_every_number_of_the_order_without_reading_other_partitions() -> None:
     cluster = Cluster()
     cluster.put(STAGES, "dcl:A-1", **stage("dcl", "Shipped", "Packed"))
     cluster.put(STAGES, "dcl:A-2", **stage("dcl", "Lost", None))
     event: dict[str, Any] = {"vendor": "ecourier", "occurred_at": 3, "order_status": "PU", "event_type": "Picked up"}
     cluster.put(EVENTS, "ecourier:N-1", **event)
     timeline = timeline_of(cluster, "A-1")
-    read_changes(timeline, config(), {"ecourier": {"N-1"}})
-    assert told(timeline) == [(3, "ecourier", "event Picked up, PU"), (7, "dcl", "stage Shipped, shipped (was Packed)")]
+    read_changes(timeline, topology(), {"ecourier": {"N-1"}})
+    assert entries(timeline) == [
+        (3, "ecourier", "event Picked up, PU"),
+        (7, "dcl", "stage Shipped, shipped (was Packed)"),
+    ]
     keys = ("dcl:A-1", "ecourier:N-1", "ecourier:OR-A-1")
     assert {at.number for at in cluster.read} <= {partition_of(key.encode(), PARTITIONS) for key in keys}
 
 
-def test_an_order_whose_tracked_row_has_ended_is_found_by_the_number_that_its_sink_gives_it() -> None:
+def test_an_order_without_a_tracked_row_is_found_by_the_number_that_its_sink_derives() -> None:
     cluster = Cluster()
     cluster.put(STAGES, "ecourier:OR-A-1", **stage("ecourier", "X", "A"))
     timeline = timeline_of(cluster, "A-1")
-    read_changes(timeline, config(), {})
-    assert told(timeline) == [(7, "ecourier", "stage X, shipped (was A)")]
+    read_changes(timeline, topology(), {})
+    assert entries(timeline) == [(7, "ecourier", "stage X, shipped (was A)")]
 
 
-def test_where_no_number_follows_from_the_order_id_it_is_looked_for_in_all_events_of_that_vendor() -> None:
+def test_all_events_of_a_vendor_are_searched_when_no_number_follows_from_the_order_id() -> None:
     cluster = Cluster()
     for number in range(8):
         cluster.put(STAGES, f"dcl:90{number}", **stage("dcl", f"S{number}", None), order_id=f"A-{number}")
     cluster.put(STAGES, "dcl:999", **stage("dcl", "S9", None), order_id=None, order_number="A-1")
     cluster.put(STAGES, "other:901", **stage("other", "S9", None), order_id="A-1")
     timeline = timeline_of(cluster, "A-1")
-    read_changes(timeline, config(order_id_from="po_number"), {})
-    assert told(timeline) == [(7, "dcl", "stage S1, shipped")]
+    read_changes(timeline, topology(order_id_from="po_number"), {})
+    assert entries(timeline) == [(7, "dcl", "stage S1, shipped")]
     assert {at for at in cluster.read if at.topic == STAGES} == set(cluster.partitions(STAGES))
     assert {at for at in cluster.read if at.topic == EVENTS} == {
         Partition(EVENTS, partition_of(b"ecourier:OR-A-1", PARTITIONS))
     }
 
 
-def test_the_vendors_number_is_found_in_the_orders_own_partition() -> None:
+def test_the_vendors_number_is_read_from_the_orders_own_partition() -> None:
     cluster = Cluster()
     mark: dict[str, Any] = {"order_id": "A-1", "order_number": "N-1", "since": 4, "canceled_at": None}
     cluster.put(TRACKED, "N-1", at="A-1", **mark)
@@ -80,8 +83,8 @@ def test_the_vendors_number_is_found_in_the_orders_own_partition() -> None:
     cluster.put(TRACKED, "N-1", at="A-1", **(mark | {"canceled_at": 8}))
     timeline = timeline_of(cluster, "A-1")
     sink = SimpleNamespace(tracks=TRACKED, name="ecourier-sink")
-    assert read_tracked(timeline, cast("Any", sink), None) == {"N-1"}
-    assert [(moment.at_ms, moment.what) for moment in timeline.moments] == [
+    assert read_tracked(timeline, cast("Any", sink)) == {"N-1"}
+    assert [(entry.at_ms, entry.what) for entry in timeline.entries] == [
         (4, "accepted by the vendor as N-1"),
         (8, "canceled at the vendor as N-1"),
     ]

@@ -1,31 +1,32 @@
-"""A sink's committed offsets: where its group stands, and moving it."""
+"""A sink's committed offsets: reading them, and moving them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from time import monotonic, sleep
+from time import monotonic, sleep, time_ns
 
 from workers.app.config.specs import SinkSpec
 from workers.core.consume.start_position import NeedsOperator, decide_start, stop_reason
 from workers.core.parked.commands import RestartAt, command_key, command_row
 from workers.core.record import CommitPoint, Partition
 from workers.edges.kafka.admin import KafkaAdmin, When
-from workers.edges.kafka.client import KafkaFailed
+from workers.edges.kafka.client import KafkaConnection, KafkaFailed
+from workers.edges.kafka.publisher import open_publisher
 
-Ask = Callable[[Mapping[Partition, int]], None]
-ANSWER_WITHIN = 30.0  # seconds in which a running worker begins a stopped partition, and commits
+RESTART_WITHIN_S = 30.0  # a running worker restarts a stopped partition, and commits
+POLL_INTERVAL_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class PartitionStanding:
-    """Where a group stands in one partition."""
+class PartitionOffsets:
+    """One partition of a consumer group."""
 
     at: Partition
-    committed: int | None  # the next record to read; None: it will begin with the earliest
-    start: int  # the oldest record that is still there
+    committed: int | None  # the next record to read; None: the group will begin with the earliest
+    start: int  # the oldest record that is still in the log
     end: int
-    state: str  # ``ok``, ``new``, or why a worker will not go on by itself
+    state: str  # ``ok``, ``new``, or why a worker stops here until an operator decides
 
     @property
     def lag(self) -> int:
@@ -34,25 +35,25 @@ class PartitionStanding:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupStanding:
-    """Where a group stands in all its partitions, and who is in it now."""
+class GroupOffsets:
+    """All partitions of a consumer group, and its members now."""
 
     group: str
     members: tuple[str, ...]
-    standings: tuple[PartitionStanding, ...]
+    partitions: tuple[PartitionOffsets, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
-    """One partition's commit, before and as read back after the move."""
+class MovedOffset:
+    """One partition's committed offset, before the move and as read back after it."""
 
     at: Partition
     before: int | None
     after: int
 
 
-def read_offsets(admin: KafkaAdmin, sink: SinkSpec) -> GroupStanding:
-    """Ask the cluster; raises `KafkaFailed` when a consumed topic is not there."""
+def read_offsets(admin: KafkaAdmin, sink: SinkSpec) -> GroupOffsets:
+    """Ask the cluster; raises `KafkaFailed` when a consumed topic does not exist."""
     topics = admin.topics(sink.consumes)
     missing = [name for name in sink.consumes if name not in topics]
     if missing:
@@ -60,82 +61,79 @@ def read_offsets(admin: KafkaAdmin, sink: SinkSpec) -> GroupStanding:
     partitions = [Partition(name, number) for name in sink.consumes for number in range(topics[name].partitions)]
     starts, ends = admin.offsets(partitions, "earliest"), admin.offsets(partitions, "latest")
     committed = admin.committed(sink.group)
-    standings = (_standing(at, committed, starts[at], ends[at]) for at in partitions)
-    return GroupStanding(sink.group, admin.group(sink.group).members, tuple(standings))
+    found = (_partition_offsets(at, committed.get(at), starts[at], ends[at]) for at in partitions)
+    return GroupOffsets(sink.group, admin.group(sink.group).members, tuple(found))
 
 
 def move_offsets(
-    admin: KafkaAdmin, sink: SinkSpec, to: When, chosen: Collection[Partition] = (), *, ask: Ask
-) -> list[Moved]:
-    """Move the group's commits, of all partitions or of the chosen ones; raises `KafkaFailed`.
+    admin: KafkaAdmin, connection: KafkaConnection, sink: SinkSpec, to: When, chosen: Collection[Partition] = ()
+) -> list[MovedOffset]:
+    """Move the group's committed offsets, of all partitions or of the chosen ones; raises `KafkaFailed`.
 
-    Refused while a worker is in the group, for it would commit its own position right after; except for
-    partitions that the worker has stopped: ``ask`` then has it begin them where they are moved to.
+    Refused while a worker is in the group, because it would commit its own position right after; except for
+    partitions that the worker has stopped: a command asks it to begin them at the new offset.
     """
     now = read_offsets(admin, sink)
-    before = {standing.at: standing.committed for standing in now.standings}
+    before = {found.at: found.committed for found in now.partitions}
     unknown = [at for at in chosen if at not in before]
     if unknown:
         raise KafkaFailed(f"{sink.name} has no partition {unknown[0]}; `relay offsets {sink.name}` shows those it has")
     if now.members:
         targets = admin.offsets(_stopped(sink, now, chosen), to)
-        stood = admin.committed(sink.group)
-        ask(targets)
-        after = _await_commits(admin, sink, targets, stood)
+        committed = admin.committed(sink.group)
+        _request_restart(connection, sink, targets)
+        after = _await_commits(admin, sink, targets, committed)
     else:
         targets = admin.offsets(chosen or before, to)
         admin.commit(sink.group, targets)
         after = admin.committed(sink.group)
-    return [Moved(at, before[at], after[at].offset) for at in targets]
+    return [MovedOffset(at, before[at], after[at].offset) for at in targets]
 
 
-def _stopped(sink: SinkSpec, now: GroupStanding, chosen: Collection[Partition]) -> list[Partition]:
+def _stopped(sink: SinkSpec, now: GroupOffsets, chosen: Collection[Partition]) -> list[Partition]:
     """What the running worker has stopped, of all or of the chosen; raises `KafkaFailed` for one that it runs."""
-    stopped = [one.at for one in now.standings if one.state not in {"ok", "new"}]
-    # A worker commits where it begins: one without a commit is stopped, or the worker has joined a moment ago.
-    uncommitted = [one.at for one in now.standings if one.state == "new"]
+    stopped = [one.at for one in now.partitions if one.state not in {"ok", "new"}]
+    # A worker commits where it begins: a partition without a commit is stopped, or the worker has just joined.
+    uncommitted = [one.at for one in now.partitions if one.state == "new"]
     wanted = list(chosen) or stopped
     if not wanted or set(wanted) - {*stopped, *uncommitted}:
-        who = ", ".join(sorted(set(now.members)))
+        members = ", ".join(sorted(set(now.members)))
         raise KafkaFailed(
-            f"{now.group} is in use by {who}: stop the worker first; a member that died counts for {sink.session:g} s"
+            f"{now.group} is in use by {members}: stop the worker first; a member that died counts for "
+            f"{sink.session:g} s"
         )
     return wanted
 
 
+def _request_restart(connection: KafkaConnection, sink: SinkSpec, targets: Mapping[Partition, int]) -> None:
+    """Ask the running worker to begin these stopped partitions at these offsets."""
+    expires_ms = time_ns() // 1_000_000 + int(RESTART_WITHIN_S * 1000)
+    with open_publisher(connection) as publisher:
+        for at, offset in targets.items():
+            key, row = command_key(f"offsets/{at.topic}"), command_row(BeginAt(at.topic, offset, expires_ms))
+            publisher.send(sink.parked_state, key, row, (), partition=at.number)
+        publisher.finish()
+
+
 def _await_commits(
-    admin: KafkaAdmin, sink: SinkSpec, targets: Mapping[Partition, int], stood: Mapping[Partition, CommitPoint]
+    admin: KafkaAdmin, sink: SinkSpec, targets: Mapping[Partition, int], before: Mapping[Partition, CommitPoint]
 ) -> dict[Partition, CommitPoint]:
-    """The group's commits once the worker has made new ones: a stopped partition's commit stands still."""
-    deadline = monotonic() + ANSWER_WITHIN
+    """The group's commits once the worker has made new ones: no commit of a stopped partition ever changes."""
+    deadline = monotonic() + RESTART_WITHIN_S
     while monotonic() < deadline:
         after = admin.committed(sink.group)
-        made = {at: after[at].offset for at in targets if at in after and after[at] != stood.get(at)}
+        made = {at: after[at].offset for at in targets if at in after and after[at] != before.get(at)}
         if made.keys() == targets.keys() and all(made[at] >= targets[at] for at in targets):
             return after
-        sleep(0.2)
+        sleep(POLL_INTERVAL_S)
     raise KafkaFailed(
-        f"the running {sink.name} did not answer within {ANSWER_WITHIN:g} s; stop it, and give the command again"
+        f"the running {sink.name} did not answer within {RESTART_WITHIN_S:g} s; stop it, and give the command again"
     )
 
 
-def _standing(at: Partition, committed: Mapping[Partition, CommitPoint], start: int, end: int) -> PartitionStanding:
-    commit = committed.get(at)
+def _partition_offsets(at: Partition, commit: CommitPoint | None, start: int, end: int) -> PartitionOffsets:
     if commit is None:
-        return PartitionStanding(at, None, start, end, "new")
-    begin = decide_start(at, committed=commit.offset, metadata=commit.metadata, earliest=start, end=end)
-    state = begin.reason if isinstance(begin, NeedsOperator) else stop_reason(commit.metadata) or "ok"
-    return PartitionStanding(at, commit.offset, start, end, state)
-
-
-def command_rows(sink: SinkSpec, targets: Mapping[Partition, int], now_ms: int) -> list[tuple[Partition, bytes, bytes]]:
-    """(where, key, value) of what asks the running worker to begin these partitions there."""
-    expires = now_ms + int(ANSWER_WITHIN * 1000)
-    return [
-        (
-            Partition(sink.parked_state, at.number),
-            command_key(f"offsets/{at.topic}"),
-            command_row(RestartAt(at.topic, offset, expires)),
-        )
-        for at, offset in targets.items()
-    ]
+        return PartitionOffsets(at, None, start, end, "new")
+    begin = decide_start(committed=commit.offset, metadata=commit.metadata, earliest=start, end=end)
+    state = begin.reason if isinstance(begin, NeedsOperator) else stop_told(commit.metadata) or "ok"
+    return PartitionOffsets(at, commit.offset, start, end, state)

@@ -1,11 +1,11 @@
-"""An order's history in Kafka: what was published, what became of it, and what was parked."""
+"""An order's history in Kafka: what was published, what became of each record, and what was parked."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from workers.app.config.specs import Config, SinkSpec
 from workers.app.inspect.order_timeline import Timeline
@@ -32,49 +32,54 @@ from workers.core.parked.headers import (
 )
 from workers.core.record import CommitPoint, Partition, Record
 
-Ends: TypeAlias = dict[tuple[str, int], str]
-"""What became of each source record that was ever parked, by its topic and offset."""
+
+class SourceRecord(NamedTuple):
+    """Names a consumed record within the order's partition."""
+
+    topic: str
+    offset: int
+
+
+Ends: TypeAlias = dict[SourceRecord, str]
+"""What became of each source record that was ever parked."""
 
 
 def read_timeline(
-    timeline: Timeline,
-    config: Config,
-    committed: Callable[[str], Mapping[Partition, CommitPoint]],
-    number: int | None = None,
+    timeline: Timeline, topology: Topology, committed: Callable[[str], Mapping[Partition, CommitPoint]]
 ) -> None:
-    """Fill the timeline; ``number``: the order's partition, where it is not that of Kafka's own partitioner.
+    """Fill the timeline; ``committed`` gives the offsets of a group.
 
-    ``committed`` gives the offsets of a group. Raises kafka-python's errors and `RegistryUnavailable`.
+    Raises kafka-python's errors and `RegistryUnavailable`.
     """
     published: dict[str, list[Record]] = {}
     tracked: defaultdict[str, set[str]] = defaultdict(set)
-    for sink in config.sinks.values():
-        ends = _read_parked(timeline, sink, number)
+    for sink in topology.sinks.values():
+        ends = _read_parked(timeline, sink)
         commits = committed(sink.group)
         for topic in sink.consumes:
             if topic not in published:
-                published[topic] = _read_published(timeline, topic, number)
+                published[topic] = _read_published(timeline, topic)
             for record in published[topic]:
                 _add_end(timeline, sink, record, ends, commits.get(record.at))
-        tracked[sink.vendor] |= read_tracked(timeline, sink, number)
+        tracked[sink.vendor] |= read_tracked(timeline, sink)
     for records in published.values():
         for record in records:
             timeline.add(record, record.timestamp_ms, _event_words(timeline, record), "publisher")
-    read_changes(timeline, config, tracked)
-    timeline.moments.sort(key=lambda moment: (moment.at_ms, moment.rank, moment.where, moment.offset))
+    read_changes(timeline, topology, tracked)
+    timeline.entries.sort(key=lambda entry: (entry.at_ms, entry.rank, entry.where, entry.offset))
 
 
-def _read_published(timeline: Timeline, topic: str, number: int | None) -> list[Record]:
-    at, name = timeline.partition(topic, timeline.order_id, number), timeline.order_id.encode()
+def _read_published(timeline: Timeline, topic: str) -> list[Record]:
+    at, name = timeline.own_partition(topic), timeline.order_id.encode()
     found = () if at is None else timeline.records(at, lambda one: one.key == name or name in (one.value or b""))
     return [record for record in found if _is_of(timeline, record, name)]
 
 
 def _is_of(timeline: Timeline, record: Record, name: bytes) -> bool:
-    """Whether the sinks took it for the order's: by the id in its value; by its key where none can be read there."""
+    """Whether the sinks count the record as the order's: by the id in its value, or by its key if no id is readable."""
     content = timeline.decoded(record)
-    told = content.get("order", content).get("order_id")
-    return record.key == name if told is None else told == timeline.order_id
+    order_id = content.get("order", content).get("order_id")
+    return record.key == name if order_id is None else order_id == timeline.order_id
 
 
 def _event_words(timeline: Timeline, record: Record) -> str:
@@ -88,8 +93,8 @@ def _event_words(timeline: Timeline, record: Record) -> str:
 
 
 def _add_end(timeline: Timeline, sink: SinkSpec, record: Record, ends: Ends, commit: CommitPoint | None) -> None:
-    """Say what became of a source record; when it was delivered Kafka does not tell."""
-    end = ends.get((record.topic, record.offset))
+    """Add what became of a source record, at the time of its publication: Kafka does not keep when it was delivered."""
+    end = ends.get(SourceRecord(record.topic, record.offset))
     if end is None:
         finished = commit is not None and (
             record.offset < commit.offset
@@ -99,33 +104,33 @@ def _add_end(timeline: Timeline, sink: SinkSpec, record: Record, ends: Ends, com
     timeline.add(record, record.timestamp_ms, end, sink.name, rank=1)
 
 
-def _read_parked(timeline: Timeline, sink: SinkSpec, number: int | None) -> Ends:
-    """Add what the parked topic and its state tell; return what became of each record that was ever parked."""
-    at = timeline.partition(sink.parks, timeline.order_id, number)
+def _read_parked(timeline: Timeline, sink: SinkSpec) -> Ends:
+    """Add the entries of the parked topic and its state; return what became of each record that was ever parked."""
+    at = timeline.own_partition(sink.parks)
     if at is None:
         return {}
-    fence = _read_fence(timeline, sink, at.number)
-    places: dict[tuple[str, int], int] = {}
+    fence = _read_fence(timeline, sink)
+    parked_at: dict[SourceRecord, int] = {}
     discarded: list[range] = []
     for record in timeline.records(at, lambda one: order_of(one) == timeline.order_id):
         _add_parked(timeline, sink, record)
         topic, offset = header_text(record, SOURCE_TOPIC), header_text(record, SOURCE_OFFSET)
         if is_original(record) and topic is not None and offset is not None:
-            places[topic, int(offset)] = record.offset
+            parked_at[SourceRecord(topic, int(offset))] = record.offset
         elif record.header(DISCARDED_AT) is not None:
-            discarded.append(_given_up(record))
-    return {source: _parked_end(place, fence, discarded) for source, place in places.items()}
+            discarded.append(_discarded_offsets(record))
+    return {source: _parked_end(offset, fence, discarded) for source, offset in parked_at.items()}
 
 
-def _given_up(trace: Record) -> range:
+def _discarded_offsets(trace: Record) -> range:
     first, last = (int(header_text(trace, name) or 0) for name in (DISCARDED_FIRST, DISCARDED_LAST))
     return range(first, last + 1)
 
 
-def _parked_end(place: int, fence: Fence | None, discarded: list[range]) -> str:
-    if any(place in some for some in discarded):
+def _parked_end(offset: int, fence: Fence | None, discarded: list[range]) -> str:
+    if any(offset in some for some in discarded):
         return "discarded"
-    is_open = fence is not None and (fence.first is None or place >= fence.first)
+    is_open = fence is not None and (fence.first is None or offset >= fence.first)
     return "parked" if is_open else "delivered from its parked record"
 
 
@@ -141,10 +146,10 @@ def _add_parked(timeline: Timeline, sink: SinkSpec, record: Record) -> None:
     timeline.add(record, _millis(header_text(record, PARKED_AT), record), what, sink.name, rank=2)
 
 
-def _read_fence(timeline: Timeline, sink: SinkSpec, number: int) -> Fence | None:
-    """The order's present fence; its end is a moment of its own, as long as the state topic remembers it."""
+def _read_fence(timeline: Timeline, sink: SinkSpec) -> Fence | None:
+    """The order's present fence; adds an entry for its end, as long as compaction has not removed the tombstone."""
     key, fence = timeline.order_id.encode(), None
-    at = timeline.partition(sink.parked_state, timeline.order_id, number)
+    at = timeline.own_partition(sink.parked_state)
     for record in () if at is None else timeline.records(at, lambda one: one.key == key):
         fence = fence_of(record)
         if record.value is None:

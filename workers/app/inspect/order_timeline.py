@@ -1,4 +1,4 @@
-"""Where is order X? What Kafka alone tells of one order, oldest first; nothing of the customer's."""
+"""Where is order X? The history of one order from Kafka alone, oldest first, without the customer's data."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ from workers.edges.avro.reader import Undecodable
 from workers.edges.kafka.reader import PartitionReader, partition_of
 from workers.edges.telemetry import traceparent_of
 
-Progress = Callable[[Partition, int, int], None]
-"""Told of a long read: partition, records read, records in all."""
+ReportProgress = Callable[[Partition, int, int], None]
+"""Reports a long read: partition, records read, records in all."""
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """One thing that happened to an order."""
+class TimelineEntry:
+    """One thing that happened to an order, with the record that shows it."""
 
     at_ms: int
     what: str
-    by: str  # the worker, or the publisher's side
+    by: str  # a worker, a vendor, or `publisher`
     where: Partition
     offset: int
     trace_id: str | None = None
-    rank: int = 0  # of two at the same time the lower comes first
+    rank: int = 0  # orders entries of the same time, the lowest first
 
 
 @dataclass(slots=True)
 class Timeline:
-    """Collects one order's moments."""
+    """Collects the entries of one order."""
 
     order_id: str
     reader: PartitionReader
     codec: OpenCodec
-    progress: Progress
-    moments: list[Moment] = field(default_factory=list)
-    parked: dict[str, Fence] = field(default_factory=dict)  # by sink: what is parked now
+    report_progress: ReportProgress
+    partition_number: int | None = None  # of the order, where Kafka's own partitioner did not choose it
+    entries: list[TimelineEntry] = field(default_factory=list)
+    parked: dict[str, Fence] = field(default_factory=dict)  # by sink: the order's present fence
 
     def records(self, at: Partition, wanted: Callable[[Record], bool]) -> Iterator[Record]:
         """Read one partition from its beginning to its end."""
@@ -47,21 +48,25 @@ class Timeline:
         for records in self.reader.stretch(at, first, end):
             yield from filter(wanted, records)
             if records:
-                self.progress(at, records[-1].offset + 1 - first, end - first)
+                self.report_progress(at, records[-1].offset + 1 - first, end - first)
 
     def add(self, record: Record, at_ms: int, what: str, by: str, rank: int = 0) -> None:
-        """Take note of one moment."""
+        """Add one entry."""
         traceparent = traceparent_of(record)
         trace_id = traceparent.split("-")[1] if traceparent else None
-        self.moments.append(Moment(at_ms, what, by, record.at, record.offset, trace_id, rank))
+        self.entries.append(TimelineEntry(at_ms, what, by, record.at, record.offset, trace_id, rank))
 
-    def partition(self, topic: str, key: str, number: int | None = None) -> Partition | None:
-        """Where a key lies: only there is it looked for; None when the topic is not on the cluster."""
+    def partition(self, topic: str, key: str) -> Partition | None:
+        """The only partition that a key can be in; None when the cluster has no such topic."""
         count = len(self.reader.partitions(topic))
-        if not count:
-            return None
-        at = partition_of(key.encode(), count) if number is None else number
-        return Partition(topic, at) if at < count else None
+        return Partition(topic, partition_of(key.encode(), count)) if count else None
+
+    def own_partition(self, topic: str) -> Partition | None:
+        """The partition of the order id; None when the cluster has no such topic or partition."""
+        if self.partition_number is None:
+            return self.partition(topic, self.order_id)
+        at = Partition(topic, self.partition_number)
+        return at if at in self.reader.partitions(topic) else None
 
     def decoded(self, record: Record) -> dict[str, Any]:
         """The record's content; empty when it cannot be decoded."""

@@ -1,21 +1,21 @@
-"""What vendors have told of an order since: its number there, and the changes that pollers have published."""
+"""What pollers have published about an order, and the order's numbers at its vendors."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Any
 
 from workers.app.config.specs import Config, PollerSpec, SinkSpec
 from workers.app.inspect.order_timeline import Timeline
 from workers.core.event_kinds import Summary, kind_of
-from workers.core.record import Record
+from workers.core.record import Partition, Record
 from workers.vendors.contract import load
 
-
-def read_tracked(timeline: Timeline, sink: SinkSpec, number: int | None) -> set[str]:
-    """The vendor's numbers of the order, for sinks that keep them; they lie in the order's own partition."""
-    at = None if sink.tracks is None else timeline.partition(sink.tracks, timeline.order_id, number)
+def read_tracked(timeline: Timeline, sink: SinkSpec) -> set[str]:
+    """The order's numbers at the vendor, from the rows of a sink that tracks; they are in the order's own partition."""
+    at = None if sink.tracks is None else timeline.own_partition(sink.tracks)
     numbers: set[str] = set()
     for record in () if at is None else timeline.records(at, lambda one: one.value is not None):
         tracked = timeline.decoded(record)
@@ -30,48 +30,73 @@ def read_tracked(timeline: Timeline, sink: SinkSpec, number: int | None) -> set[
     return numbers
 
 
-def read_changes(timeline: Timeline, config: Config, tracked: Mapping[str, AbstractSet[str]]) -> None:
-    """Add what the pollers have seen at the vendors since; ``tracked``: its numbers there, as sinks keep them."""
-    schemas, pollers = timeline.codec.codec.schemas, config.pollers.values()
+def read_changes(timeline: Timeline, topology: Topology, tracked: Mapping[str, AbstractSet[str]]) -> None:
+    """Add what pollers have published; ``tracked``: by vendor, the order's numbers from `read_tracked`."""
+    schemas, pollers = timeline.codec.codec.schemas, topology.pollers.values()
     numbers = {
         poller.vendor: numbers_at(poller.vendor, config, timeline.order_id) | tracked.get(poller.vendor, set())
         for poller in pollers
     }
     for topic in sorted({topic for poller in pollers for topic in poller.publishes} & schemas.keys()):
-        kind = kind_of(schemas[topic].today.name)
+        summary = kind_of(schemas[topic].today.name).summary
         vendors = {poller.vendor for poller in pollers if topic in poller.publishes}
-        if kind.summary is not None:
-            _read_topic(timeline, topic, {vendor: numbers[vendor] for vendor in vendors}, kind.summary)
+        if summary is not None:
+            search = Search.of(timeline.order_id, {vendor: numbers[vendor] for vendor in vendors})
+            _read_topic(timeline, topic, search, summary)
 
 
-def numbers_at(vendor: str, config: Config, order_id: str) -> set[str]:
-    """The order's numbers at a vendor, as its workers' configuration tells them; none: only the events tell."""
+def numbers_at(vendor: str, topology: Topology, order_id: str) -> set[str]:
+    """The order's numbers at a vendor by its workers' configuration; none: only the events' content can show them."""
     number_by = load(vendor).order_number
     workers: list[SinkSpec | PollerSpec] = [*config.sinks.values(), *config.pollers.values()]
     options = [worker.options for worker in workers if worker.vendor == vendor]
     return set(filter(None, (number_by(one, order_id) for one in options))) if number_by else set()
 
 
-def _read_topic(timeline: Timeline, topic: str, numbers: Mapping[str, AbstractSet[str]], summary: Summary) -> None:
-    """Read the partitions of the keys; where a vendor's are not known, all of them."""
-    keys = {f"{vendor}:{number}" for vendor, ours in numbers.items() for number in ours}
-    sought = tuple(f"{vendor}:".encode() for vendor, ours in numbers.items() if not ours)
-    wanted, name = {key.encode() for key in keys}, timeline.order_id.encode()
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which records of a topic may be about an order."""
 
-    def may_tell(record: Record) -> bool:
-        key, value = record.key or b"", record.value or b""
-        return key in wanted or (bool(sought) and key.startswith(sought) and name in value)
+    order_id: str
+    keys: frozenset[str]  # of vendors that know the order by a number that we know: its only keys
+    prefixes: tuple[bytes, ...]  # of the keys of the other vendors: only the content shows the order
 
-    places = {timeline.partition(topic, key) for key in keys}
-    for at in timeline.reader.partitions(topic) if sought else sorted(place for place in places if place is not None):
-        for record in timeline.records(at, may_tell):
+    @classmethod
+    def of(cls, order_id: str, numbers: Mapping[str, AbstractSet[str]]) -> Search:
+        """``numbers``: by vendor; an empty set where none is known."""
+        keys = frozenset(f"{vendor}:{number}" for vendor, ours in numbers.items() for number in ours)
+        return cls(order_id, keys, tuple(f"{vendor}:".encode() for vendor, ours in numbers.items() if not ours))
+
+    def partitions(self, timeline: Timeline, topic: str) -> Iterable[Partition]:
+        """Those of the keys; all of the topic when any record may be about the order."""
+        if self.prefixes:
+            return timeline.reader.partitions(topic)
+        return sorted(filter(None, {timeline.partition(topic, key) for key in self.keys}))
+
+    def may_match(self, record: Record) -> bool:
+        """Whether the record is worth decoding."""
+        return self.has_key(record) or (
+            (record.key or b"").startswith(self.prefixes) and self.order_id.encode() in (record.value or b"")
+        )
+
+    def has_key(self, record: Record) -> bool:
+        return (record.key or b"").decode("utf-8", "replace") in self.keys
+
+    def matches(self, record: Record, content: Mapping[str, Any]) -> bool:
+        """``content``: decoded; empty when the record is undecodable."""
+        return bool(content) and (self.has_key(record) or content.get("order_id") == self.order_id)
+
+
+def _read_topic(timeline: Timeline, topic: str, search: Search, summary: Summary) -> None:
+    for at in search.partitions(timeline, topic):
+        for record in timeline.records(at, search.may_match):
             content = timeline.decoded(record)
-            if content and (record.key in wanted or content.get("order_id") == timeline.order_id):
+            if search.matches(record, content):
                 timeline.add(record, _when(content, record), summary(content), str(content["vendor"]), rank=5)
 
 
 def _when(content: Mapping[str, Any], record: Record) -> int:
-    """When it happened at the vendor, as far as it says; else when it was seen."""
+    """When it happened at the vendor, if the vendor says so; else when the poller saw it."""
     for name in ("occurred_at", "vendor_modified_at", "observed_at"):
         if content.get(name) is not None:
             return int(content[name])

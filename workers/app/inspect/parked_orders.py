@@ -1,9 +1,10 @@
-"""A sink's parked orders, read from its parked state while the worker runs or not."""
+"""A sink's parked orders, read from its parked state, whether or not the worker runs."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from workers.app.config.specs import SinkSpec
 from workers.core.parked.fence import NO_KEY, Fence
@@ -13,22 +14,28 @@ from workers.core.record import Partition, Record
 from workers.edges.kafka.parked_reader import one_pass
 from workers.edges.kafka.reader import PartitionReader, all_partitions
 
-NO_KEY_SHOWN = "(no key)"  # how people see and say the order of records without a key
-_TOGETHER = 500  # orders whose parked records are read in one pass
+NO_KEY_SHOWN = "(no key)"  # what people read and type for the records without a key
+_ORDERS_IN_ONE_PASS = 500
+
+
+class OrderKey(NamedTuple):
+    """Names a parked order: one order id may be parked in several partitions, and so may records without a key."""
+
+    partition_number: int
+    order_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class ParkedOrder:
     """One order and its fence."""
 
-    number: int  # of the partition that holds it
+    partition_number: int
     order_id: str
     fence: Fence
 
     @property
-    def place(self) -> tuple[int, str]:
-        """One order may be parked in several partitions, and so may records without a key."""
-        return self.number, self.order_id
+    def key(self) -> OrderKey:
+        return OrderKey(self.partition_number, self.order_id)
 
     @property
     def name(self) -> str:
@@ -37,35 +44,35 @@ class ParkedOrder:
 
 
 def order_named(name: str) -> str:
-    """The order that people mean."""
+    """The order id that people mean by a name."""
     return NO_KEY if name == NO_KEY_SHOWN else name
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """The parked orders of one partition, as they stood when it had ``end`` rows behind it."""
+class PartitionOrders:
+    """The parked orders of one partition of the parked state, as of its offset ``end``."""
 
     at: Partition
     end: int
-    orders: Mapping[str, ParkedOrder]
+    orders: Mapping[str, ParkedOrder]  # by order id
 
 
-def parked_orders(reader: PartitionReader, sink: SinkSpec) -> Iterator[Share]:
-    """Read the parked state, a partition at a time: memory holds one partition's orders."""
+def parked_orders(reader: PartitionReader, sink: SinkSpec) -> Iterator[PartitionOrders]:
+    """Read the parked state, one partition at a time: memory holds the orders of one partition."""
     partitions = all_partitions(reader, sink.parked_state)
     for at, (first, end) in reader.bounds(partitions).items():
         found: dict[str, ParkedOrder] = {}
         for records in reader.stretch(at, first, end):
             for record in records:
-                _take(found, record)
-        yield Share(at, end, found)
+                _apply(found, record)
+        yield PartitionOrders(at, end, found)
 
 
 def fence_of(record: Record) -> Fence | None:
-    """The fence in a row of the parked state; None when the row is another's, or none can be read."""
+    """The fence in a row of the parked state; None for a command, a tombstone and an unreadable row."""
     try:
         row = None if record.value is None else read_row(record.value)
-    except ValueError:  # the worker says so, loudly
+    except ValueError:  # the worker logs it as an error
         return None
     return row if isinstance(row, Fence) else None
 
@@ -75,7 +82,7 @@ def row_name(record: Record) -> str:
     return (record.key or b"").decode("utf-8", "replace")
 
 
-def _take(found: dict[str, ParkedOrder], record: Record) -> None:
+def _apply(found: dict[str, ParkedOrder], record: Record) -> None:
     order_id, fence = row_name(record), fence_of(record)
     if fence is not None:
         found[order_id] = ParkedOrder(record.partition, order_id, fence)
@@ -83,17 +90,17 @@ def _take(found: dict[str, ParkedOrder], record: Record) -> None:
         found.pop(order_id, None)
 
 
-def parked_stories(
+def read_parked(
     reader: PartitionReader, sink: SinkSpec, orders: Collection[ParkedOrder]
 ) -> Iterator[tuple[ParkedOrder, list[ParkedRecord]]]:
-    """Read what is parked of these orders, many in one pass, in the sequence in which it is to be delivered."""
-    for number in sorted({order.number for order in orders}):
-        ours = [order for order in orders if order.number == number and order.fence.last is not None]
-        for start in range(0, len(ours), _TOGETHER):
-            yield from _together(reader, Partition(sink.parks, number), ours[start : start + _TOGETHER])
+    """Read the parked records of these orders, many orders in one pass, each in the sequence of a replay."""
+    for number in sorted({order.partition_number for order in orders}):
+        ours = [order for order in orders if order.partition_number == number and order.fence.last is not None]
+        for start in range(0, len(ours), _ORDERS_IN_ONE_PASS):
+            yield from _read_together(reader, Partition(sink.parks, number), ours[start : start + _ORDERS_IN_ONE_PASS])
 
 
-def _together(
+def _read_together(
     reader: PartitionReader, at: Partition, orders: list[ParkedOrder]
 ) -> Iterator[tuple[ParkedOrder, list[ParkedRecord]]]:
     spans = {order.order_id: (order.fence.first or 0, order.fence.last or 0) for order in orders}

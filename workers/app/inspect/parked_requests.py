@@ -1,4 +1,8 @@
-"""Asks the running worker to replay or discard parked orders, and tells what became of each."""
+"""Asks the running worker to replay or discard parked orders, and reports what became of each.
+
+A request is a command row in the parked state. The worker marks the row as taken, changes the orders' fences, and
+deletes the row when it has finished; the tracker reads all of it from the same topic.
+"""
 
 from __future__ import annotations
 
@@ -8,208 +12,230 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from time import monotonic, time_ns
-from typing import TypeAlias
+from typing import NamedTuple
 
-from workers.app.config.specs import SinkSpec
-from workers.app.inspect.parked_orders import ParkedOrder, fence_of, row_name
-from workers.core.parked.commands import DiscardCommand, ReplayCommand, command_key, command_row
+from workers.app.config.topology import SinkSpec
+from workers.app.inspect.parked_orders import OrderKey, ParkedOrder, fence_of, row_name
+from workers.core.parked.commands import Discard, Replay, command_key, command_row
 from workers.core.parked.fence import Fence
 from workers.core.parked.rows import read_row
 from workers.core.record import Partition, Record
 from workers.edges.kafka.admin import open_admin
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed
-from workers.edges.kafka.publisher import open_publisher
+from workers.edges.kafka.publisher import Publisher, open_publisher
 from workers.edges.kafka.reader import FOLLOW_WAIT_MS, open_reader
 
-TAKEN_WITHIN = 120.0  # seconds in which a worker must take a command: it may be restarting
-_ALONE_FOR = 60.0  # seconds without any member of the group: nobody will go on with what was taken
-_TOGETHER = 200  # orders in one command
-_LOOK_EVERY = 5.0
-_SAY_EVERY = 10.0
+PICK_UP_WITHIN_S = 120.0  # the worker may be restarting
+ABSENT_MAX_S = 60.0  # without any member of the group: no process will finish what was taken
+ORDERS_IN_ONE_COMMAND = 200
+CHECK_EVERY_S = 5.0
+NOTICE_EVERY_S = 10.0
 
-Place: TypeAlias = tuple[int, str]
-"""`ParkedOrder.place`."""
-
-Asked = Callable[[str, Mapping[str, int], int], ReplayCommand | DiscardCommand]
-"""Makes a command of its id, its orders and when it expires (milliseconds since 1970)."""
+MakeCommand = Callable[[str, Mapping[str, int], int], Replay | Discard]
+"""Makes a command of its id, its orders (order id -> fence's ``since_ms``) and its expiry (ms since 1970)."""
 
 
 class End(Enum):
     """What became of an order."""
 
-    GONE = "gone"  # nothing of it is parked any more
-    STAYS = "stays"  # what was asked has been done, and it is still parked
-    LEFT = "left"  # the worker did nothing: another command was at work, or this one came too late
-    UNTAKEN = "untaken"  # no worker took the command in time
+    GONE = "gone"  # nothing of the order is parked any more
+    STAYS = "stays"  # the worker has done what was asked, and the order is still parked
+    SKIPPED = "skipped"  # the worker did nothing: another command was at work, or this one came too late
+    NOT_PICKED_UP = "not_picked_up"  # no worker took the command in time
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """One order's."""
+class OrderResult:
+    """What became of one order."""
 
-    order: ParkedOrder
+    order: ParkedOrder  # as it was when the command was made
     end: End
-    fence: Fence | None = None  # as it stands now
+    fence: Fence | None = None  # as it is now; None: not read, or gone
+
+
+class CommandRow(NamedTuple):
+    """A row of the parked state that carries a command."""
+
+    at: Partition
+    key: bytes
+    value: bytes
+
+
+class SentCommand(NamedTuple):
+    """A command that the worker has not finished."""
+
+    orders: list[OrderKey]
+    pick_up_until: float  # monotonic, seconds
 
 
 @dataclass(slots=True)
-class Following:
-    """Reads from the parked state what becomes of the orders that were asked about."""
+class RequestTracker:
+    """Reads from the rows of the parked state what becomes of the requested orders."""
 
     id: str
-    open: dict[Place, ParkedOrder] = field(default_factory=dict)
-    keys: dict[str, tuple[list[Place], float]] = field(default_factory=dict)  # command -> its orders, until when
+    open: dict[OrderKey, ParkedOrder] = field(default_factory=dict)
+    commands: dict[str, SentCommand] = field(default_factory=dict)  # by the key of their row
     taken: set[str] = field(default_factory=set)
 
-    def asked(self, key: str, orders: Sequence[ParkedOrder], until: float) -> None:
-        """A command has been sent."""
-        self.keys[key] = [order.place for order in orders], until
-        self.open |= {order.place: order for order in orders}
+    def add(self, key: str, orders: Sequence[ParkedOrder], pick_up_until: float) -> None:
+        """Track the orders of a command."""
+        self.commands[key] = SentCommand([order.key for order in orders], pick_up_until)
+        self.open |= {order.key: order for order in orders}
 
-    def row(self, record: Record) -> Iterator[Result]:
-        """Take one row, in the order in which the worker wrote them."""
+    def apply(self, record: Record) -> Iterator[OrderResult]:
+        """Apply one row, in the order in which the worker wrote them."""
         name = row_name(record)
-        place = record.partition, name
-        if name in self.keys:
-            yield from self._command(name, record)
-        elif place in self.open:
-            fence, asked = fence_of(record), self.open[place]
-            if record.value is None or (fence is not None and fence.since_ms != asked.fence.since_ms):
-                yield self._end(place, End.GONE)
+        key = OrderKey(record.partition, name)
+        if name in self.commands:
+            yield from self._apply_command(name, record)
+        elif key in self.open:
+            fence, requested = fence_of(record), self.open[key]
+            if record.value is None or (fence is not None and fence.since_ms != requested.fence.since_ms):
+                yield self._end(key, End.GONE)
             elif fence is not None and fence.command == self.id:
-                yield self._end(place, End.STAYS, fence)
+                yield self._end(key, End.STAYS, fence)
 
-    def late(self, now: float) -> Iterator[Result]:
-        """Give up on commands that nobody took."""
-        for key, (places, until) in list(self.keys.items()):
-            if now > until and key not in self.taken:
-                del self.keys[key]
-                yield from [self._end(place, End.UNTAKEN) for place in places if place in self.open]
+    def expire(self, now: float) -> Iterator[OrderResult]:
+        """Give up on commands that no worker took in time."""
+        for name, sent in list(self.commands.items()):
+            if now > sent.pick_up_until and name not in self.taken:
+                del self.commands[name]
+                yield from [self._end(key, End.NOT_PICKED_UP) for key in sent.orders if key in self.open]
 
-    def _command(self, name: str, record: Record) -> Iterator[Result]:
+    @property
+    def all_taken(self) -> bool:
+        return self.commands.keys() <= self.taken
+
+    def _apply_command(self, name: str, record: Record) -> Iterator[OrderResult]:
         if record.value is None:
-            places, _ = self.keys.pop(name)
-            yield from [self._end(one, End.LEFT) for one in places if one in self.open]
+            sent = self.commands.pop(name)
+            yield from [self._end(key, End.SKIPPED) for key in sent.orders if key in self.open]
             return
         row = read_row(record.value)
         if isinstance(row, ReplayCommand | DiscardCommand) and row.taken:
             self.taken.add(name)
 
-    def _end(self, place: Place, end: End, fence: Fence | None = None) -> Result:
-        return Result(self.open.pop(place), end, fence)
+    def _end(self, key: OrderKey, end: End, fence: Fence | None = None) -> OrderResult:
+        return OrderResult(self.open.pop(key), end, fence)
 
 
-def replays() -> Asked:
-    """Deliver again."""
-    return ReplayCommand
+def replay_command() -> MakeCommand:
+    """Deliver the orders again."""
+    return Replay
 
 
-def discards(by: str, why: str, *, first_only: bool) -> Asked:
-    """Give up."""
-    return lambda name, orders, expires: DiscardCommand(name, orders, expires, by, why, first_only)
+def discard_command(by: str, why: str, *, first_only: bool) -> MakeCommand:
+    """Give up on the orders."""
+    return lambda name, orders, expires: Discard(name, orders, expires, by, why, first_only)
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
-    """Who asks where."""
+class Requester:
+    """Which sink is asked, at what rate, and where notices go."""
 
     connection: KafkaConnection
     sink: SinkSpec
-    starts: Mapping[Partition, int]  # of the parked state, from before anything was asked
-    rate: float | None = None  # orders a second
-    say: Callable[[str], None] = lambda _: None  # told what is waited for, while nothing comes
+    starts: Mapping[Partition, int]  # offsets of the parked state, from before anything was requested
+    rate: float | None = None  # orders a second; None: all at once
+    print_notice: Callable[[str], None] = lambda _: None
 
 
-def ask(asking: Asking, orders: Sequence[ParkedOrder], make: Asked) -> Iterator[list[Result]]:
+def request(requester: Requester, orders: Sequence[ParkedOrder], make: MakeCommand) -> Iterator[list[OrderResult]]:
     """Send commands and yield the orders' results as they come; raises `KafkaFailed`, at once without a worker."""
-    following = Following(uuid.uuid4().hex[:12])
-    waiting = list(reversed(orders))
+    tracker = RequestTracker(uuid.uuid4().hex[:12])
+    unsent = list(reversed(orders))
     with (
-        open_admin(asking.connection) as admin,
-        open_publisher(asking.connection) as publisher,
-        open_reader(asking.connection, FOLLOW_WAIT_MS) as reader,
+        open_admin(requester.connection) as admin,
+        open_publisher(requester.connection) as publisher,
+        open_reader(requester.connection, FOLLOW_WAIT_MS) as reader,
     ):
-        seen = Watch(asking.sink, lambda: admin.group(asking.sink.group).members)
-        seen.first_look()
-        quiet = Quiet(asking)
         began = monotonic()
-        for records in reader.follow(asking.starts):
-            allowed = len(orders) if asking.rate is None else int((monotonic() - began) * asking.rate) + 1
-            batch = [waiting.pop() for _ in range(min(len(waiting), allowed - (len(orders) - len(waiting))))]
-            for at, key, value in commands(asking.sink, batch, make, following):
-                publisher.send(at.topic, key, value, (), partition=at.number)
+        presence = WorkerPresence(requester.sink, lambda: admin.group(requester.sink.group).members, began)
+        notice = ProgressNotice(requester.sink.name, requester.print_notice, began)
+        for records in reader.follow(requester.starts):
+            now = monotonic()
+            allowed = len(orders) if requester.rate is None else int((now - began) * requester.rate) + 1
+            batch = [unsent.pop() for _ in range(min(len(unsent), allowed - (len(orders) - len(unsent))))]
             if batch:
-                publisher.finish()
-            results = [result for record in records for result in following.row(record)]
-            yield results + list(following.late(monotonic()))
-            if not following.open and not waiting:
+                _send(publisher, commands(requester.sink, batch, make, tracker, now=now, now_ms=time_ns() // 1_000_000))
+            results = [result for record in records for result in tracker.apply(record)]
+            yield results + list(tracker.expire(now))
+            left = len(tracker.open) + len(unsent)
+            if not left:
                 return
-            left = len(following.open) + len(waiting)
-            seen.look(left)
-            quiet.look(left, came=bool(batch or results), taken=following.keys.keys() <= following.taken)
+            presence.check(left, monotonic())
+            notice.update(left, monotonic(), came=bool(batch or results), taken=tracker.all_taken)
+
+
+def _send(publisher: Publisher, rows: Iterable[CommandRow]) -> None:
+    for row in rows:
+        publisher.send(row.at.topic, row.key, row.value, (), partition=row.at.number)
+    publisher.finish()
 
 
 def commands(
-    sink: SinkSpec, orders: Iterable[ParkedOrder], make: Asked, following: Following
-) -> Iterator[tuple[Partition, bytes, bytes]]:
-    """(where, key, value) of the rows that ask for these orders."""
-    by_number: dict[int, list[ParkedOrder]] = defaultdict(list)
+    sink: SinkSpec,
+    orders: Iterable[ParkedOrder],
+    make: MakeCommand,
+    tracker: RequestTracker,
+    *,
+    now: float,
+    now_ms: int,
+) -> Iterator[CommandRow]:
+    """The command rows for these orders; the tracker follows each. ``now``: monotonic, ``now_ms``: since 1970."""
+    by_partition: dict[int, list[ParkedOrder]] = defaultdict(list)
     for order in orders:
-        by_number[order.number].append(order)
-    for number, ours in by_number.items():
-        for start in range(0, len(ours), _TOGETHER):
-            some = ours[start : start + _TOGETHER]
-            key = command_key(f"asked/{following.id}/{number}/{some[0].order_id}")
-            expires = time_ns() // 1_000_000 + int(TAKEN_WITHIN * 1000)
-            command = make(following.id, {one.order_id: one.fence.since_ms for one in some}, expires)
-            following.asked(key.decode(), some, monotonic() + TAKEN_WITHIN + _LOOK_EVERY)
-            yield Partition(sink.parked_state, number), key, command_row(command)
+        by_partition[order.partition_number].append(order)
+    for number, ours in by_partition.items():
+        for start in range(0, len(ours), ORDERS_IN_ONE_COMMAND):
+            some = ours[start : start + ORDERS_IN_ONE_COMMAND]
+            key = command_key(f"asked/{tracker.id}/{number}/{some[0].order_id}")
+            meant = {one.order_id: one.fence.since_ms for one in some}
+            command = make(tracker.id, meant, now_ms + int(PICK_UP_WITHIN_S * 1000))
+            tracker.add(key.decode(), some, now + PICK_UP_WITHIN_S + CHECK_EVERY_S)
+            yield CommandRow(Partition(sink.parked_state, number), key, command_row(command))
 
 
 @dataclass(slots=True)
-class Quiet:
-    """Says what is waited for when nothing has come for a while."""
+class ProgressNotice:
+    """Prints what the command waits for when no result has come for a while."""
 
-    asking: Asking
-    since: float = field(default_factory=monotonic)
+    worker: str
+    print_notice: Callable[[str], None]
+    since: float  # monotonic, seconds: the last result or notice
 
-    def look(self, left: int, *, came: bool, taken: bool) -> None:
-        """``taken``: the worker has all that was asked."""
-        now = monotonic()
+    def update(self, left: int, now: float, *, came: bool, taken: bool) -> None:
+        """``left``: orders without a result. ``came``: something was sent or read. ``taken``: the worker has it all."""
         if came:
             self.since = now
-        elif now - self.since > _SAY_EVERY:
-            self.since, name = now, self.asking.sink.name
-            why = "the worker is at it, and its /status tells how it stands with the vendor"
-            not_taken = f"no worker of {name} has taken them yet: does 'relay run {name}' run?"
-            self.asking.say(f"{left} orders left; {why if taken else not_taken}")
+        elif now - self.since > NOTICE_EVERY_S:
+            self.since = now
+            working = "the worker is at it; its /status shows the state of the vendor's gate"
+            not_taken = f"no worker of {self.worker} has taken them yet: is 'relay run {self.worker}' running?"
+            self.print_notice(f"{left} orders left; {working if taken else not_taken}")
 
 
-@dataclass(slots=True)
-class Watch:
-    """Looks whether there is a worker at all."""
+class WorkerPresence:
+    """Checks that a worker runs at all."""
 
-    sink: SinkSpec
-    members: Callable[[], Sequence[str]]
-    seen: float = 0.0
-    looked: float = 0.0
+    def __init__(self, sink: SinkSpec, members: Callable[[], Sequence[str]], now: float) -> None:
+        """Raises `KafkaFailed` when the group has no member."""
+        self._sink = sink
+        self._members = members
+        self._seen = self._checked = now
+        if not members():
+            raise KafkaFailed(f"no worker of {sink.name} is running: start it with 'relay run {sink.name}'")
 
-    def first_look(self) -> None:
-        """Raises `KafkaFailed` when nobody is there to ask."""
-        self.seen = self.looked = monotonic()
-        if not self.members():
-            raise KafkaFailed(f"no worker of {self.sink.name} is running: start it with 'relay run {self.sink.name}'")
-
-    def look(self, left: int) -> None:
-        """Raises `KafkaFailed` when nobody has been there for a while."""
-        now = monotonic()
-        if now - self.looked < _LOOK_EVERY:
+    def check(self, left: int, now: float) -> None:
+        """Raises `KafkaFailed` when the group has had no member for a while; ``left``: orders without a result."""
+        if now - self._checked < CHECK_EVERY_S:
             return
-        self.looked = now
-        if self.members():
-            self.seen = now
-        elif now - self.seen > _ALONE_FOR:
+        self._checked = now
+        if self._members():
+            self._seen = now
+        elif now - self._seen > ABSENT_MAX_S:
+            name = self._sink.name
             raise KafkaFailed(
-                f"no worker of {self.sink.name} is running any more; {left} orders are not done: start it with "
-                f"'relay run {self.sink.name}', it goes on with those that it had taken, then ask again for the rest"
+                f"no worker of {name} is running any more; {left} orders are not done: start it with "
+                f"'relay run {name}', it goes on with those that it had taken; then ask again for the rest"
             )

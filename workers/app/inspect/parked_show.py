@@ -1,4 +1,4 @@
-"""A parked record as people need to see it: its event, why it is parked, and the request that would go out now."""
+"""A parked record for people: its event, why it is parked, and the request that would be sent now."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HIDDEN = "***"
 
 
 class Redacted:
-    """Implements `workers.vendors.Credentials` without any secret: what is shown needs none."""
+    """Implements `workers.vendors.Credentials` with stars for every secret."""
 
     def __init__(self, vendor: Vendor, prefix: str, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -41,43 +41,43 @@ class Redacted:
 
 
 def preview_sink(spec: SinkSpec, environ: Mapping[str, str]) -> Sink:
-    """The worker's sink, good for `prepare` and `preview`."""
+    """The worker's sink, for `prepare` and `preview` only."""
     vendor = load(spec.vendor)
     assert vendor.sink is not None, f"{spec.vendor} takes no orders: topics.yaml was checked for that"
     return vendor.sink(spec.options, Redacted(vendor, spec.credentials, environ))
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """All that is shown of one parked record; ``facts`` is what a machine gets."""
+class ShownRecord:
+    """Everything that is shown of one parked record."""
 
-    facts: dict[str, Any]
+    facts: dict[str, Any]  # the JSON of `--json`
     value: bytes
 
 
-def shown(codec: OpenCodec, sink: Sink, story: ParkedRecord, *, superseded: bool = False) -> Shown:
-    """Decode a parked record and prepare its request, if it may still go out; raises `RegistryUnavailable`."""
-    original, latest = story.original, story.latest
+def show_record(codec: OpenCodec, sink: Sink, parked: ParkedRecord, *, superseded: bool = False) -> ShownRecord:
+    """Decode a parked record and prepare its request, if it may still be sent; raises `RegistryUnavailable`."""
+    original, latest = parked.original, parked.latest
     record = source_record(original)
     facts = {
         "offset": original.offset,
         "source": {"topic": record.topic, "partition": record.partition, "offset": record.offset},
         "source_timestamp": record_json(codec, record)["timestamp"],
-        **{name: header_text(latest, f"relay-{name.replace('_', '-')}") for name in _WORDS},
+        **{name: header_text(latest, f"relay-{name.replace('_', '-')}") for name in _HEADERS},
         "replays": int(header_text(latest, REPLAYS) or 0),
         "traceparent": traceparent_of(record),
         **_content(codec, sink, record),
     }
     if superseded:
         facts |= {"request": None, "not_sent": SUPERSEDED}
-    return Shown(facts, record.value or b"")
+    return ShownRecord(facts, record.value or b"")
 
 
-_WORDS = ("reason", "detail", "http_status", "attempts", "parked_at")
+_HEADERS = ("reason", "detail", "http_status", "attempts", "parked_at")
 
 
 def _content(codec: OpenCodec, sink: Sink, record: Record) -> dict[str, Any]:
-    """The event and its request; for what does not decode its bytes, and where they go wrong."""
+    """The event and its request; for an undecodable record its bytes, and where decoding fails."""
     found = record_json(codec, record)
     if "undecodable" in found or record.topic not in codec.codec.schemas:
         why = found.get("undecodable", f"topics.yaml has no schema for {record.topic}")
@@ -85,13 +85,13 @@ def _content(codec: OpenCodec, sink: Sink, record: Record) -> dict[str, Any]:
         return {"undecodable": why, "fault_at": codec.codec.fault_at(record.topic, value), "hex": value.hex()}
     try:
         event = codec.codec.decode(record.topic, record.value or b"")
-    except Undecodable as error:  # a tombstone's bytes; record_json has learnt every schema that there is
+    except Undecodable as error:  # a tombstone's bytes: record_json has fetched every known schema
         return {"undecodable": str(error), "fault_at": 0, "hex": ""}
     return {"event": found["value"], **request_json(sink, event)}
 
 
 def request_json(sink: Sink, event: Event) -> dict[str, Any]:
-    """What would be sent for an event now, or why nothing would be."""
+    """The request that an event would cause now, or why it would cause none."""
     prepared = sink.prepare(event)
     match prepared:
         case Call():
@@ -114,7 +114,7 @@ def _request(request: httpx.Request) -> dict[str, Any]:
 
 
 def hex_lines(value: bytes, fault_at: int | None, around: int = 64) -> list[str]:
-    """The bytes about the fault, sixteen a line, the faulty one marked; ``around`` bytes on either side."""
+    """The bytes around the fault, sixteen a line, the faulty byte marked; ``around``: bytes on either side."""
     place = fault_at or 0
     start = max(0, place - around) // 16 * 16
     lines = []
