@@ -1,8 +1,10 @@
-"""The command line's manners: help, errors in one line, exit statuses, pipes, Ctrl-C."""
+"""The command line: help, errors in one line, exit statuses, pipes, Ctrl-C."""
 
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,18 +19,11 @@ from workers.cli.output import show_table
 
 ROOT = Path(__file__).parents[2]
 HERE = [name for name in COMMANDS if (ROOT / f"workers/cli/{name}.py").exists()]
-SUBCOMMANDS = [["topics", "plan"], ["topics", "apply"], ["topics", "check"]]
 
 
 def python(code: str, **environ: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", code]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=os.environ | environ, check=False)
-
-
-@pytest.mark.parametrize("words", [[name] for name in HERE] + SUBCOMMANDS, ids=" ".join)
-def test_every_command_has_help_with_an_example(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([*words, "--help"]) == 0
-    assert "Example" in capsys.readouterr().out
 
 
 def every_command(words: list[str], group: click.Group) -> Iterator[tuple[list[str], click.Command]]:
@@ -41,18 +36,57 @@ def every_command(words: list[str], group: click.Group) -> Iterator[tuple[list[s
             yield from every_command([*words, name], command)
 
 
+EVERY_COMMAND = list(every_command([], relay))
+
+
+def test_commands_of_commands_are_found() -> None:
+    found = [words for words, _ in EVERY_COMMAND]
+    assert {name for name, *_ in found} == set(HERE)
+    assert {("topics", "apply"), ("parked", "replay"), ("poller", "reset")} <= {tuple(words) for words in found}
+
+
+def examples(help_text: str) -> Iterator[list[str]]:
+    """The arguments of each `relay` after the word Example, without what the shell does."""
+    _, _, text = help_text.partition("Example:")
+    for line in text.splitlines():
+        for part in re.split(r"\||&&|;", line):
+            words = [word for word in shlex.split(part) if not re.match(r"[A-Z_]+=", word)]
+            if words and words[0] == "relay":
+                yield words[1:]
+
+
+def parse(arguments: list[str]) -> None:
+    """Parse as the command line does, and run nothing; raises `click.UsageError`."""
+    command: click.Command = relay
+    while isinstance(command, click.Group):
+        found = command.get_command(click.Context(command), arguments.pop(0))
+        assert found is not None
+        command = found
+    command.make_context("relay", arguments).close()
+
+
 @pytest.mark.parametrize(
-    ("words", "command"), list(every_command([], relay)), ids=lambda it: " ".join(it) if isinstance(it, list) else ""
+    ("words", "command"), EVERY_COMMAND, ids=lambda it: " ".join(it) if isinstance(it, list) else ""
 )
-def test_help_can_be_copied_and_is_never_cut(
-    words: list[str], command: click.Command, capsys: pytest.CaptureFixture[str]
+def test_help_has_an_example_that_is_never_wrapped_and_that_the_command_accepts(
+    words: list[str],
+    command: click.Command,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An example that is wrapped cannot be pasted into a shell."""
+    """An example that is wrapped or truncated cannot be pasted into a shell."""
     assert run([*words, "--help"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    if command.epilog:
-        assert f"  {command.epilog}" in lines
-    assert [line for line in lines if line.endswith("...") and not line.startswith("Usage:")] == []
+    out = capsys.readouterr().out
+    assert [line for line in out.splitlines() if line.endswith("...") and not line.startswith("Usage:")] == []
+    assert command.epilog is None or f"  {command.epilog}" in out.splitlines()
+    monkeypatch.chdir(tmp_path)
+    for file in ("order.json", "my-orders.jsonl"):
+        (tmp_path / file).write_text("")
+    found = list(examples(out))
+    assert found
+    for arguments in found:
+        parse(arguments)
 
 
 def test_help_lists_every_command_within_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,7 +162,7 @@ def test_an_interrupt_is_one_line_and_status_130(
     assert capsys.readouterr().err.strip() == "relay: interrupted"
 
 
-def test_a_reader_that_has_had_enough_is_no_error() -> None:
+def test_a_closed_pipe_is_no_error() -> None:
     """`relay ... | head` leaves without a word, whether Python notices at the write or at the last flush."""
     code = "import sys; from workers.cli import main; sys.exit(main.run(['--help']))"
     read, write = os.pipe()

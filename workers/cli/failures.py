@@ -1,4 +1,4 @@
-"""What went wrong, as lines for people; imported only when something did."""
+"""Error messages for people; imported only after a failure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FAILED, WRONG_CONFIGURATION = 1, 2
 
 
 def explain(error: Exception) -> tuple[list[str], int]:
-    """Give the lines to say and the exit status."""
+    """Give the lines to print and the exit status."""
     match error:
         case ConfigError(faults=faults):
             return [str(fault) for fault in faults], WRONG_CONFIGURATION
@@ -28,9 +28,9 @@ def explain(error: Exception) -> tuple[list[str], int]:
 
 
 def _unexpected(error: Exception) -> str:
-    """Name the place, not the error's text: that may hold what nobody should read in a log."""
+    """Name the place, not the error's text, which may hold secrets or personal data."""
     if os.environ.get("RELAY_LOG_LEVEL") == "debug":
         traceback.print_exception(error)
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(frame.filename).name}:{frame.lineno}"
-    return f"unexpected {type(error).__name__} at {place}; RELAY_LOG_LEVEL=debug shows all of it; please report it"
+    return f"unexpected {type(error).__name__} at {place}; RELAY_LOG_LEVEL=debug prints the traceback; please report it"

@@ -1,4 +1,4 @@
-"""The command ``relay``: finds the command asked for, and turns what goes wrong into one line and an exit status.
+"""The command ``relay``: finds the command that was asked for, and turns errors into one line and an exit status.
 
 Each command is the click command of its own name in ``workers/cli/<name>.py``,
 imported only when it is used: `--help` must not wait for Kafka's client.
@@ -17,26 +17,26 @@ import click
 DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
 COMMANDS = {
-    "demo": "Try it all on this machine: Kafka, simulated vendors, workers, sample orders.",
+    "demo": "Try everything on this machine: Kafka, simulated vendors, workers, orders.",
     "run": "Run workers of topics.yaml until SIGTERM or Ctrl-C.",
-    "check": "Validate the configuration, and reach Kafka, the registry and the vendors.",
-    "topics": "Compare topics.yaml and schemas/ with the cluster, and make it so.",
+    "check": "Validate the configuration; test Kafka, the registry and the vendors.",
+    "topics": "Compare topics.yaml and schemas/ with the cluster, and apply them.",
     "publish": "Send events, given as JSON lines, to a topic.",
     "tail": "Show a topic's records as JSON lines.",
-    "order": "Tell where an order is: its timeline, from Kafka alone.",
+    "order": "Show where an order is: its timeline, from Kafka alone.",
     "sample": "Print a valid example event for a topic.",
     "quote": "Ask e-Courier what the delivery of an order would cost.",
-    "parked": "See the orders that a vendor refused, replay or discard them.",
+    "parked": "List, show, replay or discard the orders that a vendor refused.",
     "offsets": "Show a worker's committed offsets, or move them.",
-    "poll": "Show the changes that a stretch of a vendor's time would give.",
-    "poller": "Begin a poller again at an earlier time.",
+    "poll": "Preview the events that a time range of a vendor would publish.",
+    "poller": "Reset a poller's cursor to an earlier time.",
     "simulate": "Run a vendor's simulator, with faults on demand.",
 }
 """Every command with its line in ``relay --help``, in the order in which a new user needs them."""
 
 
 class LazyCommands(click.Group):
-    """Knows its commands by name and imports the one that is used."""
+    """Knows its commands by name, and imports only the one that is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the base class's signature
         return [name for name in COMMANDS if find_spec(f"workers.cli.{name}")]
@@ -76,9 +76,9 @@ def show_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=show_version, help="Show the version."
 )
 def relay() -> None:
-    """Order events from Kafka to vendors, in sequence per order, losing nothing.
+    """Deliver order events from Kafka to vendors, in sequence per order, without loss.
 
-    `relay COMMAND --help` has an example of each.
+    `relay COMMAND --help` has an example of each command.
     """
 
 
@@ -96,18 +96,18 @@ def run(arguments: list[str]) -> int:
         return _interrupted()
     except BrokenPipeError:
         return _closed_pipe()
-    except Exception as error:  # noqa: BLE001 - the last place where an error can become a line for people
+    except Exception as error:  # noqa: BLE001 - the last place where an error can become one line
         return _failed(error)
     return status if isinstance(status, int) else DONE
 
 
 def main() -> None:
-    """Be the console script."""
+    """Run the console script."""
     sys.exit(run(sys.argv[1:]))
 
 
-def tell(message: str) -> None:
-    """Say one line on stderr."""
+def print_error(message: str) -> None:
+    """Print one line on stderr."""
     click.echo(f"relay: {' '.join(message.split())}", err=True)
 
 
@@ -116,22 +116,22 @@ def _refused(error: click.ClickException) -> int:
         case click.exceptions.NoArgsIsHelpError():
             click.echo(error.format_message(), err=True)
         case click.UsageError(ctx=click.Context() as ctx):
-            said = error.format_message()
-            tell(f"{said}{'' if said.endswith(('.', '?')) else '.'} See '{ctx.command_path} --help'.")
+            message = error.format_message()
+            print_error(f"{message}{'' if message.endswith(('.', '?')) else '.'} See '{ctx.command_path} --help'.")
         case _:
-            tell(error.format_message())
+            print_error(error.format_message())
     return error.exit_code
 
 
 def _interrupted() -> int:
     if sys.stderr.isatty():
-        click.echo(err=True)  # the terminal has written ^C into the line
-    tell("interrupted")
+        click.echo(err=True)  # the terminal has echoed ^C into the line
+    print_error("interrupted")
     return INTERRUPTED
 
 
 def _closed_pipe() -> int:
-    # Python would flush stdout once more on its way out and print a traceback: the reader (`| head`) has had enough.
+    # The reader (`| head`) has closed the pipe. Python flushes stdout once more at exit, and would print a traceback.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return DONE
 
@@ -141,5 +141,5 @@ def _failed(error: Exception) -> int:
 
     lines, status = explain(error)
     for line in lines:
-        tell(line)
+        print_error(line)
     return status

@@ -1,4 +1,4 @@
-"""``relay quote FILE``: what e-Courier would ask for an order's delivery."""
+"""``relay quote FILE``: asks e-Courier what an order's delivery would cost."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ VENDOR: Final = "ecourier"
 
 @click.command(epilog="Example: relay quote order.json --json")
 @click.argument("file", type=click.File("rb"))
-@click.option("--sink", metavar="NAME", help="As which worker to ask, where topics.yaml has several for e-Courier.")
-@click.option("--json", "as_json", is_flag=True, help="Print the whole answer for a machine.")
+@click.option("--sink", metavar="NAME", help="The worker whose account asks, if topics.yaml has several for e-Courier.")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole answer as one JSON object, for a machine.")
 def quote(file: BinaryIO, sink: str | None, as_json: bool) -> int:
     """Ask e-Courier what the delivery of one order would cost; nothing is created.
 
@@ -44,7 +44,7 @@ def quote(file: BinaryIO, sink: str | None, as_json: bool) -> int:
 
 
 def _configuration(sink: str | None) -> tuple[str, Configuration]:
-    """Read topics.yaml, find whom to ask as, and read only that worker's variables; raises `ConfigError`."""
+    """Read topics.yaml, find the worker, and read only that worker's variables; raises `ConfigError`."""
     import os
 
     from workers.app.config.configuration import load_configuration
@@ -53,7 +53,9 @@ def _configuration(sink: str | None) -> tuple[str, Configuration]:
     config = load_configuration(os.environ).config
     names = [name for name, spec in config.sinks.items() if spec.vendor == VENDOR]
     if not names:
-        raise ConfigError([Fault(str(config.file), f"no worker in it has 'vendor: {VENDOR}': who is to ask?")])
+        raise ConfigError(
+            [Fault(str(topology.file), f"no worker has 'vendor: {VENDOR}'; a quote needs the account of one")]
+        )
     if sink is None and len(names) > 1:
         raise click.UsageError(f"there are several workers for e-Courier: give --sink {' or '.join(names)}.")
     if sink is not None and sink not in names:
@@ -63,7 +65,7 @@ def _configuration(sink: str | None) -> tuple[str, Configuration]:
 
 
 def _event(configuration: Configuration, name: str, file: BinaryIO) -> Created:
-    """Read the event by the schema of the worker's topic that opens orders; a fault is named by its field."""
+    """Read the event by the schema of the worker's topic of creates; a fault is named by its field."""
     import orjson
 
     from workers.app.events.schemas import read_schemas
@@ -105,7 +107,7 @@ async def _ask(configuration: Configuration, name: str, created: Created) -> Exi
 
 
 def _refusal(outcome: Outcome) -> str:
-    """Say why there is no quote, and what to do."""
+    """Why there is no quote, and what to do."""
     from workers.core.delivery.outcome import Delivered, Denied, Rejected, Skipped, Throttled, UnknownOrder
 
     match outcome:
@@ -114,9 +116,9 @@ def _refusal(outcome: Outcome) -> str:
         case Rejected(detail) | UnknownOrder(detail):
             return f"e-Courier does not quote this order: {detail}"
         case Denied(reason):
-            return f"e-Courier refuses us: {reason}; `relay check` says more"
+            return f"e-Courier refuses our account: {reason}; `relay check` shows more"
         case Throttled():
-            return "e-Courier asks for patience; try again in a while."
+            return "e-Courier is throttling us; try again later."
         case Delivered():
             return "e-Courier gave no quote."
         case _:
@@ -124,7 +126,7 @@ def _refusal(outcome: Outcome) -> str:
 
 
 def _rows(fields: dict[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
-    """Name every text by its way through the answer: ``Stops.Stop[2].City``."""
+    """Name every text by its path in the answer: ``Stops.Stop[2].City``."""
     for name, value in fields.items():
         whole = f"{path}.{name}" if path else name
         if isinstance(value, dict):

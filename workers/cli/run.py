@@ -1,4 +1,4 @@
-"""``relay run NAME...``: workers of topics.yaml in this process."""
+"""``relay run NAME...``: runs workers of topics.yaml in this process."""
 
 from __future__ import annotations
 
@@ -8,17 +8,12 @@ import click
 @click.command(epilog="Example: ECDP_API_KEY_FILE=/run/secrets/ecdp relay run ecdp-sink")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 def run(names: tuple[str, ...]) -> int:
-    """Run one or more workers until SIGTERM or Ctrl-C, then finish what is in flight, commit and leave.
+    """Run one or more workers until SIGTERM or Ctrl-C, then drain: finish what is in flight, commit, leave the group.
 
-    A second signal leaves at once. Logs go to stderr; health, metrics and status are served at
+    A second signal exits at once. Logs go to stderr; health, metrics and status are served at
     RELAY_HTTP_ADDR (127.0.0.1:8080).
     """
     import os
-    import sys
-
-    # httpx does without its own command line where that cannot be imported; it brings rich and pygments along, which
-    # would cost every start of a worker 0.3 s.
-    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
     from workers.app.config.configuration import load_configuration
     from workers.app.runtime.process import WorkerFailed, run_workers
