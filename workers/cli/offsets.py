@@ -98,8 +98,8 @@ def _show(configuration: Configuration, sink: SinkSpec, *, as_json: bool) -> int
 
 def _facts(found: PartitionOffsets) -> dict[str, Any]:
     return {
-        "topic": found.at.topic,
-        "partition": found.at.number,
+        "topic": found.partition.topic,
+        "partition": found.partition.number,
         "committed": found.committed,
         "end": found.end,
         "lag": found.lag,
@@ -115,11 +115,14 @@ def _move(configuration: Configuration, sink: SinkSpec, to: When, chosen: list[P
     with open_admin(connection) as admin:
         moved = move_offsets(admin, connection, sink, to, chosen)
     if as_json:
-        rows = [{"topic": m.at.topic, "partition": m.at.number, "before": m.before, "after": m.after} for m in moved]
+        rows = [
+            {"topic": m.partition.topic, "partition": m.partition.number, "before": m.before, "after": m.after}
+            for m in moved
+        ]
         show_json({"worker": sink.name, "group": sink.group, "moved": rows})
         return 0
     for move in moved:
         before = "-" if move.before is None else move.before
-        click.echo(f"{move.at}: {before} -> {move.after}")
+        click.echo(f"{move.partition}: {before} -> {move.after}")
     print_err(f"{len(moved)} offsets of {sink.group} moved")
     return 0

@@ -66,8 +66,8 @@ def list_(name: str, reason: str | None, as_json: bool) -> int:
     configuration, sink = _sink(name)
     count = 0
     with open_reader(configuration.settings.kafka) as reader:
-        for partition in parked_orders(reader, sink):
-            for order in partition.orders.values():
+        for found in parked_orders(reader, sink):
+            for order in found.orders.values():
                 if reason in (None, order.fence.reason.value):
                     if not count and not as_json:
                         click.echo(HEADINGS)
@@ -188,13 +188,13 @@ def _find(name: str, names: tuple[str, ...], reason: str | None = None) -> Chose
     chosen = Chosen(*_sink(name))
     wanted = {order_named(one): one for one in names}
     with open_reader(chosen.configuration.settings.kafka) as reader:
-        for partition in parked_orders(reader, chosen.sink):
-            chosen.ends[partition.at] = partition.end
-            for order in partition.orders.values():
+        for found in parked_orders(reader, chosen.sink):
+            chosen.ends[found.partition] = found.end
+            for order in found.orders.values():
                 if order.order_id in wanted or (not names and reason in (None, order.fence.reason.value)):
                     chosen.orders.append(order)
-    found = {order.order_id for order in chosen.orders}
-    chosen.missing.extend(name for order_id, name in wanted.items() if order_id not in found)
+    parked = {order.order_id for order in chosen.orders}
+    chosen.missing.extend(name for order_id, name in wanted.items() if order_id not in parked)
     return chosen
 
 

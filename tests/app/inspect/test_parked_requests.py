@@ -97,7 +97,7 @@ def test_orders_of_one_partition_share_commands_that_name_their_fences() -> None
     orders = [ParkedOrder(number % 2, f"O{number}", replace(FENCE, since_ms=number)) for number in range(500)]
     made = RequestTracker("c1")
     sent = list(commands(SINK, orders, discard_command("ada", "why", first_only=True), made, now=5.0, now_ms=1_000))
-    assert {one.at.topic for one in sent} == {"ecdp-parked-state"}
+    assert {one.partition.topic for one in sent} == {"ecdp-parked-state"}
     rows = [read_row(one.value) for one in sent]
     discards = [one for one in rows if isinstance(one, Discard)]
     assert len(discards) == len(sent) == 4

@@ -22,7 +22,7 @@ POLL_INTERVAL_S = 0.2
 class PartitionOffsets:
     """One partition of a consumer group."""
 
-    at: Partition
+    partition: Partition
     committed: int | None  # the next record to read; None: the group will begin with the earliest
     start: int  # the oldest record that is still in the log
     end: int
@@ -47,7 +47,7 @@ class GroupOffsets:
 class MovedOffset:
     """One partition's committed offset, before the move and as read back after it."""
 
-    at: Partition
+    partition: Partition
     before: int | None
     after: int
 
@@ -61,7 +61,10 @@ def read_offsets(admin: KafkaAdmin, sink: SinkSpec) -> GroupOffsets:
     partitions = [Partition(name, number) for name in sink.consumes for number in range(topics[name].partitions)]
     starts, ends = admin.offsets(partitions, "earliest"), admin.offsets(partitions, "latest")
     committed = admin.committed(sink.group)
-    found = (_partition_offsets(at, committed.get(at), starts[at], ends[at]) for at in partitions)
+    found = (
+        _partition_offsets(partition, committed.get(partition), starts[partition], ends[partition])
+        for partition in partitions
+    )
     return GroupOffsets(sink.group, admin.group(sink.group).members, tuple(found))
 
 
@@ -74,8 +77,8 @@ def move_offsets(
     partitions that the worker has stopped: a command asks it to begin them at the new offset.
     """
     now = read_offsets(admin, sink)
-    before = {found.at: found.committed for found in now.partitions}
-    unknown = [at for at in chosen if at not in before]
+    before = {found.partition: found.committed for found in now.partitions}
+    unknown = [partition for partition in chosen if partition not in before]
     if unknown:
         raise KafkaFailed(f"{sink.name} has no partition {unknown[0]}; `relay offsets {sink.name}` shows those it has")
     if now.members:
@@ -87,14 +90,14 @@ def move_offsets(
         targets = admin.offsets(chosen or before, to)
         admin.commit(sink.group, targets)
         after = admin.committed(sink.group)
-    return [MovedOffset(at, before[at], after[at].offset) for at in targets]
+    return [MovedOffset(partition, before[partition], after[partition].offset) for partition in targets]
 
 
 def _stopped(sink: SinkSpec, now: GroupOffsets, chosen: Collection[Partition]) -> list[Partition]:
     """What the running worker has stopped, of all or of the chosen; raises `KafkaFailed` for one that it runs."""
-    stopped = [one.at for one in now.partitions if one.state not in {"ok", "new"}]
+    stopped = [one.partition for one in now.partitions if one.state not in {"ok", "new"}]
     # A worker commits where it begins: a partition without a commit is stopped, or the worker has just joined.
-    uncommitted = [one.at for one in now.partitions if one.state == "new"]
+    uncommitted = [one.partition for one in now.partitions if one.state == "new"]
     wanted = list(chosen) or stopped
     if not wanted or set(wanted) - {*stopped, *uncommitted}:
         members = ", ".join(sorted(set(now.members)))
@@ -109,9 +112,12 @@ def _request_restart(connection: KafkaConnection, sink: SinkSpec, targets: Mappi
     """Ask the running worker to begin these stopped partitions at these offsets."""
     expires_ms = time_ns() // 1_000_000 + int(RESTART_WITHIN_S * 1000)
     with open_publisher(connection) as publisher:
-        for at, offset in targets.items():
-            key, row = command_key(f"offsets/{at.topic}"), command_row(BeginAt(at.topic, offset, expires_ms))
-            publisher.send(sink.parked_state, key, row, (), partition=at.number)
+        for partition, offset in targets.items():
+            key, row = (
+                command_key(f"offsets/{partition.topic}"),
+                command_row(BeginAt(partition.topic, offset, expires_ms)),
+            )
+            publisher.send(sink.parked_state, key, row, (), partition=partition.number)
         publisher.finish()
 
 
@@ -122,8 +128,12 @@ def _await_commits(
     deadline = monotonic() + RESTART_WITHIN_S
     while monotonic() < deadline:
         after = admin.committed(sink.group)
-        made = {at: after[at].offset for at in targets if at in after and after[at] != before.get(at)}
-        if made.keys() == targets.keys() and all(made[at] >= targets[at] for at in targets):
+        made = {
+            partition: after[partition].offset
+            for partition in targets
+            if partition in after and after[partition] != before.get(partition)
+        }
+        if made.keys() == targets.keys() and all(made[partition] >= targets[partition] for partition in targets):
             return after
         sleep(POLL_INTERVAL_S)
     raise KafkaFailed(
@@ -131,9 +141,9 @@ def _await_commits(
     )
 
 
-def _partition_offsets(at: Partition, commit: CommitPoint | None, start: int, end: int) -> PartitionOffsets:
+def _partition_offsets(partition: Partition, commit: CommitPoint | None, start: int, end: int) -> PartitionOffsets:
     if commit is None:
-        return PartitionOffsets(at, None, start, end, "new")
+        return PartitionOffsets(partition, None, start, end, "new")
     begin = decide_start(committed=commit.offset, metadata=commit.metadata, earliest=start, end=end)
     state = begin.reason if isinstance(begin, NeedsOperator) else stop_told(commit.metadata) or "ok"
-    return PartitionOffsets(at, commit.offset, start, end, state)
+    return PartitionOffsets(partition, commit.offset, start, end, state)

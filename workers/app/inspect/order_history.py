@@ -70,8 +70,12 @@ def read_timeline(
 
 
 def _read_published(timeline: Timeline, topic: str) -> list[Record]:
-    at, name = timeline.own_partition(topic), timeline.order_id.encode()
-    found = () if at is None else timeline.records(at, lambda one: one.key == name or name in (one.value or b""))
+    partition, name = timeline.own_partition(topic), timeline.order_id.encode()
+    found = (
+        ()
+        if partition is None
+        else timeline.records(partition, lambda one: one.key == name or name in (one.value or b""))
+    )
     return [record for record in found if _is_of(timeline, record, name)]
 
 
@@ -106,13 +110,13 @@ def _add_end(timeline: Timeline, sink: SinkSpec, record: Record, ends: Ends, com
 
 def _read_parked(timeline: Timeline, sink: SinkSpec) -> Ends:
     """Add the entries of the parked topic and its state; return what became of each record that was ever parked."""
-    at = timeline.own_partition(sink.parks)
-    if at is None:
+    partition = timeline.own_partition(sink.parks)
+    if partition is None:
         return {}
     fence = _read_fence(timeline, sink)
     parked_at: dict[SourceRecord, int] = {}
     discarded: list[range] = []
-    for record in timeline.records(at, lambda one: order_of(one) == timeline.order_id):
+    for record in timeline.records(partition, lambda one: order_of(one) == timeline.order_id):
         _add_parked(timeline, sink, record)
         topic, offset = header_text(record, SOURCE_TOPIC), header_text(record, SOURCE_OFFSET)
         if is_original(record) and topic is not None and offset is not None:
@@ -149,8 +153,8 @@ def _add_parked(timeline: Timeline, sink: SinkSpec, record: Record) -> None:
 def _read_fence(timeline: Timeline, sink: SinkSpec) -> Fence | None:
     """The order's present fence; adds an entry for its end, as long as compaction has not removed the tombstone."""
     key, fence = timeline.order_id.encode(), None
-    at = timeline.own_partition(sink.parked_state)
-    for record in () if at is None else timeline.records(at, lambda one: one.key == key):
+    partition = timeline.own_partition(sink.parked_state)
+    for record in () if partition is None else timeline.records(partition, lambda one: one.key == key):
         fence = fence_of(record)
         if record.value is None:
             timeline.add(record, record.timestamp_ms, "nothing of it is parked any more", sink.name, rank=4)

@@ -42,13 +42,13 @@ class Timeline:
     entries: list[TimelineEntry] = field(default_factory=list)
     parked: dict[str, Fence] = field(default_factory=dict)  # by sink: the order's present fence
 
-    def records(self, at: Partition, wanted: Callable[[Record], bool]) -> Iterator[Record]:
+    def records(self, partition: Partition, wanted: Callable[[Record], bool]) -> Iterator[Record]:
         """Read one partition from its beginning to its end."""
-        first, end = self.reader.bounds([at])[at]
-        for records in self.reader.stretch(at, first, end):
+        first, end = self.reader.bounds([partition])[partition]
+        for records in self.reader.stretch(partition, first, end):
             yield from filter(wanted, records)
             if records:
-                self.report_progress(at, records[-1].offset + 1 - first, end - first)
+                self.report_progress(partition, records[-1].offset + 1 - first, end - first)
 
     def add(self, record: Record, at_ms: int, what: str, by: str, rank: int = 0) -> None:
         """Add one entry."""
@@ -65,8 +65,8 @@ class Timeline:
         """The partition of the order id; None when the cluster has no such topic or partition."""
         if self.partition_number is None:
             return self.partition(topic, self.order_id)
-        at = Partition(topic, self.partition_number)
-        return at if at in self.reader.partitions(topic) else None
+        partition = Partition(topic, self.partition_number)
+        return partition if partition in self.reader.partitions(topic) else None
 
     def decoded(self, record: Record) -> dict[str, Any]:
         """The record's content; empty when it cannot be decoded."""

@@ -15,9 +15,9 @@ from workers.vendors.contract import load
 
 def read_tracked(timeline: Timeline, sink: SinkSpec) -> set[str]:
     """The order's numbers at the vendor, from the rows of a sink that tracks; they are in the order's own partition."""
-    at = None if sink.tracks is None else timeline.own_partition(sink.tracks)
+    partition = None if sink.tracks is None else timeline.own_partition(sink.tracks)
     numbers: set[str] = set()
-    for record in () if at is None else timeline.records(at, lambda one: one.value is not None):
+    for record in () if partition is None else timeline.records(partition, lambda one: one.value is not None):
         tracked = timeline.decoded(record)
         if tracked.get("order_id") != timeline.order_id:
             continue
@@ -88,8 +88,8 @@ class Search:
 
 
 def _read_topic(timeline: Timeline, topic: str, search: Search, summary: Summary) -> None:
-    for at in search.partitions(timeline, topic):
-        for record in timeline.records(at, search.may_match):
+    for partition in search.partitions(timeline, topic):
+        for record in timeline.records(partition, search.may_match):
             content = timeline.decoded(record)
             if search.matches(record, content):
                 timeline.add(record, _when(content, record), summary(content), str(content["vendor"]), rank=5)

@@ -52,7 +52,7 @@ def order_named(name: str) -> str:
 class PartitionOrders:
     """The parked orders of one partition of the parked state, as of its offset ``end``."""
 
-    at: Partition
+    partition: Partition
     end: int
     orders: Mapping[str, ParkedOrder]  # by order id
 
@@ -60,12 +60,12 @@ class PartitionOrders:
 def parked_orders(reader: PartitionReader, sink: SinkSpec) -> Iterator[PartitionOrders]:
     """Read the parked state, one partition at a time: memory holds the orders of one partition."""
     partitions = all_partitions(reader, sink.parked_state)
-    for at, (first, end) in reader.bounds(partitions).items():
+    for partition, (first, end) in reader.bounds(partitions).items():
         found: dict[str, ParkedOrder] = {}
-        for records in reader.stretch(at, first, end):
+        for records in reader.stretch(partition, first, end):
             for record in records:
                 _apply(found, record)
-        yield PartitionOrders(at, end, found)
+        yield PartitionOrders(partition, end, found)
 
 
 def fence_of(record: Record) -> Fence | None:
@@ -101,7 +101,7 @@ def read_parked(
 
 
 def _read_together(
-    reader: PartitionReader, at: Partition, orders: list[ParkedOrder]
+    reader: PartitionReader, partition: Partition, orders: list[ParkedOrder]
 ) -> Iterator[tuple[ParkedOrder, list[ParkedRecord]]]:
     spans = {order.order_id: (order.fence.first or 0, order.fence.last or 0) for order in orders}
     found: dict[str, list[Record]] = {order_id: [] for order_id in spans}
@@ -109,7 +109,7 @@ def _read_together(
     reached = -1
     while reached < last:
         left = {name: (max(first, reached + 1), end) for name, (first, end) in spans.items() if end > reached}
-        wave = one_pass(reader, at, left)
+        wave = one_pass(reader, partition, left)
         for order_id, records in wave.orders.items():
             found[order_id] += records
         reached = max(wave.reached, reached + 1)

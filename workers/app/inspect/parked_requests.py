@@ -56,7 +56,7 @@ class OrderResult:
 class CommandRow(NamedTuple):
     """A row of the parked state that carries a command."""
 
-    at: Partition
+    partition: Partition
     key: bytes
     value: bytes
 
@@ -169,7 +169,7 @@ def request(requester: Requester, orders: Sequence[ParkedOrder], make: MakeComma
 
 def _send(publisher: Publisher, rows: Iterable[CommandRow]) -> None:
     for row in rows:
-        publisher.send(row.at.topic, row.key, row.value, (), partition=row.at.number)
+        publisher.send(row.partition.topic, row.key, row.value, (), partition=row.partition.number)
     publisher.finish()
 
 
