@@ -164,7 +164,7 @@ def test_an_interrupt_is_one_line_and_status_130(
 
 
 def test_a_closed_pipe_is_no_error() -> None:
-    """`relay ... | head` leaves without a word, whether Python notices at the write or at the last flush."""
+    """`relay ... | head` exits silently, whether Python notices at a write or at the last flush."""
     code = "import sys; from workers.cli import main; sys.exit(main.run(['--help']))"
     read, write = os.pipe()
     os.close(read)

@@ -1,4 +1,4 @@
-"""`relay offsets` on real Kafka: where a worker stands, moving it, and when that is refused."""
+"""`relay offsets` on a real Kafka: showing committed offsets, moving them, and when a move is refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.broker
 
 @pytest.fixture
 def sink(project: Any, relay: Any) -> str:
-    """The worker's name, its topics there, six statuses published."""
+    """The worker's name; its topics exist and hold six statuses."""
     assert relay("topics", "apply").status == 0
     text = project.file.read_text()
     name: str = text[text.index("\n  sink-") :].split(":")[0].strip()
@@ -28,7 +28,7 @@ def event(number: int) -> dict[str, Any]:
     return {"event_id": str(number), "occurred_at": at, "order_id": f"A-{number}", "status": "paid"}
 
 
-def test_a_new_group_has_everything_before_it(sink: str, project: Any, relay: Any) -> None:
+def test_a_new_group_lags_by_every_record(sink: str, project: Any, relay: Any) -> None:
     shown = relay("offsets", sink, "--json").json
     assert shown["group"] == f"relay.{sink}"
     assert shown["members"] == []
@@ -40,7 +40,7 @@ def test_a_new_group_has_everything_before_it(sink: str, project: Any, relay: An
     assert max(map(len, table.out.splitlines())) <= 80
 
 
-def test_latest_skips_and_earliest_brings_all_back(sink: str, relay: Any) -> None:
+def test_latest_skips_all_records_and_earliest_delivers_all_again(sink: str, relay: Any) -> None:
     moved = relay("offsets", sink, "--to", "latest")
     assert moved.status == 0
     assert moved.out.count(" -> ") == 6
@@ -49,7 +49,7 @@ def test_latest_skips_and_earliest_brings_all_back(sink: str, relay: Any) -> Non
     assert lag(relay, sink) == 6
 
 
-def test_a_time_before_the_first_record_is_the_earliest_and_after_the_last_the_latest(sink: str, relay: Any) -> None:
+def test_a_time_before_the_first_record_is_earliest_and_after_the_last_is_latest(sink: str, relay: Any) -> None:
     assert relay("offsets", sink, "--to", "2020-01-01T00:00:00+02:00").status == 0
     assert lag(relay, sink) == 6
     assert relay("offsets", sink, "--to", "2100-01-01T00:00:00Z").status == 0
@@ -63,7 +63,7 @@ def test_one_partition_can_be_moved_alone(sink: str, project: Any, relay: Any) -
 
 
 @pytest.mark.parametrize("to", ["now", "2026-11-22", "2026-11-22T06:00:00", ""])
-def test_what_is_no_time_with_its_zone_is_wrong_usage(sink: str, relay: Any, to: str) -> None:
+def test_a_time_without_a_zone_is_wrong_usage(sink: str, relay: Any, to: str) -> None:
     assert relay("offsets", sink, "--to", to).status == 2
 
 
@@ -74,7 +74,9 @@ def test_a_partition_that_is_not_the_workers_is_refused(sink: str, relay: Any, p
     assert relay("offsets", sink, "--json").json == before
 
 
-def test_moving_is_refused_while_a_worker_runs_and_says_which(sink: str, project: Any, relay: Any, broker: Any) -> None:
+def test_a_move_is_refused_while_a_worker_runs_and_names_the_worker(
+    sink: str, project: Any, relay: Any, broker: Any
+) -> None:
     from kafka import KafkaConsumer  # noqa: PLC0415 - after the broker's fixture
 
     consumer = KafkaConsumer(
@@ -95,8 +97,8 @@ def test_moving_is_refused_while_a_worker_runs_and_says_which(sink: str, project
     assert "in use by host-1" in shown.out
 
 
-def test_a_commit_outside_the_log_is_told(sink: str, project: Any, relay: Any, broker: Any) -> None:
-    from workers.core.record import Partition  # noqa: PLC0415 - beside its only use
+def test_a_committed_offset_outside_the_log_is_reported(sink: str, project: Any, relay: Any, broker: Any) -> None:
+    from workers.core.record import Partition  # noqa: PLC0415 - imports kafka: after pytest_configure
     from workers.edges.kafka.admin import open_admin  # noqa: PLC0415
     from workers.edges.kafka.client import KafkaConnection  # noqa: PLC0415
 

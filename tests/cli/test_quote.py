@@ -1,4 +1,4 @@
-"""`relay quote`: what a delivery would cost, and nothing is created."""
+"""`relay quote`: shows what a delivery would cost, and creates nothing."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ EVENT: dict[str, Any] = {
 
 @pytest.fixture
 def ecourier() -> Iterator[EcourierSimulator]:
-    """On a loop and a thread of its own: the command runs a loop of its own in this one."""
+    """The simulator, in its own thread: the command runs an event loop in this one."""
     with asyncio.Runner() as runner:
         simulator = new_simulator(SimulatorOptions(faults=Faults()))
         loop = runner.get_loop()
@@ -94,7 +94,7 @@ def write_config(folder: Path, *names: str) -> None:
     (folder / "topics.yaml").write_text(f"{head}{topics}\nworkers:\n{chr(10).join(own)}{sinks}")
 
 
-def test_a_quote_is_a_table_and_nothing_is_created(folder: Path, relay: Any, ecourier: EcourierSimulator) -> None:
+def test_a_quote_is_a_table_and_creates_no_order(folder: Path, relay: Any, ecourier: EcourierSimulator) -> None:
     ran = relay("quote", "order.json")
     assert (ran.status, ran.err) == (0, "")
     rows = {
@@ -104,7 +104,7 @@ def test_a_quote_is_a_table_and_nothing_is_created(folder: Path, relay: Any, eco
     assert ecourier.ledger.orders() == {}
 
 
-def test_the_whole_answer_is_there_as_json(folder: Path, relay: Any) -> None:
+def test_json_has_the_whole_answer(folder: Path, relay: Any) -> None:
     answer = relay("quote", "order.json", "--json").json
     assert answer["AmountCharged"] == "$32.50"
     assert answer["Pieces"]["Piece"][0]["Reference"] == "BOX"
@@ -115,7 +115,7 @@ def quote_of(folder: Path, relay: Any, text: str) -> Any:
     return relay("quote", "order.json")
 
 
-def test_what_cannot_be_quoted_is_one_line(folder: Path, relay: Any) -> None:
+def test_an_order_that_cannot_be_quoted_is_one_line(folder: Path, relay: Any) -> None:
     order = EVENT["order"]
     for text, says in (
         ("{", "relay: order.json: not one JSON object"),
@@ -136,7 +136,7 @@ def test_what_cannot_be_quoted_is_one_line(folder: Path, relay: Any) -> None:
         assert ran.err.count("\n") == 1
 
 
-def test_a_login_that_fails_says_what_to_set(folder: Path, relay: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_login_names_the_variables_to_check(folder: Path, relay: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ECOURIER_PASSWORD", "wrong-canary")
     ran = relay("quote", "order.json")
     assert ran.status == 1
@@ -151,8 +151,8 @@ def test_a_vendor_that_cannot_be_reached_is_one_line(folder: Path, relay: Any, m
     assert ran.err.startswith("relay: e-Courier: login: cannot connect to 127.0.0.1:1 ")
 
 
-def test_who_asks_must_be_clear(folder: Path, relay: Any) -> None:
-    write_config(folder)
+def test_sink_must_be_named_when_there_are_several(folder: Path, relay: Any) -> None:
+    topology(folder)
     assert relay("quote", "order.json").status == 2
     write_config(folder, "first-sink", "second-sink")
     ran = relay("quote", "order.json")

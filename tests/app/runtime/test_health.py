@@ -1,4 +1,4 @@
-"""The health server over a real socket: probes, status and metrics, whatever state the workers are in."""
+"""The health server over a real socket: probes, status and metrics in every state of the workers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from workers.app.runtime.health import STALE_AFTER, HealthServer
+from workers.app.runtime.health import STALE_AFTER_S, HealthServer
 
 
 @dataclass
 class Worker:
-    """One that says what a test wants."""
+    """A worker in a given state."""
 
     state: str = "running"
     seconds: float = 0.0
@@ -50,15 +50,15 @@ async def get(url: str) -> tuple[int, str, str]:
 @pytest.mark.parametrize(
     ("state", "startup", "ready"), [("starting", 503, 503), ("running", 200, 200), ("draining", 200, 503)]
 )
-async def test_probes_follow_the_workers_state(state: str, startup: int, ready: int) -> None:
+async def test_startupz_and_readyz_follow_the_state_of_the_workers(state: str, startup: int, ready: int) -> None:
     async with served(a=Worker(), b=Worker(state)) as url:
         assert (await get(f"{url}/startupz"))[0] == startup
         assert (await get(f"{url}/readyz"))[0] == ready
         assert (await get(f"{url}/livez"))[0] == 200
 
 
-@pytest.mark.parametrize(("seconds", "status"), [(STALE_AFTER - 1, 200), (STALE_AFTER + 1, 503), (inf, 503)])
-async def test_a_process_lives_while_the_loops_of_all_workers_move(seconds: float, status: int) -> None:
+@pytest.mark.parametrize(("seconds", "status"), [(STALE_AFTER_S - 1, 200), (STALE_AFTER_S + 1, 503), (inf, 503)])
+async def test_livez_passes_while_the_loops_of_all_workers_tick(seconds: float, status: int) -> None:
     async with served(a=Worker(), b=Worker(seconds=seconds)) as url:
         assert (await get(f"{url}/livez"))[0] == status
 
@@ -88,7 +88,7 @@ async def test_other_paths_and_methods_are_refused() -> None:
             assert answer.status == 405
 
 
-async def test_a_port_that_is_taken_is_an_os_error() -> None:
+async def test_a_port_in_use_raises_an_os_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         server = HealthServer({}, version="1", instance="one")
         with pytest.raises(OSError, match="address already in use"):
@@ -96,5 +96,5 @@ async def test_a_port_that_is_taken_is_an_os_error() -> None:
         await server.stop()
 
 
-async def test_stopping_what_never_started_is_nothing() -> None:
+async def test_a_server_that_never_started_can_be_stopped() -> None:
     await HealthServer({}, version="1", instance="one").stop()

@@ -10,14 +10,14 @@ from aiohttp import web
 
 from workers.app.runtime.metrics import metrics_text
 
-STALE_AFTER = 60.0  # seconds without a tick of a loop or a poll of its Kafka thread: the process is stuck
+STALE_AFTER_S = 60.0  # without a tick of a loop or a poll of a consumer thread: the process is stuck
 
 
 class Worker(Protocol):
-    """What the server asks of a worker."""
+    """A worker, as far as the server knows it."""
 
     def status(self) -> dict[str, Any]:
-        """Its part of ``GET /status``; ``state`` is always in it."""
+        """Its part of ``GET /status``; always has the key ``state``."""
 
     def age(self) -> float:
         """Seconds since the slowest of its loops moved."""
@@ -32,7 +32,7 @@ class HealthServer:
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
-        """Listen; returns the address, with the port that was found where 0 was asked. Raises `OSError`."""
+        """Listen; returns the address, with the port that the system chose for port 0. Raises `OSError`."""
         app = web.Application()
         app.router.add_get("/startupz", self._startupz)
         app.router.add_get("/livez", self._livez)
@@ -54,7 +54,7 @@ class HealthServer:
         return _probe(not any(status["state"] == "starting" for status in self._statuses().values()))
 
     async def _livez(self, _: web.Request) -> web.Response:
-        return _probe(all(worker.age() < STALE_AFTER for worker in self._workers.values()))
+        return _probe(all(worker.age() < STALE_AFTER_S for worker in self._workers.values()))
 
     async def _readyz(self, _: web.Request) -> web.Response:
         return _probe(all(status["state"] == "running" for status in self._statuses().values()))
@@ -71,5 +71,5 @@ class HealthServer:
         return {name: worker.status() for name, worker in self._workers.items()}
 
 
-def _probe(well: bool) -> web.Response:
-    return web.Response(text="ok\n" if well else "not yet\n", status=200 if well else 503)
+def _probe(passed: bool) -> web.Response:
+    return web.Response(text="ok\n" if passed else "not yet\n", status=200 if passed else 503)
