@@ -12,7 +12,6 @@ MIRRORED = ("core", "app", "edges", "vendors", "cli", "devkit")
 TESTS = sorted(path for part in MIRRORED for path in (ROOT / "tests" / part).rglob("test_*.py"))
 # Tests of what several modules do together.
 SPANNING = {
-    "core/parked/test_fence_model.py",
     "vendors/dcl/test_daylight_saving.py",
     "vendors/dcl/test_misses_nothing.py",
     "vendors/dcl/test_odd_rows.py",
@@ -24,7 +23,6 @@ SPANNING = {
 }
 # To be moved beside what they test: shrink this set, never add to it.
 MISPLACED = {
-    "cli/test_publish_tail.py",
     "devkit/data/test_sample_orders.py",
     "devkit/simulators/test_process.py",
     "vendors/dcl/test_local_time.py",
@@ -32,7 +30,6 @@ MISPLACED = {
 PRIVATE_ACCESS = re.compile(r"noqa:[^#]*SLF001")
 # To be replaced: shrink this set, never add to it.
 PRIVATE_OUTSIDE_KAFKA = {"workers/edges/http/client.py"}
-GENERATED_CODE = {"workers/edges/avro/compile.py"}
 
 
 def name(path: Path) -> str:
@@ -40,10 +37,11 @@ def name(path: Path) -> str:
 
 
 def modules_of(test: Path) -> list[Path]:
-    """``tests/app/sink/test_intake.py`` tests ``workers/app/sink/intake.py``, or a package of that name."""
+    """``test_fence_model.py`` tests ``fence_model.py``, or an aspect of ``fence.py``; or a package of that name."""
     folder = ROOT / "workers" / test.parent.relative_to(ROOT / "tests")
-    stem = test.stem.removeprefix("test_")
-    return [folder / f"{stem}.py", folder / f"__{stem}__.py", folder / stem / "__init__.py"]
+    words = test.stem.removeprefix("test_").split("_")
+    stems = ["_".join(words[:count]) for count in range(1, len(words) + 1)]
+    return [folder / f"{stem}.py" for stem in [*stems, f"__{stems[0]}__"]] + [folder / stems[-1] / "__init__.py"]
 
 
 def test_each_test_file_is_in_the_folder_of_the_module_that_it_tests() -> None:
@@ -53,8 +51,8 @@ def test_each_test_file_is_in_the_folder_of_the_module_that_it_tests() -> None:
 
 
 def test_nothing_is_executed_from_text() -> None:
-    assert set(map(name, MODULES)) >= GENERATED_CODE
-    assert {name(path) for path in MODULES if calls(path) & {"exec", "eval"}} <= GENERATED_CODE
+    assert not [name(path) for path in MODULES if calls(path) & {"exec", "eval"}]
+    assert any("isinstance" in calls(path) for path in MODULES), "no calls were found"
 
 
 def calls(path: Path) -> set[str]:

@@ -13,6 +13,7 @@ from workers.core.event_kinds import Summary, kind_of
 from workers.core.record import Partition, Record
 from workers.vendors.contract import load
 
+
 def read_tracked(timeline: Timeline, sink: SinkSpec) -> set[str]:
     """The order's numbers at the vendor, from the rows of a sink that tracks; they are in the order's own partition."""
     partition = None if sink.tracks is None else timeline.own_partition(sink.tracks)
