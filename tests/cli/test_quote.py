@@ -152,7 +152,7 @@ def test_a_vendor_that_cannot_be_reached_is_one_line(folder: Path, relay: Any, m
 
 
 def test_sink_must_be_named_when_there_are_several(folder: Path, relay: Any) -> None:
-    topology(folder)
+    write_config(folder)
     assert relay("quote", "order.json").status == 2
     write_config(folder, "first-sink", "second-sink")
     ran = relay("quote", "order.json")

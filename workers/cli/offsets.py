@@ -10,7 +10,7 @@ from workers.cli.output import print_err, show_json, show_table
 
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
-    from workers.app.config.topology import SinkSpec
+    from workers.app.config.specs import SinkSpec
     from workers.app.inspect.offsets import PartitionOffsets
     from workers.core.record import Partition
     from workers.edges.kafka.admin import When

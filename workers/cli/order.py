@@ -72,7 +72,7 @@ def _read(configuration: Configuration, order_id: str, number: int | None) -> Ti
         admin = ends.enter_context(open_admin(kafka))
         reader = ends.enter_context(open_reader(kafka))
         timeline = Timeline(order_id, reader, codec, _report_progress, partition_number=number)
-        read_timeline(timeline, configuration.topology, admin.committed)
+        read_timeline(timeline, configuration.config, admin.committed)
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K")
     return timeline

@@ -34,7 +34,7 @@ def poll(vendor: str, start: str, end: str | None) -> int:
 
     name = poller_name(vendor)
     configuration = load_configuration(os.environ, [name])
-    count = asyncio.run(_print(configuration, configuration.topology.pollers[name], _span(start, end)))
+    count = asyncio.run(_print(configuration, configuration.config.pollers[name], _time_range(start, end)))
     print_err(f"{count} events; nothing was published")
     return 0
 

@@ -54,7 +54,7 @@ def _configuration(sink: str | None) -> tuple[str, Configuration]:
     names = [name for name, spec in config.sinks.items() if spec.vendor == VENDOR]
     if not names:
         raise ConfigError(
-            [Fault(str(topology.file), f"no worker has 'vendor: {VENDOR}'; a quote needs the account of one")]
+            [Fault(str(config.file), f"no worker has 'vendor: {VENDOR}'; a quote needs the account of one")]
         )
     if sink is None and len(names) > 1:
         raise click.UsageError(f"there are several workers for e-Courier: give --sink {' or '.join(names)}.")

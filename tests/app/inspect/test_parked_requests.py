@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from workers.app.config.topology import SinkSpec
+from workers.app.config.specs import SinkSpec
 from workers.app.inspect.parked_orders import OrderKey, ParkedOrder
 from workers.app.inspect.parked_requests import (
     ABSENT_MAX_S,
@@ -72,7 +72,7 @@ def test_a_command_expires_only_if_no_worker_took_it() -> None:
     assert list(made.expire(99.0)) == []
     assert [one.end for one in made.expire(101.0)] == [End.NOT_PICKED_UP]
     taken = tracker("A")
-    assert results(taken, row("\0asked", command_row(Replay("c1", {"A": 7}, 1, taken=True)))) == []
+    assert results(taken, row("\0asked", command_row(ReplayCommand("c1", {"A": 7}, 1, taken=True)))) == []
     assert taken.all_taken
     assert list(taken.expire(101.0)) == []
     assert set(taken.open) == {OrderKey(0, "A")}
@@ -99,7 +99,7 @@ def test_orders_of_one_partition_share_commands_that_name_their_fences() -> None
     sent = list(commands(SINK, orders, discard_command("ada", "why", first_only=True), made, now=5.0, now_ms=1_000))
     assert {one.partition.topic for one in sent} == {"ecdp-parked-state"}
     rows = [read_row(one.value) for one in sent]
-    discards = [one for one in rows if isinstance(one, Discard)]
+    discards = [one for one in rows if isinstance(one, DiscardCommand)]
     assert len(discards) == len(sent) == 4
     assert all(len(one.orders) <= 200 and one.by == "ada" and one.expires_ms == 121_000 for one in discards)
     named = {name: since for one in discards for name, since in one.orders.items()}

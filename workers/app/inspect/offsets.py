@@ -115,7 +115,7 @@ def _request_restart(connection: KafkaConnection, sink: SinkSpec, targets: Mappi
         for partition, offset in targets.items():
             key, row = (
                 command_key(f"offsets/{partition.topic}"),
-                command_row(BeginAt(partition.topic, offset, expires_ms)),
+                command_row(RestartAt(partition.topic, offset, expires_ms)),
             )
             publisher.send(sink.parked_state, key, row, (), partition=partition.number)
         publisher.finish()
@@ -144,6 +144,6 @@ def _await_commits(
 def _partition_offsets(partition: Partition, commit: CommitPoint | None, start: int, end: int) -> PartitionOffsets:
     if commit is None:
         return PartitionOffsets(partition, None, start, end, "new")
-    begin = decide_start(committed=commit.offset, metadata=commit.metadata, earliest=start, end=end)
-    state = begin.reason if isinstance(begin, NeedsOperator) else stop_told(commit.metadata) or "ok"
+    begin = decide_start(partition, committed=commit.offset, metadata=commit.metadata, earliest=start, end=end)
+    state = begin.reason if isinstance(begin, NeedsOperator) else stop_reason(commit.metadata) or "ok"
     return PartitionOffsets(partition, commit.offset, start, end, state)

@@ -45,7 +45,7 @@ Ends: TypeAlias = dict[SourceRecord, str]
 
 
 def read_timeline(
-    timeline: Timeline, topology: Topology, committed: Callable[[str], Mapping[Partition, CommitPoint]]
+    timeline: Timeline, config: Config, committed: Callable[[str], Mapping[Partition, CommitPoint]]
 ) -> None:
     """Fill the timeline; ``committed`` gives the offsets of a group.
 
@@ -53,7 +53,7 @@ def read_timeline(
     """
     published: dict[str, list[Record]] = {}
     tracked: defaultdict[str, set[str]] = defaultdict(set)
-    for sink in topology.sinks.values():
+    for sink in config.sinks.values():
         ends = _read_parked(timeline, sink)
         commits = committed(sink.group)
         for topic in sink.consumes:
@@ -65,7 +65,7 @@ def read_timeline(
     for records in published.values():
         for record in records:
             timeline.add(record, record.timestamp_ms, _event_words(timeline, record), "publisher")
-    read_changes(timeline, topology, tracked)
+    read_changes(timeline, config, tracked)
     timeline.entries.sort(key=lambda entry: (entry.at_ms, entry.rank, entry.where, entry.offset))
 
 

@@ -31,9 +31,9 @@ def read_tracked(timeline: Timeline, sink: SinkSpec) -> set[str]:
     return numbers
 
 
-def read_changes(timeline: Timeline, topology: Topology, tracked: Mapping[str, AbstractSet[str]]) -> None:
+def read_changes(timeline: Timeline, config: Config, tracked: Mapping[str, AbstractSet[str]]) -> None:
     """Add what pollers have published; ``tracked``: by vendor, the order's numbers from `read_tracked`."""
-    schemas, pollers = timeline.codec.codec.schemas, topology.pollers.values()
+    schemas, pollers = timeline.codec.codec.schemas, config.pollers.values()
     numbers = {
         poller.vendor: numbers_at(poller.vendor, config, timeline.order_id) | tracked.get(poller.vendor, set())
         for poller in pollers
@@ -46,7 +46,7 @@ def read_changes(timeline: Timeline, topology: Topology, tracked: Mapping[str, A
             _read_topic(timeline, topic, search, summary)
 
 
-def numbers_at(vendor: str, topology: Topology, order_id: str) -> set[str]:
+def numbers_at(vendor: str, config: Config, order_id: str) -> set[str]:
     """The order's numbers at a vendor by its workers' configuration; none: only the events' content can show them."""
     number_by = load(vendor).order_number
     workers: list[SinkSpec | PollerSpec] = [*config.sinks.values(), *config.pollers.values()]

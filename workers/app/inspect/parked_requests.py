@@ -14,9 +14,9 @@ from enum import Enum
 from time import monotonic, time_ns
 from typing import NamedTuple
 
-from workers.app.config.topology import SinkSpec
+from workers.app.config.specs import SinkSpec
 from workers.app.inspect.parked_orders import OrderKey, ParkedOrder, fence_of, row_name
-from workers.core.parked.commands import Discard, Replay, command_key, command_row
+from workers.core.parked.commands import DiscardCommand, ReplayCommand, command_key, command_row
 from workers.core.parked.fence import Fence
 from workers.core.parked.rows import read_row
 from workers.core.record import Partition, Record
@@ -31,7 +31,7 @@ ORDERS_IN_ONE_COMMAND = 200
 CHECK_EVERY_S = 5.0
 NOTICE_EVERY_S = 10.0
 
-MakeCommand = Callable[[str, Mapping[str, int], int], Replay | Discard]
+MakeCommand = Callable[[str, Mapping[str, int], int], ReplayCommand | DiscardCommand]
 """Makes a command of its id, its orders (order id -> fence's ``since_ms``) and its expiry (ms since 1970)."""
 
 
@@ -121,12 +121,12 @@ class RequestTracker:
 
 def replay_command() -> MakeCommand:
     """Deliver the orders again."""
-    return Replay
+    return ReplayCommand
 
 
 def discard_command(by: str, why: str, *, first_only: bool) -> MakeCommand:
     """Give up on the orders."""
-    return lambda name, orders, expires: Discard(name, orders, expires, by, why, first_only)
+    return lambda name, orders, expires: DiscardCommand(name, orders, expires, by, why, first_only)
 
 
 @dataclass(frozen=True, slots=True)
