@@ -106,3 +106,25 @@ def test_a_topic_recreated_under_a_running_worker_stops_only_its_own_partitions(
     _decide(rig, "earliest", *(f"--partition={kafka.created}/{number}" for number in range(3)))
     relay.wait(lambda _: not stopped(relay), "a person's decision does not reach it")
     assert {kafka.committed()[kafka.created, number] for number in range(3)} == {0}
+
+
+def test_metadata_copied_to_another_offset_makes_no_unsent_record_count_as_finished(rig: Rig) -> None:
+    """MirrorMaker 2 translates a group's offsets and copies their metadata unchanged."""
+    kafka, ids = rig.kafka, order_ids(20)
+    rig.vendor.faults(broken_ids=[ids[5]])
+    relay = rig.start(RETRY__GIVE_UP_AFTER="1h").joined()
+    for order_id in ids:
+        kafka.send_to(0, order_id)
+    relay.wait(lambda status: status["delivered_total"] == 19, "the others were not delivered")
+    assert relay.stop() == 0
+    at = TopicPartition(kafka.created, 0)
+    commit = kafka.admin.list_group_offsets(kafka.group)[kafka.group][at]
+    assert commit.offset == 5
+    assert commit.metadata
+    kafka.admin.alter_group_offsets(kafka.group, {at: commit._replace(offset=3)})
+    rig.vendor.well()
+    relay = rig.start().joined()
+    relay.caught_up()
+    assert rig.vendor.of(ids[5])
+    assert relay.status()["metadata_ignored_total"] == 1
+    assert relay.said("commit_metadata_ignored")

@@ -36,14 +36,16 @@ class Finisher:
             self._ownership.replays.delivered(shard, entry)
         else:
             self._note_at_fence(shard, entry)
-        self._finish_if_written(entry)
+        self._finish_if_written(shard, entry)
 
     def skipped(self, entry: Entry) -> None:
         """There is nothing to send for it."""
         shard = self._ownership.shard_of(entry)
-        if shard is not None and entry.replay:
+        if shard is None:
+            return
+        if entry.replay:
             self._ownership.replays.delivered(shard, entry)
-        self._finish_if_written(entry)
+        self._finish_if_written(shard, entry)
 
     def park(self, entry: Entry, parking: Parking) -> None:
         """The record goes to the parked topic, and the order's later records follow it there if it blocks them."""
@@ -63,12 +65,12 @@ class Finisher:
         """Nothing is left to write for it: its offset may be committed."""
         shard = self._ownership.shard_of(entry)
         if shard is not None:
+            self._finish_if_written(shard, entry)
+
+    def _finish_if_written(self, shard: Shard, entry: Entry) -> None:
+        if not entry.pending_writes:
             shard.finish(entry)
             self._wakeups.fetch_soon()
-
-    def _finish_if_written(self, entry: Entry) -> None:
-        if not entry.pending_writes:
-            self.finish(entry)
 
     def _note_at_fence(self, shard: Shard, entry: Entry) -> None:
         """What the delivery means for the records of its order that are parked."""
