@@ -112,7 +112,7 @@ def test_metadata_copied_to_another_offset_makes_no_unsent_record_count_as_finis
     """MirrorMaker 2 translates a group's offsets and copies their metadata unchanged."""
     kafka, ids = rig.kafka, order_ids(20)
     rig.vendor.faults(broken_ids=[ids[5]])
-    relay = rig.start(RETRY__GIVE_UP_AFTER="1h").joined()
+    relay = rig.start(RETRY__GIVE_UP_AFTER="1h", SESSION="10s").joined()
     for order_id in ids:
         kafka.send_to(0, order_id)
     relay.wait(lambda status: status["delivered_total"] == 19, "the others were not delivered")
@@ -121,7 +121,13 @@ def test_metadata_copied_to_another_offset_makes_no_unsent_record_count_as_finis
     commit = kafka.admin.list_group_offsets(kafka.group)[kafka.group][at]
     assert commit.offset == 5
     assert commit.metadata
-    kafka.admin.alter_group_offsets(kafka.group, {at: commit._replace(offset=3)})
+
+    def is_moved() -> bool:  # only once the broker has forgotten the static member
+        kafka.admin.alter_group_offsets(kafka.group, {at: commit._replace(offset=3)})
+        return kafka.committed()[kafka.created, 0] == 3
+
+    wait_for(is_moved, "the commit cannot be moved")
+    assert kafka.admin.list_group_offsets(kafka.group)[kafka.group][at].metadata == commit.metadata
     rig.vendor.well()
     relay = rig.start().joined()
     relay.caught_up()
