@@ -47,7 +47,7 @@ class Metric:
     name: str  # in /metrics
     kind: Kind
     help: str
-    label: str | None = None  # beside ``worker``
+    label: str | None = None  # in addition to ``worker``
 
 
 @cache

@@ -1,6 +1,6 @@
 """The headers of everything that the relay publishes: CloudEvents 1.0 in binary mode, and W3C trace context.
 
-Rows of a ``-state`` topic are a worker's own memory: nobody subscribes to them, so they have none.
+Rows of a ``-state`` topic are a worker's own memory without subscribers, so they have none.
 """
 
 from __future__ import annotations

@@ -268,7 +268,7 @@ async def test_until_the_removal_of_the_fence_is_acknowledged_nothing_of_the_ord
 
 
 async def test_an_order_whose_parked_records_were_deleted_is_never_called_delivered(stand: Stand) -> None:
-    """The topic was deleted and created again: to lift the fence would hide the loss; no other order waits for it."""
+    """The topic was recreated: to lift the fence would hide the loss; no other order waits for it."""
     stand.park("A:1", "A:2", parking=Parking(ParkReason.REJECTED, "no"))
     stand.topic.records.clear()
     stand.park("B:1", order="B", parking=Parking(ParkReason.REJECTED, "no"))

@@ -33,15 +33,21 @@ TOLD = encode(AT, 50, 60, [50, 55])
             None,
             40,
             90,
-            NeedsOperator("the commit 91 lies beyond the log's end 90: the topic was created anew or cut"),
+            NeedsOperator("the commit 91 lies beyond the log's end 90: the topic was recreated or cut"),
         ),
-        (5, None, 0, 0, NeedsOperator("the commit 5 lies beyond the log's end 0: the topic was created anew or cut")),
+        (
+            5,
+            None,
+            0,
+            0,
+            NeedsOperator("the commit 5 lies beyond the log's end 0: the topic was recreated or cut"),
+        ),
         (
             50,
             TOLD,
             0,
             59,
-            NeedsOperator("record 59 had finished, beyond the log's end 59: the topic was created anew or cut"),
+            NeedsOperator("record 59 had finished, beyond the log's end 59: the topic was recreated or cut"),
         ),
     ],
 )
@@ -53,7 +59,7 @@ def test_a_commit_that_was_there_and_is_gone_starts_nothing_by_itself() -> None:
     """A broker forgets the commits of a topic that is deleted: what has its name now is another topic."""
     begins = decide_start(AT, committed=None, metadata=None, earliest=0, end=0, known=True)
     assert isinstance(begins, NeedsOperator)
-    assert "its commit is gone: the topic was created anew, or the commit expired" in begins.reason
+    assert "its commit is gone: the topic was recreated, or the commit expired" in begins.reason
     assert decide_start(AT, committed=0, metadata=None, earliest=0, end=0, known=True) == StartAt(0)
 
 

@@ -88,7 +88,7 @@ def registry_url(text: str) -> str:
 
 
 def login(text: str) -> str:
-    """A user or password that can stand in a header; raises ValueError for anything else."""
+    """A user or password that can be put into a header; raises ValueError for anything else."""
     if problem := text_problem(text):
         raise ValueError(problem)
     return text

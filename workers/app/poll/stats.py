@@ -20,7 +20,7 @@ class PollStats:
     late_found: Annotated[int, counted("Changes that the time ranges had missed and a slower sweep found")] = 0
     failures: Annotated[int, counted("Requests of a poller that could not be read or were not answered")] = 0
     taken_over: Annotated[
-        int, counted("Times that a shard was loaded anew from Kafka, after a failed write or a second owner")
+        int, counted("Times that a shard was loaded again from Kafka, after a failed write or a second owner")
     ] = 0
     rebalances: Annotated[int, counted("Assignments received from the consumer group")] = 0
     notes: Annotated[

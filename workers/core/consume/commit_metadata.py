@@ -7,7 +7,7 @@ lost. The committed offset itself is never taken from the text.
 A checksum binds the text to its offset, its partition and its topic's name. Tools that move commits (MirrorMaker 2,
 an offset editor) copy the metadata unchanged to another offset; read there, records that were never sent would count
 as finished. A text that was not written for the commit it is found at is ignored. The topic's id is not part of it:
-the commands that read commits from outside know names only, and a topic that was created anew under its old name is
+the commands that read commits from outside know names only, and a topic that was recreated under its name is
 found by `start_position.decide_start`.
 
 The two forms of the release before (``or1r:``, ``or1b:``) have no checksum, and where they were written cannot be

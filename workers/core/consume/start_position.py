@@ -47,24 +47,20 @@ def decide_start(
 
     Without a commit, from the earliest record; but not when a commit is ``known`` to have been there: a broker removes
     the commits of a topic with the topic. A commit outside the log is never moved silently: if it lies below the log,
-    records were lost by retention; if beyond, the topic was created anew or cut. Nor is a commit whose metadata names
+    records were lost by retention; if beyond, the topic was recreated or cut. Nor is a commit whose metadata names
     finished records beyond the log's end: to skip those offsets would lose the records that lie there now.
     """
     if committed is None:
         gone = NeedsOperator(
-            "its commit is gone: the topic was created anew, or the commit expired; name it by --partition"
+            "its commit is gone: the topic was recreated, or the commit expired; name it by --partition"
         )
         return gone if known else StartAt(earliest)
     if committed < earliest:
         return NeedsOperator(f"records {committed} to {earliest - 1} expired before they were read")
     if committed > end:
-        return NeedsOperator(
-            f"the commit {committed} lies beyond the log's end {end}: the topic was created anew or cut"
-        )
+        return NeedsOperator(f"the commit {committed} lies beyond the log's end {end}: the topic was recreated or cut")
     finished = FinishedOffsets.parse(at, committed, metadata)
     if finished is not None and finished.end > end:
         last = finished.end - 1
-        return NeedsOperator(
-            f"record {last} had finished, beyond the log's end {end}: the topic was created anew or cut"
-        )
+        return NeedsOperator(f"record {last} had finished, beyond the log's end {end}: the topic was recreated or cut")
     return StartAt(committed, finished, metadata_ignored=finished is None and is_ours(metadata))

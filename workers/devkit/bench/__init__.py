@@ -1,1 +1,1 @@
-"""Benchmarks: rates beside the transport's own ceiling, pollers, parked orders."""
+"""Benchmarks: rates next to the transport's own ceiling, pollers, parked orders."""

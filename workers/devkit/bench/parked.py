@@ -1,4 +1,4 @@
-"""``python -m workers.devkit.bench.parked``: the rate of replayed orders beside that of their normal delivery.
+"""``python -m workers.devkit.bench.parked``: the rate of replayed orders next to the rate of normal delivery.
 
 One worker runs throughout. Rates are counted at the vendor, from the first delivery to the last. The normal rate is
 that of a backlog of ten seconds: the first records come from one fetch, faster than a worker can sustain.

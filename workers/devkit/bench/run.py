@@ -1,4 +1,4 @@
-"""``python -m workers.devkit.bench.run [--quick] [--json]``: the relay's rates beside the transport's own ceiling.
+"""``python -m workers.devkit.bench.run [--quick] [--json]``: the relay's rates next to the transport's own ceiling.
 
 Kafka, the vendor's simulator and one worker process at a time share this machine's processors. A rate is what the
 simulator has applied over the middle of a run, start excluded.

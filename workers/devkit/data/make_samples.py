@@ -156,7 +156,7 @@ def samples() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         orders.append(_event("order", at, order=order))
         statuses += _statuses(order["order_id"], number, at)
     unknown = BEGIN + timedelta(hours=3)
-    statuses.append((unknown, _event("nobody", unknown, order_id="SO-99999", status="paid")))
+    statuses.append((unknown, _event("unknown", unknown, order_id="SO-99999", status="paid")))
     return orders, [event for _, event in sorted(statuses, key=lambda item: item[0])]
 
 

@@ -48,7 +48,7 @@ class Simulator(Protocol):
 class SinkSide:
     """What the demo must know to send a simulated vendor orders and to count them there."""
 
-    variables: Mapping[str, str]  # that a sink needs beside BASE_URL, without the worker's prefix
+    variables: Mapping[str, str]  # that a sink needs in addition to BASE_URL, without the worker's prefix
     order_number: Callable[[str, Any], str]  # (order id, the sink's options): the vendor's order number
     expected_state: Callable[[Mapping[str, Any], Sequence[str]], str | None]
     """(order, its statuses in sequence): the state that the vendor should have; None: it should not have the order."""

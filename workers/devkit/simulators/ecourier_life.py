@@ -53,7 +53,7 @@ class Life:
             self.happen(min(count, AT_ONCE), faults)
 
     def happen(self, count: int, faults: Faults) -> None:
-        """So many orders move on, as long as there are any that have not come to their end."""
+        """So many orders move on, as long as there are any that are not final yet."""
         for _ in range(count):
             living = [kept for kept in self.orders.by_number.values() if _lives(kept)]
             if living:

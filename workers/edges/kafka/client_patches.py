@@ -2,7 +2,7 @@
 
 Each part states the fault, its place in kafka-python, and what it costs the relay. ``test_client_patches.py`` shows
 each fault on the client as it is released: when a release mends one, its test fails, and the part can go. The parts
-rely on names that kafka-python does not promise, so `patch_client` refuses a release that nobody has looked at.
+rely on names that kafka-python does not promise, so `patch_client` refuses a release that has not been checked.
 
 Three more faults need no reach into the client, and are met where they would harm:
 * one leader that does not answer fails a request for the ends of all partitions: `Ends` asks one by one;

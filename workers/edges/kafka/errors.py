@@ -36,7 +36,7 @@ FATAL = (
 
 RECORDS_GONE = (OffsetOutOfRangeError, LogTruncationError)
 """The next record of some partitions no longer exists: it expired, an unclean leader election cut it off (KIP-320), or
-the topic was deleted and created again. Until a new position is set, each poll raises the error again."""
+the topic was recreated. Until a new position is set, each poll raises the error again."""
 
 _LONGEST = 300  # characters of an error's own text
 

@@ -108,7 +108,7 @@ def one_pass(
 
 
 def _stretch(reader: PartitionReader, partition: Partition, first: int, end: int) -> Iterator[list[Record]]:
-    """A range of the partition; nothing where it begins beyond the end: the topic was deleted and created again."""
+    """A range of the partition; nothing where it begins beyond the end: the topic was recreated."""
     try:
         yield from reader.stretch(partition, first, end)
     except OffsetOutOfRangeError:

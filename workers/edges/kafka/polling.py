@@ -74,7 +74,7 @@ class Polling:
     def _watch_for_stalls(
         self, consumer: KafkaConsumer, share: Share, batches: Iterable[Batch], ends: Mapping[Partition, int]
     ) -> None:
-        """Find partitions that have silently stopped delivering, and set their position anew."""
+        """Find partitions that have silently stopped delivering, and set their position again."""
         paused = {to_partition(one) for one in consumer.paused()}
         for batch in batches:
             partition = batch.partition
