@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any, cast
 
@@ -141,11 +141,6 @@ class Stand:
         lane = self.rig.lanes.get(entry.order_id)
         assert lane is not None
         self.rig.lanes.finish(lane)
-
-    async def until(self, what: Callable[[], Any]) -> None:
-        async with asyncio.timeout(60):
-            while not what():  # noqa: ASYNC110 - what is awaited is a state, and several parts lead to it
-                await asyncio.sleep(0.001)
 
 
 class Noted:

@@ -24,7 +24,7 @@ def wait_for(what: Callable[[], T | None], why: str, within_s: float = PATIENCE_
     raise AssertionError(f"not within {within_s:g} s: {why}")
 
 
-async def until(what: Callable[[], Any], why: str = "the awaited state", within_s: float = 20.0) -> None:
+async def until(what: Callable[[], Any], why: str = "the awaited state", within_s: float = 60.0) -> None:
     """Return when ``what`` holds, in an async test; the loop goes on meanwhile. Fails with ``why``."""
     try:
         async with asyncio.timeout(within_s):

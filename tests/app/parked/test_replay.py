@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.replay_rig import Stand
 from tests.support.sink_rig import CREATED
+from tests.support.waiting import until
 from workers.core.parked.fence import Fence, ParkReason
 from workers.core.parked.headers import Parking
 from workers.core.record import Record
@@ -43,8 +44,8 @@ async def test_statuses_follow_their_create_in_order_and_the_fence_ends(stand: S
         assert entry.replay
         sent.append(entry.record.value)
         stand.deliver(entry)
-    await stand.until(lambda: not stand.fences)
-    await stand.until(lambda: stand.written and stand.written[-1] == ("A", None))
+    await until(lambda: not stand.fences)
+    await until(lambda: stand.written and stand.written[-1] == ("A", None))
     assert sent == [b"A:1", b"A:2"]
 
 
@@ -54,7 +55,7 @@ async def test_the_create_is_finished_with_its_fences_mark_and_not_before(stand:
     stand.create()
     assert stand.rig.committable(CREATED) == 0
     assert stand.fences["A"].create_delivered
-    await stand.until(lambda: stand.rig.committable(CREATED) == 1)
+    await until(lambda: stand.rig.committable(CREATED) == 1)
     assert [write[0] for write in stand.written[:1]] == ["A"]
 
 
@@ -67,14 +68,14 @@ async def test_what_was_parked_behind_meanwhile_follows_too(stand: Stand) -> Non
     second = await stand.next()
     assert second.record.value == b"A:2"
     stand.deliver(second)
-    await stand.until(lambda: not stand.fences)
+    await until(lambda: not stand.fences)
 
 
 async def test_progress_is_kept_so_that_a_restart_delivers_nothing_twice(stand: Stand) -> None:
     stand.park("A:1", "A:2", "A:3")
     stand.create()
     stand.deliver(await stand.next())
-    await stand.until(lambda: any(fence and fence.first == 101 for _, fence in stand.written))
+    await until(lambda: any(fence and fence.first == 101 for _, fence in stand.written))
     assert stand.fences["A"].create_delivered
 
 
@@ -86,7 +87,7 @@ async def test_after_a_restart_the_replay_of_a_fence_whose_create_was_delivered_
     entry = await stand.next()
     assert entry.record.value == b"A:2"
     stand.deliver(entry)
-    await stand.until(lambda: set(stand.fences) == {"B"})
+    await until(lambda: set(stand.fences) == {"B"})
 
 
 async def test_a_record_that_fails_again_stays_parked_with_all_that_follow_and_the_new_reason(stand: Stand) -> None:
@@ -111,7 +112,7 @@ async def test_a_record_that_was_parked_twice_is_delivered_once(stand: Stand) ->
     stand.fences.load("A", Fence(ParkReason.UNKNOWN_ORDER, "404", 0, 1, places[0], places[1]))
     stand.create()
     stand.deliver(await stand.next())
-    await stand.until(lambda: not stand.fences)
+    await until(lambda: not stand.fences)
 
 
 async def test_only_the_orders_own_records_are_read(stand: Stand) -> None:
@@ -123,7 +124,7 @@ async def test_only_the_orders_own_records_are_read(stand: Stand) -> None:
         entry = await stand.next()
         assert entry.record.value == value
         stand.deliver(entry)
-    await stand.until(lambda: set(stand.fences) == {"B"})
+    await until(lambda: set(stand.fences) == {"B"})
 
 
 async def test_a_foreign_record_in_the_parked_topic_holds_up_no_order(stand: Stand) -> None:
@@ -135,7 +136,7 @@ async def test_a_foreign_record_in_the_parked_topic_holds_up_no_order(stand: Sta
     entry = await stand.next()
     assert entry.record.value == b"A:1"
     stand.deliver(entry)
-    await stand.until(lambda: not stand.fences)
+    await until(lambda: not stand.fences)
 
 
 async def test_a_cluster_out_of_reach_is_asked_again(stand: Stand) -> None:
@@ -178,7 +179,7 @@ async def test_a_replay_delivers_what_is_parked_and_ends_its_command(stand: Stan
         assert (entry.record.value, entry.unknown) == (value, False)
         assert stand.ended == []
         stand.deliver(entry)
-    await stand.until(lambda: not stand.fences)
+    await until(lambda: not stand.fences)
     assert stand.ended == ["A"]
     assert not stand.replays.is_running(stand.rig.shard, "A")
 
@@ -196,7 +197,7 @@ async def test_a_replay_that_is_refused_counts_and_leaves_a_copy_with_the_new_re
         stand.fences.load("A", stand.fences["A"].with_record_at(place))
         assert (stand.fences["A"].replays, stand.fences["A"].command) == (replays, f"c{replays}")
         assert len(stand.ended) == replays
-        await stand.until(lambda: not stand.rig.shard.writes)
+        await until(lambda: not stand.rig.shard.writes)
     assert stand.fences["A"].first == 100
 
 
@@ -210,7 +211,7 @@ async def test_a_copy_with_a_newer_reason_is_never_delivered_itself(stand: Stand
         entry = await stand.next()
         assert entry.record.value == value
         stand.deliver(entry)
-    await stand.until(lambda: not stand.fences)
+    await until(lambda: not stand.fences)
 
 
 async def test_what_a_former_owner_sent_last_and_what_gave_up_may_have_been_applied(stand: Stand) -> None:
@@ -239,7 +240,7 @@ async def test_more_orders_than_memory_may_hold_go_in_turn(bound: dict[str, obje
             assert len(stand.rig.lanes) <= 4
             assert entry.order_id == name
             stand.deliver(entry)
-        await stand.until(lambda: not stand.fences)
+        await until(lambda: not stand.fences)
 
 
 async def test_a_replay_that_an_operator_asks_for_does_not_wait_for_a_create(stand: Stand) -> None:
@@ -263,7 +264,7 @@ async def test_until_the_removal_of_the_fence_is_acknowledged_nothing_of_the_ord
     stand.deliver(entry)
     assert not stand.fences
     assert stand.fences.is_being_lifted("A")
-    await stand.until(lambda: not stand.fences.is_being_lifted("A"))
+    await until(lambda: not stand.fences.is_being_lifted("A"))
     assert stand.written[-1] == ("A", None)
 
 
@@ -275,7 +276,7 @@ async def test_an_order_whose_parked_records_were_deleted_is_never_called_delive
     for name in ("A", "B"):
         stand.ask(name, "c1")
     stand.deliver(await stand.next())
-    await stand.until(lambda: len(stand.ended) == 2)
+    await until(lambda: len(stand.ended) == 2)
     assert set(stand.fences) == {"A"}
     kept = stand.fences["A"]
     assert (kept.records, kept.reason, kept.command, kept.create_delivered) == (2, ParkReason.REJECTED, "c1", False)
@@ -290,5 +291,5 @@ async def test_an_order_of_which_only_a_copy_with_the_newest_reason_is_left_is_d
     stand.fences.load("B", Fence(ParkReason.REJECTED, "no", 0, 1, first=51, last=50))  # it had no time to end this one
     for name in ("A", "B"):
         stand.ask(name, "c1", resumed=True)
-    await stand.until(lambda: set(stand.ended) == {"A", "B"})
+    await until(lambda: set(stand.ended) == {"A", "B"})
     assert not stand.fences

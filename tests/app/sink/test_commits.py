@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from tests.support.sink_rig import STATUS, Rig, settled
+from tests.support.waiting import until
 from workers.app.sink.commits import Commits
 from workers.app.sink.write_queue import Write, WriteLimits
 from workers.core.consume.commit_metadata import FinishedOffsets
@@ -119,12 +120,6 @@ async def running(stand: Stand) -> AsyncIterator[None]:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert task.cancelled(), task.exception()
-
-
-async def until(what: Callable[[], Any]) -> None:
-    async with asyncio.timeout(60):
-        while not what():  # noqa: ASYNC110 - what is awaited is a state, and several parts lead to it
-            await asyncio.sleep(0.001)
 
 
 async def test_what_has_finished_is_committed_with_what_lies_beyond_in_the_metadata(stand: Stand) -> None:
