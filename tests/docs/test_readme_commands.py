@@ -20,6 +20,7 @@ import pytest
 from tests.support.relay_process import Relay, launch
 from tests.support.vendor import Vendor
 from tests.support.waiting import wait_for
+from workers.devkit.simulators.dcl import USERNAME
 
 if TYPE_CHECKING:
     from workers.devkit.broker.broker import Broker
@@ -52,7 +53,7 @@ class Terminal:
             "RELAY_HTTP_ADDR": "127.0.0.1:0",
             **ecdp.variables,
             "DCL_BASE_URL": dcl.url,
-            "DCL_USERNAME": "relay",
+            "DCL_USERNAME": USERNAME,
             "DCL_PASSWORD": ecdp.variables["ECDP_API_KEY"],
             "RELAY__DCL_POLLER__EVERY": "1s",
             "RELAY__DCL_POLLER__SETTLE_LAG": "1s",

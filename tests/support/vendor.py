@@ -58,8 +58,13 @@ class Vendor:
         return dict(self.simulator.server.requests)
 
     def stats(self, name: str) -> int:
-        found: int = self.simulator.server.stats()[name]
-        return found
+        """A count of the simulator, read in its loop: its tables change while it serves."""
+
+        async def read() -> int:
+            found: int = self.simulator.server.stats()[name]
+            return found
+
+        return self._run(read())
 
     @property
     def attempts(self) -> int:
