@@ -117,7 +117,7 @@ def _on_signal(loop: asyncio.AbstractEventLoop, ended: asyncio.Future[Exception 
 
 
 def collect_seldom() -> None:
-    """Records end by reference counts. To look for cycles among a full window after every 700 objects, as Python
+    """Records end by reference counts. To look for cycles among a full fetch budget after every 700 objects, as Python
     does by default, takes a third of the processor time.
     """
     gc.freeze()

@@ -172,7 +172,7 @@ class Outcomes:
         self._finisher.park(entry, parking)
 
     def _relieve(self) -> None:
-        """Park the record that has failed longest when waiting records use up their share of the window."""
+        """Park the record that has failed longest when waiting records use up their share of `max_unfinished`."""
         if self._lanes.waiting_records <= self._context.spec.max_unfinished * _RETRY_SHARE or not self._gate.is_open:
             return
         lane = self._lanes.oldest_waiting()
