@@ -170,10 +170,11 @@ class Commits:
         offsets = await self._transactions.write(draft.records(), draft.rows, GroupCommit(points, assignment.group))
         if self._ownership.assignment is not assignment:
             return  # given away meanwhile: nothing of this assignment is finished any more
-        written = draft.written_fences(offsets)
+        fences: dict[int, dict[str, Fence | None]] = {shard.number: {} for shard in shards}
+        for key, fence in draft.written_fences(offsets).items():
+            fences[key.partition_number][key.order_id] = fence
         for shard in shards:
-            fences = {key.order_id: fence for key, fence in written.items() if key.partition_number == shard.number}
-            for entry in shard.fences.acknowledge(writes[shard.number], fences):
+            for entry in shard.fences.acknowledge(writes[shard.number], fences[shard.number]):
                 self._finisher.finish(entry)
             for write in writes[shard.number]:
                 if write.parking is not None and not write.parking.replays:
