@@ -55,10 +55,12 @@ class Broker:
 
     @classmethod
     def _start(cls, home: Path, folder: Path | None) -> Broker:
-        place = Path(folder or tempfile.mkdtemp(prefix="order-relay-kafka-")).resolve()
-        place.mkdir(parents=True, exist_ok=True)
+        place = folder
         broker: Broker | None = None
         try:
+            with child.signals_deferred():  # a temporary folder that we do not know of would stay for good
+                place = Path(folder or tempfile.mkdtemp(prefix="order-relay-kafka-")).resolve()
+            place.mkdir(parents=True, exist_ok=True)
             ports = free_ports()
             with child.signals_deferred():  # a Kafka that we do not know of would write on into a deleted folder
                 process = launch(home, place, ports)
@@ -67,8 +69,8 @@ class Broker:
         except BaseException as error:
             if broker is not None:
                 child.stop(broker.process)
-            if folder is None and not isinstance(error, BrokerError):  # that error names the log: it stays
-                shutil.rmtree(place, ignore_errors=True)
+            if folder is None and place is not None and not isinstance(error, BrokerError):
+                shutil.rmtree(place, ignore_errors=True)  # a `BrokerError` names the log in it: that folder stays
             raise
         return broker
 
