@@ -242,7 +242,16 @@ class Rig:
         self.ownership.end()
         wait = self.context.spec.merge_wait
         shards = {
-            number: open_shard(number, TOPICS, wait, self.now[0], self.wakeups, tracks=False, limits=self.limits)
+            number: open_shard(
+                number,
+                TOPICS,
+                wait,
+                self.now[0],
+                self.wakeups,
+                tracks=False,
+                limits=self.limits,
+                metadata_limit=self.ownership.metadata_limit,
+            )
             for number in numbers
         }
         for number, shard in shards.items():

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any, cast
 
 import pytest
@@ -16,11 +17,12 @@ from workers.app.sink.commits import Commits
 from workers.app.sink.write_queue import Write, WriteLimits
 from workers.core.consume.commit_metadata import FinishedOffsets
 from workers.core.consume.commit_pacing import Pacing
+from workers.core.consume.lanes import Entry
 from workers.core.consume.start_position import NeedsOperator, stop_reason
 from workers.core.parked.fence import Fence, ParkReason
 from workers.core.parked.headers import Parking
 from workers.core.record import CommitPoint, Partition
-from workers.edges.kafka.client import KafkaFailed
+from workers.edges.kafka.client import KafkaFailed, MetadataTooLarge
 from workers.edges.kafka.transactions import Outgoing
 
 REJECTED = Parking(ParkReason.REJECTED, "no")
@@ -36,6 +38,8 @@ class Kafka:
     written: list[tuple[list[bytes | None], list[bytes | None], Any]] = field(default_factory=list)
     refuse: Callable[[Sequence[Any]], bool] = lambda _: False
     failure: KafkaFailed | None = None
+    longest_metadata: int = 4096
+    refused: int = 0
     under_way: int = 0
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     next_place: int = 100
@@ -51,6 +55,8 @@ class Kafka:
             return
         if self.failure is not None:
             done.set_exception(self.failure)
+        elif self.is_too_long(offsets):
+            done.set_exception(MetadataTooLarge("too long"))
         else:
             self.plain.append(offsets)
             done.set_result(None)
@@ -61,10 +67,17 @@ class Kafka:
         await self._alone()
         if self.refuse(records):
             raise KafkaFailed("too large: canary-free advice")
+        if self.is_too_long(offsets.offsets):
+            raise MetadataTooLarge("too long")
         placed = [self.next_place + n for n in range(len(records))]
         self.next_place += len(records)
         self.written.append(([one.value for one in records], [one.key for one in rows(placed)], offsets))
         return placed
+
+    def is_too_long(self, offsets: Mapping[Partition, CommitPoint]) -> bool:
+        too_long = any(len(point.metadata) > self.longest_metadata for point in offsets.values())
+        self.refused += too_long
+        return too_long
 
     async def _alone(self) -> None:
         self.under_way += 1
@@ -248,6 +261,51 @@ async def test_a_commit_that_fails_is_made_again(stand: Stand) -> None:
         stand.kafka.failure = None
         await until(lambda: stand.kafka.plain)
     assert stand.kafka.plain[0][AT][0] == 1
+
+
+def finish_every_second(stand: Stand, count: int) -> list[Entry]:
+    """Returns what stays unfinished, the first of it at offset 0."""
+    entries = [stand.rig.entry(f"o{number}") for number in range(count)]
+    choose = Random(1).random
+    done = [entry for entry in entries[1:] if choose() < 0.5]
+    for entry in done:
+        stand.rig.finisher.finish(entry)
+    return [entry for entry in entries if entry not in done]
+
+
+@pytest.mark.parametrize("longest", [256, 1, 0])
+async def test_commits_and_parking_go_on_where_the_broker_keeps_less_metadata(stand: Stand, longest: int) -> None:
+    stand.kafka.longest_metadata = longest
+    left = finish_every_second(stand, 4_000)
+    stand.rig.finisher.park(left[0], REJECTED)
+    async with running(stand):
+        await until(lambda: stand.kafka.written)
+        offset, text = stand.kafka.written[0][2].offsets[AT]
+        assert offset == left[1].record.offset
+        assert len(text) <= longest
+        refused = stand.kafka.refused
+        assert 0 < refused < 12
+        stand.rig.finisher.finish(left[1])
+        await until(lambda: stand.kafka.plain)
+    assert stand.kafka.plain[0][AT].offset == left[2].record.offset
+    assert stand.kafka.refused == refused, "the limit is remembered"
+
+
+async def test_a_plain_commit_with_too_much_metadata_is_made_again_at_once(stand: Stand) -> None:
+    stand.kafka.longest_metadata = 100
+    finish_every_second(stand, 4_000)
+    async with running(stand):
+        await asyncio.sleep(1.1)
+    assert stand.kafka.plain[0][AT].offset == 0
+    assert stand.kafka.refused
+
+
+async def test_a_refusal_that_less_metadata_cannot_mend_is_tried_again_at_the_usual_pace(stand: Stand) -> None:
+    stand.kafka.failure = MetadataTooLarge("whatever is sent")
+    stand.finish("A")
+    async with running(stand):
+        await asyncio.sleep(5)
+    assert stand.kafka.under_way == 0
 
 
 async def test_settling_waits_for_what_is_queued_and_under_way(stand: Stand) -> None:

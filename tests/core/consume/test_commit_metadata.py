@@ -14,11 +14,12 @@ from workers.core.consume.commit_metadata import (
     METADATA_LIMIT,
     MOST_OFFSETS,
     FinishedOffsets,
+    MetadataLimit,
     encode,
     fits,
     is_ours,
 )
-from workers.core.record import Partition
+from workers.core.record import CommitPoint, Partition
 
 AT = Partition("order-status", 3)
 NOTHING = FinishedOffsets(0, 0, b"")
@@ -102,6 +103,27 @@ def test_one_stuck_record_before_millions_of_finished_ones_fits() -> None:
     """At 4,000 records a second for as long as a record is tried again."""
     assert fits(0, MOST_OFFSETS, [0])
     assert not fits(0, MOST_OFFSETS + 1, [0])
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(), limit=st.integers(0, 300), count=st.integers(1, 3_000))
+@example(seed=1, limit=0, count=3_000)
+def test_a_broker_that_keeps_less_gets_less(seed: int, limit: int, count: int) -> None:
+    choose = Random(seed).random
+    unfinished = [0, *(offset for offset in range(1, count) if choose() < 0.5)]
+    text = encode(AT, 0, count, unfinished, limit=limit)
+    finished = FinishedOffsets.parse(AT, 0, text) or NOTHING
+    assert len(text) <= limit
+    assert not any(offset in finished for offset in unfinished)
+
+
+def test_a_refused_text_is_halved_until_the_broker_takes_it() -> None:
+    limit, refused = MetadataLimit(), 0
+    while limit.characters > 0:
+        assert limit.refused([CommitPoint(7, ""), CommitPoint(7, "x" * min(300, limit.characters))])
+        refused += 1
+    assert refused == 9
+    assert not limit.refused([CommitPoint(7, "")])
 
 
 @given(base=st.integers(1, 2**50), runs=RUNS.filter(bool), step=st.integers(-1_000, 1_000).filter(bool))

@@ -76,7 +76,15 @@ class SinkPipe:
         context, spec = self._context, self._context.spec
         now, tracks = context.monotonic(), spec.tracks is not None
         shards = {
-            number: open_shard(number, spec.consumes, spec.merge_wait, now, self.wakeups, tracks=tracks)
+            number: open_shard(
+                number,
+                spec.consumes,
+                spec.merge_wait,
+                now,
+                self.wakeups,
+                tracks=tracks,
+                metadata_limit=self.ownership.metadata_limit,
+            )
             for number in {at.number for at in assigned.partitions}
         }
         replays = Replays(context, self.lanes, self.wakeups, self._edges.parked_reader())

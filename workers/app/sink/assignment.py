@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from workers.app.sink.shard import Shard
+from workers.core.consume.commit_metadata import MetadataLimit
 from workers.core.consume.lanes import Entry, Lanes
 from workers.core.parked.headers import Parking
 from workers.edges.aio import task_error
@@ -67,6 +68,7 @@ class Ownership:
 
     def __init__(self, lanes: Lanes) -> None:
         self._lanes = lanes
+        self.metadata_limit = MetadataLimit()  # of the commits of this and all later assignments
         self.assignment: SinkAssignment | None = None
 
     def begin(self, assignment: SinkAssignment) -> None:

@@ -18,7 +18,7 @@ from workers.core.consume.commit_pacing import CommitPacing, Pacing, PlainCommit
 from workers.core.consume.lanes import Entry
 from workers.core.parked.fence import Fence, OrderKey
 from workers.core.record import CommitPoint, Partition
-from workers.edges.kafka.client import KafkaFailed
+from workers.edges.kafka.client import KafkaFailed, MetadataTooLarge
 from workers.edges.kafka.source import KafkaSource
 from workers.edges.kafka.transactions import GroupCommit, Transactions
 from workers.edges.log import log
@@ -135,10 +135,21 @@ class Commits:
         self._plain = self._source.commit(assignment.epoch, points)
         try:
             await self._plain
+        except MetadataTooLarge as error:
+            if self._shortens(points, error):
+                self._pacing.commit_now(now)
         except KafkaFailed as error:
             log.warning("commit_failed", worker=self._context.spec.name, detail=str(error))
         else:
             _note_committed(assignment, points)
+
+    def _shortens(self, points: Mapping[Partition, CommitPoint], error: KafkaFailed) -> bool:
+        """Whether the next commit brings less metadata than this one; what it leaves out is repeated after a crash."""
+        limit = self._ownership.metadata_limit
+        shorter = limit.refused(points.values())
+        name, characters = self._context.spec.name, limit.characters
+        log.warning("commit_metadata_too_long", worker=name, detail=str(error), characters=characters)
+        return shorter
 
     async def _write(self) -> None:
         """All shards together; if that fails each one alone, so that one bad record stops only its own partition."""
@@ -166,8 +177,7 @@ class Commits:
         draft = TransactionDraft(
             writes, _fences(shards, writes), spec.name, spec.parks, spec.parked_state, self._context.wall_ms()
         )
-        points = _points_with(shards, writes)
-        offsets = await self._transactions.write(draft.records(), draft.rows, GroupCommit(points, assignment.group))
+        points, offsets = await self._write_draft(draft, assignment, shards)
         if self._ownership.assignment is not assignment:
             return  # given away meanwhile: nothing of this assignment is finished any more
         fences: dict[int, dict[str, Fence | None]] = {shard.number: {} for shard in shards}
@@ -180,6 +190,19 @@ class Commits:
                 if write.parking is not None and not write.parking.replays:
                     self._stats.parked[write.parking.reason.value] += 1
         _note_committed(assignment, points)
+
+    async def _write_draft(
+        self, draft: TransactionDraft, assignment: SinkAssignment, shards: Sequence[Shard]
+    ) -> tuple[dict[Partition, CommitPoint], list[int]]:
+        """Write it with what may be committed then; returns the commits, and the offsets of the parked records."""
+        while True:
+            points = _points_with(shards, draft.writes)
+            try:
+                commit = GroupCommit(points, assignment.group)
+                return points, await self._transactions.write(draft.records(), draft.rows, commit)
+            except MetadataTooLarge as error:
+                if not self._shortens(points, error):
+                    raise
 
     def _cannot_write(self, shards: Sequence[Shard], error: KafkaFailed) -> None:
         """Nothing is lost: the records stay unfinished, so their offsets are not committed. Others go on."""

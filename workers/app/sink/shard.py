@@ -10,6 +10,7 @@ from workers.app.sink.fences import Fences
 from workers.app.sink.wakeups import Wakeups
 from workers.app.sink.write_queue import WriteLimits, WriteQueue
 from workers.core.consume.backpressure import MemoryUse
+from workers.core.consume.commit_metadata import MetadataLimit
 from workers.core.consume.lanes import Entry
 from workers.core.consume.ledger import Ledger
 from workers.core.consume.merge import Merge
@@ -28,6 +29,7 @@ class Shard:
     merge: Merge
     writes: WriteQueue
     fences: Fences
+    metadata_limit: MetadataLimit = field(default_factory=MetadataLimit)  # the worker's, shared by its shards
     ledgers: dict[Partition, Ledger] = field(default_factory=dict)  # of the partitions that are fetched
     stopped: dict[Partition, NeedsOperator] = field(default_factory=dict)  # until an operator decides
     committed: dict[Partition, CommitPoint] = field(default_factory=dict)  # by us
@@ -48,7 +50,7 @@ class Shard:
 
     def begin(self, at: Partition, start: StartAt) -> None:
         """The partition is fetched from here."""
-        self.ledgers[at] = Ledger(start.offset, start.finished)
+        self.ledgers[at] = Ledger(start.offset, start.finished, self.metadata_limit)
         self.records[at] = self.bytes[at] = 0
         self.stopped.pop(at, None)
         self.merge.restart(at.topic, start.offset)
@@ -85,9 +87,10 @@ class Shard:
             stop = self.stopped.get(at)
             if stop is None or stop.damaged:
                 point = ledger.commit_point(at, frozenset(also_finished.get(at, ())))
-                found[at] = (
-                    point if stop is None else CommitPoint(point.offset, stop.metadata_or_reason(point.metadata))
-                )
+                if stop is not None:
+                    text = stop.metadata_or_reason(point.metadata, self.metadata_limit.characters)
+                    point = CommitPoint(point.offset, text)
+                found[at] = point
         return found
 
 
@@ -100,10 +103,12 @@ def open_shard(
     *,
     tracks: bool,
     limits: WriteLimits | None = None,
+    metadata_limit: MetadataLimit | None = None,
 ) -> Shard:
     """A shard none of whose partitions is fetched yet, since now."""
     merge = Merge(dict.fromkeys(topics, _NOT_BEGUN), merge_wait)
     for topic in topics:
         merge.unreachable(topic, now)
     writes = WriteQueue(wakeups, limits)
-    return Shard(number, merge, writes, Fences(writes), tracked_loaded=not tracks)
+    limit = metadata_limit or MetadataLimit()
+    return Shard(number, merge, writes, Fences(writes), limit, tracked_loaded=not tracks)

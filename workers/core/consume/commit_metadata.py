@@ -1,8 +1,8 @@
 """What has finished beyond a committed offset, as text for the commit's metadata.
 
-Kafka keeps up to 4096 characters with a committed offset (``offset.metadata.max.bytes``). The text is a bitmap of
-``[offset, end)``, compressed with zlib; what does not fit is cut off at the end, and is repeated after a crash, never
-lost. The committed offset itself is never taken from the text.
+Kafka keeps up to ``offset.metadata.max.bytes`` characters with a committed offset: 4096 by default, fewer on some
+clusters (`MetadataLimit`). The text is a bitmap of ``[offset, end)``, compressed with zlib; what does not fit is cut
+off at the end, and is repeated after a crash, never lost. The committed offset itself is never taken from the text.
 
 A checksum binds the text to its offset, its partition and its topic's name. Tools that move commits (MirrorMaker 2,
 an offset editor) copy the metadata unchanged to another offset; read there, records that were never sent would count
@@ -24,16 +24,31 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from workers.core.record import Partition
+from workers.core.record import CommitPoint, Partition
 
-METADATA_LIMIT = 4096  # characters
+METADATA_LIMIT = 4096  # characters, by Kafka's default
 MOST_OFFSETS = 2**24  # that a text covers: 2 MiB of bitmap, to be compressed at each commit
-ALWAYS_FITS = 24_000  # offsets: their bitmap fits even if it does not compress
+ALWAYS_FITS = 24_000  # offsets: their bitmap fits Kafka's default limit even if it does not compress
 _PREFIX, _OLD_RUNS, _OLD_BITS = "or2:", "or1r:", "or1b:"
 _CHECKSUM_BYTES = 8
 _COUNT_BYTES = 4
-_ZLIB_LIMIT = (METADATA_LIMIT - len(_PREFIX)) // 4 * 3 - _CHECKSUM_BYTES - _COUNT_BYTES
 _LAST_OFFSET = 2**63 - 1
+
+
+@dataclass(slots=True)
+class MetadataLimit:
+    """How many characters the brokers keep with a commit. No right to ask them is needed: a refusal says it."""
+
+    characters: int = METADATA_LIMIT
+
+    def refused(self, points: Iterable[CommitPoint]) -> bool:
+        """The broker has refused one of these commits as too large: from now on half of the longest text.
+
+        False: none of them holds any text, so a shorter text is no help.
+        """
+        longest = max((len(point.metadata) for point in points), default=0)
+        self.characters = min(self.characters, longest // 2)
+        return longest > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +88,17 @@ def is_ours(text: str | None) -> bool:
 
 
 def encode(
-    at: Partition, base: int, position: int, unfinished: Iterable[int], carried: FinishedOffsets | None = None
+    at: Partition,
+    base: int,
+    position: int,
+    unfinished: Iterable[int],
+    carried: FinishedOffsets | None = None,
+    *,
+    limit: int = METADATA_LIMIT,
 ) -> str:
     """Metadata for a commit at ``base``: ``unfinished`` ascending, all else below ``position`` finished.
 
-    ``carried``: what a former owner had finished further on, and we have not fetched yet.
+    ``carried``: what a former owner had finished further on, and we have not fetched yet. ``limit``: in characters.
     """
     end = _end(base, position, carried)
     if end == base:
@@ -85,21 +106,35 @@ def encode(
     bitmap = _bitmap(base, end, position, unfinished, carried)
     count = end - base
     compressed = zlib.compress(bitmap)
-    if len(compressed) > _ZLIB_LIMIT:
-        bitmap = _cut(bitmap)
+    if len(compressed) > _room(limit):
+        bitmap = _cut(bitmap, _room(limit))
+        if not bitmap:
+            return ""
         count, compressed = 8 * len(bitmap), zlib.compress(bitmap)
     payload = count.to_bytes(_COUNT_BYTES, "big") + compressed
     return _PREFIX + base64.b64encode(_checksum(at, base, payload) + payload).decode()
 
 
-def fits(base: int, position: int, unfinished: Iterable[int], carried: FinishedOffsets | None = None) -> bool:
-    """Whether `encode` of the same leaves nothing out."""
+def fits(
+    base: int,
+    position: int,
+    unfinished: Iterable[int],
+    carried: FinishedOffsets | None = None,
+    *,
+    limit: int = METADATA_LIMIT,
+) -> bool:
+    """Whether `encode` of the same leaves nothing out, or so few offsets that a restart may repeat them."""
     end = max(position, carried.end if carried else base)
     if end - base <= ALWAYS_FITS:
         return True
     if end - base > MOST_OFFSETS:
         return False
-    return len(zlib.compress(_bitmap(base, end, position, unfinished, carried))) <= _ZLIB_LIMIT
+    return len(zlib.compress(_bitmap(base, end, position, unfinished, carried))) <= _room(limit)
+
+
+def _room(limit: int) -> int:
+    """Bytes that the compressed bitmap may have in a text of so many characters."""
+    return (limit - len(_PREFIX)) // 4 * 3 - _CHECKSUM_BYTES - _COUNT_BYTES
 
 
 def _end(base: int, position: int, carried: FinishedOffsets | None) -> int:
@@ -125,12 +160,12 @@ def _bitmap(
     return bits
 
 
-def _cut(bitmap: bytearray) -> bytearray:
-    """The longest first part that fits, found by halving."""
-    fitting, too_long = ALWAYS_FITS // 8, len(bitmap)
+def _cut(bitmap: bytearray, room: int) -> bytearray:
+    """The longest first part that fits, found by halving; empty where none does."""
+    fitting, too_long = 0, len(bitmap)
     while too_long - fitting > 1:
         middle = (fitting + too_long) // 2
-        if len(zlib.compress(bitmap[:middle])) <= _ZLIB_LIMIT:
+        if len(zlib.compress(bitmap[:middle])) <= room:
             fitting = middle
         else:
             too_long = middle

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from itertools import islice
 
-from workers.core.consume.commit_metadata import FinishedOffsets, encode, fits
+from workers.core.consume.commit_metadata import FinishedOffsets, MetadataLimit, encode, fits
 from workers.core.record import CommitPoint, Partition
 
 
@@ -21,7 +21,8 @@ class Ledger:
     nothing for the next owner.
     """
 
-    def __init__(self, start: int, finished: FinishedOffsets | None = None) -> None:
+    def __init__(self, start: int, finished: FinishedOffsets | None = None, limit: MetadataLimit | None = None) -> None:
+        self._limit = limit or MetadataLimit()
         self._start = start
         self._position = start
         self._finished_before = finished
@@ -76,7 +77,8 @@ class Ledger:
         """
         unfinished = [offset for offset in self._unfinished if offset not in also_finished]
         base = unfinished[0] if unfinished else self._position
-        return CommitPoint(base, encode(at, base, self._position, unfinished, self._carried()))
+        text = encode(at, base, self._position, unfinished, self._carried(), limit=self._limit.characters)
+        return CommitPoint(base, text)
 
     def _carried(self) -> FinishedOffsets | None:
         """What finished under the former owner beyond our position: not fetched yet, and still true."""
@@ -86,7 +88,8 @@ class Ledger:
     @property
     def fits(self) -> bool:
         """Whether all that has finished beyond `committable` fits the commit's metadata."""
-        return fits(self.committable, self._position, self._unfinished, self._carried())
+        limit = self._limit.characters
+        return fits(self.committable, self._position, self._unfinished, self._carried(), limit=limit)
 
     def __repr__(self) -> str:
         first = list(islice(self._unfinished, 1))

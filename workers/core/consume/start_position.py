@@ -25,9 +25,9 @@ class NeedsOperator:
     reason: str
     damaged: bool = False  # at a record that cannot be read: what lies before it has been read, and is committed
 
-    def metadata_or_reason(self, metadata: str) -> str:
+    def metadata_or_reason(self, metadata: str, limit: int = METADATA_LIMIT) -> str:
         """The metadata to commit: the reason, when no record has finished beyond; `stop_reason` reads it."""
-        return metadata or f"{_STOPPED}{self.reason}"[:METADATA_LIMIT]
+        return metadata or f"{_STOPPED}{self.reason}"[:limit]
 
 
 StartDecision: TypeAlias = StartAt | NeedsOperator

@@ -36,6 +36,10 @@ class KafkaFailed(Exception):  # noqa: N818 - the cluster's answer, in one line
     """The cluster could not be reached, or refused; the message says what to do (made in `errors`)."""
 
 
+class MetadataTooLarge(KafkaFailed):
+    """The brokers keep no text of this length with a commit (``offset.metadata.max.bytes``)."""
+
+
 def connection_options(connection: KafkaConnection) -> dict[str, Any]:
     """Keyword arguments that every kafka-python client takes."""
     return {

@@ -11,11 +11,13 @@ from kafka import TopicPartition
 from kafka.errors import (
     FencedInstanceIdError,
     GroupAuthorizationFailedError,
+    InvalidCommitOffsetSizeError,
     InvalidSessionTimeoutError,
     KafkaError,
     KafkaTimeoutError,
     LogTruncationError,
     MessageSizeTooLargeError,
+    OffsetMetadataTooLargeError,
     OffsetOutOfRangeError,
     ProducerFencedError,
     RecordListTooLargeError,
@@ -23,7 +25,7 @@ from kafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from workers.edges.kafka.client import KafkaConnection, KafkaFailed
+from workers.edges.kafka.client import KafkaConnection, KafkaFailed, MetadataTooLarge
 from workers.edges.kafka.owner import Member
 
 FATAL = (
@@ -37,6 +39,9 @@ FATAL = (
 RECORDS_GONE = (OffsetOutOfRangeError, LogTruncationError)
 """The next record of some partitions no longer exists: it expired, an unclean leader election cut it off (KIP-320), or
 the topic was recreated. Until a new position is set, each poll raises the error again."""
+
+METADATA_TOO_LARGE = (OffsetMetadataTooLargeError, InvalidCommitOffsetSizeError)
+"""One commit's metadata is longer than the brokers keep, or those of all partitions together are."""
 
 _LONGEST = 300  # characters of an error's own text
 
@@ -116,8 +121,16 @@ def membership_error(error: Exception, member: Member) -> Exception:
             return error
 
 
+def commit_error(error: Exception) -> KafkaFailed:
+    """Why the group's offsets were not committed."""
+    text = f"commit: {describe(error)}"
+    return MetadataTooLarge(text) if isinstance(error, METADATA_TOO_LARGE) else KafkaFailed(text)
+
+
 def write_error(error: Exception) -> KafkaFailed:
     """Why a transaction failed, and what to do where that is known."""
+    if any(kind.__name__ in str(error) for kind in METADATA_TOO_LARGE):  # kafka-python keeps the name, not the kind
+        return MetadataTooLarge(describe(error))
     for kinds, text, todo in _AFTER_FAILED_WRITE:
         if isinstance(error, kinds) and text in str(error):
             return KafkaFailed(f"{describe(error)}: {todo}")

@@ -20,6 +20,7 @@ from workers.core.consume.stall_watchdog import Watchdog
 from workers.core.record import CommitPoint, Partition
 from workers.edges.kafka.client_patches import keep_join_requested
 from workers.edges.kafka.convert import to_kafka, to_partition
+from workers.edges.kafka.errors import METADATA_TOO_LARGE
 from workers.edges.kafka.owner import Assignment, OwnedThread, Owner, Release
 from workers.edges.log import log
 
@@ -101,10 +102,15 @@ class RebalanceListener(AsyncConsumerRebalanceListener):  # type: ignore[misc] #
         self._shares.lost()  # the group has given them away: a commit now would be for another owner's partitions
 
     async def _commit(self, offsets: Mapping[Partition, CommitPoint]) -> None:
-        try:
-            await self._consumer.commit_async(to_kafka(offsets))
-        except KafkaError as error:
-            log.info("release_commit_failed", detail=type(error).__name__)
+        without_metadata = {at: CommitPoint(point.offset, "") for at, point in offsets.items()}
+        for points in (offsets, without_metadata):
+            try:
+                await self._consumer.commit_async(to_kafka(points))
+            except METADATA_TOO_LARGE:
+                continue
+            except KafkaError as error:
+                log.info("release_commit_failed", detail=type(error).__name__)
+            return
 
 
 def _partitions(partitions: Iterable[TopicPartition]) -> frozenset[Partition]:

@@ -20,7 +20,7 @@ from workers.core.record import CommitPoint, Partition
 from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.client_patches import DamagedError
 from workers.edges.kafka.convert import to_kafka, to_partition, topic_partitions
-from workers.edges.kafka.errors import FATAL, RECORDS_GONE, describe, membership_error, partitions_of
+from workers.edges.kafka.errors import FATAL, RECORDS_GONE, commit_error, describe, membership_error, partitions_of
 from workers.edges.kafka.owner import Member, OwnedThread, Owner
 from workers.edges.kafka.polling import Polling
 from workers.edges.kafka.rebalance import RebalanceListener, Shares
@@ -183,7 +183,7 @@ class KafkaSource:
         try:
             consumer.commit(to_kafka(command.offsets), timeout_ms=COMMIT_TIMEOUT_MS)
         except KafkaError as error:
-            self._thread.call(_resolve, command.done, KafkaFailed(f"commit: {describe(error)}"))
+            self._thread.call(_resolve, command.done, commit_error(error))
             if isinstance(error, FATAL):  # kafka-python tells a fenced member so here, and nowhere else
                 raise
         else:

@@ -1,0 +1,81 @@
+"""Brokers that are set otherwise than Kafka's defaults: the worker goes on with what they allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import start_broker
+from tests.support.kafka_rig import Side, start_source
+from tests.support.kafka_side import reasons
+from tests.support.sink_process import fresh, order_ids, story
+from tests.support.waiting import wait_for
+from tests.system.conftest import MakeRig
+from workers.core.record import CommitPoint, Partition
+from workers.edges.kafka.client import KafkaConnection, MetadataTooLarge
+from workers.edges.kafka.owner import Release
+from workers.edges.kafka.transactions import GroupCommit, Transactions
+
+if TYPE_CHECKING:
+    from workers.devkit.broker.broker import Broker
+
+pytestmark = pytest.mark.broker
+
+METADATA_BYTES = 60
+
+
+@pytest.fixture(scope="module")
+def strict_broker() -> Iterator[Broker]:
+    with start_broker() as running:
+        running.restart({"offset.metadata.max.bytes": METADATA_BYTES})
+        yield running
+
+
+def test_commits_and_parking_go_on_where_the_broker_keeps_little_metadata(
+    strict_broker: Broker, make_rig: MakeRig
+) -> None:
+    ids = order_ids(600)
+    broken = ids[:400:19]
+    rig = make_rig(1, at=strict_broker)
+    rig.vendor.faults(broken_ids=broken, bad_ids=["bad"])
+    rig.kafka.publish([*ids, "bad"])
+    relay = rig.start(RETRY__GIVE_UP_AFTER="1h").joined()
+    wait_for(lambda: len(rig.vendor.by_order()) == len(ids) - len(broken), "good orders were not delivered")
+    wait_for(lambda: reasons(rig.kafka.all_parked()) == [("bad", "rejected")], "parking was blocked")
+    wait_for(rig.kafka.committed, "nothing was committed")
+    assert relay.said("commit_metadata_too_long")
+    relay.kill()
+    rig.vendor.faults(broken_ids=[])
+    second = rig.start().joined()
+    second.caught_up()
+    rig.assert_each_has_one_end(story(ids), repeats=len(ids) - len(broken))
+    assert second.stop() == 0
+
+
+async def test_each_way_to_commit_tells_a_refused_length_and_a_release_commits_without_the_text(
+    strict_broker: Broker,
+) -> None:
+    topic = fresh("orders")
+    strict_broker.create_topic(topic)
+    at = Partition(topic, 0)
+    side = Side(KafkaConnection(bootstrap=(strict_broker.bootstrap,)))
+    side.produce(topic, [b"a", b"b"])
+    too_long = {at: CommitPoint(1, "x" * (METADATA_BYTES + 1))}
+    source, witness = start_source(side, topic, [topic])
+    await witness.until(lambda: len(witness.records) == 2)
+    with pytest.raises(MetadataTooLarge):
+        await source.commit(witness.epoch, too_long)
+    transactions = Transactions(side.connection, fresh("writer"))
+    assert witness.assignment is not None
+    with pytest.raises(MetadataTooLarge):
+        await transactions.write([], lambda _: [], GroupCommit(too_long, witness.assignment.group))
+    await transactions.close()
+
+    def leave(release: Release) -> None:
+        release.offsets, release.done = too_long, True
+
+    witness.on_release = leave
+    await source.stop(10.0)
+    assert side.committed(topic) == {at: CommitPoint(1, "")}
