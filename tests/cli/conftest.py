@@ -1,22 +1,17 @@
 """A project of its own on the real broker: topics.yaml with fresh names, schemas beside it."""
 
-from __future__ import annotations
-
 import shutil
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.ecdp_only import ECDP_ONLY
 from tests.support.relay_process import Ran
 from workers.cli.main import run
-
-if TYPE_CHECKING:
-    from workers.devkit.broker.broker import Broker
+from workers.devkit.broker.broker import Broker
 
 ROOT = Path(__file__).parents[2]
 PARTITIONS = 3

@@ -1,7 +1,5 @@
 """`relay check`: every fault in one run, never a secret; then whether each system answers."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

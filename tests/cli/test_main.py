@@ -1,7 +1,5 @@
 """The command line: help, errors in one line, exit statuses, pipes, Ctrl-C."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

@@ -1,7 +1,5 @@
 """`relay offsets` on a real Kafka: showing committed offsets, moving them, and when a move is refused."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

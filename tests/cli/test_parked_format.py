@@ -1,7 +1,5 @@
 """Each parked order is one line, whatever its id holds."""
 
-from __future__ import annotations
-
 import pytest
 
 from workers.app.inspect.parked_orders import ParkedOrder

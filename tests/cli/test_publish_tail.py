@@ -1,7 +1,5 @@
 """`relay sample | publish | tail` on a real Kafka: tail shows what publish sent, and bad lines are named."""
 
-from __future__ import annotations
-
 import io
 import json
 import os

@@ -1,7 +1,5 @@
 """`relay quote`: shows what a delivery would cost, and creates nothing."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import shutil

@@ -1,7 +1,5 @@
 """``relay simulate`` as a user starts it."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys

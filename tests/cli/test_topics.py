@@ -1,7 +1,5 @@
 """`relay topics` on a real cluster: plan changes nothing, apply reads its changes back, check finds differences."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Hypothesis: more examples where it counts, the same ones on every run in CI."""
 
-from __future__ import annotations
-
 import os
 
 from hypothesis import HealthCheck, settings

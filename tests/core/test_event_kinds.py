@@ -1,7 +1,5 @@
 """Each kind of event: its key, its order id, and the line that an order's timeline shows."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

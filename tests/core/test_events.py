@@ -1,7 +1,5 @@
 """Money keeps every digit on its way into JSON."""
 
-from __future__ import annotations
-
 import re
 from decimal import Decimal
 

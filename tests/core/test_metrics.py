@@ -1,7 +1,5 @@
 """A number is declared once, and every view of it follows from the declaration."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Annotated

@@ -1,7 +1,5 @@
 """A record names where it lies, and its headers as Kafka keeps them: repeated names allowed, the last one counts."""
 
-from __future__ import annotations
-
 from workers.core.record import Partition, Record
 
 RECORD = Record("order-created", 3, 7, 0, b"k", b"v", headers=(("a", b"1"), ("b", None), ("a", b"2")))

@@ -1,7 +1,5 @@
 """No string of a record reaches the log or a header, however a vendor repeats it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any

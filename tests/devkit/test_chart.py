@@ -1,7 +1,5 @@
 """helm/: the chart agrees with topics.yaml and the image. Tests that render it need `helm` on the PATH."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess

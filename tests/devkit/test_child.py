@@ -1,7 +1,5 @@
 """Child processes are ended, whatever state they are in."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys

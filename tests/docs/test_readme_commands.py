@@ -3,8 +3,6 @@
 Only addresses are the test's own: `export` lines give way to its environment, and port 8080 or 8081 to a free one.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -13,17 +11,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.relay_process import Relay, launch
 from tests.support.vendor import Vendor
 from tests.support.waiting import wait_for
+from workers.devkit.broker.broker import Broker
 from workers.devkit.simulators.dcl import USERNAME
-
-if TYPE_CHECKING:
-    from workers.devkit.broker.broker import Broker
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]

@@ -1,7 +1,5 @@
 """Log lines: one line each, readable by a machine, whatever their values are."""
 
-from __future__ import annotations
-
 import io
 import json
 import logging

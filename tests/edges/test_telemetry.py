@@ -1,7 +1,5 @@
 """Spans follow OpenTelemetry's conventions; where nothing is recorded, the publisher's context is passed on."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import httpx

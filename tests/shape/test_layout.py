@@ -1,7 +1,5 @@
 """The tests mirror the product, and the product keeps to what the language makes public."""
 
-from __future__ import annotations
-
 import ast
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Code stays small enough to be read at a glance."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from pathlib import Path

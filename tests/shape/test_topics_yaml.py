@@ -1,7 +1,5 @@
 """topics.yaml, schemas/, the table of event kinds and the vendors' folders agree."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """One concept, one name, in the field's words: neither empty words nor a private language."""
 
-from __future__ import annotations
-
 import ast
 import io
 import re

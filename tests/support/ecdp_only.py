@@ -1,7 +1,5 @@
 """The repository's topics.yaml (``WHOLE``), and the same with the ECDP sink alone (``ECDP_ONLY``)."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

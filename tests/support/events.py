@@ -1,7 +1,5 @@
 """Event envelopes around content with readable values."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A model of the Kafka that a sink worker works with: what outlives a process, and one process's connections to it."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """A test's own hands on Kafka, and an owner that writes down what the Kafka thread tells it."""
 
-from __future__ import annotations
-
 import asyncio
 import uuid
 from collections.abc import Callable, Iterable, Sequence

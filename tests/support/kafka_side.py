@@ -1,7 +1,5 @@
 """A test's own hands on Kafka: its topics, publishing, and reading what was parked and committed."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Iterable, Sequence
@@ -9,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource
@@ -38,7 +36,7 @@ class KafkaSide:
     mark: str
     partitions: int = 3
     vendor: str = "ecdp"
-    beside: KafkaSide | None = None  # another vendor's sink, in the same process and from the same topics
+    beside: "KafkaSide | None" = None  # another vendor's sink, in the same process and from the same topics
     _open: list[Any] = field(default_factory=list)
 
     @property
@@ -103,7 +101,7 @@ class KafkaSide:
             "credentials": self.vendor.upper(),
         } | ({"tracks": self.tracks} if self.tracks else {})
 
-    def create_topics(self, *names: str) -> KafkaSide:
+    def create_topics(self, *names: str) -> Self:
         """Create those named, or all."""
         there = self.beside.configs if self.beside else ()
         wanted = {name for name in names or self.topics if name not in there}

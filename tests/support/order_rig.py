@@ -1,7 +1,5 @@
 """A cluster of a few records for `relay order`, and a timeline that reads it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, cast

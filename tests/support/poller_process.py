@@ -1,7 +1,5 @@
 """Pollers as processes, on a real Kafka, before simulated vendors whose orders change; and what was published."""
 
-from __future__ import annotations
-
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping

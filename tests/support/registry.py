@@ -1,7 +1,5 @@
 """A schema registry in memory, served over real HTTP, and the faults that a server may have in its place."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable

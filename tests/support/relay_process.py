@@ -1,7 +1,5 @@
 """`relay` as a process: workers that run beside a test, and commands that run to their end."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
@@ -10,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import orjson
@@ -94,7 +92,7 @@ class Relay:
             raise AssertionError(f"{error}\n{shown}\n{last.get('partitions')}\n{self.text[-3000:]}") from None
         return last
 
-    def joined(self) -> Relay:
+    def joined(self) -> Self:
         self.wait(lambda status: status["state"] == "running", "it never joined")
         return self
 

@@ -1,7 +1,5 @@
 """Replays, and a parked topic that they read."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping, Sequence
 from itertools import accumulate

@@ -1,7 +1,5 @@
 """One sink as a process, on a real Kafka, before a simulated vendor; and what became of every record."""
 
-from __future__ import annotations
-
 import subprocess
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence

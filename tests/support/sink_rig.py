@@ -1,7 +1,5 @@
 """A sink's parts without Kafka: a clock that a test moves, a codec of plain text, a vendor that a test answers for."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -122,12 +120,7 @@ async def settled() -> None:
 
 
 def sink_context(
-    vendor: Vendor,
-    codec: Any,
-    *,
-    monotonic: Callable[[], float],
-    failed: Callable[[Exception], None],
-    **spec: Any,
+    vendor: Vendor, codec: Any, *, monotonic: Callable[[], float], failed: Callable[[Exception], None], **spec: Any
 ) -> SinkContext:
     """A sink of these settings whose vendor and codec are a test's."""
     whole = SinkSpec(name="ecdp-sink", vendor="ecdp", consumes=TOPICS, parks="ecdp-parked", credentials="ECDP", **spec)
@@ -185,11 +178,7 @@ class Rig:
         self.vendor = Vendor()
         self.failures: list[Exception] = []
         self.context = sink_context(
-            self.vendor,
-            self.codec,
-            monotonic=monotonic or (lambda: self.now[0]),
-            failed=self.failures.append,
-            **spec,
+            self.vendor, self.codec, monotonic=monotonic or (lambda: self.now[0]), failed=self.failures.append, **spec
         )
         self.limits = limits
         self.stats = SinkStats()

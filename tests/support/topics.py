@@ -1,7 +1,5 @@
 """A test's own topics: in a topics.yaml with their schemas beside it, on the cluster, and read whole."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Iterable, Mapping

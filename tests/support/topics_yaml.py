@@ -1,7 +1,5 @@
 """A topics.yaml of a test's own, beside the repository's schemas: read, or refused with its faults."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import dataclass
 from pathlib import Path

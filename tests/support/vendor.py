@@ -1,7 +1,5 @@
 """A simulated vendor on a loop in a thread of its own, so that a test may block."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections import defaultdict

@@ -1,7 +1,5 @@
 """A vendor on a real socket, and a client for it."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import ssl

@@ -1,7 +1,5 @@
 """An event loop whose clock moves only when nothing is left to do: waits of hours take no time, and always as long."""
 
-from __future__ import annotations
-
 import asyncio
 import selectors
 from typing import Any

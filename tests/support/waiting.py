@@ -1,7 +1,5 @@
 """Waits until a condition holds, and fails with the reason when it does not come."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """A whole sink worker on edges that a test answers for."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping
 from typing import Any
@@ -64,13 +62,7 @@ class WorkerRig:
         loop = asyncio.get_running_loop()
         self.vendor = Vendor()
         self.failures: list[Exception] = []
-        context = sink_context(
-            self.vendor,
-            PlainCodec(),
-            monotonic=loop.time,
-            failed=self.failures.append,
-            **spec,
-        )
+        context = sink_context(self.vendor, PlainCodec(), monotonic=loop.time, failed=self.failures.append, **spec)
         member = Member(kafka.connection, "relay.ecdp-sink", "one")
         self.worker = SinkWorker(context, member, kafka.edges())
 

@@ -1,7 +1,5 @@
 """One broker for all; topics, workers, vendor and processes of each test's own."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Whatever a publisher sends: parked with its reason, or skipped, or delivered; the worker lives, the next one goes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass

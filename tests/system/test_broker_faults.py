@@ -1,21 +1,16 @@
 """Kafka itself restarts or hangs under load: the worker goes on by itself."""
 
-from __future__ import annotations
-
 import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.sink_process import Rig, order_ids, story
 from tests.support.waiting import wait_for
 from tests.system.conftest import MakeRig
-
-if TYPE_CHECKING:
-    from workers.devkit.broker.broker import Broker
+from workers.devkit.broker.broker import Broker
 
 pytestmark = pytest.mark.broker
 

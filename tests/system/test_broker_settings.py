@@ -1,9 +1,6 @@
 """Brokers that are set otherwise than Kafka's defaults: the worker goes on with what they allow."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,12 +11,10 @@ from tests.support.sink_process import fresh, order_ids, story
 from tests.support.waiting import wait_for
 from tests.system.conftest import MakeRig
 from workers.core.record import CommitPoint, Partition
+from workers.devkit.broker.broker import Broker
 from workers.edges.kafka.client import KafkaConnection, MetadataTooLarge
 from workers.edges.kafka.owner import Release
 from workers.edges.kafka.transactions import GroupCommit, Transactions
-
-if TYPE_CHECKING:
-    from workers.devkit.broker.broker import Broker
 
 pytestmark = pytest.mark.broker
 

@@ -1,7 +1,5 @@
 """A worker as a process: everything arrives, once, in its sequence."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.sink_process import Rig, order_ids, story

@@ -1,7 +1,5 @@
 """The engine's promises for a vendor with sessions, look-ups and marks: a courier is sent once, in any weather."""
 
-from __future__ import annotations
-
 import random
 from pathlib import Path
 from typing import Any

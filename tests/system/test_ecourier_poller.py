@@ -1,7 +1,5 @@
 """The e-Courier poller as a process: every stage and every OrderEvent is published once, whatever happens."""
 
-from __future__ import annotations
-
 import json
 import random
 import signal
@@ -65,9 +63,7 @@ def assert_on_the_trace(rig: EcourierRig) -> None:
             assert headers["traceparent"].decode().split("-")[1] == TRACE
 
 
-def test_a_kill_at_any_moment_misses_and_repeats_no_event(
-    make_ecourier_rig: MakeEcourierRig,
-) -> None:
+def test_a_kill_at_any_moment_misses_and_repeats_no_event(make_ecourier_rig: MakeEcourierRig) -> None:
     """SIGKILL at random moments, while drivers move orders, and events come late, backdated or without an id."""
     rig = make_ecourier_rig(every="50ms", max_in_flight=8)
     rng = random.Random(20_26)
@@ -131,9 +127,7 @@ def fence_owner(rig: EcourierRig) -> None:
         other.close()
 
 
-def test_two_instances_share_the_shards_and_each_order_is_polled_by_one(
-    make_ecourier_rig: MakeEcourierRig,
-) -> None:
+def test_two_instances_share_the_shards_and_each_order_is_polled_by_one(make_ecourier_rig: MakeEcourierRig) -> None:
     rig = make_ecourier_rig(partitions=4)
     rig.start(rig.sink, instance="sink").joined()
     pollers = [rig.start(instance=name).joined() for name in ("one", "two")]
@@ -175,9 +169,7 @@ def test_a_finished_order_is_untracked_and_continues_its_sequence_when_saved_aga
     assert poller.status()["last_error"] is None
 
 
-def test_an_order_saved_again_while_it_is_untracked_is_polled_again(
-    make_ecourier_rig: MakeEcourierRig,
-) -> None:
+def test_an_order_saved_again_while_it_is_untracked_is_polled_again(make_ecourier_rig: MakeEcourierRig) -> None:
     """Rows and tombstones cross: whatever the sink saved last is published, and in the end no order is tracked."""
     rig = make_ecourier_rig(grace="100ms", every="50ms")
     sink = rig.start(rig.sink, rig.poller).joined()
@@ -290,9 +282,7 @@ def test_a_dry_run_of_relay_poll_prints_events_and_publishes_none(rig: EcourierR
     assert (nothing.status, nothing.out) == (0, "")
 
 
-def test_a_poller_reset_polls_every_order_and_publishes_only_unknown_events(
-    make_ecourier_rig: MakeEcourierRig,
-) -> None:
+def test_a_poller_reset_polls_every_order_and_publishes_only_unknown_events(make_ecourier_rig: MakeEcourierRig) -> None:
     rig = make_ecourier_rig(partitions=1, every="10m")
     poller = rig.start(rig.poller, rig.sink).joined()
     rig.save(*order_ids(5))

@@ -1,7 +1,5 @@
 """A worker that is asked to leave, or is killed."""
 
-from __future__ import annotations
-
 import random
 import signal
 import socket

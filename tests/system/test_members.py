@@ -1,7 +1,5 @@
 """Several processes of one worker: joining, leaving, and two of one name."""
 
-from __future__ import annotations
-
 import signal
 
 import pytest

@@ -1,9 +1,6 @@
 """A commit that cannot be trusted: its partition stops and says so, the others go on."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import pytest
 from kafka import TopicPartition
@@ -11,9 +8,7 @@ from kafka import TopicPartition
 from tests.support.relay_process import Relay
 from tests.support.sink_process import Rig, order_ids, story
 from tests.support.waiting import wait_for
-
-if TYPE_CHECKING:
-    from workers.devkit.broker.broker import Broker
+from workers.devkit.broker.broker import Broker
 
 pytestmark = pytest.mark.broker
 

@@ -1,7 +1,5 @@
 """`relay order`: an order's timeline from Kafka alone."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """`relay order` shows the stages and events that pollers have published of the order."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 
@@ -25,9 +23,7 @@ def told(rig: EcourierRig | DclRig, order_id: str) -> list[dict[str, Any]]:
     return timeline
 
 
-def test_relay_order_finds_stages_and_events_by_the_tracked_orders_number(
-    make_ecourier_rig: MakeEcourierRig,
-) -> None:
+def test_relay_order_finds_stages_and_events_by_the_tracked_orders_number(make_ecourier_rig: MakeEcourierRig) -> None:
     rig = make_ecourier_rig(partitions=4)
     sink = rig.start(rig.sink).joined()
     rig.start().joined()

@@ -1,7 +1,5 @@
 """What is parked stays bounded: an alert at the bound, and nothing kept that is settled."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.sink_process import Rig

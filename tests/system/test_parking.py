@@ -1,7 +1,5 @@
 """What is parked, with which words; the fence that follows; how parked statuses find their way again."""
 
-from __future__ import annotations
-
 import os
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """A poller as a process: every change at DCL is published once, whatever happens."""
 
-from __future__ import annotations
-
 import json
 import random
 

@@ -1,7 +1,5 @@
 """Publishers of every manner: transactions, traces, two partitions for one order."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

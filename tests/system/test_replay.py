@@ -1,7 +1,5 @@
 """Parked orders put back on a live system: in sequence, through refusals, kills and rebalances."""
 
-from __future__ import annotations
-
 import json
 import signal
 import time

@@ -1,7 +1,5 @@
 """No status before its create, however close and however long the backlog."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.sink_process import order_ids, story

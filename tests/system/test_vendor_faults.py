@@ -1,7 +1,5 @@
 """A vendor that fails in every way it can: nothing is lost, nothing parked, the sequence kept; it goes on by itself."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What every vendor of this relay keeps to, whatever it is: each folder of `workers/vendors` passes."""
 
-from __future__ import annotations
-
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any, TypeAlias, get_args

@@ -1,7 +1,5 @@
 """The whole configuration is read at once, with every fault in it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

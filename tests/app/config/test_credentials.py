@@ -1,7 +1,5 @@
 """A vendor's variables: where their values come from, which values are refused, and how a new key is picked up."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Rules between the blocks of topics.yaml: each broken one is named at the key to change."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.ecdp_only import ECDP_ONLY, WHOLE

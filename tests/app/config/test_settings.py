@@ -1,7 +1,5 @@
 """The environment as settings: defaults, mounted files, and every fault in one run."""
 
-from __future__ import annotations
-
 import socket
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """topics.yaml: the repository's own file, defaults, values from the environment, and faults with their place."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Durations and sizes as people write them."""
 
-from __future__ import annotations
-
 import pytest
 
 from workers.app.config.values import duration_text, seconds, size, size_text

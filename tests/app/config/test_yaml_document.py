@@ -1,7 +1,5 @@
 """A file that is no YAML map, or expands to too much, is refused with its place."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.topics_yaml import TopicsYaml

@@ -1,7 +1,5 @@
 """JSON lines become events with their key and headers; a bad line is named by its number and its fault."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The published records of an order are found as the sinks read them."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any, cast
 

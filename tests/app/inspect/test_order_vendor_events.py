@@ -1,7 +1,5 @@
 """Published changes of an order are found by its numbers, and only the partitions of those are read."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any, cast
 

@@ -1,7 +1,5 @@
 """What became of orders is read from the rows that the worker writes, whatever rows lie between."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """`relay poller reset` decides for each shard alone, and names the shards that it does not move."""
 
-from __future__ import annotations
-
 import pytest
 
 from workers.app.inspect.poller_reset import MovedShard, UnmovedShard, summarize

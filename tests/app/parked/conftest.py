@@ -1,7 +1,5 @@
 """The tests of parked orders run on virtual time: their waits take none, and are always as long."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 

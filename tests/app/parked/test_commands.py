@@ -1,7 +1,5 @@
 """A command is carried out once, by the owner of its partition, however often its row is read."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any, cast
 

@@ -1,7 +1,5 @@
 """What a discard gives up: what was asked, and no record more."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager

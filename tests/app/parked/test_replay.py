@@ -1,7 +1,5 @@
 """Parked statuses follow the create that they waited for: in order, once, also after a restart."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

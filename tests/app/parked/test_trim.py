@@ -1,7 +1,5 @@
 """Nothing open is ever removed from the parked topic."""
 
-from __future__ import annotations
-
 from hypothesis import given
 from hypothesis import strategies as st
 

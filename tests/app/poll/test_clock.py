@@ -1,7 +1,5 @@
 """The poll's start on the vendor's clock is never later than it can have been."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from email.utils import formatdate
 from types import SimpleNamespace

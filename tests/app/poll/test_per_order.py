@@ -1,7 +1,5 @@
 """A shard's rounds over single orders: bounded looks in flight, no order delays others, no change writes nothing."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager

@@ -1,7 +1,5 @@
 """A poller's part of `/status` and `/metrics`: the contract's names, true numbers, no order numbers."""
 
-from __future__ import annotations
-
 import asyncio
 from types import SimpleNamespace
 from typing import Any

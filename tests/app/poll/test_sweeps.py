@@ -1,7 +1,5 @@
 """A look back and a sweep find what the time windows missed, count it, and never move the cursor."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """The health server over a real socket: probes, status and metrics in every state of the workers."""
 
-from __future__ import annotations
-
 import json
 import socket
 from collections.abc import AsyncIterator

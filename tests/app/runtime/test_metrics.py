@@ -1,7 +1,5 @@
 """The names of `/metrics` are a contract with dashboards and alerts."""
 
-from __future__ import annotations
-
 import pytest
 
 from workers.app.runtime.metrics import NUMBERS, POLLER, SINK, metrics_text

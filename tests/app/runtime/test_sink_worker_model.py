@@ -4,8 +4,6 @@ Kafka is what outlives a process: the source topics, the parked topic, the parke
 worker is the real one, driven through the interfaces of its edges. The vendor answers when and how a rule says.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 from collections import Counter

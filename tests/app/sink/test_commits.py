@@ -1,7 +1,5 @@
 """Commits: one at a time, nothing unsafe, one bad partition stopping no other."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager

@@ -1,7 +1,5 @@
 """Fences change in one place, each change queues its row, and a record is finished with what its end has to write."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

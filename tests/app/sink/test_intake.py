@@ -1,7 +1,5 @@
 """From fetched batches into lanes: nothing before the fences are known, nothing past what it must wait for."""
 
-from __future__ import annotations
-
 from random import Random
 from typing import Any, cast
 

@@ -1,7 +1,5 @@
 """What each outcome does to its record, its lane, the gate and the numbers (contract, outcomes and parking)."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.sink_rig import CREATED, Rig

@@ -1,7 +1,5 @@
 """What is sent when, alone or in a batch; what a shut gate, a drain and a broken flow do to it."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

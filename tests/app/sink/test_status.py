@@ -1,7 +1,5 @@
 """A sink's ``/status`` and what ``/metrics`` makes of it: the contract's names, true numbers, no order ids."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

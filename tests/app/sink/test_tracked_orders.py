@@ -1,7 +1,5 @@
 """What a sink remembers of an order at the vendor: written as a row, read back, and forgotten with its tombstone."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace

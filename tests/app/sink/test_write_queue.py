@@ -1,7 +1,5 @@
 """What waits to be written, in order and within limits; no entry is finished before all its writes are."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 

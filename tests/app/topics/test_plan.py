@@ -1,7 +1,5 @@
 """The changes that `relay topics` plans for a state of the cluster and the registry."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import replace
 from pathlib import Path

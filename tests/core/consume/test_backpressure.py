@@ -1,7 +1,5 @@
 """What is fetched and unfinished stays bounded, and nothing that is waited for is ever paused."""
 
-from __future__ import annotations
-
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,7 +1,5 @@
 """The commit's metadata says exactly what has finished, or a first part of it, never more; and only for its commit."""
 
-from __future__ import annotations
-
 import base64
 from random import Random
 

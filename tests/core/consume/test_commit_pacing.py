@@ -1,7 +1,5 @@
 """When a worker commits: plain commits at a steady pace, a pause after each transaction, and no pause for nothing."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

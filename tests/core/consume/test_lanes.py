@@ -1,7 +1,5 @@
 """One record of an order in flight at a time, the rest in sequence; no lane is ever forgotten."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """A commit never passes an unfinished record, never moves back, and a restart repeats no more than it must."""
 
-from __future__ import annotations
-
 import sys
 from random import Random
 

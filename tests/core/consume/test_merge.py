@@ -1,7 +1,5 @@
 """What was appended before an event was sent goes before it, across topics, whatever the timestamps say."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from hypothesis import given, settings

@@ -1,7 +1,5 @@
 """Where fetching starts is decided from the commit and the log's bounds, never by guessing."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,20 +26,8 @@ TOLD = encode(AT, 50, 60, [50, 55])
         (49, TOLD, 40, 90, StartAt(49, metadata_ignored=True)),
         (39, None, 40, 90, NeedsOperator("records 39 to 39 expired before they were read")),
         (0, TOLD, 40, 90, NeedsOperator("records 0 to 39 expired before they were read")),
-        (
-            91,
-            None,
-            40,
-            90,
-            NeedsOperator("the commit 91 lies beyond the log's end 90: the topic was recreated or cut"),
-        ),
-        (
-            5,
-            None,
-            0,
-            0,
-            NeedsOperator("the commit 5 lies beyond the log's end 0: the topic was recreated or cut"),
-        ),
+        (91, None, 40, 90, NeedsOperator("the commit 91 lies beyond the log's end 90: the topic was recreated or cut")),
+        (5, None, 0, 0, NeedsOperator("the commit 5 lies beyond the log's end 0: the topic was recreated or cut")),
         (
             50,
             TOLD,

@@ -1,7 +1,5 @@
 """A vendor's faults shut its gate; one probe at a time opens it; a refused stream is suspected, not parked."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

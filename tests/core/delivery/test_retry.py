@@ -1,7 +1,5 @@
 """Delays are spread over the whole range below a growing ceiling; giving up needs others to succeed."""
 
-from __future__ import annotations
-
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,7 +1,5 @@
 """Once a record of an order is parked, its later ones go behind it; a missing create alone may still come."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

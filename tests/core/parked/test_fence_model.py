@@ -4,8 +4,6 @@ The model is the worker's, step for step: a log that is the parked topic, the fe
 row in Kafka has it. Writes reach Kafka in their order, some time after memory knows; a crash forgets memory alone.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from dataclasses import dataclass, field
 

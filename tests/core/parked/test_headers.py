@@ -1,7 +1,5 @@
 """A parked record keeps its bytes and says where it came from; a fence survives its row."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """A tombstone ends the row that it settles and older ones; a row saved since stays, and must be put back."""
 
-from __future__ import annotations
-
 from workers.core.poll.compacted_rows import REPEATS, SETTLES, CompactedRows, apply_row
 from workers.core.record import Headers, Record
 

@@ -1,7 +1,5 @@
 """The cursor stays behind everything that may still change, and time ranges leave no gap."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

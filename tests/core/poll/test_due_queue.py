@@ -1,7 +1,5 @@
 """Orders are looked at by the schedule, the most urgent first, without starvation; the oldest look is known."""
 
-from __future__ import annotations
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,11 +9,7 @@ from workers.core.poll.schedule import LookSchedule, ScheduleRule
 MINUTE, DAY = 60_000, 86_400_000
 SCHEDULE = LookSchedule(
     30_000,
-    (
-        ScheduleRule(10 * MINUTE, MINUTE),
-        ScheduleRule(10 * MINUTE, 2 * MINUTE, "A"),
-        ScheduleRule(2 * DAY, 15 * MINUTE),
-    ),
+    (ScheduleRule(10 * MINUTE, MINUTE), ScheduleRule(10 * MINUTE, 2 * MINUTE, "A"), ScheduleRule(2 * DAY, 15 * MINUTE)),
     grace_ms=DAY,
     give_up_ms=60 * DAY,
 )

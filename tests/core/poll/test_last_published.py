@@ -1,7 +1,5 @@
 """The last published state tells what has changed, is packed without loss, and is dropped only when at rest."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

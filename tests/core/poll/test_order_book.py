@@ -1,7 +1,5 @@
 """An order's life in the order book: first look, changes, gone, done, saved again, forgotten."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from workers.core.delivery.tracked_order import Tracked

@@ -1,7 +1,5 @@
 """The time until which a partition has been read is never later than what the hand-overs prove."""
 
-from __future__ import annotations
-
 from workers.core.poll.read_until import ReadUntil
 
 

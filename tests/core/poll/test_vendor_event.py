@@ -1,7 +1,5 @@
 """An order's events: each is unpublished once, by its id alone."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """The development broker is a real Kafka that starts, crashes, hangs and stops on command."""
 
-from __future__ import annotations
-
 import os
 import select
 import signal

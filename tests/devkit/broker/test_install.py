@@ -1,7 +1,5 @@
 """Kafka's installation is made once, by one process at a time, and exists only when it is whole."""
 
-from __future__ import annotations
-
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Kafka's jars come from a Maven repository, and each is the file whose hash is locked."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from functools import partial

@@ -1,7 +1,5 @@
 """The sample orders are those that make_samples writes, varied, and valid for their schemas."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The demo finds a change that was not published, published twice, or published for another order."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

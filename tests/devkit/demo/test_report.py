@@ -1,7 +1,5 @@
 """The demo's report finds orders that are missing, doubled or in the wrong state at the vendor."""
 
-from __future__ import annotations
-
 import pytest
 
 from workers.app.config.specs import SinkSpec

@@ -1,7 +1,5 @@
 """`relay demo` ends with counts that agree, and leaves no process and no file behind."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """The demo shows a live table on a terminal, and plain lines elsewhere."""
 
-from __future__ import annotations
-
 import dataclasses
 import io
 import json

@@ -1,7 +1,5 @@
 """The demo publishes no samples to a Kafka on another machine without --yes."""
 
-from __future__ import annotations
-
 import pytest
 
 from workers.devkit.demo.processes import DemoError

@@ -1,7 +1,5 @@
 """docs/configuration.md names every key and every variable as the models have them."""
 
-from __future__ import annotations
-
 import pytest
 
 from workers.app.config.settings import VARIABLES

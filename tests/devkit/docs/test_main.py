@@ -1,7 +1,5 @@
 """The generated pages are those that the code gives now."""
 
-from __future__ import annotations
-
 import pytest
 
 from workers.devkit.docs.__main__ import DOCS, PAGES

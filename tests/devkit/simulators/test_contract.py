@@ -1,7 +1,5 @@
 """The simulators answer as the vendors' pages say: one case an entry in ``cases/*.yaml``."""
 
-from __future__ import annotations
-
 from base64 import b64encode
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The simulated DCL over HTTP: pages, filters, and the knobs for what DCL's page leaves open."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """ECDP's sink and the HTTP client against the simulated ECDP: each fault knob has its outcome."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeAlias
@@ -10,15 +8,7 @@ import httpx
 import pytest
 
 from tests.support.waiting import until
-from workers.core.delivery.outcome import (
-    Delivered,
-    Denied,
-    Outcome,
-    Rejected,
-    Throttled,
-    Unavailable,
-    Unknown,
-)
+from workers.core.delivery.outcome import Delivered, Denied, Outcome, Rejected, Throttled, Unavailable, Unknown
 from workers.core.events import Created, Status
 from workers.devkit.simulators import SimulatorOptions, UnknownSimulatorError, load, names
 from workers.devkit.simulators.ecdp import EcdpSimulator

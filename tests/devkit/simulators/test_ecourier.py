@@ -1,7 +1,5 @@
 """e-Courier's sink, its session and the HTTP client against the simulated e-Courier."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeAlias

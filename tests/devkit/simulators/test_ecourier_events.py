@@ -1,7 +1,5 @@
 """Orders at a simulated e-Courier move on: statuses and OrderEvents, and the knobs that shape them."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime

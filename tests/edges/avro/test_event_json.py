@@ -149,11 +149,7 @@ def test_a_value_of_another_type_is_refused(definition: Any, value: Any) -> None
         ({"type": "long", "logicalType": "timestamp-millis"}, 5, 5),
         (["null", "string"], None, None),
         ({"type": "array", "items": "bytes"}, ["a"], [b"a"]),
-        (
-            {"type": "record", "name": "I", "fields": [{"name": "y", "type": "int", "default": 1}]},
-            {},
-            {"y": 1},
-        ),
+        ({"type": "record", "name": "I", "fields": [{"name": "y", "type": "int", "default": 1}]}, {}, {"y": 1}),
     ],
 )
 def test_a_default_is_in_the_form_of_the_avro_specification(definition: Any, default: Any, raw: Any) -> None:

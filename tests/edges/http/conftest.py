@@ -1,7 +1,5 @@
 """The transport is tested on each loop that a worker may run on: the loops differ in how connections end."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Mapping
 

@@ -1,7 +1,5 @@
 """The client runs a vendor's flows: it sends what they yield, to their vendor alone."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 

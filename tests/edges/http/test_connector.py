@@ -1,7 +1,5 @@
 """Connections to a vendor: kept ones, new ones, and names. Whatever fails before a request is written is `NotSent`."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Proxy variables and NO_PROXY, read as curl reads them."""
 
-from __future__ import annotations
-
 import base64
 
 import httpx

@@ -1,7 +1,5 @@
 """All requests that find the token dead share one login, and its failure."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 from typing import Any

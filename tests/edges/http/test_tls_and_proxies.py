@@ -1,7 +1,5 @@
 """TLS to a vendor, and proxies that lead to one. Whatever fails there is `NotSent`, and no error holds a password."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import socket

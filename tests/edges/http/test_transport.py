@@ -4,8 +4,6 @@
 here is `MaybeSent`: classified as `NotSent`, an order would be sent twice.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gzip
 import socket

@@ -1,7 +1,5 @@
 """The real broker, and members of its groups, for the tests of the Kafka edge."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any, TypeAlias

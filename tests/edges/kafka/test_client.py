@@ -1,7 +1,5 @@
 """How Kafka clients are made: every option chosen on purpose, nothing left behind by a failure."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from typing import Any
@@ -9,12 +7,7 @@ from typing import Any
 import kafka
 import pytest
 
-from workers.edges.kafka.client import (
-    KafkaConnection,
-    admin_options,
-    consumer_options,
-    producer_options,
-)
+from workers.edges.kafka.client import KafkaConnection, admin_options, consumer_options, producer_options
 
 NOWHERE = KafkaConnection(bootstrap=("127.0.0.1:9",), password="canary-77aa")
 # Options whose default is right, or that have no meaning for us. An option of a new release is in neither list: the

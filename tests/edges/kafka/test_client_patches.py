@@ -3,15 +3,13 @@
 A test of "the released client" fails when a release has mended that fault: its part of `client_patches` can go then.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections import deque
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 import pytest
@@ -23,8 +21,10 @@ from kafka.net.sasl.plain import SaslMechanismPlain
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from kafka.record.memory_records import MemoryRecords
 
+from tests.support.kafka_rig import Side
 from workers.app.events.record_json import record_json
 from workers.core.record import Partition, Record
+from workers.devkit.broker.broker import Broker
 from workers.edges.kafka.client import producer_options
 from workers.edges.kafka.client_patches import (
     RELEASED_TAKE,
@@ -34,10 +34,6 @@ from workers.edges.kafka.client_patches import (
     producer_headers,
     release_drained_slot,
 )
-
-if TYPE_CHECKING:
-    from tests.support.kafka_rig import Side
-    from workers.devkit.broker.broker import Broker
 
 ODD = b"\xff\xfe odd"
 AT = TopicPartition("orders", 0)

@@ -1,12 +1,10 @@
 """A changed password file is used from the next connection to Kafka on, without a restart."""
 
-from __future__ import annotations
-
 import socket
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from kafka import KafkaAdminClient
@@ -14,11 +12,9 @@ from kafka.errors import KafkaError
 from kafka.net.sasl import get_sasl_mechanism
 
 from workers.app.config.settings import load_settings
+from workers.devkit.broker.broker import Broker
 from workers.edges.kafka.client import connection_options, open_client
 from workers.edges.kafka.client_patches import patch_client
-
-if TYPE_CHECKING:
-    from workers.devkit.broker.broker import Broker
 
 PLAIN_LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 

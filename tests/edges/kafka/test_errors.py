@@ -1,7 +1,5 @@
 """Kafka's errors become one line that says what happened and what to do, without a secret."""
 
-from __future__ import annotations
-
 import pytest
 from kafka.errors import (
     FencedInstanceIdError,

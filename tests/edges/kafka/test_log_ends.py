@@ -1,20 +1,16 @@
 """Log bounds: one leader that does not answer costs the others nothing, and is asked once a second."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from kafka.errors import KafkaTimeoutError
 
+from tests.support.kafka_rig import Side
 from workers.core.record import Partition
 from workers.edges.kafka.log_ends import Ends, open_ends
-
-if TYPE_CHECKING:
-    from tests.support.kafka_rig import Side
 
 GOOD, SILENT = Partition("orders", 0), Partition("orders", 1)
 

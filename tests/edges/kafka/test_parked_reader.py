@@ -1,7 +1,5 @@
 """Parked records are read for many orders in one pass, committed ones only."""
 
-from __future__ import annotations
-
 import itertools
 from typing import Any
 

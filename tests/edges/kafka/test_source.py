@@ -1,26 +1,22 @@
 """A group's consumer thread on a real broker: where it starts, what it hands over, commits and releases."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from kafka import TopicPartition
 from kafka.errors import KafkaConnectionError
 from kafka.structs import OffsetAndMetadata
 
+from tests.support.kafka_rig import Side
 from workers.core.consume.commit_metadata import encode
 from workers.core.consume.start_position import NeedsOperator, StartAt
 from workers.core.record import CommitPoint, Partition
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed
 from workers.edges.kafka.owner import Member
 from workers.edges.kafka.starting import Connector
-
-if TYPE_CHECKING:
-    from tests.support.kafka_rig import Side
 
 pytestmark = pytest.mark.broker
 

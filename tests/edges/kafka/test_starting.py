@@ -1,7 +1,5 @@
 """A worker whose topics do not fit each other does not join its group: their records would wait for ever."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pytest

@@ -1,29 +1,20 @@
 """A compacted topic read to its end and followed, on a real broker."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from tests.support.kafka_rig import Side
 from tests.support.waiting import until
 from workers.core.record import Partition, Record
 from workers.edges.kafka.client import KafkaConnection
 from workers.edges.kafka.table import KafkaTable
 
-if TYPE_CHECKING:
-    from tests.support.kafka_rig import Side
-
 pytestmark = pytest.mark.broker
-COMPACT = {
-    "cleanup.policy": "compact",
-    "segment.ms": 100,
-    "min.cleanable.dirty.ratio": 0.01,
-    "delete.retention.ms": 0,
-}
+COMPACT = {"cleanup.policy": "compact", "segment.ms": 100, "min.cleanable.dirty.ratio": 0.01, "delete.retention.ms": 0}
 
 
 @dataclass

@@ -1,21 +1,17 @@
 """Transactions on a real broker: all of it or nothing, and nothing from a previous owner."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import pytest
 from kafka.errors import KafkaTimeoutError
 
+from tests.support.kafka_rig import Side
 from workers.core.record import CommitPoint, Partition
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed
 from workers.edges.kafka.errors import NotAcknowledgedError
 from workers.edges.kafka.transactions import GroupCommit, Outgoing, Transactions, send_all
-
-if TYPE_CHECKING:
-    from tests.support.kafka_rig import Side
 
 pytestmark = pytest.mark.broker
 
@@ -168,7 +164,7 @@ def test_a_record_that_is_never_acknowledged_is_reported_as_that() -> None:
     """A broker that has too few replicas is asked again by kafka-python until the time is up: only that shows."""
 
     class Unheard:
-        def send(self, *_: Any, **__: Any) -> Unheard:
+        def send(self, *_: Any, **__: Any) -> Self:
             return self
 
         def get(self, timeout: float) -> None:

@@ -1,7 +1,5 @@
 """Retry-After, JSON bodies, and messages on one line."""
 
-from __future__ import annotations
-
 import httpx
 import pytest
 from hypothesis import given

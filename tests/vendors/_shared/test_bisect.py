@@ -1,7 +1,5 @@
 """Halving a refused batch, at a vendor that accepts or refuses a request as a whole."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -44,9 +42,7 @@ batches = sizes.flatmap(lambda n: st.tuples(st.just(list(range(n))), st.frozense
 
 
 @given(batches)
-def test_only_bad_items_are_refused_and_good_ones_are_accepted_once(
-    batch: tuple[list[int], frozenset[int]],
-) -> None:
+def test_only_bad_items_are_refused_and_good_ones_are_accepted_once(batch: tuple[list[int], frozenset[int]]) -> None:
     items, bad = batch
     applied: Counter[int] = Counter()
 

@@ -1,7 +1,5 @@
 """Times without an offset, on the days of 2026 on which Pacific clocks change."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from zoneinfo import ZoneInfo
 

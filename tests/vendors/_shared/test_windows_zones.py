@@ -1,7 +1,5 @@
 """IANA names to Windows names."""
 
-from __future__ import annotations
-
 import zoneinfo
 
 import pytest

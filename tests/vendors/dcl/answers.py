@@ -1,7 +1,5 @@
 """DCL's answers, made for a test: one order as on its page, and the envelope."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import httpx

@@ -1,7 +1,5 @@
 """Polls in the nights of 2026 on which Pacific clocks change, with stamps that have no offset."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import pytest

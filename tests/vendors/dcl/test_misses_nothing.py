@@ -1,7 +1,5 @@
 """Windows of one page miss and repeat nothing, however DCL sorts, lags and changes; naive strategies do."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -12,16 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.vendors.dcl.vendor_model import (
-    Killed,
-    Log,
-    SimulatedVendor,
-    Strategy,
-    dcl,
-    missed,
-    poll,
-    relay,
-)
+from tests.vendors.dcl.vendor_model import Killed, Log, SimulatedVendor, Strategy, dcl, missed, poll, relay
 from workers.core.poll.change import VendorOrder, event_id
 from workers.core.poll.cursor import Cursor, PollStart
 from workers.core.poll.time_range import TimeRange
@@ -67,13 +56,7 @@ def is_gapless(log: Log) -> bool:
     rounds=st.lists(st.tuples(st.integers(0, 8), st.integers(0, 9_000), st.integers(0, 40)), min_size=1, max_size=5),
 )
 def test_nothing_is_missed_and_nothing_repeated(  # noqa: PLR0917 - Hypothesis gives them by name
-    sort: Sort,
-    lag_s: int,
-    page_size: int,
-    per_page: int,
-    naive: bool,
-    seed: int,
-    rounds: list[tuple[int, int, int]],
+    sort: Sort, lag_s: int, page_size: int, per_page: int, naive: bool, seed: int, rounds: list[tuple[int, int, int]]
 ) -> None:
     """Orders change between polls and during them; the process is killed before, between and after writes."""
     vendor = SimulatedVendor(

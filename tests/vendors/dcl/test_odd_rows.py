@@ -1,7 +1,5 @@
 """Rows that differ from DCL's page: one order's bad field blocks no other order."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Any
 

@@ -1,7 +1,5 @@
 """When several walks over the pages of a full second have shown all its orders."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import islice
 

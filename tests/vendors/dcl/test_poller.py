@@ -1,7 +1,5 @@
 """DCL's flows, driven by `next` and `send`: the requests, and what each answer means."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """A model of DCL with its own clock, of a poller's polls, and of Kafka as a list of transactions."""
 
-from __future__ import annotations
-
 from base64 import b64encode
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field

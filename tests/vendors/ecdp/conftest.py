@@ -1,7 +1,5 @@
 """Events with readable values, and an ECDP sink with an account of its own."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, TypeAlias

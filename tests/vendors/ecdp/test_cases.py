@@ -1,7 +1,5 @@
 """ECDP's examples as data: an event in and its request out, an answer in and its meaning out."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """ECDP's flows, driven by `next` and `send`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -244,10 +242,7 @@ class TestStatus:
         assert talk(sink().deliver([attempt(status())]), answer(200)) == ([PUT], [Delivered(status=200)])
 
     def test_not_found_is_an_unknown_order(self, sink: Any, attempt: Any, status: Any) -> None:
-        assert talk(sink().deliver([attempt(status())]), ABSENT) == (
-            [PUT],
-            [UnknownOrder("HTTP 404: Not Found", 404)],
-        )
+        assert talk(sink().deliver([attempt(status())]), ABSENT) == ([PUT], [UnknownOrder("HTTP 404: Not Found", 404)])
 
     @pytest.mark.parametrize(
         ("look", "outcome"),

@@ -1,7 +1,5 @@
 """The limits of ECDP's page, checked before anything is sent."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Events with readable values, and an e-Courier sink with an account of its own."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, TypeAlias
 

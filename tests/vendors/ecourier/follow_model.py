@@ -1,7 +1,5 @@
 """A model of e-Courier, the sink, the topics between sink and poller, and pollers that are killed at any instant."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Reading orders in all the forms that e-Courier may send."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import httpx

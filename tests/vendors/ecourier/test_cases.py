@@ -1,7 +1,5 @@
 """e-Courier's examples as data: an event in and its SaveOrder out, an answer in and its meaning out."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """e-Courier's flows, driven by `next` and `send`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import httpx

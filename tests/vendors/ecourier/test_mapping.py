@@ -1,7 +1,5 @@
 """The rules of e-Courier's page, checked before anything is sent; and its wall times."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,10 +25,7 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"pieces": [{}], "stops": [FROM, TO | {"pieces": [1, 1]}]}, NO_PIECE),
     ({"pieces": [{"sequence": 2}, {"weight": float("nan")}]}, "delivery.pieces[1].weight: must be a number"),
     ({"pieces": [{"weight": float("inf")}]}, "delivery.pieces[0].weight: must be a number"),
-    (
-        {"stops": [TO, FROM | {"late_at": 2**62}]},
-        "delivery.stops[1].late_at: must lie in the years 1 to 9999",
-    ),
+    ({"stops": [TO, FROM | {"late_at": 2**62}]}, "delivery.stops[1].late_at: must lie in the years 1 to 9999"),
     (
         {"stops": [FROM | {"early_at": -62135596800000}, TO]},
         "delivery.stops[0].early_at: must lie in the years 1 to 9999",

@@ -1,7 +1,5 @@
 """Looks at single orders miss, repeat and end nothing too early, whatever happens; naive strategies do."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Sequence
 from random import Random

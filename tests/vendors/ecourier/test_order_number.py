@@ -1,7 +1,5 @@
 """The OrderNumber that an order has at e-Courier."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """Looks at one e-Courier order: what an answer in any form means, and which answers are faults."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

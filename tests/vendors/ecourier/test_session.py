@@ -1,7 +1,5 @@
 """e-Courier's login, driven by `next` and `send`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import httpx
@@ -39,11 +37,7 @@ def test_a_login_brings_a_new_token(session: Any, talk: Any) -> None:
     here, signed = session(), request()
     asked, refusal = talk(here.login(), GRANTED)
     assert [str(each.url.path.rpartition("/")[2]) for each in asked] == ["Login"]
-    assert orjson.loads(asked[0].content) == {
-        "website": "example",
-        "username": "user1",
-        "password": "password-canary",
-    }
+    assert orjson.loads(asked[0].content) == {"website": "example", "username": "user1", "password": "password-canary"}
     assert refusal is None
     here.sign(signed)
     assert signed.headers["UserGUID"] == GUID
