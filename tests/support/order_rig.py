@@ -7,7 +7,7 @@ from typing import Any, cast
 import orjson
 
 from workers.app.inspect.order_timeline import Timeline
-from workers.core.record import Partition, Record
+from workers.core.record import Headers, Partition, Record
 from workers.edges.kafka.reader import partition_of
 
 PARTITIONS = 4
@@ -38,7 +38,7 @@ class Cluster:
         self.read.add(at)
         yield [one for one in self.records if one.at == at and first <= one.offset < end]
 
-    def decode(self, topic: str, value: bytes) -> Any:  # noqa: ARG002
+    def decode(self, topic: str, value: bytes, headers: Headers = ()) -> Any:  # noqa: ARG002
         return orjson.loads(value)
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
+from uuid import UUID
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -19,6 +20,8 @@ class MemoryRegistry:
 
     authorization: str | None = None  # the header that each request must have
     schemas: list[str] = field(default_factory=list)  # the schema with id n is schemas[n - 1]
+    more: dict[int, dict[str, Any]] = field(default_factory=dict)  # what else is said of a schema: type, references
+    asked: list[str] = field(default_factory=list)  # every path
     subjects: dict[str, list[int]] = field(default_factory=dict)  # the ids of each subject's versions
 
     def app(self) -> web.Application:
@@ -26,14 +29,17 @@ class MemoryRegistry:
         async def authorized(request: web.Request, handler: Answer) -> web.StreamResponse:
             if self.authorization not in (None, request.headers.get("Authorization")):
                 return error(401, 40101, "Unauthorized")
+            self.asked.append(request.path)
             return await handler(request)
 
         app = web.Application(middlewares=[authorized])
         app.router.add_get("/subjects", self._subjects)
         app.router.add_get("/schemas/ids/{number}", self._schema)
+        app.router.add_get("/schemas/guids/{guid}", self._schema)
         app.router.add_post("/subjects/{subject}", self._find)
         app.router.add_post("/subjects/{subject}/versions", self._register)
         app.router.add_get("/subjects/{subject}/versions/latest", self._latest)
+        app.router.add_get("/subjects/{subject}/versions/{version}", self._one_version)
         app.router.add_post("/compatibility/subjects/{subject}/versions/latest", reply(200, {"is_compatible": True}))
         return app
 
@@ -41,10 +47,17 @@ class MemoryRegistry:
         return web.json_response(list(self.subjects))
 
     async def _schema(self, request: web.Request) -> web.Response:
-        number = int(request.match_info["number"])
+        info = request.match_info
+        number = int(info["number"]) if "number" in info else UUID(info["guid"]).int
         if not 0 < number <= len(self.schemas):
             return error(404, 40403, "Schema not found")
-        return web.json_response({"schema": self.schemas[number - 1]})
+        return web.json_response({"schema": self.schemas[number - 1], **self.more.get(number, {})})
+
+    async def _one_version(self, request: web.Request) -> web.Response:
+        versions, version = self.subjects.get(request.match_info["subject"], []), int(request.match_info["version"])
+        if not 0 < version <= len(versions):
+            return error(404, 40402, "Version not found")
+        return self._version(request.match_info["subject"], versions[version - 1])
 
     async def _find(self, request: web.Request) -> web.Response:
         subject, schema = request.match_info["subject"], await schema_of(request)
@@ -54,16 +67,21 @@ class MemoryRegistry:
         return self._version(subject, ids[0]) if ids else error(404, 40403, "Schema not found")
 
     async def _register(self, request: web.Request) -> web.Response:
-        subject, schema = request.match_info["subject"], await schema_of(request)
+        schema = await schema_of(request)
         if schema is None:
             return error(422, 42201, "Invalid schema")
+        return web.json_response({"id": self.add(request.match_info["subject"], schema)})
+
+    def add(self, subject: str, schema: str, **more: Any) -> int:
+        """Register a schema as it is; gives its id. A schema of id n has the GUID whose number is n."""
         if schema not in self.schemas:
             self.schemas.append(schema)
         number = self.schemas.index(schema) + 1
+        self.more[number] = more
         versions = self.subjects.setdefault(subject, [])
         if number not in versions:
             versions.append(number)
-        return web.json_response({"id": number})
+        return number
 
     async def _latest(self, request: web.Request) -> web.Response:
         subject = request.match_info["subject"]
@@ -75,6 +93,7 @@ class MemoryRegistry:
         version = self.subjects[subject].index(number) + 1
         return web.json_response(
             {"subject": subject, "id": number, "version": version, "schema": self.schemas[number - 1]}
+            | self.more.get(number, {})
         )
 
 

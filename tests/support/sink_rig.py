@@ -41,7 +41,7 @@ class PlainCodec:
         self.known = False
         self.asked: list[int] = []
 
-    def order_id(self, topic: str, value: bytes) -> str:  # noqa: ARG002
+    def order_id(self, topic: str, value: bytes, headers: Headers = ()) -> str:  # noqa: ARG002
         text = value.decode()
         if text.startswith("!"):
             raise Undecodable("begins wrong")
@@ -49,7 +49,7 @@ class PlainCodec:
             raise UnknownSchema(42)
         return text.lstrip("?").partition(":")[0]
 
-    def decode(self, topic: str, value: bytes) -> Event:
+    def decode(self, topic: str, value: bytes, headers: Headers = ()) -> Event:  # noqa: ARG002
         order_id = self.order_id(topic, value)
         content: Any = {"order_id": order_id, "note": value.decode().partition(":")[2]}
         return Created(order_id, content) if topic == CREATED else Status(order_id, content)

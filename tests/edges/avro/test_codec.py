@@ -5,14 +5,16 @@ import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import fastavro
 import pytest
 
 from workers.core.events import Created, Status
 from workers.edges.avro.codec import Codec, Unencodable, UnknownSchema
+from workers.edges.avro.framing import VALUE_SCHEMA_ID, SchemaId, schema_name
 from workers.edges.avro.reader import Undecodable
-from workers.edges.avro.registry import RegistryRefused, RegistryUnavailable, SchemaMissing
+from workers.edges.avro.registry import RegistryRefused, RegistryUnavailable, SchemaMissing, WriterSchema
 from workers.edges.avro.schema_files import Schemas, fingerprint, load, schema
 
 SCHEMAS = load(Path(__file__).parents[3] / "schemas")
@@ -50,17 +52,17 @@ CREATED: dict[str, Any] = {
 class FakeRegistry:
     """Answers from a dictionary, and keeps the ids that it was asked for."""
 
-    texts: dict[int, str | Exception] = field(default_factory=dict)
-    asked: list[int] = field(default_factory=list)
+    texts: dict[SchemaId, str | Exception] = field(default_factory=dict)
+    asked: list[SchemaId] = field(default_factory=list)
 
-    async def schema(self, schema_id: int) -> str:
+    async def schema(self, schema_id: SchemaId) -> WriterSchema:
         self.asked.append(schema_id)
-        answer = self.texts.get(schema_id, SchemaMissing(str(schema_id)))
+        answer = self.texts.get(schema_id, SchemaMissing(f"the registry does not know {schema_name(schema_id)}"))
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return WriterSchema(answer)
 
-    async def find(self, subject: str, text: str) -> int | None:
+    async def find(self, subject: str, text: str) -> SchemaId | None:
         assert subject == "order-status-value"
         return next((number for number, known in self.texts.items() if known == text), None)
 
@@ -123,6 +125,35 @@ async def test_both_framings_are_read_with_and_without_a_registry() -> None:
         codec().decode("order-status", b"\x00\x00\x00\x00\x07abc")
 
 
+GUID = UUID("2d5bd1e8-30a3-4ce6-a4b5-6d8b0f5c1f77")
+
+
+@pytest.mark.parametrize(("named", "schema_id"), [(b"\x01" + GUID.bytes, GUID), (b"\x00\x00\x00\x00\x07", 7)])
+async def test_a_schema_that_a_record_header_names_is_asked_for_and_the_bare_value_decodes(
+    named: bytes, schema_id: SchemaId
+) -> None:
+    """Confluent Platform 8; the last header of that name counts, and the same id in front of a value is read beside."""
+    text = SCHEMAS["order-status"].today.text
+    ours = codec(FakeRegistry({schema_id: text, 7: text}))
+    value, headers = framed(7, text, STATUS), ((VALUE_SCHEMA_ID, b"\x05"), (VALUE_SCHEMA_ID, named))
+    with pytest.raises(UnknownSchema) as unknown:
+        ours.order_id("order-status", value[5:], headers)
+    await ours.learn(unknown.value.schema_id)
+    await ours.learn(7)
+    assert unknown.value.schema_id == schema_id
+    assert ours.order_id("order-status", value[5:], headers) == "Ö-1"
+    assert ours.decode_any("order-status", value[5:], headers) == ours.decode_any("order-status", value) == STATUS
+    assert ours.fault_at("order-status", value[5:-1], headers) == len(value) - 6
+
+
+async def test_a_guid_that_the_registry_does_not_have_is_undecodable_by_name() -> None:
+    """Registries before Confluent Platform 8 have none."""
+    ours, headers = codec(FakeRegistry()), ((VALUE_SCHEMA_ID, b"\x01" + GUID.bytes),)
+    await ours.learn(GUID)
+    with pytest.raises(Undecodable, match=f"does not know schema GUID {GUID}"):
+        ours.order_id("order-status", GOOD[10:], headers)
+
+
 async def test_no_event_is_encoded_with_an_unregistered_schema() -> None:
     """A value never has an id that the registry did not give."""
     ours = codec(FakeRegistry())
@@ -159,13 +190,35 @@ async def test_an_id_that_the_registry_does_not_have_is_undecodable_for_a_minute
         ours.order_id("order-status", b"\x00\x00\x00\x00\x09")
 
 
+def nested(depth: int) -> str:
+    inner: Any = "int"
+    for _ in range(depth):
+        inner = {"type": "array", "items": inner}
+    return edited("order-status", deep={"type": inner})
+
+
+async def test_types_used_twice_at_each_level_are_read_in_no_time() -> None:
+    """Sixty levels: walked without a memory, 2 ** 60 types."""
+    levels: dict[str, Any] = {"level0": {"type": {"type": "record", "name": "L0", "fields": []}}}
+    for number in range(1, 60):
+        fields = [{"name": name, "type": f"L{number - 1}"} for name in ("one", "two")]
+        levels[f"level{number}"] = {"type": {"type": "record", "name": f"L{number}", "fields": fields}}
+    text = edited("order-status", **levels)
+    ours = codec(FakeRegistry({7: text}))
+    await ours.learn(7)
+    assert ours.order_id("order-status", framed(7, SCHEMAS["order-status"].today.text, STATUS)) == "Ö-1"
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ('{"type": "record"', "not JSON"),
+        ("[" * 100_000, "nested too deeply"),
+        (nested(340), "cannot be compared|nested too deeply"),
+        ('{"type": "record", "name": "OrderStatus", "fields": [], "aliases": 5}', "not an Avro schema"),
         ('"string"', "wanted a record"),
         ('{"type": "record", "name": "Other", "fields": []}', "holds a Other, and the topic takes OrderStatus"),
-        (RegistryRefused("schema id 7 is no Avro schema complete in itself"), "no Avro schema"),
+        (RegistryRefused("schema id 7 is a PROTOBUF schema, and the relay reads Avro"), "a PROTOBUF schema"),
         (edited("order-status", occurred_at={"type": "long"}), "occurred_at: written as long"),
         (
             edited("order-status", occurred_at={"type": {"type": "long", "logicalType": "timestamp-micros"}}),

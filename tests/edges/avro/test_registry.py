@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, TypeAlias
+from uuid import UUID
 
 import pytest
 from aiohttp import encode_basic_auth, web
 
 from tests.support.registry import Answer, MemoryRegistry, always, cut, drip, hang, reply, serving
-from workers.edges.avro.codec import Codec
+from workers.edges.avro.codec import Codec, UnknownSchema
+from workers.edges.avro.reader import Undecodable
 from workers.edges.avro.registry import Registry, RegistryRefused, RegistryUnavailable, SchemaMissing, connect
 from workers.edges.avro.schema_files import load
 
@@ -50,7 +52,7 @@ async def test_a_schema_is_registered_found_and_fetched(registry: Registry) -> N
     latest = await registry.latest("order-status-value")
     assert latest is not None
     assert (latest.schema_id, latest.version) == (schema_id, 1)
-    assert json.loads(await registry.schema(schema_id)) == json.loads(TEXT)
+    assert json.loads((await registry.schema(schema_id)).text) == json.loads(TEXT)
     assert await registry.incompatibilities("order-status-value", TEXT) == ()
     with pytest.raises(SchemaMissing):
         await registry.schema(schema_id + 1)
@@ -135,12 +137,137 @@ async def test_a_404_without_a_code_counts_when_the_address_is_a_registrys(serve
         await client.schema(1)
 
 
-@pytest.mark.parametrize("extra", [{"schemaType": "PROTOBUF"}, {"references": [{"name": "x"}]}])
-async def test_a_schema_that_is_no_avro_or_has_references_is_refused(serve: Serve, extra: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("extra", "reason"),
+    [
+        ({"schemaType": "PROTOBUF"}, "is a PROTOBUF schema"),
+        ({"schemaType": "JSON"}, "is a JSON schema"),
+        ({"references": [{"name": "x"}]}, "refers to schemas in a form"),
+        ({"references": {"name": "x"}}, "refers to schemas in a form"),
+    ],
+)
+async def test_a_schema_that_is_no_avro_is_refused(serve: Serve, extra: dict[str, Any], reason: str) -> None:
     """It can never be read, so waiting would not help."""
     client = await serve(always(reply(200, {"schema": "{}", **extra})))
-    with pytest.raises(RegistryRefused, match="complete in itself"):
+    with pytest.raises(RegistryRefused, match=reason):
         await client.schema(1)
+
+
+@pytest.mark.parametrize("extra", [{}, {"schemaType": None, "references": None}, {"schemaType": "avro"}])
+async def test_a_registry_may_say_in_its_own_way_that_a_schema_is_avro(serve: Serve, extra: dict[str, Any]) -> None:
+    client = await serve(always(reply(200, {"schema": TEXT, **extra})))
+    assert await client.schema(UUID(int=3)) == (TEXT, ())
+
+
+def reference(name: str, subject: str, version: int | str = 1) -> dict[str, Any]:
+    return {"name": name, "subject": subject, "version": version}
+
+
+def split_order_created(registry: MemoryRegistry, prefix: str = "") -> int:
+    """Register OrderCreated with Attribute, Delivery, Piece and Stop under subjects of their own."""
+    definition = json.loads(SCHEMAS["order-created"].today.text)
+    found: dict[str, Any] = {}
+
+    def take(node: Any) -> Any:
+        if isinstance(node, list):
+            return [take(one) for one in node]
+        if not isinstance(node, dict):
+            return node
+        node = {key: take(one) for key, one in node.items()}
+        if node.get("name") not in {"Attribute", "Delivery", "Piece", "Stop"}:
+            return node
+        found[node["name"]] = node
+        return f"orderrelay.v1.{node['name']}"
+
+    main = take(definition)
+    for name, inner in found.items():
+        refers = [f"orderrelay.v1.{one}" for one in ("Piece", "Stop") if name == "Delivery"]
+        listed = [reference(one, one.rpartition(".")[2].lower()) for one in refers]
+        text = json.dumps({**inner, "namespace": "orderrelay.v1"})
+        registry.add(f"{prefix}{name.lower()}", text, references=listed)
+    twice = [
+        reference("orderrelay.v1.Attribute", f"{prefix}attribute"),
+        reference("orderrelay.v1.Piece", f"{prefix}piece"),
+    ]
+    listed = [*twice, reference("orderrelay.v1.Delivery", f"{prefix}delivery")]
+    return registry.add("order-created-value", json.dumps(main), references=listed)
+
+
+@pytest.mark.parametrize("prefix", ["", "a/b ", ":.shop:", "orders%2F"])
+async def test_references_are_resolved_recursively_each_once(serve: Serve, prefix: str) -> None:
+    """A schema split into references reads the same records as the whole one; a subject may have any name."""
+    memory = MemoryRegistry()
+    schema_id = split_order_created(memory, prefix)
+    if prefix != ":.shop:":  # what a reference in a context refers to lies in that context, unless it says another
+        for name in ("piece", "stop"):
+            memory.subjects[name] = memory.subjects[f"{prefix}{name}"]
+    registry = await serve(memory.app())
+    reader = Codec(SCHEMAS, lambda: 0.0, registry)
+    await reader.learn(schema_id)
+    whole = Codec(SCHEMAS, lambda: 0.0).encode("order-created", json_event())
+    value = b"\x00" + schema_id.to_bytes(4, "big") + whole[10:]
+    assert reader.decode_any("order-created", value) == json_event()
+    assert reader.order_id("order-created", value) == "A"
+    versions = [path for path in memory.asked if path.endswith("/versions/1")]
+    assert len(versions) == len(set(versions)) == 4
+
+
+def json_event() -> dict[str, Any]:
+    order: dict[str, Any] = {
+        "order_id": "A", "placed_at": 1, "time_zone": None, "website_id": None, "status": "placed", "currency": None,
+        "total_value": b"\x01", "returns_value": None, "customer": {"email": None, "phone": None, "crm_id": None},
+        "lines": [], "attributes": [{"name": "n", "value": None}], "delivery": None,
+    }  # fmt: skip
+    return {"event_id": "e", "occurred_at": 1, "producer": "", "order": order}
+
+
+async def test_a_reference_that_is_missing_is_asked_for_again_and_one_in_a_circle_is_undecodable(serve: Serve) -> None:
+    memory, now = MemoryRegistry(), [0.0]
+    lost = memory.add(
+        "order-status-value", '{"type": "record", "name": "A", "fields": []}', references=[reference("B", "b")]
+    )
+    registry = await serve(memory.app())
+    reader = Codec(SCHEMAS, lambda: now[0], registry)
+    value = b"\x00" + lost.to_bytes(4, "big")
+    await reader.learn(lost)
+    with pytest.raises(Undecodable, match=f"schema id {lost} refers to b version 1, which the registry does not have"):
+        reader.order_id("order-status", value)
+    now[0] = 60
+    memory.add(
+        "b", '{"type": "record", "name": "B", "fields": [{"name": "a", "type": "A"}]}', references=[reference("A", "a")]
+    )
+    memory.add(
+        "a", '{"type": "record", "name": "A", "fields": [{"name": "b", "type": "B"}]}', references=[reference("B", "b")]
+    )
+    with pytest.raises(UnknownSchema):
+        reader.order_id("order-status", value)
+    await reader.learn(lost)
+    with pytest.raises(Undecodable, match="no type named B is defined"):
+        reader.order_id("order-status", value)
+
+
+async def test_a_subject_deleted_softly_still_serves_its_references(serve: Serve) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.path == "/schemas/ids/1":
+            return web.json_response(
+                {"schema": '{"type": "record", "name": "A", "fields": []}', "references": [reference("B", "b", "-1")]}
+            )
+        if request.query.get("deleted") == "true":
+            return web.json_response({"schema": '"string"'})
+        return web.json_response({"error_code": 40402, "message": "no version"}, status=404)
+
+    registry = await serve(always(answer))
+    assert (await registry.schema(1)).references == ('"string"',)
+
+
+async def test_endless_references_are_refused(serve: Serve) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        depth = request.path.count("x")
+        return web.json_response({"schema": '"string"', "references": [reference("n" * depth, "x" * (depth + 1))]})
+
+    registry = await serve(always(answer))
+    with pytest.raises(RegistryRefused, match="refers to more than 200 schemas"):
+        await registry.schema(1)
 
 
 async def test_an_incompatible_schema_comes_with_the_registrys_reasons(serve: Serve) -> None:
@@ -164,6 +291,6 @@ async def test_the_registry_is_asked_once_for_each_schema_and_id(serve: Serve) -
 
     client = await serve(always(answer))
     for _ in range(2):
-        assert await client.schema(3) == TEXT
+        assert (await client.schema(3)).text == TEXT
         assert await client.find("s/1", TEXT) == 3
     assert asked == ["/schemas/ids/3", "/subjects/s/1"]

@@ -12,6 +12,7 @@ from typing import Any
 from workers.app.config.configuration import Configuration
 from workers.app.config.errors import ConfigError, Fault, did_you_mean
 from workers.app.events.schemas import open_registry, read_schemas
+from workers.core.record import Headers
 from workers.edges.avro.codec import Codec, UnknownSchema
 
 
@@ -26,13 +27,13 @@ class OpenCodec:
         """Ask the registry for the schema id to encode with; raises `RegistryUnavailable`, `RegistryRefused`."""
         self.runner.run(self.codec.prepare([topic]))
 
-    def decode(self, topic: str, value: bytes) -> dict[str, Any]:
-        """Decode a value of a topic that has a schema; raises `Undecodable`, `RegistryUnavailable`."""
+    def decode(self, topic: str, value: bytes, headers: Headers) -> dict[str, Any]:
+        """Decode a record's value of a topic that has a schema; raises `Undecodable`, `RegistryUnavailable`."""
         try:
-            return self.codec.decode_any(topic, value)
+            return self.codec.decode_any(topic, value, headers)
         except UnknownSchema as unknown:
             self.runner.run(self.codec.learn(unknown.schema_id))
-            return self.codec.decode_any(topic, value)
+            return self.codec.decode_any(topic, value, headers)
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def _value(codec: OpenCodec, record: Record) -> dict[str, Any]:
     if topic is None:
         return {"value": bytes_json(record.value)}
     try:
-        data = codec.decode(topic, record.value)
+        data = codec.decode(topic, record.value, record.headers)
     except Undecodable as error:
         return {"undecodable": str(error), "base64": base64.b64encode(record.value).decode()}
     return {"value": to_json(codec.codec.schemas[topic].today.tree, data)}

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Collection
 
 from workers.edges.avro.codec import Codec
+from workers.edges.avro.framing import SchemaId, schema_name
 from workers.edges.avro.registry import RegistryRefused, RegistryUnavailable
 from workers.edges.log import log
 
@@ -32,9 +33,9 @@ class SchemaWaits:
     def __init__(self, codec: Codec, go_on: Callable[[], None]) -> None:
         self._codec = codec
         self._go_on = go_on
-        self._asking: dict[int, asyncio.Task[None]] = {}
+        self._asking: dict[SchemaId, asyncio.Task[None]] = {}
 
-    def ask(self, schema_id: int) -> None:
+    def ask(self, schema_id: SchemaId) -> None:
         """Ask for a schema; a schema that is being asked for already is not asked for twice."""
         if schema_id not in self._asking:
             self._asking[schema_id] = asyncio.get_running_loop().create_task(self._learn(schema_id))
@@ -45,13 +46,13 @@ class SchemaWaits:
             asking.cancel()
         self._asking.clear()
 
-    async def _learn(self, schema_id: int) -> None:
+    async def _learn(self, schema_id: SchemaId) -> None:
         pause = _FIRST_PAUSE_S
         while True:
             try:
                 await self._codec.learn(schema_id)
             except RegistryUnavailable as error:
-                log.warning("registry_unavailable", schema_id=schema_id, detail=str(error))
+                log.warning("registry_unavailable", schema=schema_name(schema_id), detail=str(error))
                 await asyncio.sleep(pause)
                 pause = min(_LONGEST_PAUSE_S, pause * 2)
             else:

@@ -71,6 +71,6 @@ class Timeline:
     def decoded(self, record: Record) -> dict[str, Any]:
         """The record's content; empty when it cannot be decoded."""
         try:
-            return self.codec.decode(record.topic, record.value or b"")
+            return self.codec.decode(record.topic, record.value or b"", record.headers)
         except Undecodable:
             return {}

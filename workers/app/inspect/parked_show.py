@@ -82,9 +82,13 @@ def _content(codec: OpenCodec, sink: Sink, record: Record) -> dict[str, Any]:
     if "undecodable" in found or record.topic not in codec.codec.schemas:
         why = found.get("undecodable", f"topics.yaml has no schema for {record.topic}")
         value = record.value or b""
-        return {"undecodable": why, "fault_at": codec.codec.fault_at(record.topic, value), "hex": value.hex()}
+        return {
+            "undecodable": why,
+            "fault_at": codec.codec.fault_at(record.topic, value, record.headers),
+            "hex": value.hex(),
+        }
     try:
-        event = codec.codec.decode(record.topic, record.value or b"")
+        event = codec.codec.decode(record.topic, record.value or b"", record.headers)
     except Undecodable as error:  # a tombstone's bytes: record_json has fetched every known schema
         return {"undecodable": str(error), "fault_at": 0, "hex": ""}
     return {"event": found["value"], **request_json(sink, event)}

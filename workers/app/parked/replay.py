@@ -24,6 +24,7 @@ from workers.core.parked.fence import OrderKey, ParkReason
 from workers.core.parked.headers import ParkedOriginal, Parking, read_original
 from workers.core.record import Partition, Record
 from workers.edges.avro.codec import UnknownSchema
+from workers.edges.avro.framing import VALUE_SCHEMA_ID
 from workers.edges.avro.reader import Undecodable
 from workers.edges.avro.registry import RegistryUnavailable
 from workers.edges.kafka.client import KafkaFailed
@@ -210,10 +211,13 @@ class Replays:
     async def _learn_schemas(self, originals: Iterable[ParkedOriginal]) -> None:
         """Lanes take only what can be decoded at once; raises `RegistryUnavailable`."""
         codec = self._context.codec
-        samples = {(one.source.topic, (one.source.value or b"")[:_SCHEMA_ID_BYTES]): one.source for one in originals}
+        sources = [one.source for one in originals]
+        samples = {
+            (one.topic, (one.value or b"")[:_SCHEMA_ID_BYTES], one.header(VALUE_SCHEMA_ID)): one for one in sources
+        }
         for source in samples.values():
             try:
-                codec.order_id(source.topic, source.value or b"")
+                codec.order_id(source.topic, source.value or b"", source.headers)
             except UnknownSchema as unknown:
                 await codec.learn(unknown.schema_id)
             except (Undecodable, ValueError, KeyError):

@@ -18,6 +18,7 @@ from workers.core.poll.step import Step
 from workers.core.poll.vendor_event import unpack_event_ids
 from workers.core.record import Partition, Record
 from workers.edges.avro.codec import Codec, UnknownSchema
+from workers.edges.avro.framing import SchemaId
 from workers.edges.avro.reader import Undecodable
 from workers.edges.avro.registry import RegistryUnavailable
 from workers.edges.cloud_events import event_headers
@@ -57,7 +58,7 @@ async def load_state(codec: Codec, connection: KafkaConnection, partition: Parti
     """Read a shard's state to the end; raises `KafkaFailed`, and `StateUnreadableError` that names the row."""
     state, loop = ShardState(), asyncio.get_running_loop()
 
-    def learn(schema_id: int) -> None:
+    def learn(schema_id: SchemaId) -> None:
         asyncio.run_coroutine_threadsafe(codec.learn(schema_id), loop).result()
 
     def take(records: list[Record]) -> None:

@@ -166,7 +166,7 @@ class Intake:
             return
         key = None if record.key is None else record.key.decode("utf-8", "replace")
         try:
-            order_id = self._context.codec.order_id(record.topic, record.value)
+            order_id = self._context.codec.order_id(record.topic, record.value, record.headers)
         except Undecodable as error:
             if key is None:
                 parking = Parking(ParkReason.UNDECODABLE, str(error))

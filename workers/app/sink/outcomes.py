@@ -189,7 +189,8 @@ class Outcomes:
         return redact(detail, self._content(entry))
 
     def _content(self, entry: Entry) -> Any:
+        record = entry.record
         try:
-            return self._context.codec.decode(entry.record.topic, entry.record.value or b"").content
+            return self._context.codec.decode(record.topic, record.value or b"", record.headers).content
         except Undecodable:
             return None

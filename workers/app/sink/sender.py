@@ -21,6 +21,7 @@ from workers.core.parked.fence import SUPERSEDED, Fence, ParkReason
 from workers.core.parked.headers import Parking
 from workers.edges.aio import task_error
 from workers.edges.avro.codec import UnknownSchema
+from workers.edges.avro.framing import schema_name
 from workers.edges.avro.reader import Undecodable
 from workers.edges.log import log
 from workers.edges.telemetry import Trace
@@ -142,12 +143,13 @@ class Sender:
             self._park(lane, entry, blocked)
             return None
         try:
-            event = self._context.codec.decode(entry.record.topic, entry.record.value or b"")
+            record = entry.record
+            event = self._context.codec.decode(record.topic, record.value or b"", record.headers)
         except Undecodable as error:
             self._park(lane, entry, Parking(ParkReason.UNDECODABLE, str(error)))
             return None
         except UnknownSchema as error:  # the registry has no such schema, and its answer is forgotten after a minute
-            detail = f"the registry does not know schema id {error.schema_id}"
+            detail = f"the registry does not know {schema_name(error.schema_id)}"
             self._park(lane, entry, Parking(ParkReason.UNDECODABLE, detail))
             return None
         return self._map(lane, entry, event, shard.tracked.get(entry.order_id))

@@ -1,8 +1,6 @@
 """Avro on Kafka: bytes to events and back, in both framings.
 
-Single-object encoding carries the writer schema's fingerprint (``C3 01``, 8
-bytes), Confluent's wire format its id at a registry (``00``, 4 bytes). The
-first byte decides which of both a value has, whatever is configured. Decoding
+`framing` finds what names a value's schema, whatever is configured. Decoding
 never waits: an id that is not known yet raises `UnknownSchema`; the caller
 awaits `Codec.learn` and decodes again.
 """
@@ -12,30 +10,28 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, assert_never
+from typing import Any, Final, NamedTuple, assert_never
 
 import fastavro
 import fastavro.schema
 
 from workers.core.events import Event
+from workers.core.record import Headers
 from workers.edges.avro.decoder import Malformed, decoder_of
+from workers.edges.avro.framing import CONFLUENT, SINGLE_OBJECT, Framing, SchemaId, framing_of, schema_name
 from workers.edges.avro.reader import Reader, Undecodable, Unreadable, reader_of
-from workers.edges.avro.registry import Registry, RegistryRefused, SchemaMissing
+from workers.edges.avro.registry import Registry, RegistryRefused, SchemaMissing, WriterSchema
 from workers.edges.avro.schema_files import Schema, Schemas, Topic, schema
 from workers.edges.avro.schema_tree import SchemaError, plain
 
-SINGLE_OBJECT: Final = b"\xc3\x01"
-CONFLUENT: Final = b"\x00"
-_SINGLE_OBJECT_BYTES: Final = 10  # of the header before the record
-_CONFLUENT_BYTES: Final = 5
 _ASK_MISSING_AGAIN_AFTER_S: Final = 60.0  # then a schema that was registered late is found
 
 
 class UnknownSchema(Exception):  # noqa: N818 - a fact about a record: await `Codec.learn` and try again
     """The record names a schema id that the registry was not asked for yet."""
 
-    def __init__(self, schema_id: int) -> None:
-        super().__init__(f"schema id {schema_id} is not known yet")
+    def __init__(self, schema_id: SchemaId) -> None:
+        super().__init__(f"{schema_name(schema_id)} is not known yet")
         self.schema_id = schema_id
 
 
@@ -43,36 +39,44 @@ class Unencodable(ValueError):  # noqa: N818 - a fact about an event
     """Data that the topic's schema does not take; the text names the topic, never the data."""
 
 
+class Missing(NamedTuple):
+    """What the registry does not have."""
+
+    until: float  # of the codec's clock: then the registry is asked again
+    detail: str
+
+
 @dataclass(frozen=True, slots=True)
 class Codec:
     """Decodes and encodes the topics of `schemas`, and keeps each schema that the registry gave.
 
-    A topic without a schema raises `KeyError`.
+    A topic without a schema raises `KeyError`. ``headers``: those of the value's Kafka record, which may name its
+    schema.
     """
 
     schemas: Schemas
     clock: Callable[[], float]  # seconds, monotonic
     registry: Registry | None = None
-    _readers: dict[tuple[str, bytes], Reader | Unreadable] = field(default_factory=dict)  # by topic and header
-    _learnt: dict[int, Schema | Unreadable] = field(default_factory=dict)
-    _missing: dict[int, float] = field(default_factory=dict)  # ids that the registry does not have, until when (clock)
+    _readers: dict[tuple[str, Framing], Reader | Unreadable] = field(default_factory=dict)  # by topic
+    _learnt: dict[SchemaId, Schema | Unreadable] = field(default_factory=dict)
+    _missing: dict[SchemaId, Missing] = field(default_factory=dict)
     _headers: dict[str, bytes] = field(default_factory=dict)  # by topic: the first bytes of an encoded value
     _writers: dict[str, Any] = field(default_factory=dict)  # by topic: fastavro's parsed schema
 
-    def order_id(self, topic: str, value: bytes) -> str:
+    def order_id(self, topic: str, value: bytes, headers: Headers = ()) -> str:
         """Read just enough of a consumed event to know its order.
 
         Raises `Undecodable` and `UnknownSchema`. Bytes behind the order id are not read.
         """
-        return self._reader(topic, value).order_id(value)
+        return self._reader(topic, value, headers).order_id(value)
 
-    def decode(self, topic: str, value: bytes) -> Event:
+    def decode(self, topic: str, value: bytes, headers: Headers = ()) -> Event:
         """Decode an event of an order; raises `Undecodable` and `UnknownSchema`."""
-        return self._reader(topic, value).event(value)
+        return self._reader(topic, value, headers).event(value)
 
-    def decode_any(self, topic: str, value: bytes) -> dict[str, Any]:
+    def decode_any(self, topic: str, value: bytes, headers: Headers = ()) -> dict[str, Any]:
         """Decode a value of any topic that has a schema, in its raw form; raises `Undecodable` and `UnknownSchema`."""
-        return self._reader(topic, value).read(value)
+        return self._reader(topic, value, headers).read(value)
 
     def encode(self, topic: str, data: Mapping[str, Any]) -> bytes:
         """Encode data in its raw form (int milliseconds, decimal bytes); raises `Unencodable`.
@@ -88,20 +92,20 @@ class Codec:
             raise Unencodable(f"{topic}: the data does not fit the schema ({type(error).__name__})") from error
         return stream.getvalue()
 
-    def fault_at(self, topic: str, value: bytes) -> int | None:
+    def fault_at(self, topic: str, value: bytes, headers: Headers = ()) -> int | None:
         """Find the offset at which an undecodable value breaks its own writer's schema; None: it does not break it.
 
         Slow: only for what operators look at. Raises `UnknownSchema`.
         """
-        header = _header_of(value)
         try:
-            writer = self._writer_of(header)
+            framing = framing_of(value, headers)
+            writer = self._writer_of(framing)
         except Undecodable:
             return 0
         if isinstance(writer, Unreadable) or topic not in self.schemas:
             return None
         try:
-            decoder_of(writer.tree).read(value, len(header))
+            decoder_of(writer.tree).read(value, framing.record_at)
         except Malformed as error:
             return error.offset
         return None
@@ -121,26 +125,27 @@ class Codec:
                     )
                 self._headers[name] = CONFLUENT + schema_id.to_bytes(4, "big")
 
-    async def learn(self, schema_id: int) -> None:
-        """Ask the registry for a schema and keep it; an id that it does not have is `Undecodable` for 60 s.
+    async def learn(self, schema_id: SchemaId) -> None:
+        """Ask the registry for a schema and keep it; one that it does not have is `Undecodable` for 60 s.
 
         Raises `RegistryUnavailable`: nothing was learnt, and the record waits.
         """
         if self.registry is None or schema_id in self._learnt:
             return
         try:
-            text = await self.registry.schema(schema_id)
-        except SchemaMissing:
-            self._remember_missing(schema_id, self.clock())
+            found = await self.registry.schema(schema_id)
+        except SchemaMissing as error:
+            self._remember_missing(schema_id, str(error))
         except RegistryRefused as error:
             self._learnt[schema_id] = Unreadable(str(error))
         else:
-            self._learnt[schema_id] = _parsed(text, schema_id)
+            self._learnt[schema_id] = _parsed(found, schema_id)
 
-    def _remember_missing(self, schema_id: int, now: float) -> None:
-        for old in [known for known, until in self._missing.items() if until <= now]:
+    def _remember_missing(self, schema_id: SchemaId, detail: str) -> None:
+        now = self.clock()
+        for old in [known for known, missing in self._missing.items() if missing.until <= now]:
             del self._missing[old]  # else the ids of garbage would fill the memory
-        self._missing[schema_id] = now + _ASK_MISSING_AGAIN_AFTER_S
+        self._missing[schema_id] = Missing(now + _ASK_MISSING_AGAIN_AFTER_S, detail)
 
     def _header(self, topic: str) -> bytes:
         if self.registry is not None:
@@ -153,11 +158,11 @@ class Codec:
             self._writers[topic] = fastavro.parse_schema(plain(self.schemas[topic].today.tree))
         return self._writers[topic]
 
-    def _reader(self, topic: str, value: bytes) -> Reader:
-        header = _header_of(value)
-        reader = self._readers.get((topic, header))
+    def _reader(self, topic: str, value: bytes, headers: Headers) -> Reader:
+        framing = framing_of(value, headers)
+        reader = self._readers.get((topic, framing))
         if reader is None:
-            reader = self._readers[topic, header] = self._find_reader(self.schemas[topic], header)
+            reader = self._readers[topic, framing] = self._find_reader(self.schemas[topic], framing)
         match reader:
             case Reader():
                 return reader
@@ -166,45 +171,42 @@ class Codec:
             case _:
                 assert_never(reader)
 
-    def _find_reader(self, topic: Topic, header: bytes) -> Reader | Unreadable:
-        writer = self._writer_of(header)
+    def _find_reader(self, topic: Topic, framing: Framing) -> Reader | Unreadable:
+        writer = self._writer_of(framing)
         if isinstance(writer, Unreadable):
             return writer
-        return reader_of(writer, topic.today, len(header))
+        try:
+            return reader_of(writer, topic.today, framing.record_at)
+        except Exception as error:  # noqa: BLE001 - a publisher's schema, such as one nested too deeply, must end no worker
+            return Unreadable(f"its schema cannot be compared with today's ({type(error).__name__})")
 
-    def _writer_of(self, header: bytes) -> Schema | Unreadable:
-        """Find the writer's schema by a value's header; raises what a later call may answer otherwise."""
-        if header[:2] == SINGLE_OBJECT and len(header) == _SINGLE_OBJECT_BYTES:
-            return self._by_fingerprint(header[2:])
-        if header[:1] == CONFLUENT and len(header) == _CONFLUENT_BYTES:
-            return self._by_id(int.from_bytes(header[1:], "big"))
-        if header[:1] in (CONFLUENT, SINGLE_OBJECT[:1]):
-            raise Undecodable("its header is cut short, or is of no known framing")
-        raise Undecodable("begins neither as Avro single-object encoding (C3 01) nor as Confluent's framing (00)")
+    def _writer_of(self, framing: Framing) -> Schema | Unreadable:
+        """Find the writer's schema; raises what a later call may answer otherwise."""
+        fingerprint = framing.fingerprint
+        return self._by_id(framing.schema_id) if fingerprint is None else self._by_fingerprint(fingerprint)
 
-    def _by_fingerprint(self, fingerprint: bytes) -> Schema | Unreadable:
+    def _by_fingerprint(self, fingerprint: bytes) -> Schema:
         for topic in self.schemas.values():
             for known in (topic.today, *topic.history):
                 if known.fingerprint == fingerprint:
                     return known
         raise Undecodable(f"written with a schema that is not in schemas/: CRC-64-AVRO fingerprint {fingerprint.hex()}")
 
-    def _by_id(self, schema_id: int) -> Schema | Unreadable:
+    def _by_id(self, schema_id: SchemaId) -> Schema | Unreadable:
         if self.registry is None:
-            raise Undecodable(f"names schema id {schema_id} of a registry, and SCHEMA_REGISTRY_URL is not set")
+            raise Undecodable(f"names {schema_name(schema_id)} of a registry, and SCHEMA_REGISTRY_URL is not set")
         if schema_id in self._learnt:
             return self._learnt[schema_id]
-        if self.clock() < self._missing.get(schema_id, float("-inf")):
-            raise Undecodable(f"the registry does not know schema id {schema_id}")
+        missing = self._missing.get(schema_id)
+        if missing is not None and self.clock() < missing.until:
+            raise Undecodable(missing.detail)
         raise UnknownSchema(schema_id)
 
 
-def _header_of(value: bytes) -> bytes:
-    return value[: _SINGLE_OBJECT_BYTES if value[:2] == SINGLE_OBJECT else _CONFLUENT_BYTES]
-
-
-def _parsed(text: str, schema_id: int) -> Schema | Unreadable:
+def _parsed(found: WriterSchema, schema_id: SchemaId) -> Schema | Unreadable:
     try:
-        return schema(text)
+        return schema(found.text, found.references)
     except SchemaError as error:
-        return Unreadable(f"schema id {schema_id} of the registry: {error}")
+        return Unreadable(f"{schema_name(schema_id)} of the registry: {error}")
+    except Exception as error:  # noqa: BLE001 - whatever the walk trips over in what others have registered
+        return Unreadable(f"{schema_name(schema_id)} of the registry: not an Avro schema ({type(error).__name__})")

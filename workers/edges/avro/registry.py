@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import quote
+from uuid import UUID
 
 import httpx
+
+from workers.edges.avro.framing import SchemaId, schema_name
 
 _TIMEOUT_S: Final = 10.0  # for a whole request with its answer
 _MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # a schema is a few KB
@@ -23,6 +26,7 @@ _NOT_FOUND: Final = frozenset({40401, 40402, 40403})  # error codes of the API: 
 _CONTENT_TYPE: Final = "application/vnd.schemaregistry.v1+json"
 _ACCESS_REFUSED: Final = frozenset({401, 403})
 _TRY_LATER: Final = frozenset({408, 425, 429})
+_MAX_REFERENCES: Final = 200  # of one schema, those of its references among them
 
 
 class RegistryUnavailable(Exception):  # noqa: N818 - a fact about the registry
@@ -34,7 +38,14 @@ class RegistryRefused(Exception):  # noqa: N818 - the same
 
 
 class SchemaMissing(Exception):  # noqa: N818 - the same
-    """The registry answers that it has no schema of that id."""
+    """The registry answers that it has no schema of that id, or lacks one that the schema refers to; one line."""
+
+
+class WriterSchema(NamedTuple):
+    """A schema's text, and the texts of those that it refers to, each after those that it refers to itself."""
+
+    text: str
+    references: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +63,21 @@ class Registry:
 
     client: httpx.AsyncClient
     timeout: float = _TIMEOUT_S
-    _schemas: dict[int, str] = field(default_factory=dict)
+    _schemas: dict[SchemaId, WriterSchema] = field(default_factory=dict)
     _ids: dict[tuple[str, str], int] = field(default_factory=dict)
 
-    async def schema(self, schema_id: int) -> str:
-        """Fetch a schema's text by its id.
+    async def schema(self, schema_id: SchemaId) -> WriterSchema:
+        """Fetch a schema by its id or GUID, with all that it refers to.
 
-        Raises `SchemaMissing`, `RegistryRefused` when the schema is no Avro or refers to other schemas,
-        and `RegistryUnavailable`.
+        Raises `SchemaMissing`, `RegistryRefused` when the schema is no Avro, and `RegistryUnavailable`.
         """
         if schema_id not in self._schemas:
-            answer = await self._ask("GET", f"/schemas/ids/{schema_id}")
+            kind = "guids" if isinstance(schema_id, UUID) else "ids"
+            answer = await self._ask("GET", f"/schemas/{kind}/{schema_id}")
             if answer is None:
-                raise SchemaMissing(f"schema id {schema_id}")
-            if answer.get("schemaType", "AVRO") != "AVRO" or answer.get("references"):
-                raise RegistryRefused(f"schema id {schema_id} is no Avro schema complete in itself")
-            self._schemas[schema_id] = self._text(answer, "schema")
+                raise SchemaMissing(f"the registry does not know {schema_name(schema_id)}")
+            references = await self._references(answer, schema_name(schema_id), "", set())
+            self._schemas[schema_id] = WriterSchema(self._text(answer, "schema"), tuple(references))
         return self._schemas[schema_id]
 
     async def find(self, subject: str, text: str) -> int | None:
@@ -112,6 +122,33 @@ class Registry:
 
     async def close(self) -> None:
         await self.client.aclose()
+
+    async def _references(self, answer: Mapping[str, Any], name: str, subject: str, seen: set[str]) -> list[str]:
+        """Fetch the texts that a schema refers to; ``seen``: their names so far, so that a circle ends.
+
+        Of one name in two versions the first counts, as in Confluent's clients.
+        """
+        kind = str(answer.get("schemaType") or "AVRO").upper()
+        if kind != "AVRO":
+            raise RegistryRefused(f"{name} is a {kind} schema, and the relay reads Avro")
+        texts: list[str] = []
+        for known_as, inner_subject, version in _references_in(answer, name, subject):
+            if known_as in seen:
+                continue
+            seen.add(known_as)
+            if len(seen) > _MAX_REFERENCES:
+                raise RegistryRefused(f"{name} refers to more than {_MAX_REFERENCES} schemas")
+            place = f"{inner_subject} version {version}"
+            inner = await self._version(inner_subject, version)
+            if inner is None:
+                raise SchemaMissing(f"{name} refers to {place}, which the registry does not have")
+            texts += [*await self._references(inner, place, inner_subject, seen), self._text(inner, "schema")]
+        return texts
+
+    async def _version(self, subject: str, version: str) -> dict[str, Any] | None:
+        path = f"/subjects/{quote(subject, safe='')}/versions/{quote(version, safe='')}"
+        # A subject may be deleted softly while schemas refer to it.
+        return await self._ask("GET", path) or await self._ask("GET", f"{path}?deleted=true")
 
     async def _ask(self, method: Literal["GET", "POST"], path: str, body: Any = None) -> dict[str, Any] | None:
         """Send one request; None: the registry has no such subject, version or schema."""
@@ -206,13 +243,38 @@ def connect(url: str, username: str = "", password: str = "", timeout: float = _
     return Registry(client, timeout)
 
 
+class Reference(NamedTuple):
+    """A version of a subject that a schema refers to, and the name by which it does."""
+
+    name: str
+    subject: str
+    version: str
+
+
+def _references_in(answer: Mapping[str, Any], name: str, subject: str) -> Iterator[Reference]:
+    """What a schema of the subject refers to; raises `RegistryRefused`."""
+    for item in answer.get("references") or ():
+        match item:
+            case {"name": str(known_as), "subject": str(other), "version": int() | str() as version}:
+                yield Reference(known_as, _in_context_of(subject, other), str(version))
+            case _:
+                raise RegistryRefused(f"{name} refers to schemas in a form that the relay does not read")
+
+
+def _in_context_of(parent: str, subject: str) -> str:
+    """The subject, which a schema of another subject names, in that one's context (``:.context:subject``)."""
+    if subject.startswith(":.") or not parent.startswith(":."):
+        return subject
+    return f"{parent[: parent.index(':', 1) + 1]}{subject}"
+
+
 def _content(body: Any) -> bytes | None:
     return None if body is None else json.dumps(body).encode()
 
 
 def _parsed(body: bytes) -> Any:
-    """The answer's JSON; None: it is no JSON."""
+    """The answer's JSON; None: it is no JSON, or is nested too deeply."""
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

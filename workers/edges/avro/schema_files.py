@@ -8,7 +8,7 @@ written with, oldest first; the last one is today's once it is recorded.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import fastavro.schema
 
 from workers.edges.avro.event_json import InvalidEvent, default_of
-from workers.edges.avro.schema_tree import Record, SchemaError, Union, named_types, parse
+from workers.edges.avro.schema_tree import Record, SchemaError, Union, named_types, parse, plain
 
 SUFFIX = ".avsc"
 HISTORY = "history"
@@ -86,18 +86,29 @@ def read(file: Path) -> Schema:
         raise SchemaError(f"{file}: {error}") from error
 
 
-def schema(text: str) -> Schema:
-    """Parse a schema's JSON text; raises `SchemaError`."""
+def schema(text: str, references: Iterable[str] = ()) -> Schema:
+    """Parse a schema's JSON text; raises `SchemaError`.
+
+    ``references``: the texts of the schemas whose types it names, each after those that it refers to itself.
+    """
     try:
-        definition = json.loads(text)
+        definition = _json(text)
+        others = [_json(other) for other in references]
+        tree = parse(definition, others)
+        if not isinstance(tree, Record):
+            raise SchemaError("wanted a record: the values of a topic have named fields")
+        _assert_defaults(tree)
+        canonical = canonical_form(plain(tree) if others else definition)
+    except RecursionError:
+        raise SchemaError("nested too deeply") from None
+    return Schema(tree, text, canonical, fingerprint(canonical))
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise SchemaError(f"line {error.lineno}: not JSON: {error.msg}") from error
-    tree = parse(definition)
-    if not isinstance(tree, Record):
-        raise SchemaError("wanted a record: the values of a topic have named fields")
-    _assert_defaults(tree)
-    canonical = canonical_form(definition)
-    return Schema(tree, text, canonical, fingerprint(canonical))
 
 
 def _assert_defaults(tree: Record) -> None:

@@ -7,7 +7,7 @@ has no such tree and is refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
@@ -108,9 +108,12 @@ Named: TypeAlias = Fixed | Enum | Record
 Attributes: TypeAlias = Callable[["Primitive | Fixed"], dict[str, Any]]
 
 
-def parse(definition: Any) -> Type:
-    """Turn a schema's JSON into its tree; raises `SchemaError`."""
-    return _Walk().parse(definition, "", "")
+def parse(definition: Any, references: Iterable[Any] = ()) -> Type:
+    """Turn a schema's JSON into its tree, with the types that ``references`` define; raises `SchemaError`."""
+    walk = _Walk()
+    for other in references:
+        walk.parse(other, "", "")
+    return walk.parse(definition, "", "")
 
 
 def named_types(tree: Type) -> dict[str, Named]:
@@ -122,12 +125,12 @@ def named_types(tree: Type) -> dict[str, Named]:
 
 def _collect(tree: Type, found: dict[str, Named]) -> None:
     match tree:
-        case Record(fields=fields):
+        case Record() | Enum() | Fixed():
+            if tree.name in found:
+                return  # types used twice at each level would be walked an exponential number of times
             found[tree.name] = tree
-            for item in fields:
+            for item in tree.fields if isinstance(tree, Record) else ():
                 _collect(item.type, found)
-        case Enum() | Fixed():
-            found[tree.name] = tree
         case Array(items=inner) | Map(values=inner):
             _collect(inner, found)
         case Union(branches=branches):
