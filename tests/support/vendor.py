@@ -4,16 +4,17 @@ import asyncio
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from workers.devkit.simulators import SECRET, SimulatorOptions, load, sink_side
 from workers.devkit.simulators.dcl import USERNAME
-from workers.devkit.simulators.faults import QUIET
-from workers.devkit.simulators.server import Effect
+from workers.devkit.simulators.faults import QUIET, Faults
+from workers.devkit.simulators.server import Answer, Effect, Received
 
 T = TypeVar("T")
 
 KEY = SECRET
+Between: TypeAlias = Callable[[Received, Callable[[], Answer]], Answer]
 
 
 class Vendor:
@@ -36,6 +37,15 @@ class Vendor:
     def faults(self, **knobs: Any) -> None:
         """Turn some knobs; the others stay."""
         self._run(self.simulator.set_faults(**knobs))
+
+    def answer_by(self, between: Between) -> None:
+        """Have a server in between answer every request from now on: it may ask the vendor, and change what it says."""
+        vendors_own = self.simulator.ledger.answer
+
+        def answer(request: Received, faults: Faults) -> Answer:
+            return between(request, lambda: vendors_own(request, faults))
+
+        self.call(lambda: setattr(self.simulator.ledger, "answer", answer))
 
     def well(self) -> None:
         """End all faults that were not there from the start."""

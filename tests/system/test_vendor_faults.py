@@ -11,6 +11,7 @@ from tests.support.sink_process import Rig, order_ids, story
 from tests.support.vendor import KEY
 from tests.support.waiting import wait_for
 from tests.system.conftest import MakeRig
+from workers.devkit.simulators.server import Answer
 
 pytestmark = pytest.mark.broker
 
@@ -100,6 +101,30 @@ def test_an_order_that_alone_keeps_failing_is_parked_as_given_up(rig: Rig) -> No
     assert header(record, "relay-http-status") == "500"
     assert int(header(record, "relay-attempts")) > 1
     rig.assert_each_has_one_end(story(order_ids(number)))
+
+
+def test_an_order_that_a_firewall_denies_is_parked_and_the_others_go_on(rig: Rig) -> None:
+    page = Answer(403, b"<html>Request blocked. Ref 7f3</html>", "text/html")
+    rig.vendor.answer_by(lambda request, vendor: page if b"T-POISON" in request.body else vendor())
+    relay = rig.start().joined()
+    rig.kafka.publish(order_ids(20), "paid")
+    relay.caught_up()
+    rig.kafka.publish(["T-POISON"])
+    number = 20
+
+    def parked() -> bool:
+        nonlocal number
+        rig.kafka.publish([f"o{number:05}"])
+        number += 1
+        return bool(relay.status()["parked_total"] == 1)
+
+    wait_for(parked, "it was never parked")
+    relay.caught_up()
+    (record,) = rig.kafka.all_parked()
+    assert record.key == b"T-POISON"
+    assert header(record, "relay-detail").startswith("HTTP 403 for this order, others are taken")
+    assert relay.said("gate_shut") == []
+    assert set(rig.vendor.by_order()) == set(order_ids(number))
 
 
 def test_a_refused_key_answered_with_403_shuts_the_gate_too(rig: Rig) -> None:

@@ -144,7 +144,7 @@ class LoginFailed(Exception):  # noqa: N818 - it carries an outcome
 
     def __init__(self, outcome: Denied | Throttled | Unavailable) -> None:
         super().__init__(type(outcome).__name__)
-        self.outcome = outcome
+        self.outcome = Denied(outcome.reason) if isinstance(outcome, Denied) else outcome  # of no request for an order
 
 
 class Session(Protocol):

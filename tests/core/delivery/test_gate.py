@@ -31,7 +31,8 @@ OUTCOMES: st.SearchStrategy[Outcome] = st.one_of(
     st.just(Unknown("timed out")),
     st.just(Rejected("bad field")),
     st.just(UnknownOrder("never seen")),
-    st.just(Denied("key")),
+    st.just(Denied("login")),
+    st.just(Denied("key", 403)),
 )
 FAULT = Throttled, Unavailable, Unknown, Denied
 
@@ -46,6 +47,8 @@ class GateMachine(RuleBasedStateMachine):
         self.under_way = 0  # requests
         self.refused = 0  # in a row, none delivered between
         self.failed = 0  # in a row, in the order of the answers
+        self.denied = 0  # in a row, none delivered between
+        self.proved = False  # something was delivered with the present key
         self.quiet_until = 0.0  # what the vendor asked for
 
     @rule(seconds=st.floats(0, 400))
@@ -88,8 +91,14 @@ class GateMachine(RuleBasedStateMachine):
             assert self.gate.until >= until, "nor shortens the pause"
         if before is GateState.PROBING:
             self.check_probe(outcome)
-        if isinstance(outcome, Throttled | Denied):
+        if isinstance(outcome, Delivered):
+            self.proved, self.denied = True, 0
+        self.denied += isinstance(outcome, Denied)
+        if isinstance(outcome, Throttled) or (isinstance(outcome, Denied) and outcome.is_of_account):
             assert self.gate.state is GateState.SHUT
+        if isinstance(outcome, Denied) and self.gate.is_open:
+            assert self.proved, "a key that has delivered nothing is refused by one answer"
+            assert self.denied == 1 or self.under_way, "a second denial in a row shuts it when no answer is awaited"
 
     def check_probe(self, outcome: Outcome) -> None:
         if isinstance(outcome, Delivered):
@@ -102,7 +111,7 @@ class GateMachine(RuleBasedStateMachine):
     @rule()
     def change_the_key(self) -> None:
         """A new key: a shut gate probes as soon as the vendor's own wish allows."""
-        shut = self.gate.state is GateState.SHUT
+        shut, self.proved = self.gate.state is GateState.SHUT, False
         self.gate.try_now(self.now)
         assert not shut or self.gate.until <= self.now or self.gate.until <= self.now + 300.0
 
@@ -191,6 +200,31 @@ def test_one_denied_answer_shuts_it_whatever_came_before() -> None:
     assert gate.until >= 2.5
 
 
+@pytest.mark.parametrize("others", [0, 1, 5])
+def test_a_key_that_has_delivered_is_refused_when_all_that_were_under_way_are_denied(others: int) -> None:
+    """One denied answer may be about one order's text; a firewall may deny some orders of many at once."""
+    gate = shut_by(Delivered())
+    for left in range(max(2, others + 1)):
+        assert gate.is_open
+        gate.report(Denied("the key is refused", 403), 0.0, 0.5, other_in_flight=max(0, others - left))
+    assert (gate.state, gate.reason) == (GateState.SHUT, Reason.DENIED)
+    gate = shut_by(Delivered(), *[one for _ in range(9) for one in (Denied("key", 403), Delivered())])
+    assert gate.is_open, "others are taken"
+
+
+@pytest.mark.parametrize("fault", [Denied("firewall", 403), Unavailable("HTTP 500", 500)])
+def test_a_gate_that_one_order_shut_asks_another_one_at_once(fault: Outcome) -> None:
+    gate = shut_by(Delivered())
+    for number in range(5):
+        gate.report(fault, 0.0, 0.5, repeat=number > 0)
+    assert gate.struck_one_order
+    gate.ask_another(1.0)
+    assert gate.admits(1.0, 0) == 1
+    gate.report(fault, 1.0, 0.5)
+    assert not gate.struck_one_order, "two orders met it: it is the vendor's"
+    assert not gate.is_open
+
+
 def test_the_gravest_of_late_answers_is_the_reason_shown() -> None:
     """An operator must see that the key is refused, though other requests were throttled at the same moment."""
     assert shut_by(Denied("key"), Throttled(5)).reason is Reason.DENIED
@@ -268,3 +302,8 @@ def test_a_probe_that_had_nothing_to_send_is_followed_by_another() -> None:
 
 def test_its_repr_says_why_and_until_when() -> None:
     assert repr(shut_by(Throttled(2))) == "<Gate shut reason=throttled until=2.000>"
+
+
+def test_a_longer_throttle_than_the_cap_says_how_often_it_is_asked_again() -> None:
+    assert shut_by(Throttled(3600.0)).detail.endswith("for 3600 s; one request asks again every 300 s")
+    assert shut_by(Throttled(7.0)).detail.endswith("alone for 7 s")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, assert_never
+from typing import Any, Final, TypeAlias, assert_never
 
 from workers.app.sink.context import SinkContext
 from workers.app.sink.finisher import Finisher
@@ -22,11 +22,16 @@ from workers.core.delivery.outcome import (
     UnknownOrder,
 )
 from workers.core.delivery.retry import RetryPolicy
+from workers.core.delivery.suspicion import Suspicion
 from workers.core.parked.fence import ParkReason
 from workers.core.parked.headers import Parking
 from workers.core.redaction import redact
 from workers.edges.avro.reader import Undecodable
 from workers.edges.log import log
+
+VendorFault: TypeAlias = Throttled | Unavailable | Unknown | Denied
+VENDOR_FAULTS: Final = (Throttled, Unavailable, Unknown, Denied)
+TOO_LARGE: Final = 413  # HTTP status; with Retry-After it is only for now
 
 _RETRY_SHARE = 0.5  # of `max_unfinished` may wait for a retry: the rest stays free for orders that can go
 
@@ -48,36 +53,54 @@ class Outcomes:
     def settle(self, results: Sequence[tuple[Lane, Outcome]], *, other_in_flight: int) -> None:
         """Act on the outcomes of one flight; ``other_in_flight``: requests still under way."""
         faults: set[type[Outcome]] = set()
+        alone = len(results) == 1 or sum(isinstance(outcome, VENDOR_FAULTS) for _, outcome in results) == 1
         # Deliveries first: refusals in the same request are those orders' own fault, not the account's.
         for lane, outcome in sorted(results, key=lambda result: not isinstance(result[1], Delivered)):
+            repeat = isinstance(outcome, VENDOR_FAULTS) and self._suspect(lane.queue[0], outcome, alone=alone)
             if type(outcome) not in faults and not self._is_expected(lane.queue[0], outcome):
-                self._report(outcome, other_in_flight)
-            if isinstance(outcome, Throttled | Unavailable | Unknown | Denied):
+                self._report(outcome, other_in_flight, repeat=repeat)
+            if isinstance(outcome, VENDOR_FAULTS):
                 faults.add(type(outcome))  # a vendor's fault counts once a flight, however many records it carried
-            self._settle_one(lane, outcome)
+            self._settle_one(lane, outcome, alone=alone)
         self._relieve()
 
-    def _is_expected(self, entry: Entry, outcome: Outcome) -> bool:
-        """A parked order that is refused again says nothing about the account, unless it was the gate's probe."""
-        return entry.replay and isinstance(outcome, Rejected) and self._gate.is_open
+    def _suspect(self, entry: Entry, outcome: VendorFault, *, alone: bool) -> bool:
+        """Hold the fault against the order, too; returns whether it has met one since the last delivery."""
+        now, before = self._context.monotonic(), entry.suspicion
+        if before is None:
+            entry.suspicion = Suspicion(now, now)
+        else:
+            held = alone and isinstance(outcome, Throttled | Denied)  # others count as attempts
+            entry.suspicion = before.again(now, delivered_at=self._delivered_at, alone=held)
+        entry.goes_alone |= isinstance(outcome, Denied) or outcome.status == TOO_LARGE
+        return before is not None and before.at >= self._delivered_at
 
-    def _report(self, outcome: Outcome, other_in_flight: int) -> None:
-        before = self._gate.state, self._gate.reason
-        self._gate.report(outcome, self._context.monotonic(), self._context.jitter(), other_in_flight=other_in_flight)
-        if (self._gate.state, self._gate.reason) != before:
+    def _is_expected(self, entry: Entry, outcome: Outcome) -> bool:
+        """It says nothing about the account, unless it was the gate's probe: a parked order is refused again, or an
+        order is denied after others were delivered.
+        """
+        again = isinstance(outcome, Denied) and entry.suspicion is not None and entry.suspicion.alone > 0
+        return self._gate.is_open and (again or (entry.replay and isinstance(outcome, Rejected)))
+
+    def _report(self, outcome: Outcome, other_in_flight: int, *, repeat: bool) -> None:
+        gate, now, jitter = self._gate, self._context.monotonic(), self._context.jitter()
+        before, one_order = (gate.state, gate.reason), gate.struck_one_order
+        gate.report(outcome, now, jitter, other_in_flight=other_in_flight, repeat=repeat)
+        if (gate.state, gate.reason) != before:
             self._log_gate(before[0])
+            if gate.is_open and not one_order:
+                self._gate_opened_at = now
 
     def _log_gate(self, before: GateState) -> None:
         gate, name = self._gate, self._context.spec.name
         reason = None if gate.reason is None else gate.reason.value
         if gate.is_open:
-            self._gate_opened_at = self._context.monotonic()
             log.info("gate_opened", worker=name)
         elif before is GateState.OPEN:  # once for each time it shuts; probes that fail are not logged
             self._stats.last_error = f"gate shut ({reason}): {gate.detail}"
             log.error("gate_shut", worker=name, reason=reason, detail=gate.detail)
 
-    def _settle_one(self, lane: Lane, outcome: Outcome) -> None:
+    def _settle_one(self, lane: Lane, outcome: Outcome, *, alone: bool) -> None:
         entry = lane.queue[0]
         match outcome:
             case Delivered():
@@ -86,7 +109,7 @@ class Outcomes:
                 self._stats.skipped[reason] += 1
                 self._skip(lane, entry, supersedes=supersedes)
             case Throttled() | Denied():
-                self._lanes.requeue(lane)  # the vendor's fault: no attempt is spent
+                self._hold(lane, entry, outcome, alone=alone)
             case Unavailable() | Unknown():
                 self._retry(lane, entry, outcome)
             case UnknownOrder():
@@ -110,6 +133,27 @@ class Outcomes:
             self._finisher.delivered(entry)  # what is parked of the order is older than what the vendor has
         else:
             self._finisher.skipped(entry)
+
+    def _hold(self, lane: Lane, entry: Entry, outcome: Throttled | Denied, *, alone: bool) -> None:
+        """The vendor's fault, for which no attempt is spent; or the order's own, when it alone meets it."""
+        now, suspicion = self._context.monotonic(), entry.suspicion
+        assert suspicion is not None, "it is held against the order first"
+        if isinstance(outcome, Denied):
+            self._stats.last_error = outcome.reason
+        # A vendor that throttles all may throttle one order several times by chance, but not for so long.
+        own_for_s = 0.0 if isinstance(outcome, Denied) else self._policy.give_up_after
+        if suspicion.is_own_fault and now - suspicion.since >= own_for_s:
+            self._lanes.finish(lane)
+            detail = f"HTTP {outcome.status} for this order, others are taken"
+            if isinstance(outcome, Denied):
+                detail += f"; for all orders it would mean: {outcome.reason}"
+            parking = Parking(ParkReason.REJECTED, self._masked(entry, detail), outcome.status, suspicion.times)
+            self._finisher.park(entry, parking)
+        elif alone and self._gate.is_open:
+            entry.first_failed_at = suspicion.since if entry.first_failed_at is None else entry.first_failed_at
+            self._lanes.wait(lane, now + suspicion.pause(self._context.jitter()))
+        else:
+            self._lanes.requeue(lane)
 
     def _retry(self, lane: Lane, entry: Entry, outcome: Unavailable | Unknown) -> None:
         now = self._context.monotonic()

@@ -77,8 +77,10 @@ class Sender:
         now = self._context.monotonic()
         self._lanes.wake(now)
         self._close_batch(now)  # before other records take the place in flight that it has waited for
+        if self._gate.struck_one_order and self._lanes.has_blameless:
+            self._gate.ask_another(now)
         while self._has_room(now) and not self._ownership.is_closing:
-            lane = self._lanes.take()
+            lane = self._lanes.take(to_probe=not self._gate.is_open)
             if lane is None and not self._gate.is_open and not self._batch:
                 self._lanes.wake_one()  # a probe needs a record, even one that waits for its own retry
                 lane = self._lanes.take()
@@ -123,7 +125,7 @@ class Sender:
         if call is None:
             return
         attempt = Attempt(call, entry.attempts + 1, entry.unknown)
-        if call.group is None or not self._gate.is_open:
+        if call.group is None or entry.goes_alone or not self._gate.is_open:
             self._launch([lane], [attempt])
         else:
             self._add_to_batch(lane, attempt, call, now)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from workers.core.consume.ledger import Ledger
+from workers.core.delivery.suspicion import Suspicion
 from workers.core.record import Record
 
 
@@ -25,6 +26,8 @@ class Entry:
     unknown: bool = False  # an attempt may have been applied
     first_failed_at: float | None = None
     unknown_order_since: float | None = None
+    suspicion: Suspicion | None = None  # the vendor's faults that it met
+    goes_alone: bool = False  # a batch with it was denied or too large for now: only its own request tells about it
     replay: bool = False  # comes from the parked topic, not from its source
     wait_for_create: bool = True  # False: an order that the vendor does not know is an answer, not a reason to wait
     pending_writes: int = 0  # queued writes that name this entry; it is finished when none is left
@@ -80,8 +83,14 @@ class Lanes:
             if entry.creates_order and lane.queue[0].unknown_order_since is not None:
                 self._overtake(lane)
 
-    def take(self) -> Lane | None:
-        """Return the next ready lane and mark it busy; its head is to be sent."""
+    def take(self, *, to_probe: bool = False) -> Lane | None:
+        """Return the next ready lane and mark it busy; its head is to be sent.
+
+        ``to_probe``: an order that has met no fault goes first. It tells whether the fault is the vendor's.
+        """
+        if to_probe and (blameless := self._blameless()) is not None:
+            self._ready.remove(blameless)
+            self._ready.appendleft(blameless)
         while self._ready:
             lane = self._ready.popleft()
             if lane.state is LaneState.READY and lane.queue:
@@ -181,6 +190,15 @@ class Lanes:
     def ready(self) -> int:
         """How many lanes may be taken."""
         return len(self._ready)
+
+    @property
+    def has_blameless(self) -> bool:
+        """Whether a ready order has met no fault of the vendor."""
+        return self._blameless() is not None
+
+    def _blameless(self) -> Lane | None:
+        ready = (lane for lane in self._ready if lane.state is LaneState.READY and lane.queue)
+        return next((lane for lane in ready if lane.queue[0].suspicion is None), None)
 
     def _overtake(self, lane: Lane) -> None:
         """Bring a create that is queued behind waiting statuses to the front, if there is one."""

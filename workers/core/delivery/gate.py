@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import assert_never
+from typing import Final, assert_never
 
 from workers.core.delivery.outcome import (
     Delivered,
@@ -41,6 +41,7 @@ class Reason(Enum):
     DENIED = "denied"
 
 
+LEAST_DENIALS: Final = 2  # in a row, of a key that has just delivered
 _GRAVITY = {reason: place for place, reason in enumerate(Reason)}
 
 
@@ -71,6 +72,10 @@ class Gate:
         self._failures = 0  # vendor faults in a row
         self._shut_after = policy.unavailable_in_a_row
         self._refused = 0  # records refused in a row, none delivered between
+        self._proved = False  # something was delivered with the present key
+        self._denials = 0  # in a row, none delivered between
+        self._denied_after = 1
+        self._struck = 0  # orders that met a vendor's fault, none delivered between
 
     @property
     def shut_by_suspicion(self) -> bool:
@@ -80,6 +85,14 @@ class Gate:
     @property
     def is_open(self) -> bool:
         return self.state is GateState.OPEN
+
+    @property
+    def struck_one_order(self) -> bool:
+        """Only one order has met what shut it, and others were delivered before: another order's probe tells whose
+        fault it is, and need not wait.
+        """
+        one = self._proved and self._struck <= 1
+        return one and not self.is_open and self.reason in {Reason.DENIED, Reason.UNAVAILABLE}
 
     def admits(self, now: float, in_flight: int) -> int | None:
         """How many more requests may leave now: None for any number, else 0 or 1."""
@@ -91,11 +104,18 @@ class Gate:
             return 1
         return 0
 
-    def report(self, outcome: Outcome, now: float, jitter: float, *, other_in_flight: int = 0) -> None:
-        """Take note of one record's outcome; ``other_in_flight``: requests that are still under way."""
+    def report(
+        self, outcome: Outcome, now: float, jitter: float, *, other_in_flight: int = 0, repeat: bool = False
+    ) -> None:
+        """Take note of one record's outcome.
+
+        ``other_in_flight``: requests that are still under way; ``repeat``: the order has met a vendor's fault before,
+        and nothing was delivered since.
+        """
         match outcome:
             case Delivered():
-                self._refused = self._failures = 0
+                self._refused = self._failures = self._denials = self._struck = 0
+                self._proved = True
                 self._answered()
             case Skipped():
                 pass
@@ -109,14 +129,21 @@ class Gate:
             case Throttled(after=after):
                 self._throttle(after, now, jitter)
             case Unavailable(reason=reason) | Unknown(reason=reason):
+                self._struck += not repeat
                 self._fail(reason, now, jitter, other_in_flight)
-            case Denied(reason=reason):
-                self._shut(Reason.DENIED, reason, now, self._pause(jitter, denied=True))
+            case Denied():
+                self._struck += not repeat
+                self._deny(outcome, now, jitter, other_in_flight)
             case _:
                 assert_never(outcome)
 
     def try_now(self, now: float) -> None:
         """Our set-up has changed (a new key): probe at once, unless the vendor asked for a pause."""
+        self._proved = False
+        self.ask_another(now)
+
+    def ask_another(self, now: float) -> None:
+        """Probe at once, unless the vendor asked for a pause."""
         if self.state is GateState.SHUT:
             self.until = min(self.until, max(now, self._throttled_until))
             self._pauses = 0
@@ -135,9 +162,13 @@ class Gate:
             self._answered()
 
     def _throttle(self, after: float | None, now: float, jitter: float) -> None:
-        # Zero, a past date and NaN carry no information.
-        pause = min(after, self._policy.throttle_cap) if after is not None and after > 0.0 else self._pause(jitter)
-        self._shut(Reason.THROTTLED, "the vendor asks to be left alone", now, pause)
+        pause, detail = self._pause(jitter), "the vendor asks to be left alone"
+        if after is not None and after > 0.0:  # zero, a past date and NaN carry no information
+            pause, detail = min(after, self._policy.throttle_cap), f"{detail} for {after:g} s"
+            if after > pause:
+                # A mistaken header must not stop all orders for a day, and a quota may be raised: one request asks.
+                detail += f"; one request asks again every {pause:g} s"
+        self._shut(Reason.THROTTLED, detail, now, pause)
         self._throttled_until = max(self._throttled_until, now + pause)
         self.until = max(self.until, self._throttled_until)
 
@@ -149,6 +180,17 @@ class Gate:
             self._shut_after = max(self._policy.unavailable_in_a_row, other_in_flight + 1)
         if self.state is GateState.PROBING or (self.state is GateState.OPEN and self._failures >= self._shut_after):
             self._shut(Reason.UNAVAILABLE, reason, now, self._pause(jitter))
+
+    def _deny(self, outcome: Denied, now: float, jitter: float, other_in_flight: int) -> None:
+        """A key that has just delivered may still be good: one order's text can be what a firewall denies.
+
+        The next denial tells, or the answers that are under way do: a refused key is refused for them all.
+        """
+        self._denials += 1
+        if self._denials <= LEAST_DENIALS:
+            self._denied_after = LEAST_DENIALS + other_in_flight if self._proved else 1
+        if outcome.is_of_account or self.state is not GateState.OPEN or self._denials >= self._denied_after:
+            self._shut(Reason.DENIED, outcome.reason, now, self._pause(jitter, denied=True))
 
     def _shut(self, reason: Reason, detail: str, now: float, pause: float) -> None:
         if self.state is GateState.SHUT:

@@ -72,10 +72,15 @@ class UnknownOrder:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """Our key or set-up is refused: no record is at fault, nothing is parked."""
+    """Our key or set-up is refused: no record is at fault, unless the vendor takes others meanwhile."""
 
     reason: str
-    status: int | None = None
+    status: int | None = None  # of the answer to this record's request
+
+    @property
+    def is_of_account(self) -> bool:
+        """Whether it is about no order for sure: no request for an order was answered (a login, a variable)."""
+        return self.status is None
 
 
 Outcome: TypeAlias = Delivered | Skipped | Throttled | Unavailable | Unknown | Rejected | UnknownOrder | Denied
