@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
@@ -12,6 +13,9 @@ from typing import Any, Final
 import httpx
 import orjson
 
+from workers.core.delivery.outcome import Throttled
+
+PASSING_WITH_A_TIME: Final = frozenset({403, 408, 413, 425, 503})
 MAX_TEXT_CHARS: Final = 500  # of a vendor's message
 
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
@@ -23,7 +27,7 @@ class NotJsonError(ValueError):
 
 def json_body(response: httpx.Response) -> Any:
     """Return the parsed body, or None for an empty one; raises `NotJsonError`."""
-    content = response.content
+    content = response.content.removeprefix(codecs.BOM_UTF8)
     if not content or content.isspace():
         return None
     try:
@@ -52,6 +56,14 @@ def one_line(text: str) -> str:
 def is_page(response: httpx.Response) -> bool:
     """Whether the answer is an HTML page, which comes from another server than the vendor's API."""
     return "html" in response.headers.get("content-type", "") or response.content.lstrip()[:1] == b"<"
+
+
+def throttled(response: httpx.Response) -> Throttled | None:
+    """`Throttled` for 429, and for a refusal that ``Retry-After`` calls temporary (RFC 9110, 15.5.14 and 15.6.4)."""
+    status = response.status_code
+    if status == httpx.codes.TOO_MANY_REQUESTS or (status in PASSING_WITH_A_TIME and "retry-after" in response.headers):
+        return Throttled(retry_after(response), status)
+    return None
 
 
 def retry_after(response: httpx.Response) -> float | None:

@@ -7,10 +7,10 @@ than the page promises: unknown fields, nulls, numbers as strings.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, NotRequired, TypeAlias, TypedDict
+from typing import Annotated, Any, Final, Literal, NotRequired, TypeAlias, TypedDict, TypeVar
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 Mode: TypeAlias = Literal["Add", "AddOrReplace", "Replace"]
 OrderState: TypeAlias = Literal["placed", "paid", "completed", "canceled"]
@@ -82,71 +82,56 @@ class _ApiModel(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True, coerce_numbers_to_str=True)
 
 
-def _listed(value: Any) -> Any:
-    return [] if value is None else value
+def _readable(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    """One field in a form of its own must not make an order unreadable: it counts as missing."""
+    try:
+        return read(value)
+    except ValidationError:
+        return None
 
 
-class FoundAttribute(_ApiModel):
-    name: str | None = None
-    value: str | None = None
+T = TypeVar("T")
+Read: TypeAlias = Annotated[T | None, WrapValidator(_readable)]
 
 
 class FoundCustomer(_ApiModel):
-    id: str | None = None
-    email: str | None = None
-    phone: str | None = None
-    crmId: str | None = None  # noqa: N815 - the vendor's name
+    email: Read[str] = None
+    phone: Read[str] = None
+    crmId: Read[str] = None  # noqa: N815 - the vendor's name
 
 
 class FoundProduct(_ApiModel):
-    id: str | None = None
-    name: str | None = None
-    price: float | None = None
-    quantity: int | None = None
-    returned: int | None = None
-    url: str | None = None
-    imageUrl: str | None = None  # noqa: N815 - the vendor's name
-    category: str | None = None
-    productAttributes: Annotated[list[FoundAttribute], BeforeValidator(_listed)] = []  # noqa: N815 - the same
+    price: Read[float] = None
+    quantity: Read[float] = None
 
 
 class FoundOrder(_ApiModel):
-    """``data`` of ``GET /orders/{id}`` and of ``DELETE /orders/{id}``."""
+    """``data`` of ``GET /orders/{id}`` and of ``DELETE /orders/{id}``: what is compared of it."""
 
     id: str
-    date: datetime | None = None
-    timeZone: str | None = None  # noqa: N815 - the vendor's name
-    websiteId: int | None = None  # noqa: N815 - the same
-    status: str | None = None
-    currency: str | None = None
-    totalValue: float | None = None  # noqa: N815 - the same
-    returnsValue: float | None = None  # noqa: N815 - the same
-    customer: FoundCustomer | None = None
-    products: Annotated[list[FoundProduct], BeforeValidator(_listed)] = []
-    orderAttributes: Annotated[list[FoundAttribute], BeforeValidator(_listed)] = []  # noqa: N815 - the same
+    date: Read[datetime] = None
+    status: Read[str] = None
+    currency: Read[str] = None
+    totalValue: Read[float] = None  # noqa: N815 - the vendor's name
+    customer: Read[FoundCustomer] = None
+    products: Read[list[FoundProduct]] = None
 
 
 class OrderAnswer(_ApiModel):
     """The answer of ``GET`` and ``DELETE /orders/{id}``."""
 
-    status: int | None = None
     data: FoundOrder
 
 
 class Problem(_ApiModel):
-    """The body of 400, 401 and 404; ``substatus`` is opaque, only 400 has ``errors``."""
+    """What is shown of the body of 400, 401 and 404."""
 
-    type: str | None = None
     title: str | None = None
-    status: int | None = None
-    substatus: str | None = None
     detail: str | None = None
-    instance: str | None = None
-    errors: Any = Field(default=None)  # a list of strings; ASP.NET's own form is a map of lists
 
 
 def errors_of(body: Any) -> list[str]:
-    """Return the texts of ``errors`` in any of its forms; empty when there are none."""
+    """Return the texts of ``errors``: a list, or ASP.NET's map of lists; empty when there are none."""
     errors = body.get("errors", body.get("Errors")) if isinstance(body, dict) else None
     if isinstance(errors, dict):
         return [f"{name}: {text}" for name, texts in errors.items() for text in _texts(texts)]

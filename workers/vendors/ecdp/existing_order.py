@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,10 +10,16 @@ import httpx
 import orjson
 from pydantic import ValidationError
 
+from workers.core.redaction import strings_of
 from workers.vendors._shared.answers import NotJsonError, json_body
-from workers.vendors.ecdp.api import FoundCustomer, FoundOrder, OrderAnswer
+from workers.vendors._shared.read_back import contradicts, folded
+from workers.vendors.ecdp.api import FoundCustomer, FoundOrder, FoundProduct, OrderAnswer
 
-MONEY_TOLERANCE: Final = 0.00005  # half of the last decimal place of our money; ECDP's numbers are doubles
+MONEY_TOLERANCE: Final = 0.0051  # ECDP's numbers are doubles, and may be rounded to cents
+MINUTE_S: Final = 60.0
+QUARTER_S: Final = 900.0
+MOST_ZONES_APART_S: Final = 14 * 3600.0 + MINUTE_S
+NOT_READ_BACK: Final = frozenset({"id", "date", "timeZone", "status"})  # told by the path, or written in another form
 
 
 def found_order(response: httpx.Response) -> FoundOrder | None:
@@ -24,56 +30,75 @@ def found_order(response: httpx.Response) -> FoundOrder | None:
         return None
 
 
-def differences(sent: bytes, found: FoundOrder) -> list[str]:
-    """Return the names of ECDP's fields in which its order differs from the one sent.
+def has_status(found: FoundOrder, sent: bytes) -> bool:
+    """Whether the order has the status of a PUT's body."""
+    return bool(folded(found.status).replace("cancelled", "canceled") == orjson.loads(sent)["orderStatus"])
 
-    Instant, currency, value, customer and products are compared. Not compared are the status, which changes later,
-    texts that ECDP may clean up, and a date without offset.
+
+def differences(sent: bytes, found: FoundOrder, *, whole: bool = False) -> list[str]:
+    """Return the names of ECDP's fields that show that its order is not the one sent.
+
+    Compared is what an order is known by: instant, currency, value, customer and quantities. A field that ECDP does
+    not return shows nothing; nor do texts that it escapes, cleans or cuts, numbers that it rounds, and an instant
+    that it reads in another zone. ``whole``: every text must come back in some form, too.
     """
-    return list(_differences(orjson.loads(sent), found))
+    order = orjson.loads(sent)
+    fields = list(_differences(order, found))
+    return fields + list(_missing(order, found)) if whole else fields
 
 
 def _differences(order: dict[str, Any], found: FoundOrder) -> Iterator[str]:
-    if found.id != order["id"]:
+    if contradicts(found.id, order["id"]):
         yield "id"
-    if found.date and found.date.tzinfo and found.date != datetime.fromisoformat(order["date"]):
+    if found.date and found.date.tzinfo and not _same_instant(found.date, datetime.fromisoformat(order["date"])):
         yield "date"
-    if "currency" in order and _folded(found.currency) != _folded(order["currency"]):
+    if contradicts(found.currency, order.get("currency")):
         yield "currency"
-    if found.totalValue is None or abs(found.totalValue - order["totalValue"]) > MONEY_TOLERANCE:
+    if _other(found.totalValue, order["totalValue"], MONEY_TOLERANCE):
         yield "totalValue"
-    if not _same_customer(order["customer"], found):
+    theirs = found.customer or FoundCustomer()
+    customer = order["customer"]
+    if any(contradicts(getattr(theirs, name), customer.get(name)) for name in ("email", "crmId")) or (
+        _other_phone(theirs.phone, customer.get("phone"))
+    ):
         yield "customer"
-    if not _same_products(order["products"], found):
+    if found.products is not None and _other_products(found.products, order["products"]):
         yield "products"
 
 
-def _same_customer(customer: dict[str, str], found: FoundOrder) -> bool:
-    """Compares only the fields that were sent: ECDP may add others of a customer that it has matched."""
-    theirs = found.customer or FoundCustomer()
-    return all(
-        same(customer[name]) == same(value)
-        for name, value, same in (
-            ("email", theirs.email, _folded),
-            ("phone", theirs.phone, _digits),
-            ("crmId", theirs.crmId, _folded),
-        )
-        if name in customer
-    )
+def _same_instant(found: datetime, sent: datetime) -> bool:
+    """Up to the minute that it was cut to, and the zone (a multiple of a quarter of an hour) that it was read in."""
+    apart_s = abs((found - sent).total_seconds())
+    return apart_s <= MOST_ZONES_APART_S and min(apart_s % QUARTER_S, -apart_s % QUARTER_S) <= MINUTE_S
 
 
-def _same_products(products: list[dict[str, Any]], found: FoundOrder) -> bool:
-    ours = sorted((each["id"], each["quantity"], float(each["price"])) for each in products)
-    theirs = sorted((each.id or "", each.quantity or 0, each.price or 0.0) for each in found.products)
-    return len(ours) == len(theirs) and all(
-        our[:2] == their[:2] and abs(our[2] - their[2]) <= MONEY_TOLERANCE
-        for our, their in zip(ours, theirs, strict=True)
-    )
+def _other(found: float | None, sent: float, tolerance: float) -> bool:
+    return found is not None and abs(found - sent) > tolerance
 
 
-def _folded(text: str | None) -> str:
-    return (text or "").strip().casefold()
+def _other_phone(found: str | None, sent: str | None) -> bool:
+    """A country's or trunk prefix may be missing, or the end be cut."""
+    theirs, ours = ("".join(filter(str.isdecimal, text or "")) for text in (found, sent))
+    return contradicts(theirs, ours) and contradicts(theirs[::-1], ours[::-1]) and contradicts(ours[::-1], theirs[::-1])
 
 
-def _digits(phone: str | None) -> str:
-    return "".join(character for character in phone or "" if character.isdigit())
+def _other_products(found: Sequence[FoundProduct], sent: Sequence[dict[str, Any]]) -> bool:
+    """Compares sums: ECDP may unite lines, and sort them."""
+    quantity = sum(each["quantity"] for each in sent)
+    if not found or any(each.quantity is None for each in found):
+        return bool(sent) and not found
+    if _other(sum(each.quantity or 0.0 for each in found), quantity, MONEY_TOLERANCE):
+        return True
+    if any(each.price is None for each in found):
+        return False
+    price = sum((each.price or 0.0) * (each.quantity or 0.0) for each in found)
+    return _other(price, sum(each["price"] * each["quantity"] for each in sent), MONEY_TOLERANCE * max(1, quantity))
+
+
+def _missing(order: dict[str, Any], found: FoundOrder) -> Iterator[str]:
+    theirs = [*strings_of(found.model_dump())]
+    for name, value in order.items():
+        if name not in NOT_READ_BACK and any(
+            all(contradicts(text, ours) or not folded(text) for text in theirs) for ours in strings_of(value)
+        ):
+            yield name

@@ -13,12 +13,11 @@ from workers.core.delivery.outcome import (
     Denied,
     Outcome,
     Rejected,
-    Throttled,
     Unavailable,
     Unknown,
     UnknownOrder,
 )
-from workers.vendors._shared.answers import NotJsonError, is_page, json_body, one_line, retry_after
+from workers.vendors._shared.answers import NotJsonError, is_page, json_body, one_line, throttled
 from workers.vendors._shared.requests import REDACTED
 from workers.vendors.ecdp.api import Problem, errors_of
 
@@ -33,22 +32,53 @@ def outcome_of(response: httpx.Response, operation: Operation, hide: str) -> Out
     """Return what an answer means; never raises. ``hide`` is the API key: removed even if ECDP echoes it."""
     status = response.status_code
     if response.is_success:
-        return _success(response, hide)
+        return _success(response, operation, hide)
     if response.is_redirect or response.has_redirect_location:
         return Denied(f"HTTP {status}: a redirect, which the relay does not follow; is BASE_URL right?", status)
     judge = BY_OPERATION.get((operation, status)) or BY_STATUS.get(status, _unavailable)
-    return judge(response, hide)
+    return throttled(response) or judge(response, hide)
 
 
-def _success(response: httpx.Response, hide: str) -> Outcome:
-    """2xx. An HTML page is a proxy's, and leaves unknown what ECDP did. An empty body counts: none is documented."""
+def _success(response: httpx.Response, operation: Operation, hide: str) -> Outcome:
+    """2xx. Only answers that are known to mean success deliver: a gateway or a framework may say "no" under 2xx."""
+    status = response.status_code
     try:
         body = json_body(response)
     except NotJsonError as error:
-        return Unknown(one_line(str(error)), response.status_code)
+        return Unknown(one_line(str(error)), status)
+    own = own_status(body)
+    if own is not None:  # RFC 9457, 3.1.2: it mirrors the HTTP status, which a server in between rewrote
+        kept = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+        return outcome_of(httpx.Response(own, headers=kept, content=response.content), operation, hide)
     if errors_of(body):
         return _rejected(response, hide)
-    return Delivered(status=response.status_code)
+    if operation == "find" or _means_success(response, body):
+        return Delivered(status=status)
+    return Unknown(f"HTTP {status} with a body that is not known to mean success", status)
+
+
+def _means_success(response: httpx.Response, body: Any) -> bool:
+    """200, 201 or 204 without a body, with ``{}``, or with ECDP's ``{"status":0}``, which may hold the order."""
+    if response.status_code not in SUCCESSES:
+        return False
+    if not isinstance(body, dict):
+        return not response.content.strip()
+    said = {name.lower(): value for name, value in body.items() if value not in (None, "", [], {})}
+    order = said.pop("data", {"id": ""})
+    is_order = isinstance(order, dict) and any(name.lower() == "id" for name in order)
+    return not body or (is_order and said in ({"status": 0}, {"status": "0"}) and said["status"] is not False)
+
+
+def own_status(body: Any) -> int | None:
+    """Return the HTTP error that the body itself states: the ``status`` of a problem (RFC 9457), or of all listed."""
+    if isinstance(body, list):
+        statuses = [own_status(each) if isinstance(each, dict) else None for each in body]
+        return statuses[0] if statuses and None not in statuses else None
+    said = {str(name).lower(): value for name, value in body.items()} if isinstance(body, dict) else {}
+    for value in (said.get("status"), said.get("statuscode")):
+        if isinstance(value, int | str) and str(value) in ERRORS:
+            return int(value)
+    return None
 
 
 def _rejected(response: httpx.Response, hide: str) -> Outcome:
@@ -74,17 +104,13 @@ def _denied(response: httpx.Response, _hide: str) -> Outcome:
     return Denied(f"HTTP {status}: ECDP refuses the API key; is API_KEY right, and allowed to use orders?", status)
 
 
-def _throttled(response: httpx.Response, _hide: str) -> Outcome:
-    return Throttled(retry_after(response), response.status_code)
-
-
-def _overloaded(response: httpx.Response, hide: str) -> Outcome:
-    return (_throttled if "retry-after" in response.headers else _unavailable)(response, hide)
-
-
 def _unavailable(response: httpx.Response, _hide: str) -> Outcome:
     return Unavailable(f"HTTP {response.status_code}", response.status_code)
 
+
+SUCCESSES: Final = frozenset({200, 201, 204})
+KEPT_HEADERS: Final = ("content-type", "retry-after", "date")
+ERRORS: Final = frozenset(str(status) for status in range(400, 600))
 
 BY_STATUS: Final[Mapping[int, Judge]] = {
     400: _rejected,  # documented: a missing or incorrect parameter
@@ -97,8 +123,6 @@ BY_STATUS: Final[Mapping[int, Judge]] = {
     415: _rejected,
     422: _rejected,
     425: _unavailable,
-    429: _throttled,
-    503: _overloaded,
 }
 """Any other status is `Unavailable`, which is retried: it is not the record's fault."""
 
