@@ -9,6 +9,7 @@ from workers.app.sink.context import SinkContext
 from workers.app.sink.finisher import Finisher
 from workers.app.sink.stats import SinkStats
 from workers.core.consume.lanes import Entry, Lane, Lanes
+from workers.core.consume.suspicion import Suspicion
 from workers.core.delivery.gate import Gate, GateState
 from workers.core.delivery.outcome import (
     Delivered,
@@ -22,7 +23,6 @@ from workers.core.delivery.outcome import (
     UnknownOrder,
 )
 from workers.core.delivery.retry import RetryPolicy
-from workers.core.delivery.suspicion import Suspicion
 from workers.core.parked.fence import ParkReason
 from workers.core.parked.headers import Parking
 from workers.core.redaction import redact

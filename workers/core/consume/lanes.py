@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from workers.core.consume.ledger import Ledger
-from workers.core.delivery.suspicion import Suspicion
+from workers.core.consume.suspicion import Suspicion
 from workers.core.record import Record
 
 

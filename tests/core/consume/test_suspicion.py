@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.core.delivery.suspicion import OWN_FAULT_AFTER, Suspicion
+from workers.core.consume.suspicion import OWN_FAULT_AFTER, Suspicion
 
 STEPS = st.lists(st.tuples(st.booleans(), st.booleans()), max_size=30)  # another is delivered before; sent alone
 
