@@ -7,7 +7,7 @@ import httpx
 import orjson
 import pytest
 
-from tests.support.events import status_with
+from tests.vendors.ecdp.answers import ABSENT, BASE, GET, NO, POST, PUT, YES, answer, talk, there
 from workers.core.delivery.outcome import (
     Delivered,
     Denied,
@@ -26,38 +26,8 @@ from workers.vendors.ecdp.flows import delete, find
 from workers.vendors.ecdp.requests import ecdp_requests
 from workers.vendors.ecdp.sink import EcdpOptions, EcdpSink
 
-BASE = "https://api.ecdp.app"
 HERE = ecdp_requests(BASE, "key-canary")
 SAID_NO = Rejected("HTTP 400: no", 400)
-
-
-def answer(status: int, body: Any = None, **headers: str) -> httpx.Response:
-    return httpx.Response(status, headers=headers, content=b"" if body is None else orjson.dumps(body))
-
-
-NO = answer(400, {"title": "no"})
-YES = answer(201)
-ABSENT = answer(404, {"title": "Not Found"})
-
-
-def there(attempt: Any, **changes: Any) -> httpx.Response:
-    """The answer of `GET` for the order that the attempt would add."""
-    order = orjson.loads(attempt.call.payload.json)
-    return answer(200, {"status": 0, "data": {**order, "status": "Paid", **changes}})
-
-
-def talk(flow: Flow[Any], *answers: httpx.Response | Exception) -> tuple[Any, Any]:
-    """Give the answers in turn; return the requests and the flow's value."""
-    asked = []
-    try:
-        request = next(flow)
-        for each in answers:
-            assert str(request.url).startswith(BASE)
-            asked.append(f"{request.method} {request.url.raw_path.decode()}")
-            request = flow.throw(each) if isinstance(each, Exception) else flow.send(each)
-    except StopIteration as stop:
-        return asked, stop.value
-    pytest.fail(f"the flow sends another request: {request.method} {request.url}")
 
 
 def serve(flow: Flow[Any], vendor: Callable[[httpx.Request], httpx.Response]) -> Any:
@@ -72,11 +42,6 @@ def serve(flow: Flow[Any], vendor: Callable[[httpx.Request], httpx.Response]) ->
 
 def ids_of(request: httpx.Request) -> list[str]:
     return [order["id"] for order in orjson.loads(request.content)["data"]]
-
-
-POST = "POST /orders"
-PUT = "PUT /orders/status"
-GET = "GET /orders/12345"
 
 
 class TestCreate:
@@ -207,48 +172,43 @@ class TestAdd:
         outcomes = talk(adds.deliver([first, second]), answer(500))
         assert outcomes == (["GET /orders/a"], [Unknown("HTTP 500", 500)] * 2)
 
-    def test_a_look_up_compares_content_and_ignores_formatting(
-        self, adds: EcdpSink, attempt: Any, created: Any
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"date": "2024-11-06T11:10:00.0550000+01:00", "currency": "usd", "totalValue": "150.000"},
+            {"customer": {"id": 7, "email": "a@B.C ", "phone": "1555", "crmId": "known"}},
+            {"products": [{"price": 0.10000001, "quantity": 2}, {"price": "75", "quantity": "2.0"}]},
+            {"date": "2024-11-06T10:10:00Z", "currency": None, "customer": None},
+            {"customer": {"email": "a&amp;#64;b.c", "phone": "001 555", "crmId": ""}},
+            {"date": "6 November", "id": 12345, "totalValue": None, "products": None},
+        ],
+        ids=range(6),
+    )
+    def test_a_look_up_knows_the_order_however_a_site_writes_it(
+        self, changed: dict[str, Any], adds: EcdpSink, mine: Any
     ) -> None:
-        mine = attempt(
-            created(
-                currency="USD",
-                customer={"email": "A@b.c", "phone": "+1 555"},
-                lines=[{"product_id": "p1"}, {"product_id": "p2", "unit_price": "0.1"}],
-            )
-        )
-        same = {
-            "date": "2024-11-06T11:10:00.0550000+01:00",
-            "currency": "usd",
-            "totalValue": "150",
-            "customer": {"id": 7, "email": "a@B.C ", "phone": "1555", "crmId": "known"},
-            "products": [
-                {"id": "p2", "name": "n", "price": 0.10000001, "quantity": 2},
-                {"id": "p1", "price": "75", "quantity": "2", "productAttributes": None},
-            ],
-        }
-        assert talk(adds.deliver([mine]), NO, there(mine, **same))[1] == [Delivered(found=True)]
-        changed: dict[str, Any] = {  # as a database, a template or a form may change it
-            "date": "2024-11-06T10:10:00Z",
-            "currency": None,
-            "totalValue": "150.000",
-            "customer": {"email": "a&amp;#64;b.c", "phone": "001 555", "crmId": ""},
-            "products": [{"price": 75, "quantity": "2.0"}, {"price": 0.1, "quantity": 2}],
-            "id": 12345,
-        }
-        for field, value in changed.items():
-            found = there(mine, **{**same, field: value})
-            assert talk(adds.deliver([mine]), NO, found)[1] == [Delivered(found=True)], field
-        broken: dict[str, Any] = {
-            "date": "2024-11-07T10:10:00Z",
-            "totalValue": "149.5",
-            "customer": {"email": "other@b.c"},
-            "products": [],
-            "currency": "EUR",
-        }
-        for field, value in broken.items():
-            [outcome] = talk(adds.deliver([mine]), NO, there(mine, **{**same, field: value}))[1]
-            assert outcome.detail.endswith(f"different: {field}")
+        assert talk(adds.deliver([mine]), NO, there(mine, **changed))[1] == [Delivered(found=True)]
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("date", "2024-11-07T10:10:00Z"),
+            ("totalValue", "149.5"),
+            ("customer", {"email": "other@b.c"}),
+            ("products", []),
+            ("currency", "EUR"),
+        ],
+    )
+    def test_a_look_up_names_what_only_another_order_can_have(
+        self, field: str, value: Any, adds: EcdpSink, mine: Any
+    ) -> None:
+        [outcome] = talk(adds.deliver([mine]), NO, there(mine, **{field: value}))[1]
+        assert outcome.detail.endswith(f"different: {field}")
+
+    @pytest.fixture
+    def mine(self, attempt: Any, created: Any) -> Any:
+        lines = [{"product_id": "p1"}, {"product_id": "p2", "unit_price": "0.1"}]
+        return attempt(created(currency="USD", customer={"email": "A@b.c", "phone": "+1 555"}, lines=lines))
 
 
 def next_url(request: httpx.Request) -> str:
@@ -284,87 +244,6 @@ class TestStatus:
         next(flow)
         with pytest.raises(MaybeSent):
             flow.throw(MaybeSent("reset"))
-
-
-SAYS_NO: list[Any] = [
-    {"success": False, "message": "order not stored"},
-    {"type": "about:blank", "title": "Bad Request", "status": 0, "detail": "customer missing"},
-    {"responses": [{"status": 400}]},
-    {"status": "error"},
-    {"status": 0, "data": {"success": False}},
-    {"status": 0, "success": False},
-    {"error": {"code": 400}},
-    [{"status": 400}, {"status": 200}],
-    None,
-    False,
-    "failed",
-    [],
-    {"d": None},
-]
-
-
-class TestUnclearSuccess:
-    """2xx, and nothing that is known to mean success: only a look-up that shows the content delivers."""
-
-    @pytest.mark.parametrize("body", SAYS_NO, ids=range(len(SAYS_NO)))
-    @pytest.mark.parametrize("status", [200, 201, 207])
-    def test_an_order_is_looked_up(self, status: int, body: Any, sink: Any, attempt: Any) -> None:
-        mine, unclear = attempt(), httpx.Response(status, content=orjson.dumps(body))
-        for mode in ("AddOrReplace", "Add", "Replace"):
-            flow = sink(mode=mode)
-            asked, [outcome] = talk(flow.deliver([mine]), unclear, ABSENT)
-            assert asked == [POST, GET]
-            assert isinstance(outcome, Unavailable)
-            assert talk(flow.deliver([mine]), unclear, there(mine))[1] == [Delivered(status=status)]
-            [other] = talk(flow.deliver([mine]), unclear, there(mine, totalValue=1))[1]
-            assert isinstance(other, Unknown)
-
-    @pytest.mark.parametrize(
-        "answered", [httpx.Response(202), httpx.Response(207, json={"status": 0}), httpx.Response(203, json={})]
-    )
-    def test_other_statuses_of_success_are_not_known(self, answered: Any, sink: Any, attempt: Any) -> None:
-        assert isinstance(talk(sink().deliver([attempt()]), answered, ABSENT)[1][0], Unavailable)
-
-    def test_an_order_whose_texts_are_older_is_not_delivered(self, sink: Any, attempt: Any, created: Any) -> None:
-        mine = attempt(created(lines=[{"name": "new name"}]))
-        old = there(mine, products=[{"id": "p001", "name": "old name", "price": 75, "quantity": 2}])
-        assert isinstance(talk(sink().deliver([mine]), answer(200, SAYS_NO[0]), old)[1][0], Unknown)
-
-    def test_a_status_is_looked_up(self, sink: Any, attempt: Any, status: Any) -> None:
-        mine, unclear = attempt(status()), answer(200, SAYS_NO[0])
-        paid, placed = (answer(200, {"data": {"id": "1", "status": each}}) for each in ("Paid", "placed"))
-        assert talk(sink().deliver([mine]), unclear, paid) == ([PUT, GET], [Delivered(status=200)])
-        assert isinstance(talk(sink().deliver([mine]), unclear, placed)[1][0], Unknown)
-        assert isinstance(talk(sink().deliver([mine]), unclear, ABSENT)[1][0], UnknownOrder)
-
-    def test_a_vendor_that_tells_nothing_is_asked_once_a_batch(self, sink: Any, attempt: Any) -> None:
-        outcomes = talk(sink().deliver([attempt("a"), attempt("b")]), answer(200, SAYS_NO[0]), answer(500))
-        assert outcomes[0] == [POST, "GET /orders/a"]
-        assert all(isinstance(each, Unknown) for each in outcomes[1])
-
-
-class TestImpossibleLookUp:
-    """A server in between refuses to look up this one id; ECDP answers its other requests."""
-
-    @pytest.mark.parametrize("order_id", ["WEB/2026/0001", "A:1", "A%2e", "A.", "A+1", "A\\1"])
-    @pytest.mark.parametrize("status", [302, 400, 403, 404, 405, 406, 414, 451])
-    def test_a_status_waits_for_its_create(self, status: int, order_id: str, sink: Any, attempt: Any) -> None:
-        page = httpx.Response(status, headers={"content-type": "text/html"}, content=b"<html>Not Found</html>")
-        _, [outcome] = talk(sink().deliver([attempt(status_with(order_id, "paid", None))]), NO, page)
-        assert isinstance(outcome, UnknownOrder)
-        assert f"the look-up was answered with a page (HTTP {status}); the order id holds `" in outcome.detail
-
-    def test_a_refused_add_stays_refused(self, sink: Any, attempt: Any) -> None:
-        page = httpx.Response(404, content=b"<html>")
-        [outcome] = talk(sink(mode="Add").deliver([attempt("a/b")]), NO, page)[1]
-        assert isinstance(outcome, Rejected)
-        assert outcome.detail.endswith("answered with a page (HTTP 404); the order id holds `/`")
-
-    def test_an_unknown_add_is_not_sent_again_and_others_are(self, sink: Any, attempt: Any) -> None:
-        first, second = attempt("a/b", 2, unknown=True), attempt("b", 2, unknown=True)
-        flow = sink(mode="Add").deliver([first, second])
-        _, outcomes = talk(flow, httpx.Response(404, content=b"<html>"), ABSENT, YES)
-        assert [type(each) for each in outcomes] == [Unknown, Delivered]
 
 
 class TestOthers:
