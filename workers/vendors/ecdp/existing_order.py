@@ -19,9 +19,7 @@ MONEY_TOLERANCE: Final = 0.0051  # ECDP's numbers are doubles, and may be rounde
 MINUTE_S: Final = 60.0
 QUARTER_S: Final = 900.0
 MOST_ZONES_APART_S: Final = 14 * 3600.0 + MINUTE_S
-NOT_READ_BACK: Final = frozenset(
-    {"id", "date", "timeZone", "status"}
-)  # known from the path, or in another form
+NOT_READ_BACK: Final = frozenset({"id", "date", "timeZone", "status"})  # known from the path, or in another form
 
 
 def found_order(response: httpx.Response) -> FoundOrder | None:
