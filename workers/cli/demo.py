@@ -1,7 +1,5 @@
 """``relay demo``: everything on this machine, with sample orders."""
 
-from __future__ import annotations
-
 import signal
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Error messages for people; imported only after a failure."""
 
-from __future__ import annotations
-
 import os
 import traceback
 from pathlib import Path

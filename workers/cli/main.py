@@ -4,8 +4,6 @@ Each command is the click command of its own name in ``workers/cli/<name>.py``,
 imported only when it is used: `--help` must not wait for Kafka's client.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from importlib import import_module

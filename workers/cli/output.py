@@ -1,7 +1,5 @@
 """Output for people and for machines: tables and JSON on stdout, messages on stderr."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """The text and the JSON of parked orders, their records and the results of commands."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """``relay run NAME...``: runs workers of topics.yaml in this process."""
 
-from __future__ import annotations
-
 import click
 
 

@@ -1,7 +1,5 @@
 """``relay sample TOPIC``: a valid example event."""
 
-from __future__ import annotations
-
 import sys
 
 import click

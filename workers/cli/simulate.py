@@ -1,7 +1,5 @@
 """``relay simulate VENDOR``: a vendor to try against, without an account."""
 
-from __future__ import annotations
-
 from typing import Any, NoReturn
 
 import click

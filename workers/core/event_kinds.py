@@ -4,8 +4,6 @@ A new kind is its schema in ``schemas/``, its row here, and the mapping of the
 poller that publishes it. A test holds that schemas, topics.yaml and this table agree.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias

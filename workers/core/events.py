@@ -5,8 +5,6 @@ checks none again. Timestamps are `Millis` and amounts are `Money`, exact to the
 last digit.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypedDict
 

@@ -4,8 +4,6 @@ A field ``retries: Annotated[int, counted("...")]`` is ``retries_total`` in ``/s
 ``/metrics``, with its help text in both the exposition and the documentation. No number is looked up by a string.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache

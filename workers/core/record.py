@@ -1,7 +1,5 @@
 """A Kafka record as fetched, its partition, and a committed position."""
 
-from __future__ import annotations
-
 from typing import NamedTuple, TypeAlias
 
 Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]

@@ -1,7 +1,5 @@
 """Keeps a record's own strings out of the log and out of headers."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from itertools import groupby

@@ -1,7 +1,5 @@
 """Helpers for asyncio: blocking calls awaited from the loop, and the error that a task ended with."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections.abc import Callable

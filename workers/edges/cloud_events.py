@@ -3,8 +3,6 @@
 Rows of a ``-state`` topic are a worker's own memory without subscribers, so they have none.
 """
 
-from __future__ import annotations
-
 import secrets
 import uuid
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Log lines: JSON or text, each with a stable ``action``; no value holds a record's content."""
 
-from __future__ import annotations
-
 import json
 import logging
 import sys

@@ -4,8 +4,6 @@ OpenTelemetry's ready-made instrumentation knows kafka-python below 3 only. With
 the publisher's ``traceparent`` and ``tracestate`` go on to the vendor as they came: OpenTelemetry is not even imported.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 

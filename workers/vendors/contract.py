@@ -4,8 +4,6 @@ A vendor's package exports ``VENDOR = Vendor(...)``; `load` imports it by its na
 Vendors describe requests in flows; only ``edges/http/client.py`` sends them.
 """
 
-from __future__ import annotations
-
 import importlib
 import re
 from collections import Counter

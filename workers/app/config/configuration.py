@@ -1,7 +1,5 @@
 """All of the configuration in one reading: settings, topics.yaml and the vendors' variables, with all their faults."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What is wrong with the configuration: every fault with its place, never a value that may be secret."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches

@@ -1,7 +1,5 @@
 """Which keys topics.yaml may have, to find the one that a misspelt or misplaced key was meant to be."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Values of topics.yaml that the environment replaces: ``RELAY__<WORKER>__<KEY>__<KEY>``."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

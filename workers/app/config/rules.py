@@ -1,7 +1,5 @@
 """What must hold between the blocks of topics.yaml, or orders are lost or overtaken, or changes published twice."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path

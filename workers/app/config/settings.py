@@ -1,7 +1,5 @@
 """The environment as frozen settings: every variable checked, all faults at once, no secret in any message."""
 
-from __future__ import annotations
-
 import os
 import re
 import socket

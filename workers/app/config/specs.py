@@ -1,7 +1,5 @@
 """What topics.yaml holds, as frozen models: the topics, and the workers that read and write them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias

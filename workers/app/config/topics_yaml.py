@@ -1,7 +1,5 @@
 """Reads and validates topics.yaml: each fault with file, line and column, or with the variable that holds the value."""
 
-from __future__ import annotations
-
 import pkgutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path

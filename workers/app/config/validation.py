@@ -1,7 +1,5 @@
 """Validates by a pydantic model and finds every fault in one run, in plain English, without the values."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any, TypeAlias, TypeVar

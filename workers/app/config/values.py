@@ -1,7 +1,5 @@
 """The values that people write in topics.yaml and in variables: durations, sizes, counts, names."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Annotated, Any

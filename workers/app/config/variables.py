@@ -1,7 +1,5 @@
 """A variable's text, from the environment or from the mounted file that ``<VARIABLE>_FILE`` names, and its checks."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A YAML file as plain values, and the line and column of every key."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The codec of a command: it asks the registry and waits for the answer where a worker would go on."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager

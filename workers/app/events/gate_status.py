@@ -1,7 +1,5 @@
 """The gate (circuit breaker per vendor) as ``GET /status`` shows it."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

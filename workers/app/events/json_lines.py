@@ -1,7 +1,5 @@
 """JSON lines as events ready to be published; a bad line is named by its number and the field at fault."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime

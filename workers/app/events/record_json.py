@@ -1,7 +1,5 @@
 """A Kafka record as JSON, whatever its bytes are."""
 
-from __future__ import annotations
-
 import base64
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Waits for the registry: of workers for the schema ids to write with, of records for the schema to read with."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Collection
 

@@ -1,7 +1,5 @@
 """The schemas of topics.yaml's topics, and the registry that has them, if one is configured."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from workers.app.config.settings import RegistrySettings

@@ -1,7 +1,5 @@
 """Tracked orders as rows of a compacted topic, and back: one row an order, which sink and poller share."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Connects to everything that the configuration names, by harmless reads, and reports what answered."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass

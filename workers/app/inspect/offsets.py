@@ -1,7 +1,5 @@
 """A sink's committed offsets: reading them, and moving them."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from time import monotonic, sleep, time_ns

@@ -1,7 +1,5 @@
 """An order's history in Kafka: what was published, what became of each record, and what was parked."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Where is order X? The history of one order from Kafka alone, oldest first, without the customer's data."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any

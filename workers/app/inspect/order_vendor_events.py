@@ -1,11 +1,9 @@
 """What pollers have published about an order, and the order's numbers at its vendors."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from workers.app.config.specs import Config, PollerSpec, SinkSpec
 from workers.app.inspect.order_timeline import Timeline
@@ -63,7 +61,7 @@ class Search:
     prefixes: tuple[bytes, ...]  # of the keys of the other vendors: only the content shows the order
 
     @classmethod
-    def of(cls, order_id: str, numbers: Mapping[str, AbstractSet[str]]) -> Search:
+    def of(cls, order_id: str, numbers: Mapping[str, AbstractSet[str]]) -> Self:
         """``numbers``: by vendor; an empty set where none is known."""
         keys = frozenset(f"{vendor}:{number}" for vendor, ours in numbers.items() for number in ours)
         return cls(order_id, keys, tuple(f"{vendor}:".encode() for vendor, ours in numbers.items() if not ours))

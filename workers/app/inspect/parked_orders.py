@@ -1,7 +1,5 @@
 """A sink's parked orders, read from its parked state, whether or not the worker runs."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple

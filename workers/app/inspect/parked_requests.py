@@ -4,8 +4,6 @@ A request is a command row in the parked state. The worker marks the row as take
 deletes the row when it has finished; the tracker reads all of it from the same topic.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

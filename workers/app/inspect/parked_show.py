@@ -1,7 +1,5 @@
 """A parked record for people: its event, why it is parked, and the request that would be sent now."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never

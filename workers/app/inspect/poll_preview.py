@@ -1,7 +1,5 @@
 """Previews the events that a poller would publish of a time range; publishes nothing."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from typing import Any, assert_never
 

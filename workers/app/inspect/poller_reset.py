@@ -1,7 +1,5 @@
 """Moves a poller's cursor back: in a transaction under the poller's own transactional id, so that it may be running."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """A command that has been taken, until the last of its orders has ended; then its row is removed."""
 
-from __future__ import annotations
-
 from workers.app.sink.shard import Shard
 from workers.app.sink.write_queue import Write
 from workers.core.record import Partition

@@ -1,7 +1,5 @@
 """Carries out what operators ask of the running worker, each command once."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Gives up parked records on an operator's request, and leaves a trace of who asked and why behind them."""
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime

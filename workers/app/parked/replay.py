@@ -4,8 +4,6 @@ A replay begins when the create of an order that the vendor did not know has bee
 The order's fence stays until its last record has been delivered, so whatever comes meanwhile is parked and follows.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """How many orders' parked records may be in memory at once."""
 
-from __future__ import annotations
-
 from workers.app.parked.replay_run import ReplayRun
 
 

@@ -1,7 +1,5 @@
 """One order's replay: which of its parked records have been read, and which are to be delivered next."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple

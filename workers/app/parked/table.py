@@ -1,7 +1,5 @@
 """Reads the parked state of one assignment: its orders' fences, and operators' commands."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from workers.app.parked.commands import ParkedCommands

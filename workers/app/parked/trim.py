@@ -1,7 +1,5 @@
 """Deletes from the parked topic what lies before its oldest open record and is older than `parked_history`."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterable, Mapping
 

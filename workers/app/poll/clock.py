@@ -1,7 +1,5 @@
 """When a poll began, on our clock and on the vendor's."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import httpx

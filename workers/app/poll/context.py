@@ -1,7 +1,5 @@
 """What the shards of a poller share."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field

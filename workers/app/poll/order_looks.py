@@ -1,7 +1,5 @@
 """The looks in flight of one shard: each reads one order, and the most urgent order goes first."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter, deque
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """A shard's rounds at a vendor that shows single orders only: looks, and the steps that publish their answers."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterable
 from dataclasses import replace

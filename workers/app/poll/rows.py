@@ -1,7 +1,5 @@
 """A poller's state and events as Kafka records, and back."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """One shard of a poller: it owns its state, and publishes what its rounds find, step by step."""
 
-from __future__ import annotations
-
 import asyncio
 from functools import partial
 from typing import Final, assert_never

@@ -1,7 +1,5 @@
 """A poller's part of ``GET /status``."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from typing import Any
 

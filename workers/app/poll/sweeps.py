@@ -1,7 +1,5 @@
 """Slower reads that find what the time windows missed: a look back over hours, and a sweep of all open orders."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial

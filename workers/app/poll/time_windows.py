@@ -1,7 +1,5 @@
 """A shard's rounds at a vendor that can list changes: polls of time windows, and slower reads between them."""
 
-from __future__ import annotations
-
 import asyncio
 from functools import partial
 

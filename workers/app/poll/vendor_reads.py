@@ -1,7 +1,5 @@
 """Runs a poller's flows against the vendor: a fault delays a poll, and never moves its cursor."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The composition root: the only place that puts a worker together."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 import time

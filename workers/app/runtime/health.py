@@ -1,7 +1,5 @@
 """The health and metrics server of a process: probes, Prometheus text, status."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Protocol
 

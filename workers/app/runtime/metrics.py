@@ -1,7 +1,5 @@
 """``/metrics``: every number of ``/status``, as Prometheus text."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 

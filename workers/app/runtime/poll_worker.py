@@ -1,7 +1,5 @@
 """One running poller: vendor to Kafka, each change published once."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterable
 from math import inf

@@ -1,7 +1,5 @@
 """A sink's connections to Kafka."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass

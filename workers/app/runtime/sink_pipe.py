@@ -1,7 +1,5 @@
 """Puts a sink's parts together: source -> intake -> lanes -> sender -> outcomes -> finisher -> commits."""
 
-from __future__ import annotations
-
 import asyncio
 
 from workers.app.parked.commands import ParkedCommands

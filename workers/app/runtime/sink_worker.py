@@ -1,7 +1,5 @@
 """One sink at work: Kafka to vendor, in sequence per order, losing nothing."""
 
-from __future__ import annotations
-
 import asyncio
 from math import inf
 from typing import Any

@@ -1,7 +1,5 @@
 """What this process owns for as long as the group lets it, and gives up all at once."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Commits what has finished: one commit at a time, plain, or in the transaction that writes what is queued."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress

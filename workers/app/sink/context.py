@@ -1,7 +1,5 @@
 """What a sink worker works with, from its start to its end."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

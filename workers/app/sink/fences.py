@@ -1,7 +1,5 @@
 """The fences of one partition number: which orders' later records are parked, too."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Which partitions the Kafka thread fetches, so that memory and the commits' metadata stay bounded (backpressure)."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Ends records: delivered, skipped or parked. Each has exactly one end, and its offset is committed with it."""
 
-from __future__ import annotations
-
 from workers.app.sink.assignment import Ownership
 from workers.app.sink.context import SinkContext
 from workers.app.sink.shard import Shard

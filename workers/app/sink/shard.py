@@ -1,7 +1,5 @@
 """One partition number of a sink's topics, from assignment to revocation."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType

@@ -1,7 +1,5 @@
 """A sink's counters and gauges: the one table behind ``/status``, ``/metrics`` and ``docs/metrics.md``."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Annotated

@@ -1,7 +1,5 @@
 """A sink's part of ``GET /status``."""
 
-from __future__ import annotations
-
 from typing import Any, Protocol
 
 from workers.app.events.gate_status import gate_status

@@ -2,8 +2,6 @@
 each assignment. Only for sinks that track (``tracks`` in topics.yaml).
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol

@@ -1,7 +1,5 @@
 """The only way against the stream: a part wakes one that was built after it."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Protocol
 

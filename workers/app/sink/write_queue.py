@@ -1,7 +1,5 @@
 """The writes of one partition number that wait for their transaction, and what the transaction writes for them."""
 
-from __future__ import annotations
-
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """`relay topics`: plan the changes, apply them, and read them back, on one set of connections."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

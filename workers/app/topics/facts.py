@@ -1,7 +1,5 @@
 """Reads from the cluster and the registry what a plan needs, and makes the plan's changes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from workers.app.config.specs import Config, SinkSpec

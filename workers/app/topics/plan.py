@@ -1,7 +1,5 @@
 """Decides what must change on the cluster and at the registry to match topics.yaml and schemas/."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """Backpressure: how much may be fetched and unfinished at once, and which partitions to pause."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ So each is followed by a pause in proportion to what it took. Plain commits go o
 kept from the broker for longer than `Pacing.commit_every_s`.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import TypeAlias
 

@@ -1,7 +1,5 @@
 """The records of one order, one in flight at a time, many orders at once."""
 
-from __future__ import annotations
-
 import heapq
 from collections import deque
 from collections.abc import Iterator

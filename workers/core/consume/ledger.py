@@ -1,7 +1,5 @@
 """Which offset of one partition may be committed when records finish out of order."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from itertools import islice
 

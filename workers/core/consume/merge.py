@@ -7,8 +7,6 @@ is waited for. So what was acknowledged to its publisher before an event was
 sent goes before it, across topics, without trusting any publisher's clock.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Mapping, Sequence
 

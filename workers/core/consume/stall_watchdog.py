@@ -4,8 +4,6 @@ kafka-python 3 has had silent stalls (its issues 3106 and 3131): the lag grows a
 time the fetch position is set again; when that does not help, the process must be restarted.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from enum import Enum
 

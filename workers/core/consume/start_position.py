@@ -1,7 +1,5 @@
 """Where a partition's fetching starts, or why it must not start by itself."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 

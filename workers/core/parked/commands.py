@@ -1,7 +1,5 @@
 """Commands of operators to the worker that owns a partition: the rows of the parked state that are no fences."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The headers of a parked record: its source, why it is parked, and which order it belongs to."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime

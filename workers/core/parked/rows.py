@@ -1,7 +1,5 @@
 """Rows of the parked state: the fence of each parked order, and operators' commands to the partition's owner."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from sys import intern

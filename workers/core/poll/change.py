@@ -1,7 +1,5 @@
 """An order as its vendor shows it, and the change of its stage that becomes an event."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b

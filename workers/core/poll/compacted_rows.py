@@ -7,8 +7,6 @@ rows compare by the offset at which they were first written. Otherwise an old ro
 newer one.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 

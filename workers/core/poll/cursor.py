@@ -1,7 +1,5 @@
 """A poller's cursor (high-water mark): a row of its state topic, which moves only together with its events."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass, replace
 from typing import Final

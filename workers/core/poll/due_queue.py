@@ -1,7 +1,5 @@
 """When each order is looked at next, and the oldest of all last looks: heaps, never a scan of all orders."""
 
-from __future__ import annotations
-
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import NamedTuple
 

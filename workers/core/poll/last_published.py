@@ -4,12 +4,10 @@ A poller holds up to a million of them in memory, packed as in their rows of the
 reads the order.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from struct import Struct
-from typing import Any, Final
+from typing import Any, Final, Self
 from zlib import crc32
 
 import orjson
@@ -47,7 +45,7 @@ class LastPublished:
         """Whether its field hashes and description have been dropped."""
         return not self.field_hashes and not self.stage.description
 
-    def compacted(self) -> LastPublished:
+    def compacted(self) -> Self:
         """Without its field hashes and description; sequence and digest stay, or its last event would repeat."""
         return replace(self, field_hashes=b"", stage=replace(self.stage, description=""))
 

@@ -1,7 +1,5 @@
 """A shard's tracked orders, read one by one: which is next, what its look means, and when it is done."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """What one look at an order means: a change of its stage, new events, that it is done, or nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final

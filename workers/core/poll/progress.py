@@ -1,7 +1,5 @@
 """An order's progress, in words that mean the same at every vendor (`Progress` of the schemas)."""
 
-from __future__ import annotations
-
 from typing import Final, Literal, TypeAlias, get_args
 
 Progress: TypeAlias = Literal[

@@ -1,7 +1,5 @@
 """The time until which a partition has been read: every record written before it is known."""
 
-from __future__ import annotations
-
 from collections import deque
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """How often one order is looked at: often after a change, less and less while nothing changes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """A shard's rows of the state topic in memory, and what one reading of the vendor adds to them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """What one transaction of a poller writes: events, the rows behind them, and the cursor. All of it or nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum

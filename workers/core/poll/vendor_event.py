@@ -1,7 +1,5 @@
 """The single events of an order (picked up, delivered), each published once, however late the vendor shows it."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -5,8 +5,6 @@ never waits: an id that is not known yet raises `UnknownSchema`; the caller
 awaits `Codec.learn` and decodes again.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field

@@ -6,8 +6,6 @@ Apache's checker judges each pair and says why; it compares no logical types, so
 `changes_of_meaning` adds those.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

@@ -5,8 +5,6 @@ Refused are bytes left over, a decimal of more digits than its schema allows, an
 their raw form: timestamps as ints, decimals as bytes.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

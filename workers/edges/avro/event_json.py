@@ -13,8 +13,6 @@
 The Avro side is the raw form of ``core/events.py``: milliseconds as int, decimals as bytes.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import difflib

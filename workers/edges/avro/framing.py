@@ -6,8 +6,6 @@ wire format with ``00`` and an id at a registry. Confluent Platform 8 may write
 ``__value_schema_id`` instead; the value is then bare Avro.
 """
 
-from __future__ import annotations
-
 from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """Times and decimals as JSON text, exact both ways."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

@@ -5,8 +5,6 @@ would be read as 0.0150 at scale 4, seconds as milliseconds. So the codec
 refuses such a writer, and the compatibility check refuses such a change.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

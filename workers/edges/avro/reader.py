@@ -1,7 +1,5 @@
 """Reads the records of one writer schema as today's schema of a topic."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 from dataclasses import dataclass

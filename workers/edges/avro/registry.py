@@ -6,8 +6,6 @@ address): records that need the schema go on waiting. `RegistryRefused` is the
 registry's judgement on the schema: waiting would not help.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import Iterator, Mapping

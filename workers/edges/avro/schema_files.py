@@ -5,8 +5,6 @@
 written with, oldest first; the last one is today's once it is recorded.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

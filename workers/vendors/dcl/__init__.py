@@ -1,7 +1,5 @@
 """DCL Logistics: the stages of orders, from its API page "GET api/v1/orders"."""
 
-from __future__ import annotations
-
 from workers.vendors.contract import Variable, Vendor
 from workers.vendors.dcl.options import DclOptions, order_number
 from workers.vendors.dcl.poller import DclPoller

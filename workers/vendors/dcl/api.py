@@ -1,7 +1,5 @@
 """The parts of DCL's answer to GET orders that the relay reads. Any list and any text may be null."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy

@@ -1,7 +1,5 @@
 """DCL's order to the relay's `VendorOrder`."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The keys that a DCL poller adds to its worker in topics.yaml."""
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field

@@ -1,7 +1,5 @@
 """What DCL's answers mean: rows, or a fault, after which the cursor does not move."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 

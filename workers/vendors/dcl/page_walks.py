@@ -1,7 +1,5 @@
 """Reads a full second: more orders changed in it than a page holds, and no smaller window can be requested."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

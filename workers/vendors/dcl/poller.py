@@ -1,7 +1,5 @@
 """DCL's poller: reads time windows that one page holds, so that DCL's sort order does not matter."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final

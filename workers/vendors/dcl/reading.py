@@ -1,7 +1,5 @@
 """DCL's rows to a `Reading`: checks their stamps against the window, and keeps one state per order."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final

@@ -1,7 +1,5 @@
 """Builds DCL's one request: GET orders."""
 
-from __future__ import annotations
-
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
