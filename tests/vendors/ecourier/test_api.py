@@ -3,38 +3,22 @@
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
-from workers.vendors.ecourier.api import EcourierOrder, members, plain, vendor_name
+from workers.core.delivery.outcome import Unavailable, Unknown
+from workers.vendors.ecourier.api import EcourierOrder, body_of, members, plain, vendor_name
 from workers.vendors.ecourier.existing_order import existing_order
+from workers.vendors.ecourier.outcome import outcome_of
+from workers.vendors.ecourier.session import login_refusal, new_token
 
 WHOLE: dict[str, Any] = {
     "@UserGUID": "{4D46E5B7-7866-4B17-98C4-9A7A33856981}",
-    "@OrderID": "2073",
-    "@SiteCode": "Corporate",
     "@OrderNumber": "2073",
     "@OrderStatus": "N",
-    "@CreateDate": "9/3/2020 2:43:00 AM",
-    "@Pieces": "6",
-    "@PodRequired": "True",
-    "@AmountQuote": "40.50",
     "@New": "kept",
     "Pieces": {"Piece": [{"@Sequence": "1", "@Pieces": "1"}, {"@Sequence": "2", "@Pieces": "5"}]},
-    "Stops": {"Stop": {"@Sequence": "1", "@StopType": "P", "OrderStopPieces": {"OrderStopPiece": {"@Sequence": "1"}}}},
-    "Jobs": {
-        "Job": {
-            "@JobID": "7",
-            "@JobNumber": "2073-1",
-            "Drivers": {"Driver": {"@DriverCode": "D1", "@DriverBaseAmountOverride": "0"}},
-            "JobStops": {
-                "JobStop": [{"@JobStopStatus": "A", "JobStopPieces": {"JobStopPiece": {"@JobStopPieceID": 9}}}]
-            },
-        }
-    },
-    "OrderFees": {"OrderFee": [{"@Sequence": "1", "@FeeAmount": "15"}]},
-    "OrderNotifiers": {"OrderNotify": {"@OrderNotifyID": "-2", "@StyleSheetID": "3"}},
-    "OrderEvents": {"OrderEvent": {"@OrderEventID": 12, "@EventType": "POD"}},
-    "Customer": {"@CustomerID": 65, "@CustomerCode": "Alpha", "@PState": "FL"},
+    "Customer": {"@CustomerID": 65, "@CustomerCode": "Alpha"},
 }
 
 
@@ -44,22 +28,54 @@ def order_of(**fields: Any) -> EcourierOrder:
     return found.order
 
 
-def test_the_whole_order_is_read() -> None:
-    order = order_of(**WHOLE)
-    assert (order.order_id, order.order_number, order.piece_count, order.amount_quote) == (2073, "2073", 6.0, 40.5)
-    assert order.pod_required is True
-    assert [(piece.sequence, piece.pieces) for piece in order.pieces] == [(1, 1.0), (2, 5.0)]
-    assert order.stops[0].order_stop_pieces[0].sequence == 1
-    job = order.jobs[0]
-    assert (job.job_id, job.job_number, job.drivers[0].driver_code) == (7, "2073-1", "D1")
-    assert job.drivers[0].driver_base_amount_override is False
-    assert (job.job_stops[0].job_stop_status, job.job_stops[0].job_stop_pieces[0].job_stop_piece_id) == ("A", 9)
-    assert order.order_fees[0].fee_amount == 15.0
-    assert (order.order_notifiers[0].order_notify_id, order.order_notifiers[0].style_sheet_id) == (-2, 3)
-    assert (order.order_events[0].order_event_id, order.order_events[0].event_type) == ("12", "POD")
-    assert order.customer is not None
-    assert (order.customer.customer_id, order.customer.p_state) == (65, "FL")
-    assert order.model_extra == {"New": "kept"}
+def test_what_is_read_of_an_order_and_all_its_fields() -> None:
+    found = existing_order(httpx.Response(200, json={"Order": WHOLE}))
+    assert found is not None
+    assert (found.order.order_number, found.order.order_status, found.customer_code) == ("2073", "N", "Alpha")
+    assert found.fields["New"] == "kept"
+    assert [piece["Pieces"] for piece in members(found.fields["Pieces"], "Piece")] == ["1", "5"]
+
+
+WRAPPED = [
+    b'{"d":%b}',
+    b'{"d":{"d":%b}}',
+    b'{"SaveOrderResult":%b}',
+    b'\xef\xbb\xbf \r\n{"d": %b}',
+]
+
+
+@pytest.mark.parametrize("wrapped", WRAPPED, ids=range(len(WRAPPED)))
+@pytest.mark.parametrize("as_text", [0, 1, 2])
+def test_an_answer_is_unwrapped(wrapped: bytes, as_text: int) -> None:
+    """ASP.NET answers an object, or a text that holds the JSON."""
+    body = orjson.dumps({"@status": "0", "d": 1})
+    for _ in range(as_text):
+        body = orjson.dumps(body.decode())
+    assert body_of(httpx.Response(200, content=wrapped % body)) == {"status": "0", "d": 1}
+
+
+@pytest.mark.parametrize("body", [{"d": None}, {"d": ""}, {"d": []}, {"d": {}}, {"d": "done"}, {"d": 0}, {"d": "{"}])
+def test_a_wrapper_around_nothing_is_no_success(body: Any) -> None:
+    response = httpx.Response(200, json=body)
+    assert isinstance(outcome_of(response, "save", []), Unknown)
+    assert existing_order(response) is None
+    assert new_token(response) is None
+
+
+XML = '<?xml version="1.0" encoding="utf-8"?>\r\n<string xmlns="http://tempuri.org/">%s</string>'
+
+
+@pytest.mark.parametrize("inner", ['{"status":"0"}', "{&quot;status&quot;:&quot;0&quot;}"])
+def test_xml_around_json_is_named_and_is_no_success(inner: str) -> None:
+    response = httpx.Response(200, headers={"content-type": "text/xml; charset=utf-8"}, text=XML % inner)
+    saved, found, login = (
+        outcome_of(response, "save", []),
+        outcome_of(response, "find", []),
+        login_refusal(response, ()),
+    )
+    for outcome, kind in ((saved, Unknown), (found, Unavailable), (login, Unavailable)):
+        assert isinstance(outcome, kind)
+        assert "the answer is XML around JSON" in outcome.reason
 
 
 def test_the_live_token_is_dropped() -> None:
@@ -86,26 +102,10 @@ def test_a_collection_may_be_a_list_a_single_object_or_empty(collection: Any, co
 
 @pytest.mark.parametrize("value", ["many", "", None, [], {"@nil": "true"}, True, 1.5])
 def test_one_bad_field_hides_no_order(value: Any) -> None:
-    odd = order_of(OrderNumber="1", OrderID=value, Weight=value, PodRequired=value, Stops=value, Customer=value)
-    assert odd.order_number == "1"
-    assert odd.order_id is None
-    assert odd.stops == []
+    odd = order_of(OrderNumber="1", Service=value, Customer=value)
+    assert (odd.order_number, odd.customer) == ("1", None if not isinstance(value, dict) else odd.customer)
+    assert (order_of(Service=7, Auth=True).service, order_of(Service=7, Auth=True).auth) == ("7", "true")
 
 
-def test_a_count_of_pieces_is_not_taken_for_the_collection() -> None:
-    order = order_of(Pieces="3", Service=7, Auth=True)
-    assert (order.piece_count, order.pieces, order.service, order.auth) == (3.0, [], "7", "true")
-
-
-@pytest.mark.parametrize(
-    ("field", "name"),
-    [
-        ("scheduled_date_time_tz", "ScheduledDateTimeTZ"),
-        ("avs_quality", "AVSQuality"),
-        ("job_stop_piece_id", "JobStopPieceID"),
-        ("fee_misc1", "FeeMisc1"),
-        ("z_latitude", "ZLatitude"),
-    ],
-)
-def test_fields_have_the_vendors_names(field: str, name: str) -> None:
-    assert vendor_name(field) == name
+def test_fields_have_the_vendors_names() -> None:
+    assert [vendor_name(each) for each in ("order_event_id", "edi_note")] == ["OrderEventID", "EdiNote"]

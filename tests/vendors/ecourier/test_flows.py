@@ -70,7 +70,7 @@ class TestSave:
         assert "OrderStatus" not in order_in(asked[1])
         assert outcomes == [Delivered(status=200, mark=mark_of(mine))]
 
-    @pytest.mark.parametrize("change", [{"CustomerCode": "Stranger"}, {"Auth": "other"}, {"Auth": None}])
+    @pytest.mark.parametrize("change", [{"CustomerCode": "Stranger"}, {"OrderNumber": "2073"}])
     def test_a_strangers_order_is_never_overwritten(
         self, change: dict[str, str | None], sink: Any, attempt: Any, talk: Any
     ) -> None:
@@ -81,6 +81,17 @@ class TestSave:
             assert isinstance(outcome, Rejected)
             assert outcome.blocks_following
             assert "not ours" in outcome.detail
+
+    def test_our_order_is_updated_and_canceled_though_its_reference_was_cut(
+        self, sink: Any, created: Any, attempt: Any, status: Any, talk: Any
+    ) -> None:
+        mine = attempt(created(reference="R&D / Dock 7"), unknown=True, number=2)
+        cut = there(mine, Auth="R&amp;D / Do")
+        asked, outcomes = talk(sink().deliver([mine]), cut, DONE)
+        assert order_in(asked[1])["Auth"] == "R&D / Dock 7"
+        assert outcomes == [Delivered(status=200, mark=mark_of(mine))]
+        asked, outcomes = talk(sink().deliver([attempt(status())]), cut, DONE)
+        assert (order_in(asked[1])["OrderStatus"], order_in(asked[1])["Auth"]) == ("X", "R&D / Do")
 
     def test_an_order_without_a_customer_code_counts_as_ours(self, sink: Any, attempt: Any, talk: Any) -> None:
         mine = attempt()
@@ -320,7 +331,7 @@ class TestOthers:
         asked, found = talk(sink().quote(created()), answer)
         assert endpoints(asked) == ["QuoteOrder"]
         assert order_in(asked[0]) == attempt().call.payload.fields
-        assert found.order.amount_charged == "$40.00"
+        assert found.fields["AmountCharged"] == "$40.00"
         assert talk(sink().quote(created(bare=True)))[1] == Skipped("no delivery")
         refused = talk(sink().quote(created()), httpx.Response(500, json={"status": "-4"}))[1]
         assert isinstance(refused, Rejected)

@@ -16,6 +16,7 @@ import orjson
 from workers.core.delivery.outcome import Throttled
 
 PASSING_WITH_A_TIME: Final = frozenset({403, 408, 413, 425, 503})
+ERRORS: Final = frozenset(str(status) for status in range(400, 600))
 MAX_TEXT_CHARS: Final = 500  # of a vendor's message
 
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
@@ -56,6 +57,18 @@ def one_line(text: str) -> str:
 def is_page(response: httpx.Response) -> bool:
     """Whether the answer is an HTML page, which comes from another server than the vendor's API."""
     return "html" in response.headers.get("content-type", "") or response.content.lstrip()[:1] == b"<"
+
+
+def own_status(body: Any) -> int | None:
+    """Return the HTTP error that the body itself states: the ``status`` of a problem (RFC 9457), or of all listed."""
+    if isinstance(body, list):
+        statuses = [own_status(each) if isinstance(each, dict) else None for each in body]
+        return statuses[0] if statuses and None not in statuses else None
+    said = {str(name).lower(): value for name, value in body.items()} if isinstance(body, dict) else {}
+    for value in (said.get("status"), said.get("statuscode")):
+        if isinstance(value, int | str) and str(value) in ERRORS:
+            return int(value)
+    return None
 
 
 def throttled(response: httpx.Response) -> Throttled | None:

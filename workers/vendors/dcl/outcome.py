@@ -1,13 +1,15 @@
 """What DCL's answers mean: rows, or a fault, after which the cursor does not move."""
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import httpx
 
-from workers.core.delivery.outcome import Denied, Throttled, Unavailable
-from workers.vendors._shared.answers import NotJsonError, is_page, json_body, one_line, retry_after
+from workers.core.delivery.outcome import Denied, Unavailable
+from workers.vendors._shared.answers import NotJsonError, is_page, json_body, one_line, throttled
 from workers.vendors.contract import PollFault
+
+NO_ERROR: Final = frozenset({"0", "0.0"})  # as a number or as text
 
 Rows: TypeAlias = Sequence[dict[str, Any]]
 
@@ -19,12 +21,13 @@ def rows_of(response: httpx.Response) -> Rows | PollFault:
         return _rows(response)
     if response.is_redirect or response.has_redirect_location:
         return Denied(f"HTTP {status}: a redirect, which the relay does not follow; is BASE_URL right?", status)
+    passing = throttled(response)
+    if passing is not None:
+        return passing
     if status in {401, 403}:
         return Denied(f"HTTP {status}: DCL refuses the login; are USERNAME and PASSWORD right?", status)
     if status == httpx.codes.NOT_FOUND:
         return Denied("HTTP 404: there is no orders API at this address; is BASE_URL right?", status)
-    if status == httpx.codes.TOO_MANY_REQUESTS or (status == 503 and "retry-after" in response.headers):  # noqa: PLR2004
-        return Throttled(retry_after(response), status)
     return Unavailable(_error_text(response), status)
 
 
@@ -36,7 +39,7 @@ def _rows(response: httpx.Response) -> Rows | PollFault:
         return Unavailable(one_line(str(error)), response.status_code)
     if not isinstance(body, dict):
         return Unavailable("HTTP 200 without DCL's envelope", response.status_code)
-    if body.get("error_code") != 0:
+    if str(body.get("error_code")) not in NO_ERROR:
         return Unavailable(_error_text(response), response.status_code)
     orders = body.get("orders")
     if not isinstance(orders, list) or not all(isinstance(row, dict) for row in orders):

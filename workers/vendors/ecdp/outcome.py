@@ -17,7 +17,7 @@ from workers.core.delivery.outcome import (
     Unknown,
     UnknownOrder,
 )
-from workers.vendors._shared.answers import NotJsonError, is_page, json_body, one_line, throttled
+from workers.vendors._shared.answers import NotJsonError, is_page, json_body, one_line, own_status, throttled
 from workers.vendors._shared.requests import REDACTED
 from workers.vendors.ecdp.api import Problem, errors_of
 
@@ -69,18 +69,6 @@ def _means_success(response: httpx.Response, body: Any) -> bool:
     return not body or (is_order and said in ({"status": 0}, {"status": "0"}) and said["status"] is not False)
 
 
-def own_status(body: Any) -> int | None:
-    """Return the HTTP error that the body itself states: the ``status`` of a problem (RFC 9457), or of all listed."""
-    if isinstance(body, list):
-        statuses = [own_status(each) if isinstance(each, dict) else None for each in body]
-        return statuses[0] if statuses and None not in statuses else None
-    said = {str(name).lower(): value for name, value in body.items()} if isinstance(body, dict) else {}
-    for value in (said.get("status"), said.get("statuscode")):
-        if isinstance(value, int | str) and str(value) in ERRORS:
-            return int(value)
-    return None
-
-
 def _rejected(response: httpx.Response, hide: str) -> Outcome:
     return Rejected(error_text(response, hide), response.status_code)
 
@@ -110,7 +98,6 @@ def _unavailable(response: httpx.Response, _hide: str) -> Outcome:
 
 SUCCESSES: Final = frozenset({200, 201, 204})
 KEPT_HEADERS: Final = ("content-type", "retry-after", "date")
-ERRORS: Final = frozenset(str(status) for status in range(400, 600))
 
 BY_STATUS: Final[Mapping[int, Judge]] = {
     400: _rejected,  # documented: a missing or incorrect parameter

@@ -8,8 +8,9 @@ from typing import Any, Final
 import httpx
 from pydantic import ValidationError
 
-from workers.vendors._shared.answers import NotJsonError, json_body
-from workers.vendors.ecourier.api import EcourierOrder, plain
+from workers.vendors._shared.answers import NotJsonError
+from workers.vendors._shared.read_back import contradicts, folded
+from workers.vendors.ecourier.api import EcourierOrder, body_of
 from workers.vendors.ecourier.mapping import DELETED, Fields
 from workers.vendors.ecourier.requests import GUID_HEADER
 from workers.vendors.ecourier.wall_time import parse_wall_time
@@ -40,7 +41,7 @@ class ExistingOrder:
 def existing_order(response: httpx.Response) -> ExistingOrder | None:
     """Return the answer's order; None when it is missing or unreadable."""
     try:
-        body = plain(json_body(response))
+        body = body_of(response)
         order = body.get("Order") if isinstance(body, dict) else None
         if not order or not isinstance(order, dict):
             return None
@@ -50,18 +51,13 @@ def existing_order(response: httpx.Response) -> ExistingOrder | None:
         return None
 
 
-def is_ours(found: ExistingOrder, sent: Fields) -> bool:
-    """Whether CustomerCode and Auth are the ones that we would send.
+def is_ours(found: ExistingOrder, number: str, customer_code: str | None) -> bool:
+    """Whether number and CustomerCode are ours.
 
-    Invariant: we never save over an order that fails this. Otherwise a stranger's delivery would become ours.
-    A CustomerCode that the answer does not tell counts as ours, because the number has our prefix.
+    Invariant: we never save over an order that fails this. Otherwise a stranger's delivery would become ours. Only we
+    number an order with our prefix. All else is free text, which a site cuts, escapes or cleans.
     """
-    return has_code(found, sent.get("CustomerCode")) and same_text(found.order.auth, sent.get("Auth"))
-
-
-def has_code(found: ExistingOrder, customer_code: str | None) -> bool:
-    """Whether the order is that customer's; true when one of the two is unknown."""
-    return not found.customer_code or not customer_code or same_text(found.customer_code, customer_code)
+    return not contradicts(found.order.order_number, number) and not contradicts(found.customer_code, customer_code)
 
 
 def differences(found: ExistingOrder, sent: Fields) -> list[str]:
@@ -74,8 +70,8 @@ def differences(found: ExistingOrder, sent: Fields) -> list[str]:
 
 
 def same_text(found: Any, sent: str | None) -> bool:
-    """Whether both are the same apart from case and blanks; None counts as empty."""
-    return _folded(found) == _folded(sent)
+    """Whether both are the same apart from case, blanks and HTML entities; None counts as empty."""
+    return folded(found) == folded(sent)
 
 
 def _holds(found: Any, sent: Any, name: str) -> bool:
@@ -96,10 +92,6 @@ def _same_value(found: Any, sent: str, name: str) -> bool:
     if name in NUMBERS:
         return _number(found) == _number(sent) is not None
     return name.endswith(DATE_TIME) and parse_wall_time(str(found)) == parse_wall_time(sent) is not None
-
-
-def _folded(value: Any) -> str:
-    return "" if value is None else " ".join(str(value).split()).casefold()
 
 
 def _number(value: Any) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
@@ -21,12 +22,12 @@ from workers.vendors._shared.answers import one_line
 from workers.vendors._shared.check import check_outcome
 from workers.vendors._shared.requests import SetUpError
 from workers.vendors.contract import Credentials, Flow, MaybeSent, NotSent
-from workers.vendors.ecourier.existing_order import ExistingOrder, differences, existing_order, has_code, is_ours
+from workers.vendors.ecourier.existing_order import ExistingOrder, differences, existing_order, is_ours
 from workers.vendors.ecourier.mapping import DELETED, NEW, Fields, order_json
 from workers.vendors.ecourier.outcome import outcome_of
 from workers.vendors.ecourier.requests import EcourierRequests, ecourier_requests
 
-NOT_OURS = "e-Courier has an order of this number that is not ours: its CustomerCode or Auth differs"
+NOT_OURS = "e-Courier has an order of this number that is not ours: its OrderNumber or CustomerCode differs"
 NEVER_SAVED = "canceled, and never saved"
 NO_ORDER = "look-up: the answer holds no order that can be read"
 SECRETS: Final = ("PASSWORD", "USER_GUID")
@@ -120,7 +121,7 @@ def cancel(account: EcourierAccount, order: Cancel) -> Flow[Outcome]:
         return Skipped(NEVER_SAVED, supersedes=True)
     if not isinstance(found, ExistingOrder):
         return found
-    if not order.known and not has_code(found, order.customer_code):
+    if not order.known and not is_ours(found, order.number, order.customer_code):
         return Rejected(NOT_OURS)
     mark = Mark(order.number, order.hash, canceled=True)
     if found.is_deleted:
@@ -132,7 +133,8 @@ def cancel_fields(number: str, found: ExistingOrder | None = None) -> Fields:
     """Return the Order element that cancels; owner, service and reference stay as e-Courier has them."""
     kept = (found.customer_code, found.order.service, found.order.auth) if found else (None, None, None)
     same = dict(zip(("CustomerCode", "Service", "Auth"), kept, strict=True))
-    return {"OrderNumber": number, **{name: value for name, value in same.items() if value}, "OrderStatus": DELETED}
+    texts = {name: html.unescape(value) for name, value in same.items() if value}
+    return {"OrderNumber": number, **texts, "OrderStatus": DELETED}
 
 
 def quote(account: EcourierAccount, order: Save) -> Flow[ExistingOrder | Outcome]:
@@ -152,7 +154,7 @@ def _post(account: EcourierAccount, json: bytes, mark: Mark) -> Flow[Outcome]:
 
 def _needs_no_save(order: Save, found: ExistingOrder) -> Outcome | None:
     """The outcome, when the existing order is not ours or equal to ours; None: save."""
-    if not order.known and not is_ours(found, order.fields):
+    if not order.known and not is_ours(found, order.number, order.fields.get("CustomerCode")):
         return Rejected(one_line(f"{NOT_OURS}; change order_number_prefix, or the order's id"))
     if found.is_deleted or differences(found, order.fields):
         return None

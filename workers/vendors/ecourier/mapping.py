@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any, Final, TypeAlias
 
@@ -20,6 +20,7 @@ Fields: TypeAlias = dict[str, Any]
 """An element of e-Courier's JSON: names to texts, elements and lists of elements."""
 
 STOP_TYPES: Final = {"pickup": "P", "destination": "D", "both": "B"}
+LEAST_WEIGHT, MOST_WEIGHT = 0.000001, 1_000_000.0  # of a piece, in any unit that a site may use
 PICKED_UP, DELIVERED = "P", "D"
 DELETED, NEW = "X", "N"
 
@@ -72,16 +73,23 @@ def _check_sequences(sequences: Sequence[int], path: str) -> None:
 
 
 def _piece(piece: Piece, index: int) -> Fields:
-    weight = piece["weight"]
-    if weight is not None and not math.isfinite(weight):
-        raise LimitError(f"delivery.pieces[{index}].weight", "must be a number")
+    path, quantity = f"delivery.pieces[{index}]", piece["quantity"]
+    if quantity < 0:
+        raise LimitError(f"{path}.quantity", "must be 0 or more")
     return _present(
         Sequence=str(piece["sequence"]),
         Reference=piece["reference"],
-        Pieces=str(piece["quantity"]),
-        Weight=None if weight is None else f"{weight:.15g}",
+        Pieces=str(quantity),
+        Weight=None if piece["weight"] is None else _weight(piece["weight"], f"{path}.weight"),
         Description=piece["description"],
     )
+
+
+def _weight(weight: float, field: str) -> str:
+    """Plain decimals: a site that reads ``5e-05`` as 5 would charge for it."""
+    if weight == 0 or LEAST_WEIGHT <= weight <= MOST_WEIGHT:
+        return f"{Decimal(f'{abs(weight):.15g}'):f}"
+    raise LimitError(field, "must be 0, or 0.000001 to 1000000")
 
 
 def _stops(stops: Sequence[Stop], clock: Clock) -> Iterator[Fields]:

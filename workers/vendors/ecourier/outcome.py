@@ -16,14 +16,13 @@ from workers.core.delivery.outcome import (
     Denied,
     Outcome,
     Rejected,
-    Throttled,
     Unavailable,
     Unknown,
     UnknownOrder,
 )
-from workers.vendors._shared.answers import NotJsonError, is_page, json_body, one_line, retry_after
+from workers.vendors._shared.answers import NotJsonError, is_page, one_line, own_status, throttled
 from workers.vendors._shared.requests import REDACTED
-from workers.vendors.ecourier.api import plain
+from workers.vendors.ecourier.api import body_of
 
 Operation: TypeAlias = Literal["save", "find", "quote"]
 Judge: TypeAlias = Callable[[httpx.Response, Sequence[str]], Outcome]
@@ -31,6 +30,7 @@ Judge: TypeAlias = Callable[[httpx.Response, Sequence[str]], Outcome]
 
 SUCCESS: Final = "0"
 MAX_CODE_CHARS: Final = 8
+MAX_XML_HEAD_BYTES: Final = 2048
 NOT_FOUND: Final = "not found"  # in the description of -4: "Order Not Found"
 _GUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)  # any may be a live token
 UNABLE_TO_MODIFY: Final = "unable to modify"  # in the description of 409: "Order Unable to Modify"
@@ -47,7 +47,8 @@ def outcome_of(response: httpx.Response, operation: Operation, hide: Sequence[st
 def code_of(response: httpx.Response) -> str | None:
     """Return `status` of the body, such as ``0`` or ``-3``; None when it has none."""
     body = _body(response)
-    code = body.get("status") if isinstance(body, dict) else None
+    named = {name.lower(): value for name, value in body.items()} if isinstance(body, dict) else {}
+    code = named.get("status")
     text = str(code).strip() if isinstance(code, str | int) and not isinstance(code, bool) else ""
     return text if 0 < len(text) <= MAX_CODE_CHARS else None
 
@@ -62,7 +63,7 @@ def error_text(response: httpx.Response, hide: Sequence[str]) -> str:
     body = _body(response)
     head = f"HTTP {response.status_code}"
     if not isinstance(body, dict):
-        return head
+        return f"{head}; the answer is XML around JSON" if _is_xml_around_json(response) else head
     code, said = code_of(response), body.get("statusdescription")
     line = f"{head}, status {code}" if code else head
     line = f"{line}: {said}" if isinstance(said, str) and said else line
@@ -71,9 +72,16 @@ def error_text(response: httpx.Response, hide: Sequence[str]) -> str:
     return one_line(_GUID.sub(REDACTED, line))
 
 
+def _is_xml_around_json(response: httpx.Response) -> bool:
+    """An .asmx answers in XML when it takes a request for another one than of a script."""
+    text = response.content[:MAX_XML_HEAD_BYTES].decode(errors="replace").lstrip("\ufeff \r\n\t")
+    is_xml = "/xml" in response.headers.get("content-type", "") or text.startswith(("<?xml", "<string", "<soap"))
+    return is_xml and "{" in text
+
+
 def _body(response: httpx.Response) -> Any:
     try:
-        return plain(json_body(response))
+        return body_of(response)
     except NotJsonError:
         return None
 
@@ -84,6 +92,12 @@ def _judged(response: httpx.Response, operation: Operation, hide: Sequence[str])
         return Denied(f"HTTP {status}: a redirect, which the relay does not follow; is BASE_URL right?", status)
     if response.is_success and code is None:
         return _without_code(response, operation, hide)
+    own = own_status(_body(response)) if response.is_success else None
+    if own is not None:  # a gateway's problem, whose HTTP status a server in between rewrote
+        return _judged(httpx.Response(own, content=response.content), operation, hide)
+    passing = throttled(response)
+    if passing is not None:
+        return passing
     judge = BY_STATUS.get(status) or _by_code(operation, code, status) or BY_UNCODED_STATUS.get(status, _unavailable)
     return judge(response, hide)
 
@@ -154,14 +168,6 @@ def _wrong_address(response: httpx.Response, _hide: Sequence[str]) -> Outcome:
     return Denied(f"HTTP {status}: no such endpoint; does BASE_URL end in /ecJsonPost.asmx?", status)
 
 
-def _throttled(response: httpx.Response, _hide: Sequence[str]) -> Outcome:
-    return Throttled(retry_after(response), response.status_code)
-
-
-def _overloaded(response: httpx.Response, hide: Sequence[str]) -> Outcome:
-    return (_throttled if "retry-after" in response.headers else _unavailable)(response, hide)
-
-
 def _page_or_nothing(response: httpx.Response, hide: Sequence[str]) -> Outcome:
     """5xx without a code: it is unknown whether the request was applied."""
     return _unknown(response, hide, "a page, not e-Courier's JSON" if is_page(response) else "")
@@ -173,7 +179,6 @@ BY_STATUS: Final[Mapping[int, Judge]] = {
     404: _wrong_address,
     405: _wrong_address,
     409: _refused_by_rule,  # documented: business rules forbid to cancel or to modify
-    429: _throttled,
 }
 """HTTP statuses that decide whatever the code is."""
 
@@ -200,7 +205,6 @@ BY_UNCODED_STATUS: Final[Mapping[int, Judge]] = {
     425: _unavailable,
     500: _page_or_nothing,
     502: _page_or_nothing,
-    503: _overloaded,
     504: _page_or_nothing,
 }
 """Answers without a code, from a server in between. Any other status is `Unavailable`."""

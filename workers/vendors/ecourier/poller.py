@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from workers.core.delivery.outcome import Denied, Outcome, Rejected, Throttled, Unavailable, UnknownOrder
 from workers.core.poll.vendor_event import Look
 from workers.vendors._shared.check import IMPROBABLE_ID
+from workers.vendors._shared.read_back import contradicts
 from workers.vendors._shared.requests import SetUpError
 from workers.vendors.contract import Credentials, Flow, PollFault
-from workers.vendors.ecourier.existing_order import ExistingOrder, same_text
+from workers.vendors.ecourier.existing_order import ExistingOrder
 from workers.vendors.ecourier.flows import account_of, check, find
 from workers.vendors.ecourier.options import EcourierPollerOptions
 from workers.vendors.ecourier.order_events import FIELDS, look_of
@@ -39,7 +40,7 @@ class EcourierPoller:
             return Look(None)
         if not isinstance(found, ExistingOrder):
             return _fault(found)
-        if found.order.order_number and not same_text(found.order.order_number, order_number):
+        if contradicts(found.order.order_number, order_number):
             return Unavailable("the answer holds another order than the requested one")
         if not (found.order.order_number or found.order.order_status):
             return Unavailable("the answer's order has neither an OrderNumber nor an OrderStatus")

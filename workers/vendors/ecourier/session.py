@@ -8,10 +8,10 @@ from typing import Any, Final
 import httpx
 
 from workers.core.delivery.outcome import Denied, Throttled, Unavailable
-from workers.vendors._shared.answers import NotJsonError, json_body, retry_after
+from workers.vendors._shared.answers import NotJsonError, throttled
 from workers.vendors._shared.requests import SetUpError, in_a_header
 from workers.vendors.contract import Credentials, Flow, MaybeSent, NotSent
-from workers.vendors.ecourier.api import plain
+from workers.vendors.ecourier.api import body_of
 from workers.vendors.ecourier.options import EcourierOptions, EcourierPollerOptions
 from workers.vendors.ecourier.outcome import SUCCESS, code_of, error_text
 from workers.vendors.ecourier.requests import GUID_HEADER, checked_time_zone, ecourier_requests
@@ -19,7 +19,6 @@ from workers.vendors.ecourier.requests import GUID_HEADER, checked_time_zone, ec
 DAY_S: Final = 86_400.0
 REFRESH_AFTER_S: Final = 10 * DAY_S  # without use; e-Courier forgets a GUID after 20 days
 PASSING_CODES: Final = frozenset({"-1", "-3"})  # a general error, the database unavailable
-THROTTLED: Final = 429
 PASSING_STATUSES: Final = frozenset({408, 425})
 REFUSALS: Final = frozenset({401, 403})
 
@@ -98,8 +97,9 @@ def login_refusal(response: httpx.Response, hide: tuple[str, ...]) -> Denied | T
     """Return what Login's answer means; None: it holds a new token."""
     status, code = response.status_code, code_of(response)
     said = f"login: {error_text(response, hide)}"
-    if status == THROTTLED or (status == httpx.codes.SERVICE_UNAVAILABLE and "retry-after" in response.headers):
-        return Throttled(retry_after(response), status)
+    passing = throttled(response)
+    if passing is not None:
+        return passing
     if status in REFUSALS:
         return Denied(f"{said}; {CHECK_LOGIN}", status)
     if code in PASSING_CODES or status in PASSING_STATUSES or (code is None and response.is_server_error):
@@ -114,7 +114,7 @@ def login_refusal(response: httpx.Response, hide: tuple[str, ...]) -> Denied | T
 def new_token(response: httpx.Response) -> str | None:
     """Return the answer's UserGUID; None when a header cannot hold it, or it is a sentence."""
     try:
-        body: Any = plain(json_body(response))
+        body: Any = body_of(response)
     except NotJsonError:
         return None
     token = body.get("UserGUID") if isinstance(body, dict) else None
