@@ -48,13 +48,20 @@ class _RestartAt:
 
 
 @dataclass(frozen=True, slots=True)
+class _StopAt:
+    epoch: int
+    partition: Partition
+    stop: NeedsOperator
+
+
+@dataclass(frozen=True, slots=True)
 class _Commit:
     epoch: int
     offsets: Mapping[Partition, CommitPoint]
     done: asyncio.Future[None]
 
 
-_Command: TypeAlias = _FetchOnly | _RestartAt | _Commit
+_Command: TypeAlias = _FetchOnly | _RestartAt | _StopAt | _Commit
 
 
 class KafkaSource:
@@ -107,6 +114,10 @@ class KafkaSource:
     def restart_at(self, epoch: int, partition: Partition, offset: int) -> None:
         """Begin a stopped partition where the operator decided."""
         self._commands.put(_RestartAt(epoch, partition, offset))
+
+    def stop_at(self, epoch: int, partition: Partition, stop: NeedsOperator) -> None:
+        """Fetch nothing more of a partition, and tell the owner that it has stopped."""
+        self._commands.put(_StopAt(epoch, partition, stop))
 
     def commit(self, epoch: int, offsets: Mapping[Partition, CommitPoint]) -> asyncio.Future[None]:
         """Commit these points; the future fails with `KafkaFailed`."""
@@ -163,12 +174,14 @@ class KafkaSource:
                 case _RestartAt() if current:
                     consumer.seek(TopicPartition(*command.partition), command.offset)
                     self._shares.current.started.add(command.partition)
+                case _StopAt() if current:
+                    self._polling.stop_partition(consumer, command.partition, command.stop)
                 case _Commit() if current:
                     self._commit(consumer, command)
                 case _Commit():
                     failure = KafkaFailed("commit: the partitions have been given away since")
                     self._thread.call(_resolve, command.done, failure)
-                case _FetchOnly() | _RestartAt():
+                case _FetchOnly() | _RestartAt() | _StopAt():
                     pass  # of partitions that have been given away
                 case _:
                     assert_never(command)
