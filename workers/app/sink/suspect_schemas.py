@@ -1,7 +1,5 @@
 """Writer schemas none of whose records could be decoded: the partition stops, so that no whole stream is parked."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
