@@ -17,7 +17,8 @@ from workers.core.consume.commit_metadata import FinishedOffsets
 from workers.core.record import Partition
 from workers.edges.avro.codec import Codec
 from workers.edges.avro.schema_files import load_topic
-from workers.edges.kafka.client_patches import patch_client, producer_headers
+from workers.edges.kafka.client_patches.batches import producer_headers
+from workers.edges.kafka.client_patches.install import patch_client
 
 NOW = 1_750_000_000_000
 LIMIT = 1_048_588

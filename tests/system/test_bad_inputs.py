@@ -10,7 +10,7 @@ import pytest
 from tests.support.kafka_side import KafkaSide, header
 from tests.support.sink_process import Rig, fresh, open_rig
 from workers.devkit.broker.broker import Broker
-from workers.edges.kafka.client_patches import HeaderKey, producer_headers
+from workers.edges.kafka.client_patches.batches import HeaderKey, producer_headers
 
 pytestmark = pytest.mark.broker
 

@@ -1,6 +1,7 @@
 """Brokers that are set otherwise than Kafka's defaults: the worker goes on with what they allow."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.support.waiting import wait_for
 from tests.system.conftest import MakeRig
 from workers.core.record import CommitPoint, Partition
 from workers.devkit.broker.broker import Broker
+from workers.devkit.broker.config import Ports, free_ports
 from workers.edges.kafka.client import KafkaConnection, MetadataTooLarge
 from workers.edges.kafka.owner import Release
 from workers.edges.kafka.transactions import GroupCommit, Transactions
@@ -19,20 +21,21 @@ from workers.edges.kafka.transactions import GroupCommit, Transactions
 pytestmark = pytest.mark.broker
 
 METADATA_BYTES = 60
+SETTINGS = {"offset.metadata.max.bytes": METADATA_BYTES}
 
 
 @pytest.fixture(scope="module")
 def strict_broker() -> Iterator[Broker]:
     with start_broker() as running:
-        running.restart({"offset.metadata.max.bytes": METADATA_BYTES})
+        running.restart(SETTINGS)
         yield running
 
 
 def test_commits_and_parking_go_on_where_the_broker_keeps_little_metadata(
     strict_broker: Broker, make_rig: MakeRig
 ) -> None:
-    ids = order_ids(600)
-    broken = ids[:400:19]
+    ids = order_ids(300)
+    broken = ids[:200:25]
     rig = make_rig(1, at=strict_broker)
     rig.vendor.faults(broken_ids=broken, bad_ids=["bad"])
     rig.kafka.publish([*ids, "bad"])
@@ -47,6 +50,33 @@ def test_commits_and_parking_go_on_where_the_broker_keeps_little_metadata(
     second.caught_up()
     rig.assert_each_has_one_end(story(ids), repeats=len(ids) - len(broken))
     assert second.stop() == 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_worker_follows_brokers_that_have_all_changed_their_addresses(
+    strict_broker: Broker, make_rig: MakeRig
+) -> None:
+    """Only the second of the bootstrap addresses leads to the new ones; one more leads nowhere, before and after."""
+    old, new = strict_broker.ports, free_ports()
+    rig = make_rig(3, at=strict_broker)
+    bootstrap = f"127.0.0.1:{new.broker},{strict_broker.bootstrap},127.0.0.1:9"
+    relay = rig.start(kafka_bootstrap_servers=bootstrap).joined()
+    rig.kafka.publish(order_ids(50), "paid")
+    relay.caught_up()
+    rig.kafka.close()
+    strict_broker.ports = Ports(new.broker, old.controller)
+    strict_broker.restart(SETTINGS)
+    rig.kafka = replace(rig.kafka, bootstrap=strict_broker.bootstrap, _open=[])
+    rig.vendor.faults(bad_ids=["bad"])
+    rig.kafka.publish(["bad", *order_ids(50, "late")], "paid")
+    relay.wait(lambda status: status["parked_total"] == 2, "nothing came from the new addresses", 60)
+    relay.caught_up()
+    assert reasons(rig.kafka.all_parked()) == [("bad", "rejected"), ("bad", "behind")]
+    rig.assert_each_has_one_end(story([*order_ids(50), *order_ids(50, "late")], "paid"))
+    (line,) = relay.said("kafka_unreachable")
+    assert line["tried"] == sorted(bootstrap.split(","))
+    rig.kafka.close()
+    assert relay.stop() == 0
 
 
 async def test_each_way_to_commit_tells_a_refused_length_and_a_release_commits_without_the_text(

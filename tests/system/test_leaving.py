@@ -85,7 +85,7 @@ def test_a_kill_at_any_moment_repeats_only_what_no_commit_held(make_rig: MakeRig
     rig.assert_never_back(times=kills)
     rig.assert_no_status_before_its_create()
     rig.assert_committed_to_the_end()
-    assert uncommitted < _done(rig), "the commit of each second holds most of them"
+    assert uncommitted < _done(rig), "the last commits hold most of them"
 
 
 def _kill_after(relay: Relay, rig: Rig, effects: int) -> None:

@@ -1,9 +1,6 @@
 """A Kafka record as fetched, its partition, and a committed position."""
 
-from typing import Final, NamedTuple, TypeAlias
-
-TRACEPARENT: Final = "traceparent"  # headers of W3C Trace Context
-TRACESTATE: Final = "tracestate"
+from typing import NamedTuple, TypeAlias
 
 Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]
 

@@ -1,12 +1,14 @@
 """The environment as settings: defaults, mounted files, and every fault in one run."""
 
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from workers.app.config.errors import ConfigError
 from workers.app.config.settings import VARIABLES, HttpAddress, load_settings
+from workers.edges.kafka.client import connection_options
 
 CANARY = "canary-7f3a"
 
@@ -120,6 +122,56 @@ def test_certificates_must_be_files_that_can_be_read(tmp_path: Path) -> None:
     assert set(faults(environ)) == {"KAFKA_SSL_CAFILE", "KAFKA_SSL_CERTFILE"}
 
 
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A certificate with its key; the key encrypted; both in one file; and a key of another certificate."""
+    folder = tmp_path_factory.mktemp("pem")
+    names = {name: str(folder / name) for name in ("cert", "key", "encrypted", "both", "other")}
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=relay"]
+    for command in (
+        [*request, "-keyout", names["other"], "-out", names["cert"]],
+        [*request, "-keyout", names["key"], "-out", names["cert"]],
+        ["openssl", "pkey", "-in", names["key"], "-aes256", "-passout", f"pass:{CANARY}", "-out", names["encrypted"]],
+    ):
+        subprocess.run(command, check=True, capture_output=True)
+    Path(names["both"]).write_text(Path(names["encrypted"]).read_text() + Path(names["cert"]).read_text())
+    return names
+
+
+@pytest.mark.parametrize(
+    ("files", "password", "fault"),
+    [
+        (("cert", "key"), "", None),
+        (("cert", "key"), "unused", None),
+        (("cert", "encrypted"), CANARY, None),
+        (("both",), CANARY, None),
+        (("cert", "encrypted"), "", ("KAFKA_SSL_KEYFILE", "is encrypted: set KAFKA_SSL_PASSWORD")),
+        (("cert", "encrypted"), "wrong", ("KAFKA_SSL_PASSWORD", "does not decrypt the key in KAFKA_SSL_KEYFILE")),
+        (("both",), "", ("KAFKA_SSL_CERTFILE", "is encrypted")),
+        (("cert", "other"), "", ("KAFKA_SSL_KEYFILE", "TLS cannot use it")),
+        (("key", "key"), "", ("KAFKA_SSL_KEYFILE", "TLS cannot use it")),
+    ],
+)
+def test_a_client_key_that_cannot_be_used_is_named_and_the_terminal_is_never_asked(
+    pem: dict[str, str], files: tuple[str, ...], password: str, fault: tuple[str, str] | None
+) -> None:
+    environ = {"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_CERTFILE": pem[files[0]]}
+    if len(files) > 1:
+        environ["KAFKA_SSL_KEYFILE"] = pem[files[1]]
+    if password:
+        mounted = Path(pem["cert"]).with_name("password")
+        mounted.write_text(f"{password}\n")
+        environ["KAFKA_SSL_PASSWORD_FILE"] = str(mounted)
+    if fault is None:
+        options = connection_options(load_settings(environ).kafka)
+        password_of_now = options["ssl_password"]
+        assert (password_of_now() if callable(password_of_now) else password_of_now) == password
+    else:
+        found = faults(environ)
+        assert list(found) == [fault[0]]
+        assert fault[1] in found[fault[0]]
+
+
 @pytest.mark.parametrize(
     ("wrong", "right"),
     [
@@ -136,7 +188,7 @@ def test_variables_that_kubernetes_sets_under_our_prefixes_are_ignored() -> None
     load_settings({"RELAY_SERVICE_HOST": "10.0.0.1", "RELAY_PORT_8080_TCP_ADDR": "10.0.0.1", "KAFKA_PORT": "tcp://x"})
 
 
-@pytest.mark.parametrize("secret", ["KAFKA_SASL_PASSWORD", "SCHEMA_REGISTRY_PASSWORD"])
+@pytest.mark.parametrize("secret", ["KAFKA_SASL_PASSWORD", "KAFKA_SSL_PASSWORD", "SCHEMA_REGISTRY_PASSWORD"])
 def test_no_secret_is_in_any_message_or_repr(secret: str) -> None:
     """With every other variable wrong in turn, the secret is never shown."""
     for name in sorted(VARIABLES - {secret}):

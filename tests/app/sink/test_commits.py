@@ -25,7 +25,7 @@ from workers.edges.kafka.transactions import Outgoing
 
 REJECTED = Parking(ParkReason.REJECTED, "no")
 AT = Partition(STATUS, 0)
-NEVER_AGAIN = Pacing(commit_every_s=3_600.0, pause_factor=1e12, longest_pause_s=3_600.0)
+NEVER_AGAIN = Pacing(commit_every_s=3_600.0, commit_beside_writes_s=3_600.0, pause_factor=1e12, longest_pause_s=3_600.0)
 
 
 @dataclass

@@ -15,11 +15,15 @@ def pacing() -> CommitPacing:
     return CommitPacing(PACING, 100.0)
 
 
-def test_a_plain_commit_is_due_once_a_second(pacing: CommitPacing) -> None:
-    assert pacing.next_action(100.0, writes_wait=False) == Wait(101.0)
-    assert pacing.next_action(101.0, writes_wait=False) == PlainCommit()
+@pytest.mark.parametrize(("writes_wait", "every"), [(False, 0.2), (True, 1.0)])
+def test_plain_commits_are_frequent_and_seldomer_beside_transactions(
+    pacing: CommitPacing, writes_wait: bool, every: float
+) -> None:
+    pacing.transaction_ended(0.0, 200.0, more_waits=False)
+    assert pacing.next_action(100.0, writes_wait=writes_wait) == Wait(100.0 + every)
+    assert pacing.next_action(100.0 + every, writes_wait=writes_wait) == PlainCommit()
     pacing.commit_began(101.5)
-    assert pacing.next_action(101.5, writes_wait=False) == Wait(102.5)
+    assert pacing.next_action(101.5, writes_wait=writes_wait) == Wait(101.5 + every)
 
 
 def test_queued_writes_go_at_once(pacing: CommitPacing) -> None:
@@ -63,8 +67,8 @@ def test_no_pause_where_more_waits_than_one_transaction_takes_nor_in_a_hurry(too
 
 
 def test_a_first_record_is_committed_at_once(pacing: CommitPacing) -> None:
-    pacing.commit_now(100.2)
-    assert pacing.next_action(100.2, writes_wait=False) == PlainCommit()
+    pacing.commit_now()
+    assert pacing.next_action(100.1, writes_wait=False) == PlainCommit()
 
 
 def test_an_idle_member_proves_its_membership_every_three_seconds(pacing: CommitPacing) -> None:

@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from workers.app.config.credentials import mounted
-from workers.app.config.errors import ConfigError, Fault, nearest
+from workers.app.config.errors import ConfigError, Fault, nearest, reason_of
 from workers.app.config.validation import message_of, validate
 from workers.app.config.values import Count, Written
 from workers.app.config.variables import FILE, read_variable, text_problem, url_problem
@@ -124,6 +125,9 @@ class Variables(BaseModel):
     )
     kafka_ssl_certfile: PemFile | None = Field(None, description="The client's own certificate, for mutual TLS.")
     kafka_ssl_keyfile: PemFile | None = Field(None, description="The key of that certificate.")
+    kafka_ssl_password: Login | None = Field(
+        None, repr=False, description="What decrypts that key; required where the key is encrypted. Secret."
+    )
     schema_registry_url: Annotated[str, AfterValidator(registry_url), Written("URL")] | None = Field(
         None, description="A registry with Confluent's API (none: Avro in single-object encoding, no registry)."
     )
@@ -194,11 +198,38 @@ def _kafka_faults(texts: Mapping[str, str]) -> Iterator[Fault]:
             yield Fault(name, f"needed with KAFKA_SECURITY_PROTOCOL={protocol}, and not empty")
         elif name in texts and not protocol.startswith("SASL_"):
             yield Fault(name, "has no effect without KAFKA_SECURITY_PROTOCOL=SASL_SSL or SASL_PLAINTEXT; set that too")
-    for name in ("KAFKA_SSL_CAFILE", "KAFKA_SSL_CERTFILE", "KAFKA_SSL_KEYFILE"):
+    yield from _tls_faults(texts, protocol)
+
+
+def _tls_faults(texts: Mapping[str, str], protocol: str) -> Iterator[Fault]:
+    for name in ("KAFKA_SSL_CAFILE", "KAFKA_SSL_CERTFILE", "KAFKA_SSL_KEYFILE", "KAFKA_SSL_PASSWORD"):
         if name in texts and not protocol.endswith("SSL"):
             yield Fault(name, "has no effect without KAFKA_SECURITY_PROTOCOL=SSL (or SASL_SSL); set that too")
     if "KAFKA_SSL_KEYFILE" in texts and "KAFKA_SSL_CERTFILE" not in texts:
         yield Fault("KAFKA_SSL_CERTFILE", "needed with KAFKA_SSL_KEYFILE")
+    elif Path(texts.get("KAFKA_SSL_CERTFILE", "")).is_file():
+        yield from _key_faults(texts["KAFKA_SSL_CERTFILE"], texts.get("KAFKA_SSL_KEYFILE"), texts)
+
+
+def _key_faults(certificate: str, key: str | None, texts: Mapping[str, str]) -> Iterator[Fault]:
+    """Why the client's certificate cannot be used. The key may be in the certificate's file."""
+    password, asked = texts.get("KAFKA_SSL_PASSWORD", ""), []
+
+    def give() -> str:  # without a function OpenSSL would ask the terminal
+        asked.append(True)
+        return password
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, give)
+    except OSError as error:  # of TLS, or of a file
+        place = "KAFKA_SSL_CERTFILE" if key is None else "KAFKA_SSL_KEYFILE"
+        if asked and password:
+            yield Fault("KAFKA_SSL_PASSWORD", f"does not decrypt the key in {place}")
+        elif asked:
+            todo = "set KAFKA_SSL_PASSWORD or KAFKA_SSL_PASSWORD_FILE, or give a key that 'openssl pkey' has decrypted"
+            yield Fault(place, f"its key is encrypted: {todo}")
+        elif key is None or Path(key).is_file():
+            yield Fault(place, f"TLS cannot use it: {reason_of(error)}")
 
 
 def _registry_faults(texts: Mapping[str, str]) -> Iterator[Fault]:
@@ -249,6 +280,7 @@ def _kafka(found: Variables, environ: Mapping[str, str]) -> KafkaConnection:
         cafile=found.kafka_ssl_cafile,
         certfile=found.kafka_ssl_certfile,
         keyfile=found.kafka_ssl_keyfile,
+        key_password=mounted("KAFKA_SSL_PASSWORD", found.kafka_ssl_password, environ) or "",
     )
 
 

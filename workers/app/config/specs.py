@@ -134,8 +134,7 @@ class SinkSpec(WorkerSpec):
     suspect_after: Count = Field(
         50,
         description="After so many refused orders in a row, with none delivered, the circuit breaker opens: parking "
-        "stops, and the vendor is probed. A partition stops after so many records of one schema, none of which "
-        "decodes.",
+        "stops, and the vendor is probed.",
     )
     max_parked_per_order: Count = Field(
         1_000, description="An alert is raised at so many parked records of one order. Parking goes on."

@@ -57,7 +57,7 @@ class Commits:
 
     def commit_soon(self) -> None:
         """A plain commit is due now."""
-        self._pacing.commit_now(self._context.monotonic())
+        self._pacing.commit_now()
         self._woken.set()
 
     async def run(self) -> None:
@@ -135,7 +135,7 @@ class Commits:
             await self._plain
         except MetadataTooLarge as error:
             if self._shortens(points, error):
-                self._pacing.commit_now(now)
+                self._pacing.commit_now()
         except KafkaFailed as error:
             log.warning("commit_failed", worker=self._context.spec.name, detail=str(error))
         else:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from workers.core.record import Partition
 
+AWAITED_MOST = 2  # times the bound of bytes, for one partition that a merge waits for
 _RESUME_AT = 0.7  # of the bound: pausing and resuming at one line would flap
 
 
@@ -29,13 +30,16 @@ class FetchBudget:
         """Return the partitions that are to be paused now; all others are to be fetched.
 
         Over the bound, those that use the most memory pause first, and stay paused until all together are well below
-        it. A partition that a merge waits for is never paused, however much it uses: the waiting record could never go.
+        it. A partition that a merge waits for is not paused, however much others use: the waiting record could never
+        go. It is paused while it alone uses `AWAITED_MOST` times the bound of bytes: none of its records waits for
+        another one, so they finish without a further fetch.
         """
         load = self._load(memory)
         wanted = set(paused) if load > _RESUME_AT else set()
         if load >= 1.0:
             wanted |= self._largest({at: one for at, one in memory.items() if at not in awaited}, 1.0 / len(memory))
-        return wanted - set(awaited)
+        too_much = {at for at in awaited if at in memory and memory[at].bytes >= AWAITED_MOST * self.max_bytes}
+        return wanted - set(awaited) | too_much
 
     def _load(self, memory: Mapping[Partition, MemoryUse]) -> float:
         records = sum(one.records for one in memory.values())

@@ -1,8 +1,8 @@
 """When to commit: plain commits at a steady pace, transactions as fast as the broker and the vendor's share allow.
 
 A transaction costs a broker much more than a plain commit, and the next one waits in it until the former has ended.
-So each is followed by a pause in proportion to what it took. Plain commits go on in the pause: what finishes is never
-kept from the broker for longer than `Pacing.commit_every_s`.
+So each is followed by a pause in proportion to what it took. Plain commits go on in the pause, seldomer: what finishes
+is never kept from the broker for longer than `Pacing.commit_beside_writes_s`, and a transaction rarely waits for one.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,8 @@ from typing import TypeAlias
 class Pacing:
     """Seconds, but for `pause_factor`."""
 
-    commit_every_s: float = 1.0  # after SIGKILL, what finished in this time may be repeated
+    commit_every_s: float = 0.2  # after SIGKILL, what finished in this time may be repeated
+    commit_beside_writes_s: float = 1.0  # the same while a transaction waits for its time
     prove_every_s: float = 3.0  # between commits of an idle member, which prove that it still is one
     retry_after_s: float = 2.0  # until a partition whose records could not be parked is tried again
     pause_factor: float = 4.0  # a pause is so many times as long as the transaction before it
@@ -45,27 +46,31 @@ class CommitPacing:
 
     def __init__(self, pacing: Pacing, now: float) -> None:
         self._pacing = pacing
-        self._commit_due = now + pacing.commit_every_s
+        self._committed_at = now
+        self._commit_now = False
         self._proof_due = now
         self._transaction_due = now
 
     def next_action(self, now: float, *, writes_wait: bool, hurry: bool = False) -> Action:
         """What to do now. ``hurry``: nothing new will be queued, so there is nothing to pause for."""
-        if now >= self._commit_due:
+        every = self._pacing.commit_beside_writes_s if writes_wait else self._pacing.commit_every_s
+        due = self._committed_at + every
+        if self._commit_now or now >= due:
             return PlainCommit()
         if not writes_wait:
-            return Wait(self._commit_due)
+            return Wait(due)
         if hurry or now >= self._transaction_due:
             return Transaction()
-        return Wait(min(self._commit_due, self._transaction_due))
+        return Wait(min(due, self._transaction_due))
 
-    def commit_now(self, now: float) -> None:
+    def commit_now(self) -> None:
         """A plain commit is due at once."""
-        self._commit_due = now
+        self._commit_now = True
 
     def commit_began(self, now: float) -> None:
         """The plain commit that was due is under way."""
-        self._commit_due = now + self._pacing.commit_every_s
+        self._committed_at = now
+        self._commit_now = False
 
     def proof_is_due(self, now: float) -> bool:
         """Whether an idle member has committed nothing for so long that it must prove its membership."""

@@ -84,7 +84,7 @@ class Merge:
         return record
 
     def awaited(self) -> list[str]:
-        """Topics that must be read before the next record can go: never pause these."""
+        """Topics that must be read before the next record can go; all that was fetched of them has gone."""
         head = self._first_head()
         if head is None:
             return []

@@ -29,6 +29,7 @@ class KafkaConnection:
     cafile: str | None = None
     certfile: str | None = None
     keyfile: str | None = None
+    key_password: str | Callable[[], str] = field(default="", repr=False)  # None would ask the terminal
     client_id: str = "order-relay"
 
 
@@ -53,6 +54,7 @@ def connection_options(connection: KafkaConnection) -> dict[str, Any]:
         "ssl_cafile": connection.cafile,
         "ssl_certfile": connection.certfile,
         "ssl_keyfile": connection.keyfile,
+        "ssl_password": connection.key_password,
         "bootstrap_timeout_ms": 10_000,  # the constructor blocks for so long; then the caller tries again
         "request_timeout_ms": 30_000,
         "retry_backoff_ms": 100,
@@ -125,7 +127,8 @@ def admin_options(connection: KafkaConnection) -> dict[str, Any]:
 
 def open_client(make: Callable[..., T], options: Mapping[str, Any]) -> T:
     """Make a patched kafka-python client; raises what its constructor raises, and then leaves no thread behind."""
-    from workers.edges.kafka.client_patches import construct, patch_client  # noqa: PLC0415 - see the module's docstring
+    from workers.edges.kafka.client_patches.connections import construct  # noqa: PLC0415 - see the module's docstring
+    from workers.edges.kafka.client_patches.install import patch_client  # noqa: PLC0415 - see the module's docstring
 
     patch_client()
     return construct(make, options)

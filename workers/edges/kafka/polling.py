@@ -14,7 +14,7 @@ from kafka.errors import KafkaError
 from workers.core.consume.stall_watchdog import StallAction
 from workers.core.consume.start_position import NeedsOperator
 from workers.core.record import Partition
-from workers.edges.kafka.client_patches import DamagedError, release_drained_slot
+from workers.edges.kafka.client_patches.fetches import DamagedError, release_drained_slot
 from workers.edges.kafka.convert import to_partition, to_record, topic_partitions
 from workers.edges.kafka.errors import describe
 from workers.edges.kafka.owner import Batch, Fetched, OwnedThread, Owner

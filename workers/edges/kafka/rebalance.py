@@ -18,7 +18,7 @@ from kafka.errors import KafkaError
 
 from workers.core.consume.stall_watchdog import Watchdog
 from workers.core.record import CommitPoint, Partition
-from workers.edges.kafka.client_patches import keep_join_requested
+from workers.edges.kafka.client_patches.connections import keep_join_requested
 from workers.edges.kafka.convert import to_kafka, to_partition
 from workers.edges.kafka.errors import METADATA_TOO_LARGE
 from workers.edges.kafka.owner import Assignment, OwnedThread, Owner, Release

@@ -18,7 +18,7 @@ from kafka.errors import KafkaError
 from workers.core.consume.start_position import NeedsOperator
 from workers.core.record import CommitPoint, Partition
 from workers.edges.kafka.client import KafkaFailed
-from workers.edges.kafka.client_patches import DamagedError
+from workers.edges.kafka.client_patches.fetches import DamagedError
 from workers.edges.kafka.convert import to_kafka, to_partition, topic_partitions
 from workers.edges.kafka.errors import FATAL, RECORDS_GONE, commit_error, describe, membership_error, partitions_of
 from workers.edges.kafka.owner import Member, OwnedThread, Owner

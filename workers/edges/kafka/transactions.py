@@ -17,7 +17,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 from workers.core.record import CommitPoint, Headers, Partition
 from workers.edges.aio import run_in_daemon_thread
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed, open_client, producer_options
-from workers.edges.kafka.client_patches import producer_headers
+from workers.edges.kafka.client_patches.batches import producer_headers
 from workers.edges.kafka.convert import to_kafka
 from workers.edges.kafka.errors import NotAcknowledgedError, write_error
 

@@ -14,7 +14,7 @@ from kafka.net.sasl import get_sasl_mechanism
 from workers.app.config.settings import load_settings
 from workers.devkit.broker.broker import Broker
 from workers.edges.kafka.client import connection_options, open_client
-from workers.edges.kafka.client_patches import patch_client
+from workers.edges.kafka.client_patches.install import patch_client
 
 PLAIN_LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 

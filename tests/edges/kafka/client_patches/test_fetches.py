@@ -1,0 +1,131 @@
+"""What a consumer takes out of its fetches, by kafka-python as released and as patched.
+
+A test of "the released client" fails when a release has mended that fault: its patch can go then.
+"""
+
+from collections import deque
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from kafka.consumer.fetcher import Fetcher
+from kafka.errors import CorruptRecordError
+from kafka.record.memory_records import MemoryRecords
+from kafka.structs import OffsetAndMetadata
+
+from tests.support.kafka_batches import AT, batch, fetched
+from tests.support.kafka_rig import Side
+from workers.core.record import Partition
+from workers.devkit.broker.broker import Broker
+from workers.edges.kafka.client_patches.fetches import RELEASED_TAKE, release_drained_slot
+from workers.edges.kafka.client_patches.install import patch_client
+
+ODD = b"\xff\xfe odd"
+
+
+# A record that cannot be read.
+
+
+def test_the_released_client_asks_a_used_up_fetch_again_for_ever() -> None:
+    """It counts as full and gives nothing: `fetched_records` loops over it."""
+    records = Fetcher.PartitionRecords(0, AT, MemoryRecords(batch()[:-1] + b"?"))
+    with pytest.raises(CorruptRecordError):
+        RELEASED_TAKE(records, 500)
+    assert records
+    assert RELEASED_TAKE(records, 500) == []
+    assert records
+
+
+@pytest.mark.broker
+async def test_a_damaged_batch_stops_its_partition_by_name_and_no_other(
+    broker: Broker, side: Side, topics: Any, join: Any
+) -> None:
+    topic = topics(partitions=2)
+    for value in (b"good", b"damaged", b"behind"):
+        side.produce(topic, [value])
+    damage(broker.folder / "data" / f"{topic}-0" / f"{0:020}.log", b"damaged")
+    source, witness = join(topic, [topic])
+    partition = Partition(topic, 0)
+    await witness.until(lambda: partition in witness.stops)
+    assert "offset 1" in witness.stops[partition].reason
+    assert "crc" in witness.stops[partition].reason
+    side.produce(topic, [b"elsewhere"], number=1)
+    await witness.until(lambda: b"elsewhere" in witness.values)
+    assert witness.values == [b"good", b"elsewhere"]
+    source.restart_at(witness.epoch, partition, 2)
+    source.fetch_only(witness.epoch, frozenset(), frozenset())
+    await witness.until(lambda: b"behind" in witness.values)
+
+
+@pytest.mark.broker
+async def test_a_damaged_batch_of_a_partition_that_was_paused_is_named_too(
+    broker: Broker, side: Side, topics: Any, join: Any
+) -> None:
+    """When a paused partition is resumed, kafka-python takes what it had fetched of it before."""
+    topic = topics(partitions=1)
+    partition = Partition(topic, 0)
+    for value in (b"good", b"damaged"):
+        side.produce(topic, [value])
+    damage(broker.folder / "data" / f"{topic}-0" / f"{0:020}.log", b"damaged")
+    source, witness = join(topic, [topic])
+    await witness.until_begun(1)
+    for _ in range(20):
+        source.fetch_only(witness.epoch, frozenset({partition}), frozenset())
+        source.fetch_only(witness.epoch, frozenset(), frozenset())
+    await witness.until(lambda: partition in witness.stops)
+    assert "offset 1" in witness.stops[partition].reason
+
+
+def damage(log: Path, value: bytes) -> None:
+    """Change a byte of this value on the broker's disk: its batch's checksum is wrong from now on."""
+    with log.open("r+b") as file:
+        place = file.read().index(value)
+        file.seek(place)
+        file.write(value[:1].swapcase())
+
+
+# A resumed partition that is not fetched.
+
+
+def fetcher_with_a_used_up_slot() -> Any:
+    """One whose partition has been resumed: what was fetched of it before waits beside the in-line slot."""
+    subscriptions = SimpleNamespace(is_paused=lambda _: False, is_assigned=lambda _: False)
+    fetcher = object.__new__(Fetcher)
+    used_up, waiting = (Fetcher.PartitionRecords(0, AT, MemoryRecords(batch())) for _ in range(2))
+    used_up.drain()
+    fetcher._subscriptions = subscriptions
+    fetcher._next_in_line_exception_metadata = None
+    fetcher._next_partition_records = used_up
+    fetcher._completed_fetches = deque()
+    fetcher._paused_completed_fetches = {}
+    fetcher._paused_partition_records = {AT: waiting}
+    return fetcher
+
+
+def test_the_released_client_does_not_put_back_what_a_resumed_partition_had_fetched() -> None:
+    fetcher = fetcher_with_a_used_up_slot()
+    fetcher.fetched_records(max_records=10)
+    assert AT in fetcher._paused_partition_records
+
+
+def test_what_a_resumed_partition_had_fetched_is_put_back() -> None:
+    fetcher = fetcher_with_a_used_up_slot()
+    release_drained_slot(SimpleNamespace(_fetcher=fetcher))
+    fetcher.fetched_records(max_records=10)
+    assert fetcher._paused_partition_records == {}
+
+
+def test_a_poll_ends_with_the_partition_that_gave_enough_bytes() -> None:
+    patch_client()
+    fetcher = fetcher_with_a_used_up_slot()
+    state = SimpleNamespace(position=OffsetAndMetadata(0, "", -1), highwater=None)
+    fetcher._subscriptions = SimpleNamespace(
+        is_paused=lambda _: False, is_assigned=lambda _: True, is_fetchable=lambda _: True, assignment={AT: state}
+    )
+    fetcher._sensors = None
+    fetcher._paused_partition_records = {}
+    fetcher._next_partition_records = fetched(batch(values=(b"x" * 500_000,) * 40, codec=4))
+    found, _ = fetcher.fetched_records(max_records=500)
+    assert len(found[AT]) == 3
+    assert state.position.offset == 3

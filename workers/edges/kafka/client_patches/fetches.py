@@ -1,0 +1,88 @@
+"""What a consumer takes out of its fetches."""
+
+from itertools import islice
+from typing import Any
+
+from kafka import KafkaConsumer
+from kafka.consumer.fetcher import Fetcher
+from kafka.errors import KafkaError
+
+from workers.core.record import Partition
+
+# A poll that brings hundreds of MiB: see `batches`, a batch that is small only while it is packed.
+
+TAKE_BYTES = 1024 * 1024  # of records, from one partition in one poll; the last of them may be larger
+RELEASED_APPEND = Fetcher._append  # noqa: SLF001 - no public way
+"""As kafka-python released it."""
+
+
+def _append_within_bytes(fetcher: Any, drained: Any, part: Any, max_records: int, update_offsets: bool) -> int:
+    """How many of ``max_records`` the partition has used up: all of them where it gave enough bytes."""
+    before = part.bytes_read
+    taken = RELEASED_APPEND(fetcher, drained, part, max_records, update_offsets)
+    return max_records if part.bytes_read - before >= TAKE_BYTES else int(taken)
+
+
+def _take_within_bytes(records: Any, most: int | None) -> list[Any]:
+    """As `RELEASED_TAKE`, but of `TAKE_BYTES`."""
+    records._maybe_raise_next_inline_exception()  # noqa: SLF001 - no public way
+    taken: list[Any] = []
+    enough = records.bytes_read + TAKE_BYTES
+    try:
+        for record in islice(records.record_iterator, most):
+            taken.append(record)
+            if records.bytes_read >= enough:
+                break
+    except Exception as error:
+        if not taken:
+            raise
+        records._next_inline_exception = error  # noqa: SLF001 - no public way
+    return taken
+
+
+# A record that cannot be read. After an error in the middle of a fetch (a wrong checksum, a codec's error),
+# `Fetcher.PartitionRecords.take` leaves its used-up iterator in place: it counts as full, gives nothing, and
+# `Fetcher.fetched_records` asks it again without end. ``poll`` does not return, and no partition of the worker goes
+# on. So the rest of the fetch is dropped, and the error says where it happened. No upstream issue is known.
+
+RELEASED_TAKE = Fetcher.PartitionRecords.take
+"""As kafka-python released it."""
+
+
+class DamagedError(KafkaError):  # type: ignore[misc] # kafka-python has no types
+    """The record at ``offset``, or a batch that begins there, cannot be read."""
+
+    def __init__(self, partition: Partition, offset: int, why: str) -> None:
+        super().__init__(f"{partition} cannot be read at offset {offset}: {why}")
+        self.partition = partition
+        self.offset = offset
+        self.why = why
+
+
+def _take_or_drop(records: Any, n: int | None = None) -> Any:
+    try:
+        return _take_within_bytes(records, n)
+    except Exception as error:  # a wrong checksum or structure, a codec's own error
+        partition = Partition(records.topic_partition.topic, records.topic_partition.partition)
+        records.drain()
+        raise DamagedError(partition, records.next_fetch_offset, f"{type(error).__name__}: {error}"[:300]) from error
+
+
+# A resumed partition that is not fetched. `Fetcher.fetched_records` puts back what a paused partition had fetched only
+# while its in-line slot is None, but leaves a used-up batch in that slot. The resumed partition then counts as having
+# data, is not fetched, and delivers nothing more: a merge that waits for it would wait for ever. The fault came with
+# upstream's pull request 2981 (KAFKA-7548).
+
+
+def release_drained_slot(consumer: KafkaConsumer) -> None:
+    """Empty the fetcher's in-line slot when its batch has been used up; to be called before each poll."""
+    fetcher = consumer._fetcher  # noqa: SLF001 - no public way
+    used = getattr(fetcher, "_next_partition_records", None)
+    if used is not None and not used:
+        fetcher._next_partition_records = None  # noqa: SLF001 - no public way
+
+
+def patch() -> None:
+    """Take from fetches as this module does."""
+    Fetcher.PartitionRecords.take = _take_or_drop
+    Fetcher._append = _append_within_bytes  # noqa: SLF001 - no public way
