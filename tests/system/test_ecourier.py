@@ -1,9 +1,11 @@
 """The engine's promises for a vendor with sessions, look-ups and marks: a courier is sent once, in any weather."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from tests.support.kafka_side import delivery, reasons
@@ -12,6 +14,7 @@ from tests.support.sink_process import Rig, order_ids
 from tests.support.vendor import KEY
 from tests.support.waiting import wait_for
 from tests.system.conftest import MakeRig
+from workers.devkit.simulators.server import Answer, Received
 
 pytestmark = pytest.mark.broker
 
@@ -158,6 +161,27 @@ def test_a_refusal_fences_its_order_unless_only_an_update_came_too_late(rig: Rig
     }
     assert "Order Unable to Modify" in fences["locked"]["detail"]
     assert relay.stop() == 0
+
+
+def test_a_site_that_wraps_its_answers_and_cuts_references_gets_each_order_once_and_its_cancellation(rig: Rig) -> None:
+    lost: list[str] = []
+
+    def between(request: Received, vendor: Callable[[], Answer]) -> Answer:
+        answer = vendor()
+        body = answer.body.replace(b'"R&D / PO ', b'"R&amp;D / P')
+        if request.path.endswith("SaveOrder") and not lost:
+            lost.append(request.path)
+            body = b"null"
+        return answer._replace(body=orjson.dumps({"d": body.decode()}))
+
+    rig.vendor.answer_by(between)
+    relay = rig.start().joined()
+    rig.kafka.create("cut", delivery=delivery("cut", reference="R&D / PO 0000012345 / Dock 7")).get(5)
+    rig.kafka.set("cut", "canceled").get(5)
+    status = relay.caught_up()
+    assert (status["delivered_total"], status["parked_total"]) == (2, 0)
+    assert rig.vendor.of("OR-cut") == ["create", "update", "cancel"]
+    assert counts(rig)["duplicates"] == 0
 
 
 def test_a_token_that_expires_after_50_uses_costs_one_login_each_time(make_rig: MakeRig) -> None:

@@ -11,7 +11,7 @@ from tests.support.sink_process import Rig, order_ids, story
 from tests.support.vendor import KEY
 from tests.support.waiting import wait_for
 from tests.system.conftest import MakeRig
-from workers.devkit.simulators.server import Answer
+from workers.devkit.simulators.server import Answer, Received
 
 pytestmark = pytest.mark.broker
 
@@ -125,6 +125,33 @@ def test_an_order_that_a_firewall_denies_is_parked_and_the_others_go_on(rig: Rig
     assert header(record, "relay-detail").startswith("HTTP 403 for this order, others are taken")
     assert relay.said("gate_shut") == []
     assert set(rig.vendor.by_order()) == set(order_ids(number))
+
+
+def test_what_is_answered_about_one_order_alone_concerns_no_other(make_rig: MakeRig) -> None:
+    """A success that says no, and a proxy's page where an id with a slash is looked up."""
+    rig = make_rig(3, UNKNOWN_ORDER_WAIT="2s", RETRY__FIRST="50ms")
+    said_no: list[bytes] = []
+
+    def between(request: Received, vendor: Callable[[], Answer]) -> Answer:
+        if request.method == "GET" and "%2F" in request.path:
+            return Answer(404, b"<html>Not Found</html>", "text/html")
+        if b'"no-at-first"' in request.body and len(said_no) < 3:
+            said_no.append(request.body)
+            return Answer(200, b'{"success":false,"message":"order not stored"}')
+        return vendor()
+
+    rig.vendor.answer_by(between)
+    relay = rig.start().joined()
+    ids = [*order_ids(50), "no-at-first"]
+    rig.kafka.set("WEB/2026/0001", "paid")
+    rig.kafka.publish(ids)
+    status = relay.caught_up()
+    assert (status["delivered_total"], status["parked_total"]) == (51, 1)
+    rig.assert_each_has_one_end(story(ids))
+    (record,) = rig.kafka.all_parked()
+    assert header(record, "relay-reason") == "unknown-order"
+    assert "the look-up was answered with a page (HTTP 404); the order id holds `/`" in header(record, "relay-detail")
+    assert relay.said("gate_shut") == []
 
 
 def test_a_refused_key_answered_with_403_shuts_the_gate_too(rig: Rig) -> None:

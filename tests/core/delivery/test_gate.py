@@ -65,9 +65,9 @@ class GateMachine(RuleBasedStateMachine):
         admitted = self.gate.admits(self.now, self.under_way)
         if shut and (self.now < self.gate.until or self.under_way):
             assert admitted == 0, "while shut, and while old requests are under way, none leaves"
-        if admitted is None:
-            assert self.gate.is_open
-            self.under_way += wanted
+        if self.gate.is_open:
+            assert admitted == (max(0, 4 - self.under_way) if self.denied else None), "few leave while a denial is new"
+            self.under_way += wanted if admitted is None else min(wanted, admitted)
         else:
             assert admitted == (0 if self.under_way or self.now < self.gate.until else 1)
             assert not admitted or self.now >= self.quiet_until, "a throttle is never shortened"

@@ -111,9 +111,7 @@ class Sender:
     def _has_room(self, now: float) -> bool:
         waiting = 1 if self._batch else 0
         admitted = self._gate.admits(now, self.in_flight + waiting)
-        if admitted is not None:
-            return admitted > 0
-        return self._may_fly()
+        return (admitted is None or admitted > 0) and self._may_fly()
 
     def _may_fly(self) -> bool:
         return len(self._flights) < self._context.spec.max_in_flight

@@ -42,6 +42,7 @@ class Reason(Enum):
 
 
 LEAST_DENIALS: Final = 2  # in a row, of a key that has just delivered
+DOUBTFUL_AT_ONCE: Final = 4  # requests, from a denial to the next delivery
 _GRAVITY = {reason: place for place, reason in enumerate(Reason)}
 
 
@@ -95,9 +96,10 @@ class Gate:
         return one and not self.is_open and self.reason in {Reason.DENIED, Reason.UNAVAILABLE}
 
     def admits(self, now: float, in_flight: int) -> int | None:
-        """How many more requests may leave now: None for any number, else 0 or 1."""
+        """How many more requests may leave now; None: any number."""
         if self.state is GateState.OPEN:
-            return None
+            # A key that was refused must not be tried by hundreds before the answers tell whether it was.
+            return max(0, DOUBTFUL_AT_ONCE - in_flight) if self._denials else None
         if self.state is GateState.SHUT and now >= self.until and not in_flight:
             self.state = GateState.PROBING  # nothing else is under way: no late answer can be taken for the probe's
         if self.state is GateState.PROBING and not in_flight:

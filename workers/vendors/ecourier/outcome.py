@@ -117,7 +117,10 @@ def _by_code(operation: Operation, code: str | None, status: int) -> Judge | Non
     return judge or (_rejected if httpx.codes.is_success(status) else None)
 
 
-def _delivered(response: httpx.Response, _hide: Sequence[str]) -> Outcome:
+def _delivered(response: httpx.Response, hide: Sequence[str]) -> Outcome:
+    body = _body(response)
+    if body.get("errors") or body.get("error") or body.get("success") is False:
+        return _unknown(response, hide, "a success that holds an error")
     return Delivered(status=response.status_code)
 
 
