@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import click
 
+from workers.cli.configured import read_configuration
 from workers.cli.output import print_err, show_json, show_table
 
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
     from workers.app.config.errors import ConfigError
-    from workers.app.inspect.connectivity import CheckResult
 
 
 @click.command(epilog="Example: relay check --offline && relay check ecdp-sink")
@@ -28,20 +29,12 @@ def check(names: tuple[str, ...], offline: bool, as_json: bool) -> int:
     from workers.app.config.errors import ConfigError
 
     try:
-        configuration = _configuration(names)
+        configuration = read_configuration(names or None)
     except ConfigError as error:
         return _wrong(error, as_json=as_json)
     if offline:
         return _valid(configuration, as_json=as_json)
     return _connect(configuration, as_json=as_json)
-
-
-def _configuration(names: tuple[str, ...]) -> Configuration:
-    import os
-
-    from workers.app.config.configuration import load_configuration
-
-    return load_configuration(os.environ, names or None)
 
 
 def _wrong(error: ConfigError, *, as_json: bool) -> int:
@@ -62,21 +55,13 @@ def _valid(configuration: Configuration, *, as_json: bool) -> int:
 
 
 def _connect(configuration: Configuration, *, as_json: bool) -> int:
-    import asyncio
-
     from workers.app.inspect.connectivity import check_all
 
     found = asyncio.run(check_all(configuration, configuration.credentials))
     if as_json:
-        show_json({"faults": [], "reached": [_facts(result) for result in found]})
+        reached = [{"what": one.what, "where": one.where, "ok": one.ok, "says": one.message} for one in found]
+        show_json({"faults": [], "reached": reached})
     else:
-        show_table(("system", "address", "", "message"), [_row(result) for result in found])
+        rows = [(one.what, one.where, "ok" if one.ok else "FAILED", one.message) for one in found]
+        show_table(("system", "address", "", "message"), rows)
     return 0 if all(result.ok for result in found) else 1
-
-
-def _facts(result: CheckResult) -> dict[str, object]:
-    return {"what": result.what, "where": result.where, "ok": result.ok, "says": result.message}
-
-
-def _row(result: CheckResult) -> tuple[str, str, str, str]:
-    return result.what, result.where, "ok" if result.ok else "FAILED", result.message

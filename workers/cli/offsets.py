@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workers.cli.configured import read_configuration, sink_named, time_ms
 from workers.cli.output import print_err, show_json, show_table
 
 if TYPE_CHECKING:
@@ -34,12 +35,8 @@ def offsets(name: str, to: str | None, partitions: tuple[str, ...], as_json: boo
     Moving is refused while the worker runs, except for partitions that it has stopped:
     the worker begins those at the new offset.
     """
-    import os
-
-    from workers.app.config.configuration import load_configuration
-
-    configuration = load_configuration(os.environ)
-    sink = _sink(configuration, name)
+    configuration = read_configuration()
+    sink = sink_named(configuration, name, "commits no offsets; 'relay poller reset' moves its cursor")
     if to is None:
         if partitions:
             raise click.UsageError("--partition chooses what --to moves: give --to as well.")
@@ -47,27 +44,12 @@ def offsets(name: str, to: str | None, partitions: tuple[str, ...], as_json: boo
     return _move(configuration, sink, _when(to), [_partition(text) for text in partitions], as_json=as_json)
 
 
-def _sink(configuration: Configuration, name: str) -> SinkSpec:
-    from workers.app.config.configuration import sink_named
-
-    if name in configuration.config.pollers:
-        raise click.UsageError(f"{name} is a poller and commits no offsets; 'relay poller reset' moves its cursor.")
-    return sink_named(configuration, name)
-
-
 def _when(text: str) -> When:
-    from workers.edges.avro.json_text import time_millis
-
     match text:
-        case "earliest":
-            return "earliest"
-        case "latest":
-            return "latest"
+        case "earliest" | "latest":
+            return text
         case _:
-            millis = time_millis(text)
-    if millis is None:
-        raise click.UsageError("--to wants earliest, latest or a time such as 2026-11-22T06:00:00Z.")
-    return millis
+            return time_ms("--to", text, "earliest", "latest")
 
 
 def _partition(text: str) -> Partition:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workers.cli.configured import read_configuration
 from workers.cli.output import escape_control, print_err, show_json
 
 if TYPE_CHECKING:
@@ -30,11 +31,7 @@ def order(*, order_id: str, number: int | None, as_json: bool) -> int:
     its order number (order_id_from). Kafka does not keep when a record was delivered: such a line has the time of
     its publication.
     """
-    import os
-
-    from workers.app.config.configuration import load_configuration
-
-    timeline = _read(load_configuration(os.environ), order_id, number)
+    timeline = _read(read_configuration(), order_id, number)
     rows = [("at", "by", "what", "where", "trace"), *(_row(entry) for entry in timeline.entries)]
     if as_json:
         show_json(_facts(timeline))

@@ -1,6 +1,8 @@
 """Output for people and for machines: tables and JSON on stdout, messages on stderr."""
 
 import json
+import os
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
@@ -10,8 +12,6 @@ WIDTH = 80  # columns where there is no terminal
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table that fits the terminal, or 80 columns; plain without a terminal or with NO_COLOR."""
-    import os
-
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -39,8 +39,6 @@ def print_err(message: str) -> None:
 
 def truncate(line: str) -> str:
     """Cut the line at the terminal's width; keep it whole without a terminal, because a program may search it."""
-    import shutil
-
     if not sys.stdout.isatty():
         return line
     width = shutil.get_terminal_size().columns

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workers.cli.configured import read_configuration, sink_named
 from workers.cli.output import print_err, show_json, truncate
 
 if TYPE_CHECKING:
@@ -165,19 +168,14 @@ def discard(*, orders: tuple[str, ...], name: str, first_only: bool, why: str, y
     records = sum(1 if first_only else order.fence.records for order in chosen.orders)
     if chosen.orders and not yes:
         _confirm(f"Give up on {records} records of {len(chosen.orders)} orders for good?")
-    command = discard_command(_user(), why, first_only=first_only)
+    user = os.environ.get("USER") or os.environ.get("LOGNAME") or "unknown"
+    command = discard_command(user, why, first_only=first_only)
     return _request(chosen, command, FIRST_DISCARDED if first_only else DISCARDED, as_json=as_json)
 
 
 def _sink(name: str) -> tuple[Configuration, SinkSpec]:
-    import os
-
-    from workers.app.config.configuration import load_configuration, sink_named
-
-    configuration = load_configuration(os.environ)
-    if name in configuration.config.pollers:
-        raise click.UsageError(f"{name} is a poller and parks nothing.")
-    return configuration, sink_named(configuration, name)
+    configuration = read_configuration()
+    return configuration, sink_named(configuration, name, "parks nothing")
 
 
 def _find(name: str, names: tuple[str, ...], reason: str | None = None) -> Chosen:
@@ -199,8 +197,6 @@ def _find(name: str, names: tuple[str, ...], reason: str | None = None) -> Chose
 
 
 def _shown(chosen: Chosen) -> Iterator[tuple[ParkedOrder, list[ShownRecord]]]:
-    import os
-
     from workers.app.events.command_codec import open_codec
     from workers.app.inspect.parked_orders import read_parked
     from workers.app.inspect.parked_show import preview_sink, show_record
@@ -254,8 +250,6 @@ def _request(
 
 def _show_results(results: list[OrderResult], wording: RequestWording, *, as_json: bool) -> None:
     """One line per order, all in one write: ten thousand writes would slow the command below the worker's rate."""
-    import json
-
     from workers.cli.parked_format import outcome_of, result_facts, result_line
 
     if results:
@@ -284,9 +278,3 @@ def _confirm(question: str) -> None:
     if not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask for confirmation: give --yes.")
     click.confirm(question, abort=True, err=True)
-
-
-def _user() -> str:
-    import os
-
-    return os.environ.get("USER") or os.environ.get("LOGNAME") or "unknown"

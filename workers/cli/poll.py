@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from time import time_ns
 from typing import TYPE_CHECKING
 
 import click
 
+from workers.cli.configured import poller_named, read_configuration, time_ms
 from workers.cli.output import print_err
 
 if TYPE_CHECKING:
@@ -27,48 +30,13 @@ def poll(vendor: str, start: str, end: str | None) -> int:
     VENDOR is a vendor, or the name of its poller in topics.yaml. Events that the poller has published already are left
     out. The command only reads the poller's state, so the poller may be running.
     """
-    import asyncio
-    import os
-
-    from workers.app.config.configuration import load_configuration
-
-    name = poller_name(vendor)
-    configuration = load_configuration(os.environ, [name])
-    count = asyncio.run(_print(configuration, configuration.config.pollers[name], _time_range(start, end)))
+    spec = poller_named(read_configuration(), vendor)
+    count = asyncio.run(_print(read_configuration([spec.name]), spec, _time_range(start, end)))
     print_err(f"{count} events; nothing was published")
     return 0
 
 
-def poller_name(wanted: str) -> str:
-    """The name of the poller, given its name or its vendor; raises `ConfigError` when there is none."""
-    import os
-
-    from workers.app.config.configuration import load_configuration
-    from workers.app.config.errors import ConfigError, Fault, did_you_mean
-
-    config = load_configuration(os.environ).config
-    names = [name for name, spec in config.pollers.items() if wanted in {name, spec.vendor}]
-    if len(names) == 1:
-        return names[0]
-    if names:
-        raise ConfigError([Fault(str(config.file), f"{wanted} has several pollers: {', '.join(names)}; name one")])
-    known = [*config.pollers, *(spec.vendor for spec in config.pollers.values())]
-    raise ConfigError([Fault(str(config.file), f"no poller '{wanted}' in this file{did_you_mean(wanted, known)}")])
-
-
-def time_ms(option: str, text: str) -> int:
-    """Milliseconds since 1970; raises click's UsageError."""
-    from workers.edges.avro.json_text import time_millis
-
-    millis = time_millis(text)
-    if millis is None:
-        raise click.UsageError(f"{option} wants a time such as 2026-11-22T06:00:00Z.")
-    return millis
-
-
 def _time_range(start: str, end: str | None) -> TimeRange:
-    from time import time_ns
-
     from workers.core.poll.time_range import whole_seconds
 
     found = whole_seconds(time_ms("--from", start), time_ns() // 1_000_000 if end is None else time_ms("--to", end))

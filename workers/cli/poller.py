@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import click
 
+from workers.cli.configured import poller_named, read_configuration, time_ms
 from workers.cli.output import print_err, show_json
-from workers.cli.poll import poller_name, time_ms
 
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
@@ -32,15 +33,11 @@ def reset(name: str, to: str, as_json: bool) -> int:
     A poller of single orders (e-Courier) reads all of them again. The poller may be running: it continues from the new
     cursor after its next write, within 30 s, or its `every` if that is longer.
     """
-    import asyncio
-    import os
-
-    from workers.app.config.configuration import load_configuration
     from workers.edges.avro.json_text import time_text
 
     to_ms = time_ms("--to", to)
-    configuration = load_configuration(os.environ)
-    spec = configuration.config.pollers[poller_name(name)]
+    configuration = read_configuration()
+    spec = poller_named(configuration, name)
     moved, unmoved = asyncio.run(_reset(configuration, spec, to_ms))
     if as_json:
         rows = [{"shard": m.shard, "before": time_text(m.before_ms), "after": time_text(m.after_ms)} for m in moved]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workers.cli.configured import read_configuration
 from workers.cli.output import print_err, show_json
 
 if TYPE_CHECKING:
@@ -32,12 +33,9 @@ def publish(topic: str, file: str, skip_bad: bool, as_json: bool) -> int:
     A FILE is validated whole before anything is sent. Lines of standard input (-) are sent
     as they come, up to the first bad line. `relay sample TOPIC` prints a valid event.
     """
-    import os
-
-    from workers.app.config.configuration import load_configuration
     from workers.app.events.command_codec import assert_has_schema
 
-    configuration = load_configuration(os.environ)
+    configuration = read_configuration()
     assert_has_schema(configuration, topic)
     counts = Counts(topic)
     good = _publish(configuration, counts, file, skip_bad=skip_bad)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import click
 
+from workers.cli.configured import read_configuration
 from workers.cli.output import show_json, show_table
 
 if TYPE_CHECKING:
@@ -27,8 +29,6 @@ def quote(file: BinaryIO, sink: str | None, as_json: bool) -> int:
 
     FILE holds one order-created event as JSON; - reads it from standard input.
     """
-    import asyncio
-
     from workers.vendors.ecourier.existing_order import ExistingOrder
 
     name, configuration = _configuration(sink)
@@ -45,23 +45,19 @@ def quote(file: BinaryIO, sink: str | None, as_json: bool) -> int:
 
 def _configuration(sink: str | None) -> tuple[str, Configuration]:
     """Read topics.yaml, find the worker, and read only that worker's variables; raises `ConfigError`."""
-    import os
-
-    from workers.app.config.configuration import load_configuration
     from workers.app.config.errors import ConfigError, Fault
 
-    config = load_configuration(os.environ).config
+    config = read_configuration().config
     names = [name for name, spec in config.sinks.items() if spec.vendor == VENDOR]
     if not names:
-        raise ConfigError(
-            [Fault(str(config.file), f"no worker has 'vendor: {VENDOR}'; a quote needs the account of one")]
-        )
+        message = f"no worker has 'vendor: {VENDOR}'; a quote needs the account of one"
+        raise ConfigError([Fault(str(config.file), message)])
     if sink is None and len(names) > 1:
         raise click.UsageError(f"there are several workers for e-Courier: give --sink {' or '.join(names)}.")
     if sink is not None and sink not in names:
         raise click.UsageError(f"'{sink}' is no worker for e-Courier; there are: {', '.join(names)}.")
     name = sink or names[0]
-    return name, load_configuration(os.environ, [name])
+    return name, read_configuration([name])
 
 
 def _event(configuration: Configuration, name: str, file: BinaryIO) -> Created:
@@ -87,23 +83,11 @@ def _event(configuration: Configuration, name: str, file: BinaryIO) -> Created:
 
 
 async def _ask(configuration: Configuration, name: str, created: Created) -> ExistingOrder | Outcome:
-    from workers.app.runtime.build import build_client
-    from workers.core.delivery.outcome import Unavailable
-    from workers.vendors.contract import LoginFailed, MaybeSent, NotSent, load
+    from workers.app.inspect.connectivity import ask_vendor
     from workers.vendors.ecourier.sink import EcourierSink
 
     spec, credentials = configuration.config.sinks[name], configuration.credentials[name]
-    client = build_client(spec, load(VENDOR), credentials)
-    try:
-        return await client.run(EcourierSink(spec.options, credentials).quote(created))
-    except LoginFailed as failed:
-        return failed.outcome
-    except NotSent as error:
-        return Unavailable(f"cannot be reached: {error}")
-    except MaybeSent as error:
-        return Unavailable(f"gives no answer: {error}")
-    finally:
-        await client.close()
+    return await ask_vendor(spec, credentials, EcourierSink(spec.options, credentials).quote(created))
 
 
 def _refusal(outcome: Outcome) -> str:

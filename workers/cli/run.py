@@ -1,6 +1,10 @@
 """``relay run NAME...``: runs workers of topics.yaml in this process."""
 
+import os
+
 import click
+
+from workers.cli.configured import read_configuration
 
 
 @click.command(epilog="Example: ECDP_API_KEY_FILE=/run/secrets/ecdp relay run ecdp-sink")
@@ -11,13 +15,10 @@ def run(names: tuple[str, ...]) -> int:
     A second signal exits at once. Logs go to stderr; health, metrics and status are served at
     RELAY_HTTP_ADDR (127.0.0.1:8080).
     """
-    import os
-
-    from workers.app.config.configuration import load_configuration
     from workers.app.runtime.process import WorkerFailed, run_workers
 
     wanted = tuple(dict.fromkeys(names))
-    configuration = load_configuration(os.environ, wanted)
+    configuration = read_configuration(wanted)
     try:
         run_workers(wanted, configuration, os.environ)
     except WorkerFailed as error:
@@ -25,7 +26,6 @@ def run(names: tuple[str, ...]) -> int:
     except OSError as error:
         address = configuration.settings.http
         where = f"{address.host}:{address.port}" if address else "off"
-        raise click.ClickException(
-            f"cannot listen on {where} ({error.strerror or error}); set RELAY_HTTP_ADDR to a free HOST:PORT, or off"
-        ) from error
+        what_to_do = "set RELAY_HTTP_ADDR to a free HOST:PORT, or off"
+        raise click.ClickException(f"cannot listen on {where} ({error.strerror or error}); {what_to_do}") from error
     return 0

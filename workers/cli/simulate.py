@@ -1,6 +1,8 @@
 """``relay simulate VENDOR``: a vendor to try against, without an account."""
 
-from typing import Any, NoReturn
+import asyncio
+import signal
+from typing import Any
 
 import click
 
@@ -41,17 +43,14 @@ def simulate(
 
     try:
         maker = load(vendor)
-    except UnknownSimulatorError:
-        _usage(f"there is no simulator of {vendor!r}; there are: {', '.join(names())}")
-    given = [
-        *faults,
-        *([f"latency={latency}"] if latency else []),
-        *([f"error_rate={error_rate}"] if error_rate else []),
-    ]
+    except UnknownSimulatorError as error:
+        raise click.UsageError(f"there is no simulator of {vendor!r}; there are: {', '.join(names())}") from error
+    short = {"latency": latency, "error_rate": error_rate}
+    given = [*faults, *(f"{name}={value}" for name, value in short.items() if value)]
     keep_content = not options.pop("light")
-    _run(
-        maker(SimulatorOptions(**options, keep_content=keep_content, faults=_faults(given))), vendor, options["secret"]
-    )
+    simulator = maker(SimulatorOptions(**options, keep_content=keep_content, faults=_faults(given)))
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(simulator, vendor, options["secret"]))
 
 
 def _faults(given: list[str]) -> Any:
@@ -71,7 +70,8 @@ def _faults(given: list[str]) -> Any:
     try:
         return QUIET.changed(knobs)
     except ValidationError as error:
-        _usage(_explained(error.errors()[0], sorted(knobs), sorted(type(QUIET).model_fields)))
+        explained = _explained(error.errors()[0], sorted(knobs), sorted(type(QUIET).model_fields))
+        raise click.UsageError(explained) from error
 
 
 def _explained(fault: Any, given: list[str], known: list[str]) -> str:
@@ -79,17 +79,6 @@ def _explained(fault: Any, given: list[str], known: list[str]) -> str:
     if fault["type"] == "extra_forbidden":
         return f"there is no fault knob {set(given).difference(known).pop()!r}; there are: {', '.join(known)}"
     return f"fault {'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}"
-
-
-def _usage(message: str) -> NoReturn:
-    raise click.UsageError(message)
-
-
-def _run(simulator: Any, vendor: str, secret: str) -> None:
-    import asyncio
-
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(simulator, vendor, secret))
 
 
 def _loop_factory() -> Any:
@@ -102,9 +91,6 @@ def _loop_factory() -> Any:
 
 
 async def _serve(simulator: Any, vendor: str, secret: str) -> None:
-    import asyncio
-    import signal
-
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from workers.cli.configured import read_configuration
 from workers.cli.output import print_err
 
 if TYPE_CHECKING:
@@ -26,17 +28,13 @@ def tail(topic: str, from_beginning: bool, key: str | None, max_records: int | N
     In a pipe each record is one line; on a terminal it is indented, unless --json is given.
     A value that does not decode is shown in base64. No offset is committed.
     """
-    import os
-    from itertools import islice
-
     import orjson
 
-    from workers.app.config.configuration import load_configuration
     from workers.app.events.command_codec import open_codec
     from workers.app.events.record_json import record_json
     from workers.edges.kafka.reader import tail as read
 
-    configuration = load_configuration(os.environ)
+    configuration = read_configuration()
     indent = sys.stdout.isatty() and not as_json
     if sys.stderr.isatty() and not from_beginning:
         print_err(f"waiting for new records of {topic}; --from-beginning shows the old ones; Ctrl-C ends")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from workers.cli.configured import read_configuration
 from workers.cli.output import print_err, show_json, show_table
 
 if TYPE_CHECKING:
@@ -32,15 +35,8 @@ def topics() -> None:
 @as_json
 def plan(allow_repartition: bool, as_json: bool) -> int:
     """Show what `apply` would change; changes nothing. Exit status 1: a change is impossible."""
-    import asyncio
-
-    from workers.app.topics.apply import plan_topics
-
-    changes = asyncio.run(plan_topics(_configuration(), allow_repartition=allow_repartition))
-    if as_json:
-        show_json({"changes": [_facts(change) for change in changes], **_counts(changes)})
-    else:
-        _show(changes)
+    changes = _planned(read_configuration(), allow_repartition=allow_repartition)
+    _show(changes, as_json=as_json)
     return 1 if _counts(changes)["impossible"] else 0
 
 
@@ -55,13 +51,11 @@ def apply(allow_repartition: bool, as_json: bool) -> int:
 
     Exit status 1: a difference is left.
     """
-    import asyncio
-
     from workers.app.topics.apply import apply_topics
 
-    applied = asyncio.run(apply_topics(_configuration(), allow_repartition=allow_repartition))
+    applied = asyncio.run(apply_topics(read_configuration(), allow_repartition=allow_repartition))
     if as_json:
-        show_json({"made": [_facts(change) for change in applied.made], "left": [_facts(c) for c in applied.left]})
+        show_json({"made": list(map(asdict, applied.made)), "left": list(map(asdict, applied.left))})
     else:
         for change in applied.made:
             click.echo(f"{change.topic}: {change.key}: {change.before} -> {change.after}")
@@ -80,24 +74,18 @@ def apply(allow_repartition: bool, as_json: bool) -> int:
 @as_json
 def check(as_json: bool) -> int:
     """Exit with status 1 on any difference, or on a schema change that is not FULL_TRANSITIVE compatible."""
-    configuration = _configuration()
+    configuration = read_configuration()
     findings = _schema_findings(configuration)
     if not as_json:
         for finding in findings:
             print_err(f"relay: {finding['says']}")
     changes = _planned(configuration)
-    if as_json:
-        show_json({"changes": [_facts(change) for change in changes], **_counts(changes), "schemas": findings})
-    else:
-        _show(changes)
+    _show(changes, as_json=as_json, schemas=findings)
     return 1 if changes or findings else 0
 
 
 def _schema_findings(configuration: Configuration) -> list[dict[str, Any]]:
     """Judge the schemas before anything is asked, so that a break is named even when Kafka cannot be reached."""
-    import asyncio
-    from dataclasses import asdict
-
     from workers.app.events.schemas import read_schemas
     from workers.app.topics.apply import refused_schemas
     from workers.edges.avro.compatibility import check as judge
@@ -117,31 +105,10 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, int | str | None) else str(value)
 
 
-def _planned(configuration: Configuration) -> list[Change]:
-    import asyncio
-
+def _planned(configuration: Configuration, *, allow_repartition: bool = False) -> list[Change]:
     from workers.app.topics.apply import plan_topics
 
-    return asyncio.run(plan_topics(configuration))
-
-
-def _configuration() -> Configuration:
-    import os
-
-    from workers.app.config.configuration import load_configuration
-
-    return load_configuration(os.environ)
-
-
-def _facts(change: Change) -> dict[str, Any]:
-    return {
-        "topic": change.topic,
-        "key": change.key,
-        "before": change.before,
-        "after": change.after,
-        "verdict": change.verdict.value,
-        "reason": change.reason,
-    }
+    return asyncio.run(plan_topics(configuration, allow_repartition=allow_repartition))
 
 
 def _counts(changes: Sequence[Change]) -> dict[str, int]:
@@ -149,11 +116,14 @@ def _counts(changes: Sequence[Change]) -> dict[str, int]:
     return {name.lower(): verdicts.count(name) for name in ("APPLY", "ALLOW", "IMPOSSIBLE")}
 
 
-def _show(changes: Sequence[Change]) -> None:
+def _show(changes: Sequence[Change], *, as_json: bool, **more: Any) -> None:
+    counts = _counts(changes)
+    if as_json:
+        show_json({"changes": [asdict(change) for change in changes], **counts, **more})
+        return
     if changes:
         columns = ("topic", "key", "is", "wanted", "")
         show_table(columns, [(c.topic, c.key, c.before, c.after, c.verdict.value) for c in changes])
-    counts = _counts(changes)
     click.echo(f"{counts['apply']} changes to apply, {counts['allow'] + counts['impossible']} that apply will not make")
     _explain(changes)
 

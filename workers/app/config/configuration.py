@@ -52,15 +52,8 @@ def _proxy_faults(environ: Mapping[str, str], credentials: Iterable[VendorCreden
             yield Fault(error.variable, str(error))
 
 
-def sink_named(configuration: Configuration, name: str) -> SinkSpec:
-    """The sink of that name; raises `ConfigError`."""
-    sinks = configuration.config.sinks
-    if name not in sinks:
-        raise ConfigError([_unknown(configuration.config, name, sinks)])
-    return sinks[name]
-
-
-def _unknown(config: Config, name: str, known: Iterable[str]) -> Fault:
+def unknown_worker(config: Config, name: str, known: Iterable[str]) -> Fault:
+    """The fault of a worker's name that is not among the ``known``."""
     return Fault(str(config.file), f"no worker '{name}' in it{did_you_mean(name, known)}")
 
 
@@ -69,5 +62,5 @@ def _named(config: Config, names: Iterable[str] | None, faults: list[Fault]) -> 
     if names is None:
         return list(workers.values())
     wanted = list(dict.fromkeys(names))
-    faults += [_unknown(config, name, workers) for name in wanted if name not in workers]
+    faults += [unknown_worker(config, name, workers) for name in wanted if name not in workers]
     return [workers[name] for name in wanted if name in workers]

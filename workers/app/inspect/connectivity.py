@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any, TypeVar, assert_never
 
 from workers.app.config.configuration import Configuration
+from workers.app.config.credentials import VendorCredentials
 from workers.app.config.specs import PollerSpec, SinkSpec
 from workers.app.events.schemas import open_registry
 from workers.app.runtime.build import build_client
@@ -23,7 +24,9 @@ from workers.core.delivery.outcome import (
 )
 from workers.edges.avro.registry import RegistryRefused, RegistryUnavailable
 from workers.edges.kafka.client import KafkaFailed
-from workers.vendors.contract import LoginFailed, MaybeSent, NotSent, load
+from workers.vendors.contract import Flow, LoginFailed, MaybeSent, NotSent, load
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +83,23 @@ async def _vendor(configuration: Configuration, spec: SinkSpec | PollerSpec) -> 
     vendor = load(spec.vendor)
     make: Any = (vendor.poller or vendor.order_poller) if isinstance(spec, PollerSpec) else vendor.sink
     assert make is not None, "topics.yaml holds only workers whose vendor has that side"
-    client = build_client(spec, vendor, credentials)
+    outcome: Outcome = await ask_vendor(spec, credentials, make(spec.options, credentials).check())
+    return CheckResult(spec.name, where, ok=isinstance(outcome, Delivered), message=_message(outcome, spec))
+
+
+async def ask_vendor(spec: SinkSpec | PollerSpec, credentials: VendorCredentials, flow: Flow[R]) -> R | Outcome:
+    """Run one harmless flow with the worker's account; that no answer came is an outcome, too."""
+    client = build_client(spec, load(spec.vendor), credentials)
     try:
-        outcome = await client.run(make(spec.options, credentials).check())
+        return await client.run(flow)
     except NotSent as error:
-        outcome = Unavailable(f"cannot be reached: {error}")
+        return Unavailable(f"cannot be reached: {error}")
     except MaybeSent as error:
-        outcome = Unknown(f"gives no answer: {error}")
+        return Unknown(f"gives no answer: {error}")
     except LoginFailed as failed:
-        outcome = failed.outcome
+        return failed.outcome
     finally:
         await client.close()
-    return CheckResult(spec.name, where, ok=isinstance(outcome, Delivered), message=_message(outcome, spec))
 
 
 def _message(outcome: Outcome, spec: SinkSpec | PollerSpec) -> str:

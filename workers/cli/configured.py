@@ -1,0 +1,58 @@
+"""What commands share: the configuration, the worker that a command names, and times as people write them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from workers.app.config.configuration import Configuration
+    from workers.app.config.specs import PollerSpec, SinkSpec
+
+
+def read_configuration(names: Iterable[str] | None = ()) -> Configuration:
+    """Everything that the workers ``names`` need (None: all), from topics.yaml and the environment."""
+    from workers.app.config.configuration import load_configuration
+
+    return load_configuration(os.environ, names)
+
+
+def sink_named(configuration: Configuration, name: str, of_poller: str) -> SinkSpec:
+    """The sink of that name; ``of_poller``: why the command is not for a poller."""
+    from workers.app.config.configuration import unknown_worker
+    from workers.app.config.errors import ConfigError
+
+    config = configuration.config
+    if name in config.pollers:
+        raise click.UsageError(f"{name} is a poller and {of_poller}.")
+    if name not in config.sinks:
+        raise ConfigError([unknown_worker(config, name, config.sinks)])
+    return config.sinks[name]
+
+
+def poller_named(configuration: Configuration, wanted: str) -> PollerSpec:
+    """The poller of that name, or the vendor's only one."""
+    from workers.app.config.errors import ConfigError, Fault, did_you_mean
+
+    config = configuration.config
+    found = [spec for name, spec in config.pollers.items() if wanted in {name, spec.vendor}]
+    if len(found) == 1:
+        return found[0]
+    known = [*config.pollers, *(spec.vendor for spec in config.pollers.values())]
+    several = f"{wanted} has several pollers: {', '.join(spec.name for spec in found)}; name one"
+    none = f"no poller '{wanted}' in this file{did_you_mean(wanted, known)}"
+    raise ConfigError([Fault(str(config.file), several if found else none)])
+
+
+def time_ms(option: str, text: str, *words: str) -> int:
+    """Milliseconds since 1970; ``words``: what the option takes besides a time."""
+    from workers.edges.avro.json_text import time_millis
+
+    millis = time_millis(text)
+    if millis is None:
+        wanted = ", ".join(words) + " or a time" if words else "a time"
+        raise click.UsageError(f"{option} wants {wanted} such as 2026-11-22T06:00:00Z.")
+    return millis
