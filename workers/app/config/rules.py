@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 from workers.app.config.errors import did_you_mean
@@ -36,11 +35,7 @@ def broken_rules(config: Config, declared: Collection[str]) -> Iterator[Broken]:
     for worker in config.workers.values():
         yield from _worker(config, worker)
         yield from _references(worker, declared)
-        match worker:
-            case SinkSpec():
-                yield from _sink(config, worker)
-            case PollerSpec():
-                yield from _poller(config, worker)
+        yield from _sink(config, worker) if isinstance(worker, SinkSpec) else _poller(config, worker)
     yield from _owners({name: sink.parks for name, sink in config.sinks.items()}, "parks", "sink")
     yield from _owners({name: poller.state for name, poller in config.pollers.items()}, "state", "poller")
 
@@ -51,43 +46,53 @@ def message_bytes(topic: TopicSpec) -> int:
     return int(text) if text.isdecimal() else DEFAULT_MESSAGE_BYTES
 
 
+def _in_topic(topic: TopicSpec, key: str, message: str) -> Broken:
+    return Broken(("topics", topic.name, key), f"{key}: {message}")
+
+
+def _in_config(topic: TopicSpec, name: str, message: str) -> Broken:
+    return Broken(("topics", topic.name, "config", name), f"{name}: {message}")
+
+
+def _in_worker(name: str, key: str, message: str) -> Broken:
+    return Broken(("workers", name, *key.split(".")), f"{key}: {message}")
+
+
 def _topic(topic: TopicSpec) -> Iterator[Broken]:
-    if topic.schema_file is not None:
-        yield from _schema(topic, topic.schema_file)
-    insync = topic.config.get("min.insync.replicas", "1")
+    file, insync = topic.schema_file, topic.config.get("min.insync.replicas", "1")
+    if file is not None and not file.is_file():
+        yield _in_topic(topic, "schema", f"no such file: {file}")
+    elif file is not None:
+        try:
+            load_topic(topic.name, file)
+        except SchemaError as error:
+            yield Broken(("topics", topic.name, "schema"), str(error))
     if not insync.isdecimal() or not 1 <= int(insync) <= topic.replication_factor:
         message = f"must be 1 to {topic.replication_factor} (the replication factor), or nothing can be written"
-        yield Broken(("topics", topic.name, "config", "min.insync.replicas"), f"min.insync.replicas: {message}")
-
-
-def _schema(topic: TopicSpec, file: Path) -> Iterator[Broken]:
-    keys = ("topics", topic.name, "schema")
-    if not file.is_file():
-        yield Broken(keys, f"schema: no such file: {file}")
-        return
-    try:
-        load_topic(topic.name, file)
-    except SchemaError as error:
-        yield Broken(keys, str(error))
+        yield _in_config(topic, "min.insync.replicas", message)
 
 
 def _worker(config: Config, worker: SinkSpec | PollerSpec) -> Iterator[Broken]:
     """The rules of sinks and pollers."""
-    keys = ("workers", worker.name)
     if not WORKER_NAME.fullmatch(worker.name):
-        yield Broken(keys, "a worker's name must be small letters and digits, with '-' between: ecdp-sink")
+        message = "a worker's name must be small letters and digits, with '-' between: ecdp-sink"
+        yield Broken(("workers", worker.name), message)
     if worker.retry.first > worker.retry.max:
-        yield Broken((*keys, "retry", "first"), "retry.first: must not be more than retry.max")
-    for name in _decoded(worker):
-        if name in config.topics and config.topics[name].schema_file is None:
-            yield Broken(
-                ("topics", name), f"key 'schema' is missing: {worker.name} could not decode or encode its records"
-            )
-    for name in _remembered(worker):
-        if name in config.topics and config.topics[name].config.get("cleanup.policy") != "compact":
-            message = f"cleanup.policy: must be compact, or what {worker.name} remembers of its orders expires"
-            yield Broken(("topics", name, "config", "cleanup.policy"), message)
+        yield _in_worker(worker.name, "retry.first", "must not be more than retry.max")
+    for topic in _there(config, _decoded(worker)):
+        if topic.schema_file is None:
+            message = f"key 'schema' is missing: {worker.name} could not decode or encode its records"
+            yield Broken(("topics", topic.name), message)
+    for topic in _there(config, _remembered(worker)):
+        if topic.config.get("cleanup.policy") != "compact":
+            message = f"must be compact, or what {worker.name} remembers of its orders expires"
+            yield _in_config(topic, "cleanup.policy", message)
     yield from _equal_partitions(config, worker)
+
+
+def _there(config: Config, names: Collection[str]) -> list[TopicSpec]:
+    """Those of the topics that have no fault of their own."""
+    return [config.topics[name] for name in names if name in config.topics]
 
 
 def _decoded(worker: SinkSpec | PollerSpec) -> tuple[str, ...]:
@@ -97,31 +102,25 @@ def _decoded(worker: SinkSpec | PollerSpec) -> tuple[str, ...]:
 
 def _remembered(worker: SinkSpec | PollerSpec) -> tuple[str, ...]:
     """The topics with one row for each order, of which the last must never expire."""
-    if isinstance(worker, PollerSpec):
-        return worker.topics
-    return (worker.parked_state, *([worker.tracks] if worker.tracks else []))
+    return worker.own_topics[1:] if isinstance(worker, SinkSpec) else worker.topics
 
 
 def _equal_partitions(config: Config, worker: SinkSpec | PollerSpec) -> Iterator[Broken]:
     """One process must own an order's partition number in all of a worker's topics, or its sequence is lost."""
     names = (*worker.consumes, *worker.own_topics) if isinstance(worker, SinkSpec) else tuple(reversed(worker.topics))
-    found = [config.topics[name] for name in names if name in config.topics]
+    found = _there(config, names)
     for topic in found[1:]:
         if topic.partitions != found[0].partitions:
-            message = (
-                f"partitions: must be {found[0].partitions}, as many as '{found[0].name}': {worker.name} reads both"
-            )
-            yield Broken(("topics", topic.name, "partitions"), message)
+            message = f"must be {found[0].partitions}, as many as '{found[0].name}': {worker.name} reads both"
+            yield _in_topic(topic, "partitions", message)
 
 
 def _references(worker: SinkSpec | PollerSpec, declared: Collection[str]) -> Iterator[Broken]:
     """Every topic that the worker names must be under ``topics``."""
     for key, name in _named(worker):
         if name not in declared:
-            yield Broken(
-                ("workers", worker.name, *key),
-                f"{key[0]}: no topic '{name}' under topics{did_you_mean(name, declared)}",
-            )
+            message = f"{key[0]}: no topic '{name}' under topics{did_you_mean(name, declared)}"
+            yield Broken(("workers", worker.name, *key), message)
 
 
 def _named(worker: SinkSpec | PollerSpec) -> Iterator[tuple[Keys, str]]:
@@ -137,61 +136,49 @@ def _named(worker: SinkSpec | PollerSpec) -> Iterator[tuple[Keys, str]]:
 
 
 def _sink(config: Config, sink: SinkSpec) -> Iterator[Broken]:
-    keys = ("workers", sink.name)
     for name, value in (("max_in_flight", sink.max_in_flight), ("batch.max_orders", sink.batch.max_orders)):
         if value > sink.max_unfinished:
-            message = f"{name}: must not be more than max_unfinished, or it could never be reached"
-            yield Broken((*keys, *name.split(".")), message)
+            yield _in_worker(sink.name, name, "must not be more than max_unfinished, or it could never be reached")
     if len(set(sink.consumes)) < len(sink.consumes):
-        yield Broken((*keys, "consumes"), "consumes: must name each topic once")
+        yield _in_worker(sink.name, "consumes", "must name each topic once")
     if {sink.parks, sink.parked_state} & set(sink.consumes):
-        yield Broken((*keys, "parks"), "parks: must be a topic that the worker does not consume")
-    sources = [config.topics[name] for name in sink.consumes if name in config.topics]
+        yield _in_worker(sink.name, "parks", "must be a topic that the worker does not consume")
+    sources = _there(config, sink.consumes)
     for topic in sources:
         if topic.config.get("message.timestamp.type") != "LogAppendTime":
-            message = (
-                f"message.timestamp.type: must be LogAppendTime: {sink.name} merges its topics by the broker's clock"
-            )
-            yield Broken(("topics", topic.name, "config", "message.timestamp.type"), message)
-    if sink.parks in config.topics:
-        yield from _parked(config.topics[sink.parks], sources)
-
-
-def _parked(parked: TopicSpec, sources: list[TopicSpec]) -> Iterator[Broken]:
-    keys = ("topics", parked.name, "config")
-    if parked.config.get("retention.ms") != "-1":
-        yield Broken((*keys, "retention.ms"), "retention.ms: must be -1, or parked orders expire")
-    least = max(map(message_bytes, sources), default=0) + PARKED_HEADERS_BYTES
-    if message_bytes(parked) < least:
-        message = f"max.message.bytes: must be {least} or more: 64 KiB more than the largest source"
-        yield Broken((*keys, "max.message.bytes"), message)
+            message = f"must be LogAppendTime: {sink.name} merges its topics by the broker's clock"
+            yield _in_config(topic, "message.timestamp.type", message)
+    for parked in _there(config, (sink.parks,)):
+        if parked.config.get("retention.ms") != "-1":
+            yield _in_config(parked, "retention.ms", "must be -1, or parked orders expire")
+        least = max(map(message_bytes, sources), default=0) + PARKED_HEADERS_BYTES
+        if message_bytes(parked) < least:
+            message = f"must be {least} or more: 64 KiB more than the largest source"
+            yield _in_config(parked, "max.message.bytes", message)
 
 
 def _poller(config: Config, poller: PollerSpec) -> Iterator[Broken]:
-    keys = ("workers", poller.name)
     yield from _kind(poller)
     yield from _events(config, poller)
     tracks = {sink.tracks for sink in config.sinks.values() if sink.vendor == poller.vendor and sink.tracks is not None}
     if poller.follows is not None and tracks and poller.follows not in tracks:
-        message = f"follows: must be {' or '.join(sorted(tracks))}, where {poller.vendor}'s sink tracks its orders"
-        yield Broken((*keys, "follows"), message)
+        message = f"must be {' or '.join(sorted(tracks))}, where {poller.vendor}'s sink tracks its orders"
+        yield _in_worker(poller.name, "follows", message)
     if poller.follows is None and poller.forget_after <= poller.rest:
-        yield Broken((*keys, "forget_after"), "forget_after: must be more than rest")
+        yield _in_worker(poller.name, "forget_after", "must be more than rest")
     shards = max(1, len(getattr(poller.options, "accounts", ())))
-    state = config.topics.get(poller.state)
-    if poller.follows is None and state is not None and state.partitions != shards:
-        message = (
-            f"partitions: must be {shards}, one for each account of {poller.name}: a partition is a shard of its work"
-        )
-        yield Broken(("topics", state.name, "partitions"), message)
+    for state in _there(config, (poller.state,)):
+        if poller.follows is None and state.partitions != shards:
+            message = f"must be {shards}, one for each account of {poller.name}: a partition is a shard of its work"
+            yield _in_topic(state, "partitions", message)
 
 
 def _kind(poller: PollerSpec) -> Iterator[Broken]:
     """A key that only the other kind of poller reads would have no effect."""
     by_order = load(poller.vendor).poller_follows
+    kind = "polls orders one by one" if by_order else "reads what changed in a time range"
     for key in sorted(poller.model_fields_set & (WINDOW_KEYS if by_order else ORDER_KEYS)):
-        kind = "polls orders one by one" if by_order else "reads what changed in a time range"
-        yield Broken(("workers", poller.name, key), f"{key}: not for {poller.name}, which {kind}; take it out")
+        yield _in_worker(poller.name, key, f"not for {poller.name}, which {kind}; take it out")
 
 
 def _events(config: Config, poller: PollerSpec) -> Iterator[Broken]:
@@ -205,8 +192,8 @@ def _events(config: Config, poller: PollerSpec) -> Iterator[Broken]:
             message = f"publishes: '{poller.publishes[i]}' holds {kind}, which {poller.name} does not publish"
             yield Broken(("workers", poller.name, "publishes", i), message)
     for kind in sorted(kinds.difference(found)) if None not in found else ():
-        message = f"publishes: must name a topic of {kind} too, or {poller.name} could not publish these"
-        yield Broken(("workers", poller.name, "publishes"), message)
+        message = f"must name a topic of {kind} too, or {poller.name} could not publish these"
+        yield _in_worker(poller.name, "publishes", message)
 
 
 def _record_name(topic: TopicSpec | None) -> str | None:
@@ -225,5 +212,4 @@ def _owners(topics: dict[str, str], key: str, kind: str) -> Iterator[Broken]:
     for worker, topic in topics.items():
         owner = owners.setdefault(topic, worker)
         if owner != worker:
-            message = f"{key}: '{topic}' is already that of {owner}; each {kind} needs its own"
-            yield Broken(("workers", worker, key), message)
+            yield _in_worker(worker, key, f"'{topic}' is already that of {owner}; each {kind} needs its own")
