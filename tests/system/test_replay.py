@@ -91,7 +91,7 @@ def test_a_replay_without_a_running_worker_fails_at_once_and_changes_nothing(rig
 
 
 def test_an_expired_command_is_deleted_and_not_executed(rig: Rig) -> None:
-    from workers.core.parked.commands import ReplayCommand, command_key, command_row  # noqa: PLC0415 - beside its only use
+    from workers.core.parked.rows import ReplayCommand, command_key, command_row  # noqa: PLC0415 - beside its only use
 
     assert park(rig, ["bad"]).stop() == 0
     (fence,) = rig.kafka.fences().values()

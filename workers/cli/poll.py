@@ -49,7 +49,7 @@ async def _print(configuration: Configuration, spec: PollerSpec, time_range: Tim
     import orjson
 
     from workers.app.events.command_codec import codec_in_loop
-    from workers.app.inspect.poll_preview import preview
+    from workers.app.inspect.pollers import preview
     from workers.app.poll.vendor_reads import PollFailed
 
     count = 0

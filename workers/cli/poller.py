@@ -13,7 +13,7 @@ from workers.cli.output import print_err, show_json
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
     from workers.app.config.specs import PollerSpec
-    from workers.app.inspect.poller_reset import Reset
+    from workers.app.inspect.pollers import Reset
 
 
 @click.group(no_args_is_help=True, epilog="Example: relay poller reset dcl-poller --to 2026-11-20T00:00:00Z")
@@ -54,7 +54,7 @@ def reset(name: str, to: str, as_json: bool) -> int:
 
 async def _reset(configuration: Configuration, spec: PollerSpec, to_ms: int) -> Reset:
     from workers.app.events.command_codec import codec_in_loop
-    from workers.app.inspect.poller_reset import reset_poller
+    from workers.app.inspect.pollers import reset_poller
 
     async with codec_in_loop(configuration) as codec:
         return await reset_poller(configuration, spec, codec, to_ms)

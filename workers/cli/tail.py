@@ -31,7 +31,7 @@ def tail(topic: str, from_beginning: bool, key: str | None, max_records: int | N
     import orjson
 
     from workers.app.events.command_codec import open_codec
-    from workers.app.events.record_json import record_json
+    from workers.app.events.json_lines import record_json
     from workers.edges.kafka.reader import tail as read
 
     configuration = read_configuration()

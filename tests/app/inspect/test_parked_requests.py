@@ -17,9 +17,8 @@ from workers.app.inspect.parked_requests import (
     discard_command,
     replay_command,
 )
-from workers.core.parked.commands import DiscardCommand, ReplayCommand, command_key, command_row
 from workers.core.parked.fence import NO_KEY, Fence, ParkReason
-from workers.core.parked.rows import fence_row, read_row
+from workers.core.parked.rows import DiscardCommand, ReplayCommand, command_key, command_row, fence_row, read_row
 from workers.core.record import Record
 from workers.edges.kafka.client import KafkaFailed
 

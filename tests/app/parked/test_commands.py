@@ -9,9 +9,8 @@ from workers.app.parked.commands import ParkedCommands
 from workers.app.sink.shard import Shard
 from workers.core.consume.start_position import NeedsOperator
 from workers.core.delivery.outcome import Rejected
-from workers.core.parked.commands import DiscardCommand, ReplayCommand, RestartAt
 from workers.core.parked.fence import Fence, ParkReason
-from workers.core.parked.rows import read_row
+from workers.core.parked.rows import DiscardCommand, ReplayCommand, RestartAt, read_row
 from workers.core.record import Partition
 
 NOW_MS = 1_000_000  # of the rig's clock

@@ -11,9 +11,9 @@ from workers.app.parked.command_progress import CommandProgress
 from workers.app.parked.discard import DiscardPolicy, Discards
 from workers.app.sink.shard import Shard
 from workers.core.consume.lanes import Entry
-from workers.core.parked.commands import DiscardCommand
 from workers.core.parked.fence import Fence, ParkReason
 from workers.core.parked.headers import Parking, order_of, parked_headers
+from workers.core.parked.rows import DiscardCommand
 from workers.core.record import Partition, Record
 from workers.edges.kafka.parked_reader import Wave
 

@@ -28,8 +28,8 @@ from workers.core.delivery.outcome import (
     Unknown,
     UnknownOrder,
 )
-from workers.core.parked.commands import DiscardCommand, ReplayCommand, command_key, command_row
 from workers.core.parked.fence import Fence
+from workers.core.parked.rows import DiscardCommand, ReplayCommand, command_key, command_row
 from workers.core.record import Partition, Record
 from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.owner import Assignment, Batch, Fetched, Release

@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.core.parked.commands import RestartAt, command_row
 from workers.core.parked.fence import Fence, ParkReason
 from workers.core.parked.headers import Parking, parked_headers, source_record
-from workers.core.parked.rows import fence_row, read_row
+from workers.core.parked.rows import RestartAt, command_row, fence_row, read_row
 from workers.core.record import Record
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))

@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.core.poll.change import DIGEST_BYTES, Stage, VendorOrder, digest, event_id, stage_event
+from workers.core.poll.change import DIGEST_BYTES, PROGRESS, Stage, VendorOrder, digest, event_id, stage_event
 from workers.core.poll.cursor import Cursor, first_cursor
 from workers.core.poll.last_published import LastPublished, change_of, hash_fields, unpack_last_published
-from workers.core.poll.progress import PROGRESS
 from workers.core.poll.shard_state import ShardState
 
 FIELDS = ("stage", "note", "parcels")

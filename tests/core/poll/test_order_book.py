@@ -3,11 +3,10 @@
 from dataclasses import dataclass, field
 
 from workers.core.delivery.tracked_order import Tracked
-from workers.core.poll.change import Stage, StageChange, VendorOrder, digest
+from workers.core.poll.change import Progress, Stage, StageChange, VendorOrder, digest
 from workers.core.poll.compacted_rows import REPEATS, SETTLES, CompactedRows, apply_row
 from workers.core.poll.cursor import Cursor
 from workers.core.poll.order_book import OrderBook
-from workers.core.poll.progress import Progress
 from workers.core.poll.read_until import ReadUntil
 from workers.core.poll.schedule import LookSchedule, Now
 from workers.core.poll.shard_state import ShardState

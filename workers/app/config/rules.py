@@ -149,12 +149,15 @@ def _sink(config: Config, sink: SinkSpec) -> Iterator[Broken]:
             message = f"must be LogAppendTime: {sink.name} merges its topics by the broker's clock"
             yield _in_config(topic, "message.timestamp.type", message)
     for parked in _there(config, (sink.parks,)):
-        if parked.config.get("retention.ms") != "-1":
-            yield _in_config(parked, "retention.ms", "must be -1, or parked orders expire")
-        least = max(map(message_bytes, sources), default=0) + PARKED_HEADERS_BYTES
-        if message_bytes(parked) < least:
-            message = f"must be {least} or more: 64 KiB more than the largest source"
-            yield _in_config(parked, "max.message.bytes", message)
+        yield from _parked(parked, max(map(message_bytes, sources), default=0) + PARKED_HEADERS_BYTES)
+
+
+def _parked(parked: TopicSpec, least: int) -> Iterator[Broken]:
+    if parked.config.get("retention.ms") != "-1":
+        yield _in_config(parked, "retention.ms", "must be -1, or parked orders expire")
+    if message_bytes(parked) < least:
+        message = f"must be {least} or more: 64 KiB more than the largest source"
+        yield _in_config(parked, "max.message.bytes", message)
 
 
 def _poller(config: Config, poller: PollerSpec) -> Iterator[Broken]:

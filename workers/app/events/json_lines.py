@@ -1,5 +1,6 @@
-"""JSON lines as events ready to be published; a bad line is named by its number and the field at fault."""
+"""Events and records as JSON lines: those to be published, and those that were read."""
 
+import base64
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -7,10 +8,14 @@ from typing import Any
 
 import orjson
 
+from workers.app.events.command_codec import OpenCodec
 from workers.core.event_kinds import KindError, kind_of
-from workers.core.record import Headers
+from workers.core.parked.headers import SOURCE_TOPIC
+from workers.core.record import Headers, Record
 from workers.edges.avro.codec import Codec, Unencodable
-from workers.edges.avro.event_json import InvalidEvent, from_json
+from workers.edges.avro.event_json import InvalidEvent, from_json, to_json
+from workers.edges.avro.json_text import time_text
+from workers.edges.avro.reader import Undecodable
 from workers.edges.cloud_events import event_headers
 
 BOM = b"\xef\xbb\xbf"
@@ -70,3 +75,57 @@ def _event(codec: Codec, topic: str, number: int, text: bytes) -> Ready | Bad:
         return Bad(number, "the order id is empty, and it is the key")
     headers = event_headers(schema.tree.name, data, key, datetime.now(UTC))
     return Ready(number, key.encode(), value, headers)
+
+
+def record_json(codec: OpenCodec, record: Record) -> dict[str, Any]:
+    """Give the record's partition, offset, key, headers and decoded value; an undecodable value in base64, with why.
+
+    Raises `RegistryUnavailable`: whether the value decodes is unknown until the registry answers.
+    """
+    return {
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "timestamp": time_text(record.timestamp_ms),
+        "key": bytes_json(record.key),
+        "headers": _headers(record),
+        **_value(codec, record),
+    }
+
+
+def bytes_json(raw: bytes | None) -> Any:
+    """Give bytes that are UTF-8 as text, and others as ``{"base64": ...}``."""
+    if raw is None:
+        return None
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(raw).decode()}
+
+
+def _headers(record: Record) -> dict[str, Any]:
+    """Give the headers by name; a name that occurs more than once has a list."""
+    found: dict[str, list[Any]] = {}
+    for name, value in record.headers:
+        found.setdefault(str(name), []).append(bytes_json(value))  # a plain str: orjson refuses subclasses
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+
+
+def _value(codec: OpenCodec, record: Record) -> dict[str, Any]:
+    if record.value is None:
+        return {"value": None}
+    topic = _schema_topic(codec, record)
+    if topic is None:
+        return {"value": bytes_json(record.value)}
+    try:
+        data = codec.decode(topic, record.value, record.headers)
+    except Undecodable as error:
+        return {"undecodable": str(error), "base64": base64.b64encode(record.value).decode()}
+    return {"value": to_json(codec.codec.schemas[topic].today.tree, data)}
+
+
+def _schema_topic(codec: OpenCodec, record: Record) -> str | None:
+    """Find the topic whose schema the value has; a parked record has the schema of its source topic."""
+    source = record.header(SOURCE_TOPIC) or b""
+    names = (record.topic, source.decode("utf-8", "replace"))
+    return next((name for name in names if name in codec.codec.schemas), None)

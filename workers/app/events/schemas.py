@@ -1,12 +1,17 @@
-"""The schemas of topics.yaml's topics, and the registry that has them, if one is configured."""
+"""The schemas of topics.yaml's topics, the registry that has them, and waiting for its answers."""
 
+import asyncio
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from workers.app.config.settings import RegistrySettings
 from workers.app.config.specs import Config
 from workers.edges.avro import registry as registries
-from workers.edges.avro.registry import Registry
+from workers.edges.avro.codec import Codec
+from workers.edges.avro.framing import SchemaId, schema_name
+from workers.edges.avro.registry import Registry, RegistryRefused, RegistryUnavailable
 from workers.edges.avro.schema_files import Schemas, load_topic
+from workers.edges.log import log
 
 
 def read_schemas(config: Config) -> Schemas:
@@ -22,3 +27,54 @@ def open_registry(settings: RegistrySettings | None) -> Registry | None:
     if settings is None:
         return None
     return registries.connect(settings.url, settings.username or "", settings.password or "")
+
+
+ASK_AGAIN_S = 2.0
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 30.0
+
+
+async def learn_to_write(codec: Codec, topics: Collection[str], **who: str) -> None:
+    """Prepare to encode for these topics, and wait for the registry until it answers; ``who`` goes into the log."""
+    while True:
+        try:
+            await codec.prepare(topics)
+        except (RegistryUnavailable, RegistryRefused) as error:
+            log.warning("registry_unavailable", **who, detail=str(error))
+            await asyncio.sleep(ASK_AGAIN_S)
+        else:
+            return
+
+
+class SchemaWaits:
+    """Asks for each unknown schema id until the registry answers; meanwhile no record is parked for it."""
+
+    def __init__(self, codec: Codec, go_on: Callable[[], None]) -> None:
+        self._codec = codec
+        self._go_on = go_on
+        self._asking: dict[SchemaId, asyncio.Task[None]] = {}
+
+    def ask(self, schema_id: SchemaId) -> None:
+        """Ask for a schema; a schema that is being asked for already is not asked for twice."""
+        if schema_id not in self._asking:
+            self._asking[schema_id] = asyncio.get_running_loop().create_task(self._learn(schema_id))
+
+    def forget(self) -> None:
+        """Stop asking: the records that waited belong to another process now."""
+        for asking in self._asking.values():
+            asking.cancel()
+        self._asking.clear()
+
+    async def _learn(self, schema_id: SchemaId) -> None:
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                await self._codec.learn(schema_id)
+            except RegistryUnavailable as error:
+                log.warning("registry_unavailable", schema=schema_name(schema_id), detail=str(error))
+                await asyncio.sleep(pause)
+                pause = min(_LONGEST_PAUSE_S, pause * 2)
+            else:
+                break
+        self._asking.pop(schema_id, None)
+        self._go_on()

@@ -6,7 +6,7 @@ from time import monotonic, sleep, time_ns
 
 from workers.app.config.specs import SinkSpec
 from workers.core.consume.start_position import NeedsOperator, decide_start, stop_reason
-from workers.core.parked.commands import RestartAt, command_key, command_row
+from workers.core.parked.rows import RestartAt, command_key, command_row
 from workers.core.record import CommitPoint, Partition
 from workers.edges.kafka.admin import KafkaAdmin, When
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed

@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
 from workers.app.config.specs import Config, SinkSpec
-from workers.app.inspect.order_timeline import Timeline
-from workers.app.inspect.order_vendor_events import read_changes, read_tracked
+from workers.app.inspect.order_timeline import Timeline, read_changes, read_tracked
 from workers.app.inspect.parked_orders import fence_of
 from workers.core.consume.commit_metadata import FinishedOffsets
 from workers.core.parked.fence import Fence

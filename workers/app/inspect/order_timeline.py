@@ -1,15 +1,19 @@
-"""Where is order X? The history of one order from Kafka alone, oldest first, without the customer's data."""
+"""What pollers have published about an order, and the order's numbers at its vendors."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
+from workers.app.config.specs import Config, PollerSpec, SinkSpec
 from workers.app.events.command_codec import OpenCodec
+from workers.core.event_kinds import Summary, kind_of
 from workers.core.parked.fence import Fence
 from workers.core.record import Partition, Record
 from workers.edges.avro.reader import Undecodable
 from workers.edges.kafka.reader import PartitionReader, partition_of
 from workers.edges.telemetry import traceparent_of
+from workers.vendors.contract import load
 
 ReportProgress = Callable[[Partition, int, int], None]
 """Reports a long read: partition, records read, records in all."""
@@ -72,3 +76,93 @@ class Timeline:
             return self.codec.decode(record.topic, record.value or b"", record.headers)
         except Undecodable:
             return {}
+
+
+def read_tracked(timeline: Timeline, sink: SinkSpec) -> set[str]:
+    """The order's numbers at the vendor, from the rows of a sink that tracks; they are in the order's own partition."""
+    partition = None if sink.tracks is None else timeline.own_partition(sink.tracks)
+    numbers: set[str] = set()
+    for record in () if partition is None else timeline.records(partition, lambda one: one.value is not None):
+        tracked = timeline.decoded(record)
+        if tracked.get("order_id") != timeline.order_id:
+            continue
+        name = str(tracked["order_number"])
+        if tracked["canceled_at"] is not None:
+            timeline.add(record, tracked["canceled_at"], f"canceled at the vendor as {name}", sink.name, rank=2)
+        elif name not in numbers:
+            timeline.add(record, tracked["since"], f"accepted by the vendor as {name}", sink.name, rank=2)
+        numbers.add(name)
+    return numbers
+
+
+def read_changes(timeline: Timeline, config: Config, tracked: Mapping[str, AbstractSet[str]]) -> None:
+    """Add what pollers have published; ``tracked``: by vendor, the order's numbers from `read_tracked`."""
+    schemas, pollers = timeline.codec.codec.schemas, config.pollers.values()
+    numbers = {
+        poller.vendor: numbers_at(poller.vendor, config, timeline.order_id) | tracked.get(poller.vendor, set())
+        for poller in pollers
+    }
+    for topic in sorted({topic for poller in pollers for topic in poller.publishes} & schemas.keys()):
+        summary = kind_of(schemas[topic].today.name).summary
+        vendors = {poller.vendor for poller in pollers if topic in poller.publishes}
+        if summary is not None:
+            search = Search.of(timeline.order_id, {vendor: numbers[vendor] for vendor in vendors})
+            _read_topic(timeline, topic, search, summary)
+
+
+def numbers_at(vendor: str, config: Config, order_id: str) -> set[str]:
+    """The order's numbers at a vendor by its workers' configuration; none: only the events' content can show them."""
+    number_by = load(vendor).order_number
+    workers: list[SinkSpec | PollerSpec] = [*config.sinks.values(), *config.pollers.values()]
+    options = [worker.options for worker in workers if worker.vendor == vendor]
+    return set(filter(None, (number_by(one, order_id) for one in options))) if number_by else set()
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which records of a topic may be about an order."""
+
+    order_id: str
+    keys: frozenset[str]  # of vendors that know the order by a number that we know: its only keys
+    prefixes: tuple[bytes, ...]  # of the keys of the other vendors: only the content shows the order
+
+    @classmethod
+    def of(cls, order_id: str, numbers: Mapping[str, AbstractSet[str]]) -> Self:
+        """``numbers``: by vendor; an empty set where none is known."""
+        keys = frozenset(f"{vendor}:{number}" for vendor, ours in numbers.items() for number in ours)
+        return cls(order_id, keys, tuple(f"{vendor}:".encode() for vendor, ours in numbers.items() if not ours))
+
+    def partitions(self, timeline: Timeline, topic: str) -> Iterable[Partition]:
+        """Those of the keys; all of the topic when any record may be about the order."""
+        if self.prefixes:
+            return timeline.reader.partitions(topic)
+        return sorted(filter(None, {timeline.partition(topic, key) for key in self.keys}))
+
+    def may_match(self, record: Record) -> bool:
+        """Whether the record is worth decoding."""
+        return self.has_key(record) or (
+            (record.key or b"").startswith(self.prefixes) and self.order_id.encode() in (record.value or b"")
+        )
+
+    def has_key(self, record: Record) -> bool:
+        return (record.key or b"").decode("utf-8", "replace") in self.keys
+
+    def matches(self, record: Record, content: Mapping[str, Any]) -> bool:
+        """``content``: decoded; empty when the record is undecodable."""
+        return bool(content) and (self.has_key(record) or content.get("order_id") == self.order_id)
+
+
+def _read_topic(timeline: Timeline, topic: str, search: Search, summary: Summary) -> None:
+    for partition in search.partitions(timeline, topic):
+        for record in timeline.records(partition, search.may_match):
+            content = timeline.decoded(record)
+            if search.matches(record, content):
+                timeline.add(record, _when(content, record), summary(content), str(content["vendor"]), rank=5)
+
+
+def _when(content: Mapping[str, Any], record: Record) -> int:
+    """When it happened at the vendor, if the vendor says so; else when the poller saw it."""
+    for name in ("occurred_at", "vendor_modified_at", "observed_at"):
+        if content.get(name) is not None:
+            return int(content[name])
+    return record.timestamp_ms

@@ -14,9 +14,8 @@ from typing import NamedTuple
 
 from workers.app.config.specs import SinkSpec
 from workers.app.inspect.parked_orders import OrderKey, ParkedOrder, fence_of, row_name
-from workers.core.parked.commands import DiscardCommand, ReplayCommand, command_key, command_row
 from workers.core.parked.fence import Fence
-from workers.core.parked.rows import read_row
+from workers.core.parked.rows import DiscardCommand, ReplayCommand, command_key, command_row, read_row
 from workers.core.record import Partition, Record
 from workers.edges.kafka.admin import open_admin
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed

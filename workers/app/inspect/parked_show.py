@@ -9,7 +9,7 @@ import httpx
 from workers.app.config.specs import SinkSpec
 from workers.app.config.variables import read_variable
 from workers.app.events.command_codec import OpenCodec
-from workers.app.events.record_json import record_json
+from workers.app.events.json_lines import record_json
 from workers.core.delivery.outcome import Rejected, Skipped
 from workers.core.events import Event
 from workers.core.parked.fence import SUPERSEDED

@@ -10,8 +10,8 @@ from workers.app.sink.assignment import Ownership
 from workers.app.sink.context import SinkContext
 from workers.app.sink.fetching import Fetching
 from workers.app.sink.shard import Shard
-from workers.core.parked.commands import Command, DiscardCommand, ReplayCommand, RestartAt, command_row
 from workers.core.parked.fence import OrderKey
+from workers.core.parked.rows import Command, DiscardCommand, ReplayCommand, RestartAt, command_row
 from workers.core.record import Partition
 from workers.edges.log import log
 

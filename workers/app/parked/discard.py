@@ -8,9 +8,9 @@ from workers.app.parked.command_progress import CommandProgress
 from workers.app.parked.replay import Replays
 from workers.app.sink.context import SinkContext
 from workers.app.sink.shard import Shard
-from workers.core.parked.commands import DiscardCommand
 from workers.core.parked.fence import NO_KEY, Fence
 from workers.core.parked.headers import discard_headers, is_original, source_record
+from workers.core.parked.rows import DiscardCommand
 from workers.core.record import Partition, Record
 from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.parked_reader import ParkedReader

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from workers.app.parked.command_progress import CommandProgress
-from workers.app.parked.replay_budget import ReplayBudget
-from workers.app.parked.replay_run import ReplayRun, ReplayState
+from workers.app.parked.replay_run import ReplayBudget, ReplayRun, ReplayState
 from workers.app.sink.context import SinkContext
 from workers.app.sink.intake import cost
 from workers.app.sink.shard import Shard

@@ -6,9 +6,8 @@ from workers.app.parked.commands import ParkedCommands
 from workers.app.parked.replay import Replays
 from workers.app.sink.intake import Intake
 from workers.app.sink.shard import Shard
-from workers.core.parked.commands import Command, is_command
 from workers.core.parked.fence import Fence
-from workers.core.parked.rows import read_row
+from workers.core.parked.rows import Command, is_command, read_row
 from workers.core.record import Record
 from workers.edges.log import log
 

@@ -5,9 +5,8 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from workers.app.events.tracked_rows import decode_tracked
-from workers.app.poll.clock import PollClock
 from workers.app.poll.context import OrderPolling, PollerContext
-from workers.app.poll.vendor_reads import VendorReads
+from workers.app.poll.vendor_reads import PollClock, VendorReads
 from workers.core.delivery.tracked_order import Tracked
 from workers.core.poll.compacted_rows import Row
 from workers.core.poll.order_book import OrderBook

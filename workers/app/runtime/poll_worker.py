@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from math import inf
 from typing import Any
 
-from workers.app.events.schema_waits import learn_to_write
+from workers.app.events.schemas import learn_to_write
 from workers.app.poll.context import PollerContext
 from workers.app.poll.shard import PollShard
 from workers.app.poll.status import poll_status

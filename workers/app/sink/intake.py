@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.app.events.schema_waits import SchemaWaits
+from workers.app.events.schemas import SchemaWaits
 from workers.app.sink.assignment import Ownership, SinkAssignment
 from workers.app.sink.context import SinkContext
 from workers.app.sink.finisher import Finisher

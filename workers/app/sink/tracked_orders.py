@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from workers.app.events.schema_waits import ASK_AGAIN_S, learn_to_write
+from workers.app.events.schemas import ASK_AGAIN_S, learn_to_write
 from workers.app.events.tracked_rows import decode_tracked, tracked_row
 from workers.app.sink.context import SinkContext
 from workers.app.sink.shard import Shard

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from workers.core.parked.commands import DiscardCommand
 from workers.core.parked.fence import NO_KEY, ParkReason
+from workers.core.parked.rows import DiscardCommand
 from workers.core.record import Headers, Record
 
 PREFIX = "relay-"

@@ -3,11 +3,35 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import orjson
 
-from workers.core.poll.progress import Progress
+Progress: TypeAlias = Literal[
+    "unknown",
+    "received",
+    "on_hold",
+    "processing",
+    "partially_shipped",
+    "shipped",
+    "in_transit",
+    "out_for_delivery",
+    "delivered",
+    "exception",
+    "returned",
+    "closed_short",
+    "cancelled",
+]
+
+PROGRESS: Final[tuple[Progress, ...]] = get_args(Progress)
+"""`LastPublished` stores the position in this tuple: add new words at its end."""
+
+FINAL: Final = frozenset[Progress](("delivered", "returned", "closed_short", "cancelled"))
+"""No further stage is expected; if one follows, it is published."""
+
+QUIET: Final = FINAL | {"shipped"}
+"""Stages in which an order may rest: many vendors never report that a parcel arrived."""
+
 
 ChangeOp: TypeAlias = Literal["snapshot", "created", "updated", "deleted"]
 

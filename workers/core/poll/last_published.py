@@ -12,8 +12,7 @@ from zlib import crc32
 
 import orjson
 
-from workers.core.poll.change import DIGEST_BYTES, ChangeOp, Stage, StageChange, VendorOrder
-from workers.core.poll.progress import FINAL, PROGRESS, QUIET
+from workers.core.poll.change import DIGEST_BYTES, FINAL, PROGRESS, QUIET, ChangeOp, Stage, StageChange, VendorOrder
 
 _HEAD: Final = Struct(f"<I q B i B B {DIGEST_BYTES}s".replace(" ", ""))
 _NO_CODE: Final = -(2**31)

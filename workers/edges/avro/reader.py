@@ -9,9 +9,8 @@ import fastavro
 
 from workers.core.event_kinds import EVENT_KINDS, EventKind
 from workers.core.events import Event
-from workers.edges.avro.compatibility import clashes
+from workers.edges.avro.compatibility import changes_of_meaning, clashes
 from workers.edges.avro.decoder import Decoder, Malformed, cut_off_behind, decoder_of
-from workers.edges.avro.logical_changes import changes_of_meaning
 from workers.edges.avro.schema_files import Schema
 from workers.edges.avro.schema_tree import plain
 

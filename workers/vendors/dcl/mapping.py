@@ -7,8 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from workers.core.poll.change import Stage, VendorOrder, digest
-from workers.core.poll.progress import Progress
+from workers.core.poll.change import Progress, Stage, VendorOrder, digest
 from workers.vendors._shared.event_size import cut, raw_json
 from workers.vendors.dcl.api import DclOrder, Package, Shipment, order_of
 from workers.vendors.dcl.options import DclOptions

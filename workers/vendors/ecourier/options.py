@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from workers.core.poll.progress import Progress
+from workers.core.poll.change import Progress
 from workers.vendors.ecourier.order_number import HASH_MARK, MIN_HASH_CHARS, order_number
 
 DEAD_STATUSES: Final = (-5, 401, 403)  # HTTP statuses, and below zero those in the body

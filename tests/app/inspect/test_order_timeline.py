@@ -4,8 +4,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from tests.support.order_rig import EVENTS, PARTITIONS, STAGES, TRACKED, Cluster, timeline_of
-from workers.app.inspect.order_timeline import Timeline
-from workers.app.inspect.order_vendor_events import read_changes, read_tracked
+from workers.app.inspect.order_timeline import Timeline, read_changes, read_tracked
 from workers.core.record import Partition
 from workers.edges.kafka.reader import partition_of
 from workers.vendors.dcl.options import DclOptions

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.app.inspect.poller_reset import MovedShard, UnmovedShard, summarize
+from workers.app.inspect.pollers import MovedShard, UnmovedShard, summarize
 from workers.edges.kafka.client import KafkaFailed
 
 WHY = "has not come so far yet: to move it forward would lose changes"

@@ -3,8 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.core.poll.due_queue import DueQueue, OldestLook
-from workers.core.poll.schedule import LookSchedule, ScheduleRule
+from workers.core.poll.schedule import DueQueue, LookSchedule, OldestLook, ScheduleRule
 
 MINUTE, DAY = 60_000, 86_400_000
 SCHEDULE = LookSchedule(

@@ -1,19 +1,20 @@
-"""Previews the events that a poller would publish of a time range; publishes nothing."""
+"""Commands about pollers: preview what a time range would publish, and move a cursor back."""
 
-from collections.abc import AsyncIterator
-from typing import Any, assert_never
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, assert_never
 
 from workers.app.config.configuration import Configuration
 from workers.app.config.specs import PollerSpec
 from workers.app.events.tracked_rows import decode_tracked
 from workers.app.poll.context import OrderPolling, PollerContext, WindowPolling
 from workers.app.poll.per_order import open_book
-from workers.app.poll.rows import load_state, step_events
+from workers.app.poll.rows import cursor_record, load_state, step_events
 from workers.app.poll.vendor_reads import PollFailed, describe_fault
 from workers.app.runtime.build import build_poll_tools
 from workers.core.delivery.tracked_order import Tracked
 from workers.core.poll.compacted_rows import CompactedRows, apply_row
-from workers.core.poll.cursor import Cursor
+from workers.core.poll.cursor import Cursor, reset
 from workers.core.poll.read_until import ReadUntil
 from workers.core.poll.step import AnsweredLook, Step
 from workers.core.poll.time_range import AdaptiveWidth, TimeRange
@@ -25,6 +26,7 @@ from workers.edges.avro.reader import Undecodable
 from workers.edges.avro.registry import RegistryUnavailable
 from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.table import read_all
+from workers.edges.kafka.transactions import Transactions
 from workers.vendors.contract import LoginFailed, OrderPoller, Poller, Reading
 
 
@@ -122,3 +124,74 @@ async def _look(context: PollerContext, poller: OrderPoller, order_number: str) 
 
 def _fail(error: Exception) -> None:
     raise error
+
+
+@dataclass(frozen=True, slots=True)
+class MovedShard:
+    """One shard's cursor, before and after; milliseconds since 1970."""
+
+    shard: int
+    before_ms: int
+    after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnmovedShard:
+    """One shard whose cursor was not moved, and why."""
+
+    shard: int
+    why: str
+
+
+class Reset(NamedTuple):
+    """What a reset did."""
+
+    moved: list[MovedShard]
+    unmoved: list[UnmovedShard]
+
+
+async def reset_poller(configuration: Configuration, spec: PollerSpec, codec: Codec, to_ms: int) -> Reset:
+    """Move back to ``to_ms`` the cursor of every shard that is beyond it; raises `KafkaFailed` when none is.
+
+    Published states are not published again. The transaction fences a running poller, which then reads its state with
+    the new cursor, and goes on.
+    """
+    await codec.prepare([spec.state])
+    shards = range(configuration.config.topics[spec.state].partitions)
+    return summarize(spec.name, [await _reset_shard(configuration, spec, codec, shard, to_ms) for shard in shards])
+
+
+def summarize(poller: str, shards: Sequence[MovedShard | UnmovedShard]) -> Reset:
+    """The moved and the unmoved shards; raises `KafkaFailed` when none was moved."""
+    moved = [one for one in shards if isinstance(one, MovedShard)]
+    unmoved = [one for one in shards if isinstance(one, UnmovedShard)]
+    if not moved:
+        raise KafkaFailed(f"shard {unmoved[0].shard} of {poller} {unmoved[0].why}")
+    return Reset(moved, unmoved)
+
+
+async def _reset_shard(
+    configuration: Configuration, spec: PollerSpec, codec: Codec, shard: int, to_ms: int
+) -> MovedShard | UnmovedShard:
+    kafka, partition = configuration.settings.kafka, Partition(spec.state, shard)
+    transactions = Transactions(kafka, spec.transactional_id(shard))
+    try:
+        await transactions.open()
+        cursor = (await load_state(codec, kafka, partition)).cursor
+        moved = _moved(cursor, to_ms, by_orders=spec.follows is not None)
+        if isinstance(moved, str) or cursor is None:
+            return UnmovedShard(shard, str(moved))
+        await transactions.append([cursor_record(codec, partition, moved)])
+    finally:
+        await transactions.close()
+    return MovedShard(shard, cursor.at_ms, to_ms)
+
+
+def _moved(cursor: Cursor | None, to_ms: int, *, by_orders: bool) -> Cursor | str:
+    """The cursor at ``to_ms``, or why it stays."""
+    if cursor is None:
+        begins = "it begins with all its orders" if by_orders else "its 'lookback' says where it begins"
+        return f"has never polled; {begins}"
+    if to_ms >= cursor.at_ms:
+        return "has not come so far yet: to move it forward would lose changes"
+    return replace(cursor, at_ms=to_ms) if by_orders else reset(cursor, to_ms)

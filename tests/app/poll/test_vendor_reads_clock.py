@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from workers.app.poll.clock import PollClock
 from workers.app.poll.stats import PollStats
+from workers.app.poll.vendor_reads import PollClock
 
 OUR_MS = 1_790_000_000_000
 

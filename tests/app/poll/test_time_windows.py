@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from workers.app.poll.stats import PollStats
-from workers.app.poll.sweeps import Sweeps
+from workers.app.poll.time_windows import Sweeps
 from workers.core.poll.change import Stage, VendorOrder, digest
 from workers.core.poll.cursor import Cursor
 from workers.core.poll.shard_state import ShardState
