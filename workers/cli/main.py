@@ -100,7 +100,6 @@ def run(arguments: list[str]) -> int:
 
 
 def main() -> None:
-    """Run the console script."""
     sys.exit(run(sys.argv[1:]))
 
 

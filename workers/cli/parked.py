@@ -132,8 +132,8 @@ def replay(
     An order that is refused again stays parked, with all its records and the new reason.
     If you interrupt the command, the worker goes on with what it has taken; you may give the command again.
     """
-    from workers.app.inspect.parked_requests import replay_command
     from workers.cli.parked_format import DELIVERED
+    from workers.core.parked.rows import ReplayCommand
 
     if everything == bool(orders):
         raise click.UsageError("Give the orders to replay, or --all.")
@@ -143,7 +143,7 @@ def replay(
     chosen = _find(name, orders, reason)
     if dry_run:
         return _dry_run(chosen, as_json=as_json)
-    return _request(chosen, replay_command(), DELIVERED, rate=a_second, as_json=as_json)
+    return _request(chosen, ReplayCommand, DELIVERED, rate=a_second, as_json=as_json)
 
 
 @parked.command(

@@ -29,7 +29,6 @@ FIRST_DISCARDED = RequestWording("discarded", "first discarded", stays_as_reques
 
 
 def row(order: ParkedOrder) -> str:
-    """One line of the list, without the customer's data: the worker masks details when it writes them."""
     fence = order.fence
     return escape_control(
         _LINE.format(order.name, fence.records, _time(fence.since_ms), fence.reason.value, fence.detail)
@@ -64,7 +63,6 @@ def outcome_of(result: OrderResult, wording: RequestWording) -> tuple[bool, str]
 
 
 def result_line(result: OrderResult, word: str) -> str:
-    """One line for people."""
     fence = result.fence
     match result.end:
         case End.GONE:

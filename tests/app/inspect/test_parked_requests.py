@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from workers.app.config.specs import SinkSpec
-from workers.app.inspect.parked_orders import OrderKey, ParkedOrder
+from workers.app.inspect.parked_orders import ParkedOrder
 from workers.app.inspect.parked_requests import (
     ABSENT_MAX_S,
     NOTICE_EVERY_S,
@@ -15,9 +15,8 @@ from workers.app.inspect.parked_requests import (
     WorkerPresence,
     commands,
     discard_command,
-    replay_command,
 )
-from workers.core.parked.fence import NO_KEY, Fence, ParkReason
+from workers.core.parked.fence import NO_KEY, Fence, OrderKey, ParkReason
 from workers.core.parked.rows import DiscardCommand, ReplayCommand, command_key, command_row, fence_row, read_row
 from workers.core.record import Record
 from workers.edges.kafka.client import KafkaFailed
@@ -106,7 +105,7 @@ def test_orders_of_one_partition_share_commands_that_name_their_fences() -> None
 
 
 def test_a_commands_key_is_never_the_key_of_a_fence() -> None:
-    (sent,) = commands(SINK, [ParkedOrder(0, "A", FENCE)], replay_command(), RequestTracker("c1"), now=0.0, now_ms=0)
+    (sent,) = commands(SINK, [ParkedOrder(0, "A", FENCE)], ReplayCommand, RequestTracker("c1"), now=0.0, now_ms=0)
     assert sent.key.startswith(b"\0")
     assert sent.key.decode() != NO_KEY
     assert command_key("x") != NO_KEY.encode()

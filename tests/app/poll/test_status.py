@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from workers.app.config.specs import PollerSpec
-from workers.app.poll.context import OrderPolling, PollerContext, WindowPolling
+from workers.app.poll.context import OrderPolling, PollerContext
 from workers.app.poll.shard import PollShard
 from workers.app.poll.stats import LookGauges, PollGauges, PollStats
 from workers.app.poll.status import poll_status
@@ -30,7 +30,7 @@ def context(**more: Any) -> PollerContext:
     unused: Any = None
     return PollerContext(
         spec=PollerSpec.model_validate(common | {"every": "10s"} | more),
-        polling=OrderPolling(unused, "tracked", asyncio.Semaphore(1)) if "follows" in more else WindowPolling(unused),
+        polling=OrderPolling(unused, "tracked", asyncio.Semaphore(1)) if "follows" in more else unused,
         client=unused,
         credentials=SimpleNamespace(version=1),  # type: ignore[arg-type]
         codec=unused,

@@ -73,7 +73,6 @@ def _topic(topic: TopicSpec) -> Iterator[Broken]:
 
 
 def _worker(config: Config, worker: SinkSpec | PollerSpec) -> Iterator[Broken]:
-    """The rules of sinks and pollers."""
     if not WORKER_NAME.fullmatch(worker.name):
         message = "a worker's name must be small letters and digits, with '-' between: ecdp-sink"
         yield Broken(("workers", worker.name), message)

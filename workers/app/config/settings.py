@@ -57,7 +57,6 @@ class Settings:
 
 
 def servers(text: str) -> str:
-    """``HOST:PORT,HOST:PORT``; raises ValueError for anything else."""
     found = [_SERVER.fullmatch(server) for server in _split(text)]
     if not found or not all(match and 0 < int(match[2]) <= MAX_PORT for match in found):
         raise ValueError("must be HOST:PORT, several of them with commas between")
@@ -65,7 +64,6 @@ def servers(text: str) -> str:
 
 
 def http_address(text: str) -> str:
-    """``HOST:PORT`` or ``off``; raises ValueError for anything else."""
     found = _SERVER.fullmatch(text)
     if text != "off" and (found is None or int(found[2]) > MAX_PORT):
         raise ValueError(f"must be HOST:PORT, with a port up to {MAX_PORT}, or 'off'")
@@ -73,7 +71,6 @@ def http_address(text: str) -> str:
 
 
 def instance_id(text: str) -> str:
-    """A name that Kafka accepts as a member's; raises ValueError for anything else."""
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,200}", text):
         raise ValueError("must be at most 200 letters, digits, '.', '_', '-': it names this process in its groups")
     return text
@@ -94,7 +91,6 @@ def login(text: str) -> str:
 
 
 def pem_file(text: str) -> str:
-    """The path of a file that can be read; raises ValueError for anything else."""
     if not os.access(text, os.R_OK) or not Path(text).is_file():
         raise ValueError("must be the path of a readable PEM file")
     return text

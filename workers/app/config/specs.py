@@ -156,7 +156,6 @@ class SinkSpec(WorkerSpec):
 
     @property
     def own_topics(self) -> tuple[str, ...]:
-        """The topics that the sink writes."""
         return (self.parks, self.parked_state, *([self.tracks] if self.tracks else []))
 
 
@@ -236,7 +235,6 @@ def is_poller(block: Any) -> bool:
 
 
 def options_of(vendor: Vendor, *, poller: bool) -> type[BaseModel] | None:
-    """The model of the keys that the vendor adds to a worker's block."""
     return vendor.poller_options if poller else vendor.sink_options
 
 
@@ -259,10 +257,8 @@ class Config(Block):
 
     @property
     def sinks(self) -> dict[str, SinkSpec]:
-        """The workers that deliver to a vendor, by name."""
         return {name: spec for name, spec in self.workers.items() if isinstance(spec, SinkSpec)}
 
     @property
     def pollers(self) -> dict[str, PollerSpec]:
-        """The workers that ask a vendor for changes, by name."""
         return {name: spec for name, spec in self.workers.items() if isinstance(spec, PollerSpec)}

@@ -37,7 +37,6 @@ def duration_text(given_s: float) -> str:
 
 
 def session(value: Any) -> float:
-    """A time-out that every Kafka cluster accepts, as seconds; raises ValueError for anything else."""
     found = seconds(value)
     if not MIN_SESSION_S <= found <= MAX_SESSION_S:
         raise ValueError("must be 1s to 30m")
@@ -60,7 +59,6 @@ def size_text(given_bytes: int) -> str:
 
 
 def whole(value: Any) -> int:
-    """A whole number as YAML or an environment variable gives it; raises ValueError for anything else."""
     text = "" if isinstance(value, bool) else str(value)
     if not re.fullmatch(r"-?\d{1,18}", text):
         raise ValueError("must be a whole number")
@@ -68,7 +66,6 @@ def whole(value: Any) -> int:
 
 
 def config_value(value: Any) -> str:
-    """A topic's configuration value, as Kafka writes it; raises ValueError for lists, maps and nothing."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str | int | float):
@@ -77,14 +74,12 @@ def config_value(value: Any) -> str:
 
 
 def topic_name(value: str) -> str:
-    """A name that Kafka accepts; raises ValueError for anything else."""
     if not re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", value):
         raise ValueError("must be the name of a topic: letters, digits, '.', '_' and '-'")
     return value
 
 
 def prefix(value: str) -> str:
-    """The first part of variables' names; raises ValueError for anything else."""
     if not re.fullmatch(r"[A-Z][A-Z0-9_]*", value):
         raise ValueError("must be a prefix of variables: capitals, digits and '_', such as ECDP_EAST")
     return value

@@ -33,7 +33,6 @@ class Document:
         return f"{self.file}:{line + 1}:{column + 1}"
 
     def fault(self, keys: Keys, message: str) -> Fault:
-        """A fault of the value that ``keys`` lead to."""
         return Fault(self.place(keys), message)
 
 

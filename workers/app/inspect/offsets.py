@@ -18,8 +18,6 @@ POLL_INTERVAL_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class PartitionOffsets:
-    """One partition of a consumer group."""
-
     partition: Partition
     committed: int | None  # the next record to read; None: the group will begin with the earliest
     start: int  # the oldest record that is still in the log
@@ -28,14 +26,11 @@ class PartitionOffsets:
 
     @property
     def lag(self) -> int:
-        """Records that the group has still to read."""
         return max(0, self.end - max(self.start, self.start if self.committed is None else self.committed))
 
 
 @dataclass(frozen=True, slots=True)
 class GroupOffsets:
-    """All partitions of a consumer group, and its members now."""
-
     group: str
     members: tuple[str, ...]
     partitions: tuple[PartitionOffsets, ...]
@@ -107,7 +102,6 @@ def _stopped(sink: SinkSpec, now: GroupOffsets, chosen: Collection[Partition]) -
 
 
 def _request_restart(connection: KafkaConnection, sink: SinkSpec, targets: Mapping[Partition, int]) -> None:
-    """Ask the running worker to begin these stopped partitions at these offsets."""
     expires_ms = time_ns() // 1_000_000 + int(RESTART_WITHIN_S * 1000)
     with open_publisher(connection) as publisher:
         for partition, offset in targets.items():

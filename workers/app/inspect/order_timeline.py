@@ -34,8 +34,6 @@ class TimelineEntry:
 
 @dataclass(slots=True)
 class Timeline:
-    """Collects the entries of one order."""
-
     order_id: str
     reader: PartitionReader
     codec: OpenCodec
@@ -53,7 +51,6 @@ class Timeline:
                 self.report_progress(partition, records[-1].offset + 1 - first, end - first)
 
     def add(self, record: Record, at_ms: int, what: str, by: str, rank: int = 0) -> None:
-        """Add one entry."""
         traceparent = traceparent_of(record)
         trace_id = traceparent.split("-")[1] if traceparent else None
         self.entries.append(TimelineEntry(at_ms, what, by, record.at, record.offset, trace_id, rank))

@@ -2,10 +2,9 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from workers.app.config.specs import SinkSpec
-from workers.core.parked.fence import NO_KEY, Fence
+from workers.core.parked.fence import NO_KEY, Fence, OrderKey
 from workers.core.parked.headers import ParkedRecord, parked_records
 from workers.core.parked.rows import read_row
 from workers.core.record import Partition, Record
@@ -16,17 +15,8 @@ NO_KEY_SHOWN = "(no key)"  # what people read and type for the records without a
 _ORDERS_IN_ONE_PASS = 500
 
 
-class OrderKey(NamedTuple):
-    """Names a parked order: one order id may be parked in several partitions, and so may records without a key."""
-
-    partition_number: int
-    order_id: str
-
-
 @dataclass(frozen=True, slots=True)
 class ParkedOrder:
-    """One order and its fence."""
-
     partition_number: int
     order_id: str
     fence: Fence

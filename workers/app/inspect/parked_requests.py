@@ -13,8 +13,8 @@ from time import monotonic, time_ns
 from typing import NamedTuple
 
 from workers.app.config.specs import SinkSpec
-from workers.app.inspect.parked_orders import OrderKey, ParkedOrder, fence_of, row_name
-from workers.core.parked.fence import Fence
+from workers.app.inspect.parked_orders import ParkedOrder, fence_of, row_name
+from workers.core.parked.fence import Fence, OrderKey
 from workers.core.parked.rows import DiscardCommand, ReplayCommand, command_key, command_row, read_row
 from workers.core.record import Partition, Record
 from workers.edges.kafka.admin import open_admin
@@ -43,16 +43,12 @@ class End(Enum):
 
 @dataclass(frozen=True, slots=True)
 class OrderResult:
-    """What became of one order."""
-
     order: ParkedOrder  # as it was when the command was made
     end: End
     fence: Fence | None = None  # as it is now; None: not read, or gone
 
 
 class CommandRow(NamedTuple):
-    """A row of the parked state that carries a command."""
-
     partition: Partition
     key: bytes
     value: bytes
@@ -75,7 +71,6 @@ class RequestTracker:
     taken: set[str] = field(default_factory=set)
 
     def add(self, key: str, orders: Sequence[ParkedOrder], pick_up_until: float) -> None:
-        """Track the orders of a command."""
         self.commands[key] = SentCommand([order.key for order in orders], pick_up_until)
         self.open |= {order.key: order for order in orders}
 
@@ -116,13 +111,7 @@ class RequestTracker:
         return OrderResult(self.open.pop(key), end, fence)
 
 
-def replay_command() -> MakeCommand:
-    """Deliver the orders again."""
-    return ReplayCommand
-
-
 def discard_command(by: str, why: str, *, first_only: bool) -> MakeCommand:
-    """Give up on the orders."""
     return lambda name, orders, expires: DiscardCommand(name, orders, expires, by, why, first_only)
 
 

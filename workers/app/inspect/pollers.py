@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, assert_never
+from typing import Any, NamedTuple
 
 from workers.app.config.configuration import Configuration
 from workers.app.config.specs import PollerSpec
 from workers.app.events.tracked_rows import decode_tracked
-from workers.app.poll.context import OrderPolling, PollerContext, WindowPolling
+from workers.app.poll.context import OrderPolling, PollerContext
 from workers.app.poll.per_order import open_book
 from workers.app.poll.rows import cursor_record, load_state, step_events
 from workers.app.poll.vendor_reads import PollFailed, describe_fault
@@ -49,13 +49,9 @@ async def preview(
 
 
 def _steps(context: PollerContext, shard: int, time_range: TimeRange) -> AsyncIterator[Step]:
-    match context.polling:
-        case WindowPolling(poller):
-            return _window_steps(context, poller, shard, time_range)
-        case OrderPolling() as polling:
-            return _order_steps(context, polling, shard, time_range)
-        case _:
-            assert_never(context.polling)
+    if isinstance(context.polling, OrderPolling):
+        return _order_steps(context, context.polling, shard, time_range)
+    return _window_steps(context, context.polling, shard, time_range)
 
 
 async def _window_steps(
@@ -144,8 +140,6 @@ class UnmovedShard:
 
 
 class Reset(NamedTuple):
-    """What a reset did."""
-
     moved: list[MovedShard]
     unmoved: list[UnmovedShard]
 

@@ -7,8 +7,6 @@ from workers.edges.kafka.transactions import Outgoing
 
 
 class CommandProgress:
-    """One command of one partition number."""
-
     def __init__(self, shard: Shard, key: str, orders: set[str], state_topic: str) -> None:
         self._shard = shard
         self._key = key

@@ -17,8 +17,6 @@ from workers.edges.log import log
 
 
 class ParkedCommands:
-    """The commands of one assignment."""
-
     def __init__(
         self, context: SinkContext, ownership: Ownership, replays: Replays, discards: Discards, fetching: Fetching
     ) -> None:

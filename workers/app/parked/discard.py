@@ -57,7 +57,6 @@ class Discards:
             await self._reader.close()
 
     def ask(self, shard: Shard, command: DiscardCommand, progress: CommandProgress) -> None:
-        """Queue a discard of the orders of ``progress``."""
         self._asked.put_nowait(_Asked(shard, command, progress))
 
     async def _discard(self, shard: Shard, order_id: str, command: DiscardCommand) -> None:

@@ -87,7 +87,6 @@ class ReplayRun:
             self.state = ReplayState.SENDING
 
     def drop_head(self) -> None:
-        """The first record needs nothing more."""
         self.size_bytes -= self.records.pop(0).entry.size
         if not self.records:
             self.state = ReplayState.READING

@@ -26,7 +26,6 @@ class ParkedTrim:
         self._connection = connection
 
     async def run(self) -> None:
-        """Trim until cancelled."""
         every = max(TRIM_EVERY_MIN_S, min(TRIM_EVERY_MAX_S, self._context.spec.parked_history))
         while True:
             await asyncio.sleep(every)

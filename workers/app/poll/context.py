@@ -21,13 +21,6 @@ WriteStep: TypeAlias = Callable[[Step], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class WindowPolling:
-    """How to poll a vendor that can list changes."""
-
-    poller: Poller
-
-
-@dataclass(frozen=True, slots=True)
 class OrderPolling:
     """How to poll a vendor that shows single orders only."""
 
@@ -41,7 +34,7 @@ class PollerContext:
     """The vendor's poller, the edges around it, the vendor's gate, and the clocks."""
 
     spec: PollerSpec
-    polling: WindowPolling | OrderPolling
+    polling: Poller | OrderPolling  # a vendor that can list changes, or one that shows single orders only
     client: VendorClient
     credentials: VendorCredentials
     codec: Codec
@@ -55,5 +48,4 @@ class PollerContext:
     in_flight: int = 0
 
     def now(self) -> Now:
-        """The present instant on both clocks."""
         return Now(self.wall_ms(), round(self.monotonic() * 1000))

@@ -38,7 +38,6 @@ class OrderLooks:
         return bool(self._answers)
 
     def take_answers(self, at_most: int) -> list[AnsweredLook]:
-        """Take the oldest answers."""
         return [self._answers.popleft() for _ in range(min(at_most, len(self._answers)))]
 
     def start(self) -> None:
@@ -53,7 +52,6 @@ class OrderLooks:
             task.add_done_callback(self._ended)
 
     async def cancel(self) -> None:
-        """Cancel all looks, and wait for their end."""
         self._closed = True
         for task in self._tasks:
             task.cancel()

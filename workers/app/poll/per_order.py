@@ -37,7 +37,6 @@ class OrderRounds:
 
     @property
     def tracked(self) -> int:
-        """How many orders are tracked."""
         return len(self._rows.rows)
 
     def due_and_late(self) -> tuple[int, int]:

@@ -34,8 +34,6 @@ class StateUnreadableError(Exception):
 
 
 class StepEvent(NamedTuple):
-    """An event of a step, for one topic."""
-
     topic: str
     data: dict[str, Any]
     traceparent: str  # of the event that saved the order; empty: none
@@ -48,7 +46,6 @@ def step_records(context: PollerContext, shard: int, step: Step) -> list[Outgoin
 
 
 def cursor_record(codec: Codec, partition: Partition, cursor: cursors.Cursor) -> Outgoing:
-    """The cursor's row."""
     return _row(codec, partition, cursors.KEY, CURSOR, cursor.pack())
 
 

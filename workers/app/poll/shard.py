@@ -2,9 +2,9 @@
 
 import asyncio
 from functools import partial
-from typing import Final, assert_never
+from typing import Final
 
-from workers.app.poll.context import OrderPolling, PollerContext, WindowPolling
+from workers.app.poll.context import OrderPolling, PollerContext
 from workers.app.poll.per_order import OrderRounds
 from workers.app.poll.rows import StateUnreadableError, load_state, step_records
 from workers.app.poll.time_windows import WindowRounds
@@ -86,10 +86,6 @@ class PollShard:
 
 
 def _rounds_of(shard: int, context: PollerContext) -> OrderRounds | WindowRounds:
-    match context.polling:
-        case OrderPolling() as polling:
-            return OrderRounds(context, polling)
-        case WindowPolling(poller):
-            return WindowRounds(shard, context, poller)
-        case _:
-            assert_never(context.polling)
+    if isinstance(context.polling, OrderPolling):
+        return OrderRounds(context, context.polling)
+    return WindowRounds(shard, context, context.polling)

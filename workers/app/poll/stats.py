@@ -9,8 +9,6 @@ from workers.core.metrics import counted, measured
 
 @dataclass(slots=True)
 class PollStats:
-    """What a poller has counted since its start."""
-
     polls: Annotated[
         int, counted("Polls completed: of a time range, or of one order where orders are polled singly")
     ] = 0

@@ -13,7 +13,6 @@ from workers.edges.avro.json_text import time_text
 
 
 def poll_status(context: PollerContext, shards: Collection[PollShard], state: str) -> dict[str, Any]:
-    """The present figures of all shards of this process."""
     now_ms, skew_ms = context.wall_ms(), context.stats.skew_ms
     cursors = [shard.state.cursor.at_ms for shard in shards if shard.state.cursor is not None]
     fresh_ms = (min(cursors) or None) if cursors and len(cursors) == len(shards) else None

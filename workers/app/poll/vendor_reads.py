@@ -39,7 +39,6 @@ class PollClock:
         return PollStart(self.began_ms, self.began_ms if self._vendor_ms is None else self._vendor_ms)
 
     async def attempt(self, request: httpx.Request, resend: int, send: Send) -> httpx.Response:
-        """Send one request of the poll, and read the answer's date."""
         del resend
         sent = self._context.monotonic()
         response = await send(request)
@@ -89,7 +88,6 @@ class VendorReads:
         self._credentials_version = context.credentials.version
 
     async def read(self, flow: Callable[[], Flow[Reading | PollFault]], clock: PollClock) -> Reading:
-        """Retry until the vendor answers."""
         failures = 0
         while True:
             await self.admitted()
@@ -116,7 +114,6 @@ class VendorReads:
         return found
 
     def delay(self, failures: int) -> float:
-        """Seconds to wait after so many failures."""
         return self._retry.delay(failures, 0.5 + self._context.jitter() / 2)
 
     async def admitted(self) -> None:
@@ -163,7 +160,6 @@ class VendorReads:
 
 
 def describe_fault(fault: PollFault) -> str:
-    """The fault in one line."""
     match fault:
         case Throttled(after):
             return "throttled" if after is None else f"throttled for {after:g} s"

@@ -13,7 +13,7 @@ from workers.app.config.credentials import VendorCredentials
 from workers.app.config.settings import Settings
 from workers.app.config.specs import PollerSpec, SinkSpec
 from workers.app.config.values import MIB
-from workers.app.poll.context import OrderPolling, PollerContext, WindowPolling
+from workers.app.poll.context import OrderPolling, PollerContext
 from workers.app.runtime.poll_worker import PollWorker
 from workers.app.runtime.sink_worker import SinkWorker
 from workers.app.sink.context import SinkContext
@@ -25,7 +25,7 @@ from workers.edges.http.client import VendorClient, open_client
 from workers.edges.http.transport import MAX_ANSWER_BYTES, TransportPolicy
 from workers.edges.kafka.owner import Member
 from workers.edges.telemetry import Tracing
-from workers.vendors.contract import Vendor, load
+from workers.vendors.contract import Poller, Vendor, load
 
 LARGEST_POLL_ANSWER_BYTES = 64 * MIB  # a hundred orders with all their parcels, or one with its signatures
 
@@ -96,13 +96,13 @@ def build_poll_tools(
     )
 
 
-def _polling(spec: PollerSpec, vendor: Vendor, credentials: VendorCredentials) -> WindowPolling | OrderPolling:
+def _polling(spec: PollerSpec, vendor: Vendor, credentials: VendorCredentials) -> Poller | OrderPolling:
     """The vendor's poller, by its kind."""
     if vendor.order_poller is not None and spec.follows is not None:
         slots = asyncio.Semaphore(spec.max_in_flight)
         return OrderPolling(vendor.order_poller(spec.options, credentials), spec.follows, slots)
     assert vendor.poller is not None, f"{spec.vendor} has no poller: topics.yaml was checked for that"
-    return WindowPolling(vendor.poller(spec.options, credentials))
+    return vendor.poller(spec.options, credentials)
 
 
 def member(spec: SinkSpec | PollerSpec, settings: Settings) -> Member:

@@ -55,7 +55,6 @@ def plan(config: Config, facts: Facts, *, allow_repartition: bool) -> list[Chang
 
 
 def wanted(topic: TopicSpec) -> TopicState:
-    """A topic as topics.yaml wants it on the cluster."""
     return TopicState(
         name=topic.name,
         partitions=topic.partitions,

@@ -11,8 +11,6 @@ _RESUME_AT = 0.7  # of the bound: pausing and resuming at one line would flap
 
 @dataclass(frozen=True, slots=True)
 class MemoryUse:
-    """What one partition keeps in memory."""
-
     records: int = 0
     bytes: int = 0
 

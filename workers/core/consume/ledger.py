@@ -21,16 +21,16 @@ class Ledger:
 
     def __init__(self, start: int, finished: FinishedOffsets | None = None, limit: MetadataLimit | None = None) -> None:
         self._limit = limit or MetadataLimit()
-        self._start = start
-        self._position = start
+        self.start = start  # the first offset that this owner may have sent
+        self.position = start  # the offset after the last one seen
         self._finished_before = finished
         self._unfinished: OrderedDict[int, None] = OrderedDict()
 
     def open(self, offset: int) -> bool:
         """Take note of a fetched record; False when it finished under a former owner and must not be sent again."""
         # A commit may already have passed what lies below: opening it there would lose it or move the commit back.
-        assert offset >= self._position, f"offset {offset} opened after position {self._position} was reached"
-        self._position = offset + 1
+        assert offset >= self.position, f"offset {offset} opened after position {self.position} was reached"
+        self.position = offset + 1
         if self._finished_before is not None and offset in self._finished_before:
             return False
         self._unfinished[offset] = None
@@ -44,23 +44,13 @@ class Ledger:
 
     def reached(self, position: int) -> None:
         """The fetch position has moved past what is no record (transaction markers, compacted offsets)."""
-        self._position = max(self._position, position)
-
-    @property
-    def start(self) -> int:
-        """The first offset that this owner may have sent."""
-        return self._start
-
-    @property
-    def position(self) -> int:
-        """The offset after the last one seen."""
-        return self._position
+        self.position = max(self.position, position)
 
     @property
     def committable(self) -> int:
         """The offset to commit."""
         # Never past an unfinished record: a commit beyond it would lose it at the next restart.
-        return next(iter(self._unfinished), self._position)
+        return next(iter(self._unfinished), self.position)
 
     @property
     def unfinished(self) -> int:
@@ -74,22 +64,22 @@ class Ledger:
         it does not say.
         """
         unfinished = [offset for offset in self._unfinished if offset not in also_finished]
-        base = unfinished[0] if unfinished else self._position
-        text = encode(at, base, self._position, unfinished, self._carried(), limit=self._limit.characters)
+        base = unfinished[0] if unfinished else self.position
+        text = encode(at, base, self.position, unfinished, self._carried(), limit=self._limit.characters)
         return CommitPoint(base, text)
 
     def _carried(self) -> FinishedOffsets | None:
         """What finished under the former owner beyond our position: not fetched yet, and still true."""
         before = self._finished_before
-        return before if before is not None and before.end > self._position else None
+        return before if before is not None and before.end > self.position else None
 
     @property
     def fits(self) -> bool:
         """Whether all that has finished beyond `committable` fits the commit's metadata."""
         limit = self._limit.characters
-        return fits(self.committable, self._position, self._unfinished, self._carried(), limit=limit)
+        return fits(self.committable, self.position, self._unfinished, self._carried(), limit=limit)
 
     def __repr__(self) -> str:
         first = list(islice(self._unfinished, 1))
-        place = f"committable={self.committable} position={self._position}"
+        place = f"committable={self.committable} position={self.position}"
         return f"<Ledger {place} unfinished={len(self._unfinished)} first={first}>"

@@ -13,8 +13,6 @@ STALLED_AFTER_S = 120.0  # without progress though there is something to fetch
 
 
 class StallAction(Enum):
-    """What to do with a partition."""
-
     NONE = "well"
     RESEEK = "seek"  # set its fetch position again
     RESTART = "stuck"  # that did not help

@@ -28,8 +28,6 @@ _COORDINATES = (SOURCE_TOPIC, "relay-source-partition", SOURCE_OFFSET, "relay-so
 
 @dataclass(frozen=True, slots=True)
 class Parking:
-    """Why a record is parked."""
-
     reason: ParkReason
     detail: str  # one line, redacted
     status: int | None = None  # HTTP
@@ -146,8 +144,6 @@ def _is_original(headers: Mapping[str, bytes | None]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ParkedRecord:
-    """A parked record and its newest reason."""
-
     original: Record
     latest: Record  # the original, or its last copy with a newer reason
 
@@ -171,6 +167,5 @@ def parked_records(parked: Iterable[Record]) -> list[ParkedRecord]:
 
 
 def header_text(record: Record, name: str) -> str | None:
-    """A header as text, or None."""
     value = record.header(name)
     return None if value is None else value.decode("utf-8", "replace")

@@ -26,8 +26,6 @@ class RestartAt:
 
 @dataclass(frozen=True, slots=True)
 class ReplayCommand:
-    """Replay these orders' parked records."""
-
     id: str
     orders: Mapping[str, int]  # order id -> ``since_ms`` of the fence that the operator saw; a later one is left alone
     expires_ms: int
@@ -36,8 +34,6 @@ class ReplayCommand:
 
 @dataclass(frozen=True, slots=True)
 class DiscardCommand:
-    """Give up these orders' parked records."""
-
     id: str
     orders: Mapping[str, int]  # as above
     expires_ms: int

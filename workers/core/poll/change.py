@@ -70,8 +70,6 @@ class VendorOrder:
 
 @dataclass(frozen=True, slots=True)
 class StageChange:
-    """A change to be published, once."""
-
     op: ChangeOp
     sequence: int  # 1, 2, ... for the order, without a gap
     order: VendorOrder

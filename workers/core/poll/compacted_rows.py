@@ -20,8 +20,6 @@ REPEATS: Final = "relay-repeats"  # header of a row that was put back: the offse
 
 @dataclass(slots=True, eq=False)
 class Row(Generic[T]):
-    """One order's newest row."""
-
     key: str
     offset: int  # where it was first written
     saved_ms: int

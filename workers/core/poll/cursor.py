@@ -21,7 +21,6 @@ class Cursor:
     beat_ms: int = 0  # when this row was written, by our clock: the heartbeat
 
     def pack(self) -> bytes:
-        """The bytes of its row."""
         return json.dumps(asdict(self)).encode()
 
 

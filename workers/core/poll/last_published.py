@@ -22,8 +22,6 @@ _HASH_BYTES: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class LastPublished:
-    """The last published state of one order."""
-
     sequence: int
     changed_ms: int  # when the last change was observed
     stage: Stage

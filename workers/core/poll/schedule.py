@@ -46,8 +46,6 @@ def _is(wanted: str | None, status: str) -> bool:
 
 
 class _Plan(NamedTuple):
-    """A future look; sorts by when it is due."""
-
     due_ms: int
     deadline_ms: int
     order_number: str
@@ -79,7 +77,6 @@ class DueQueue:
         heappush(self._later, plan)
 
     def drop(self, order_number: str) -> None:
-        """Forget the order."""
         self._planned.pop(order_number, None)
 
     def take(self, now_ms: int) -> str | None:
@@ -137,7 +134,6 @@ class OldestLook:
         self._last[order_number] = look_ms
 
     def drop(self, order_number: str) -> None:
-        """Forget the order."""
         self._last.pop(order_number, None)
 
     def oldest_ms(self) -> int | None:

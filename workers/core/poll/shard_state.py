@@ -34,7 +34,6 @@ class ShardState:
         return Step(cursor, tuple(updates.values()))
 
     def accept(self, step: Step) -> None:
-        """The step has been written."""
         self.cursor = step.cursor
         for update in step.updates:
             if update.forgotten:

@@ -72,8 +72,6 @@ class OrderUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One transaction."""
-
     cursor: Cursor
     updates: Sequence[OrderUpdate] = ()  # one per order
 
