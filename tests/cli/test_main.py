@@ -16,7 +16,7 @@ from workers.cli.main import COMMANDS, LazyCommands, relay, run
 from workers.cli.output import show_table
 
 ROOT = Path(__file__).parents[2]
-SHARED = {"main", "configured", "failures", "output", "parked_format"}  # modules of `workers/cli` that are no command
+SHARED = {"main", "configured", "output", "parked_format"}  # modules of `workers/cli` that are no command
 HERE = sorted({path.stem for path in (ROOT / "workers/cli").glob("[!_]*.py")} - SHARED)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.support.sink_rig import Flight, PlainCodec, Vendor, sink_context
-from workers.app.runtime.sink_edges import SinkEdges
+from workers.app.runtime.sink_pipe import SinkEdges
 from workers.app.runtime.sink_worker import SinkWorker
 from workers.core.record import Partition, Record
 from workers.edges.kafka.client import KafkaConnection

@@ -6,8 +6,10 @@ imported only when it is used: `--help` must not wait for Kafka's client.
 
 import os
 import sys
+import traceback
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import click
@@ -134,9 +136,29 @@ def _closed_pipe() -> int:
 
 
 def _failed(error: Exception) -> int:
-    from workers.cli.failures import explain
+    from workers.app.config.errors import ConfigError
+    from workers.edges.avro.registry import RegistryRefused, RegistryUnavailable
+    from workers.edges.avro.schema_tree import SchemaError
+    from workers.edges.kafka.client import KafkaFailed
 
-    lines, status = explain(error)
+    match error:
+        case ConfigError(faults=faults):
+            lines, status = [str(fault) for fault in faults], WRONG_USAGE
+        case SchemaError():
+            lines, status = [str(error)], WRONG_USAGE
+        case KafkaFailed() | RegistryRefused() | RegistryUnavailable():
+            lines, status = [str(error)], FAILED
+        case _:
+            lines, status = [_unexpected(error)], FAILED
     for line in lines:
         print_error(line)
     return status
+
+
+def _unexpected(error: Exception) -> str:
+    """Name the place, not the error's text, which may hold secrets or personal data."""
+    if os.environ.get("RELAY_LOG_LEVEL") == "debug":
+        traceback.print_exception(error)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(frame.filename).name}:{frame.lineno}"
+    return f"unexpected {type(error).__name__} at {place}; RELAY_LOG_LEVEL=debug prints the traceback; please report it"

@@ -4,9 +4,8 @@ import re
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-from workers.app.config.errors import did_you_mean
+from workers.app.config.errors import Keys, did_you_mean
 from workers.app.config.specs import Config, PollerSpec, SinkSpec, TopicSpec
-from workers.app.config.validation import Keys
 from workers.app.config.values import KIB
 from workers.core.event_kinds import COURIER_ORDER_EVENT, ORDER_STAGE_CHANGED
 from workers.edges.avro.schema_files import load_topic

@@ -12,8 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from workers.app.config.credentials import mounted
-from workers.app.config.errors import ConfigError, Fault, nearest, reason_of
-from workers.app.config.validation import message_of, validate
+from workers.app.config.errors import ConfigError, Fault, message_of, nearest, reason_of, validate
 from workers.app.config.values import Count, Written
 from workers.app.config.variables import FILE, read_variable, text_problem, url_problem
 from workers.edges.kafka.client import KafkaConnection

@@ -8,11 +8,10 @@ from typing import Any
 from pydantic_core import ErrorDetails
 
 from workers import vendors
-from workers.app.config.errors import ConfigError, Fault, did_you_mean
+from workers.app.config.errors import ConfigError, Fault, Keys, did_you_mean, message_of, validate
 from workers.app.config.overrides import model_keys, override, unknown_key, worker_keys
 from workers.app.config.rules import broken_rules
 from workers.app.config.specs import INNER, Config, TopicSpec, is_poller, options_of
-from workers.app.config.validation import Keys, message_of, validate
 from workers.app.config.yaml_document import Document, read_document
 from workers.vendors.contract import UnknownVendorError, Vendor, load
 

@@ -8,8 +8,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from workers.app.config.errors import ConfigError, Fault, reason_of
-from workers.app.config.validation import Keys
+from workers.app.config.errors import ConfigError, Fault, Keys, reason_of
 
 MAX_VALUES = 20_000  # what the file may expand to: aliases of aliases double with each line ("billion laughs")
 MAX_DEPTH = 32  # blocks within blocks; an alias to its own block would never end

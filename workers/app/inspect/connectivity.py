@@ -11,17 +11,7 @@ from workers.app.config.specs import PollerSpec, SinkSpec
 from workers.app.events.schemas import open_registry
 from workers.app.runtime.build import build_client
 from workers.app.topics.apply import plan_topics
-from workers.core.delivery.outcome import (
-    Delivered,
-    Denied,
-    Outcome,
-    Rejected,
-    Skipped,
-    Throttled,
-    Unavailable,
-    Unknown,
-    UnknownOrder,
-)
+from workers.core.delivery import outcome as outcomes
 from workers.edges.avro.registry import RegistryRefused, RegistryUnavailable
 from workers.edges.kafka.client import KafkaFailed
 from workers.vendors.contract import Flow, LoginFailed, MaybeSent, NotSent, load
@@ -83,37 +73,39 @@ async def _vendor(configuration: Configuration, spec: SinkSpec | PollerSpec) -> 
     vendor = load(spec.vendor)
     make: Any = (vendor.poller or vendor.order_poller) if isinstance(spec, PollerSpec) else vendor.sink
     assert make is not None, "topics.yaml holds only workers whose vendor has that side"
-    outcome: Outcome = await ask_vendor(spec, credentials, make(spec.options, credentials).check())
-    return CheckResult(spec.name, where, ok=isinstance(outcome, Delivered), message=_message(outcome, spec))
+    outcome: outcomes.Outcome = await ask_vendor(spec, credentials, make(spec.options, credentials).check())
+    return CheckResult(spec.name, where, ok=isinstance(outcome, outcomes.Delivered), message=_message(outcome, spec))
 
 
-async def ask_vendor(spec: SinkSpec | PollerSpec, credentials: VendorCredentials, flow: Flow[R]) -> R | Outcome:
+async def ask_vendor(
+    spec: SinkSpec | PollerSpec, credentials: VendorCredentials, flow: Flow[R]
+) -> R | outcomes.Outcome:
     """Run one harmless flow with the worker's account; that no answer came is an outcome, too."""
     client = build_client(spec, load(spec.vendor), credentials)
     try:
         return await client.run(flow)
     except NotSent as error:
-        return Unavailable(f"cannot be reached: {error}")
+        return outcomes.Unavailable(f"cannot be reached: {error}")
     except MaybeSent as error:
-        return Unknown(f"gives no answer: {error}")
+        return outcomes.Unknown(f"gives no answer: {error}")
     except LoginFailed as failed:
         return failed.outcome
     finally:
         await client.close()
 
 
-def _message(outcome: Outcome, spec: SinkSpec | PollerSpec) -> str:
+def _message(outcome: outcomes.Outcome, spec: SinkSpec | PollerSpec) -> str:
     match outcome:
-        case Delivered():
+        case outcomes.Delivered():
             return "answers; the address and the credentials are right"
-        case Denied(reason):
+        case outcomes.Denied(reason):
             return f"refuses the credentials: {reason}; check the variables {spec.credentials}_..."
-        case Throttled(after):
+        case outcomes.Throttled(after):
             wait = "later" if after is None else f"in {after:.0f} s"
             return f"answers, but asks to be called less often; try again {wait}"
-        case Unavailable(reason) | Unknown(reason) | Skipped(reason):
+        case outcomes.Unavailable(reason) | outcomes.Unknown(reason) | outcomes.Skipped(reason):
             return f"{reason}; check {spec.credentials}_BASE_URL, and proxies and firewalls on the way"
-        case Rejected(detail) | UnknownOrder(detail):
+        case outcomes.Rejected(detail) | outcomes.UnknownOrder(detail):
             return f"gives an answer that its documentation does not describe for this read: {detail}"
         case _:
             assert_never(outcome)

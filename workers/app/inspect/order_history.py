@@ -9,24 +9,9 @@ from workers.app.config.specs import Config, SinkSpec
 from workers.app.inspect.order_timeline import Timeline, read_changes, read_tracked
 from workers.app.inspect.parked_orders import fence_of
 from workers.core.consume.commit_metadata import FinishedOffsets
+from workers.core.parked import headers
 from workers.core.parked.fence import Fence
-from workers.core.parked.headers import (
-    DETAIL,
-    DISCARDED_AT,
-    DISCARDED_BY,
-    DISCARDED_FIRST,
-    DISCARDED_LAST,
-    DISCARDED_RECORDS,
-    DISCARDED_WHY,
-    PARKED_AT,
-    REASON,
-    REPLAYS,
-    SOURCE_OFFSET,
-    SOURCE_TOPIC,
-    header_text,
-    is_original,
-    order_of,
-)
+from workers.core.parked.headers import header_text
 from workers.core.record import CommitPoint, Partition, Record
 
 
@@ -113,18 +98,18 @@ def _read_parked(timeline: Timeline, sink: SinkSpec) -> Ends:
     fence = _read_fence(timeline, sink)
     parked_at: dict[SourceRecord, int] = {}
     discarded: list[range] = []
-    for record in timeline.records(partition, lambda one: order_of(one) == timeline.order_id):
+    for record in timeline.records(partition, lambda one: headers.order_of(one) == timeline.order_id):
         _add_parked(timeline, sink, record)
-        topic, offset = header_text(record, SOURCE_TOPIC), header_text(record, SOURCE_OFFSET)
-        if is_original(record) and topic is not None and offset is not None:
+        topic, offset = header_text(record, headers.SOURCE_TOPIC), header_text(record, headers.SOURCE_OFFSET)
+        if headers.is_original(record) and topic is not None and offset is not None:
             parked_at[SourceRecord(topic, int(offset))] = record.offset
-        elif record.header(DISCARDED_AT) is not None:
+        elif record.header(headers.DISCARDED_AT) is not None:
             discarded.append(_discarded_offsets(record))
     return {source: _parked_end(offset, fence, discarded) for source, offset in parked_at.items()}
 
 
 def _discarded_offsets(trace: Record) -> range:
-    first, last = (int(header_text(trace, name) or 0) for name in (DISCARDED_FIRST, DISCARDED_LAST))
+    first, last = (int(header_text(trace, name) or 0) for name in (headers.DISCARDED_FIRST, headers.DISCARDED_LAST))
     return range(first, last + 1)
 
 
@@ -136,15 +121,15 @@ def _parked_end(offset: int, fence: Fence | None, discarded: list[range]) -> str
 
 
 def _add_parked(timeline: Timeline, sink: SinkSpec, record: Record) -> None:
-    if record.header(DISCARDED_AT) is not None:
-        by, why = header_text(record, DISCARDED_BY), header_text(record, DISCARDED_WHY)
-        count = header_text(record, DISCARDED_RECORDS)
+    if record.header(headers.DISCARDED_AT) is not None:
+        by, why = header_text(record, headers.DISCARDED_BY), header_text(record, headers.DISCARDED_WHY)
+        count = header_text(record, headers.DISCARDED_RECORDS)
         what = f"{count} parked records discarded by {by}" + (f": {why}" if why else "")
-        timeline.add(record, _millis(header_text(record, DISCARDED_AT), record), what, sink.name, rank=3)
+        timeline.add(record, _millis(header_text(record, headers.DISCARDED_AT), record), what, sink.name, rank=3)
         return
-    again = " again" if record.header(REPLAYS) is not None else ""
-    what = f"parked{again}: {header_text(record, REASON)}: {header_text(record, DETAIL)}"
-    timeline.add(record, _millis(header_text(record, PARKED_AT), record), what, sink.name, rank=2)
+    again = " again" if record.header(headers.REPLAYS) is not None else ""
+    what = f"parked{again}: {header_text(record, headers.REASON)}: {header_text(record, headers.DETAIL)}"
+    timeline.add(record, _millis(header_text(record, headers.PARKED_AT), record), what, sink.name, rank=2)
 
 
 def _read_fence(timeline: Timeline, sink: SinkSpec) -> Fence | None:

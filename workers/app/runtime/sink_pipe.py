@@ -1,12 +1,14 @@
 """Puts a sink's parts together: source -> intake -> lanes -> sender -> outcomes -> finisher -> commits."""
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
-from workers.app.parked.commands import ParkedCommands
+from workers.app.config.specs import SinkSpec
+from workers.app.parked.commands import ParkedCommands, ParkedState
 from workers.app.parked.discard import Discards
 from workers.app.parked.replay import Replays
-from workers.app.parked.table import ParkedState
-from workers.app.runtime.sink_edges import SinkEdges
 from workers.app.sink.assignment import Ownership, SinkAssignment
 from workers.app.sink.commits import Commits
 from workers.app.sink.context import SinkContext
@@ -21,8 +23,39 @@ from workers.app.sink.tracked_orders import TrackedOrders
 from workers.app.sink.wakeups import Wakeups
 from workers.core.consume.lanes import Lanes
 from workers.core.delivery.gate import Gate, GatePolicy
-from workers.edges.kafka.owner import Assignment
+from workers.edges.kafka.client import KafkaConnection
+from workers.edges.kafka.owner import Assignment, Member, Owner
+from workers.edges.kafka.parked_reader import ParkedReader
+from workers.edges.kafka.source import KafkaSource
+from workers.edges.kafka.table import KafkaTable
+from workers.edges.kafka.transactions import Transactions
 from workers.edges.log import log
+
+
+@dataclass(frozen=True, slots=True)
+class SinkEdges:
+    """None of them is open before the worker's start."""
+
+    source: KafkaSource
+    transactions: Transactions
+    parked_state: KafkaTable
+    tracked: KafkaTable | None  # None: the sink tracks no orders
+    connection: KafkaConnection
+    parked_reader: Callable[[], ParkedReader]  # makes one for each part that reads the parked topic
+
+
+def open_edges(spec: SinkSpec, member: Member, owner: Owner) -> SinkEdges:
+    """To be called in the running loop, in which the owner is called."""
+    loop, connection, tracks = asyncio.get_running_loop(), member.connection, spec.tracks
+    written = (spec.parks, spec.parked_state, *([tracks] if tracks else ()))
+    return SinkEdges(
+        source=KafkaSource(member, spec.consumes, owner, loop, written_topics=written),
+        transactions=Transactions(connection, f"{spec.group}.{member.instance}"),
+        parked_state=KafkaTable(connection, spec.parked_state, loop, owner.failed),
+        tracked=None if tracks is None else KafkaTable(connection, tracks, loop, owner.failed),
+        connection=connection,
+        parked_reader=partial(ParkedReader, connection),
+    )
 
 
 class SinkPipe:

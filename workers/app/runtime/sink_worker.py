@@ -5,8 +5,7 @@ from math import inf
 from typing import Any
 
 from workers.app.parked.trim import ParkedTrim
-from workers.app.runtime.sink_edges import SinkEdges, open_edges
-from workers.app.runtime.sink_pipe import SinkPipe
+from workers.app.runtime.sink_pipe import SinkEdges, SinkPipe, open_edges
 from workers.app.sink.context import SinkContext
 from workers.app.sink.status import client_status, sink_status
 from workers.core.consume.start_position import NeedsOperator, StartDecision

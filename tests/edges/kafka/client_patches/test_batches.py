@@ -18,7 +18,7 @@ from kafka.record.default_records import DefaultRecordBatch
 
 from tests.support.kafka_batches import CODECS, batch, fetched
 from tests.support.kafka_rig import Side
-from workers.app.events.record_json import record_json
+from workers.app.events.json_lines import record_json
 from workers.core.record import Record
 from workers.edges.kafka.client import producer_options
 from workers.edges.kafka.client_patches.batches import MAX_UNPACKED_BYTES, HeaderKey, producer_headers
