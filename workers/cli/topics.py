@@ -62,8 +62,8 @@ def apply(allow_repartition: bool, as_json: bool) -> int:
         click.echo(f"{len(applied.made)} changes")
     for failure in applied.failures:
         print_err(f"relay: {failure.change.topic}: {failure.change.key}: not changed: {failure.why}")
-    refused = {(failure.change.topic, failure.change.key) for failure in applied.failures}
-    _explain([change for change in applied.left if (change.topic, change.key) not in refused])
+    refused = {failure.change.place for failure in applied.failures}
+    _explain([change for change in applied.left if change.place not in refused])
     return 1 if applied.left or applied.failures else 0
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from workers.app.config.configuration import Configuration
 from workers.app.config.errors import ConfigError, Fault, did_you_mean
-from workers.app.events.schemas import open_registry, read_schemas
+from workers.app.events.schemas import open_registry, opened_registry, read_schemas
 from workers.core.record import Headers
 from workers.edges.avro.codec import Codec, UnknownSchema
 
@@ -49,12 +49,8 @@ def open_codec(configuration: Configuration) -> Iterator[OpenCodec]:
 @asynccontextmanager
 async def codec_in_loop(configuration: Configuration) -> AsyncIterator[Codec]:
     """Open the codec of a command that runs an event loop itself."""
-    schemas, registry = read_schemas(configuration.config), open_registry(configuration.settings.registry)
-    try:
-        yield Codec(schemas, monotonic, registry)
-    finally:
-        if registry is not None:
-            await registry.close()
+    async with opened_registry(configuration.settings.registry) as registry:
+        yield Codec(read_schemas(configuration.config), monotonic, registry)
 
 
 def assert_has_schema(configuration: Configuration, topic: str) -> None:

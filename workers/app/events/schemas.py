@@ -1,8 +1,8 @@
 """The schemas of topics.yaml's topics, the registry that has them, and waiting for its answers."""
 
 import asyncio
-from collections.abc import Callable, Collection
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
 
 from workers.app.config.settings import RegistrySettings
 from workers.app.config.specs import Config
@@ -13,13 +13,15 @@ from workers.edges.avro.registry import Registry, RegistryRefused, RegistryUnava
 from workers.edges.avro.schema_files import Schemas, load_topic
 from workers.edges.log import log
 
+ASK_AGAIN_S = 2.0
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 30.0
+
 
 def read_schemas(config: Config) -> Schemas:
     """Load the schema of each topic that has one; raises `SchemaError` that names the file."""
-    files: dict[str, Path] = {
-        topic.name: topic.schema_file for topic in config.topics.values() if topic.schema_file is not None
-    }
-    return {name: load_topic(name, file) for name, file in files.items()}
+    topics = config.topics.values()
+    return {one.name: load_topic(one.name, one.schema_file) for one in topics if one.schema_file is not None}
 
 
 def open_registry(settings: RegistrySettings | None) -> Registry | None:
@@ -29,9 +31,15 @@ def open_registry(settings: RegistrySettings | None) -> Registry | None:
     return registries.connect(settings.url, settings.username or "", settings.password or "")
 
 
-ASK_AGAIN_S = 2.0
-_FIRST_PAUSE_S = 0.5
-_LONGEST_PAUSE_S = 30.0
+@asynccontextmanager
+async def opened_registry(settings: RegistrySettings | None) -> AsyncIterator[Registry | None]:
+    """The same for as long as the context lasts."""
+    registry = open_registry(settings)
+    try:
+        yield registry
+    finally:
+        if registry is not None:
+            await registry.close()
 
 
 async def learn_to_write(codec: Codec, topics: Collection[str], **who: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, assert_never
 from workers.app.config.configuration import Configuration
 from workers.app.config.credentials import VendorCredentials
 from workers.app.config.specs import PollerSpec, SinkSpec
-from workers.app.events.schemas import open_registry
+from workers.app.events.schemas import opened_registry
 from workers.app.runtime.build import build_client
 from workers.app.topics.apply import plan_topics
 from workers.core.delivery import outcome as outcomes
@@ -54,17 +54,15 @@ async def _kafka(configuration: Configuration) -> CheckResult:
 
 
 async def _registry(configuration: Configuration) -> CheckResult | None:
-    registry = open_registry(configuration.settings.registry)
-    if registry is None or configuration.settings.registry is None:
-        return None
-    where = configuration.settings.registry.url
-    try:
-        await registry.latest("order-created-value")
-    except (RegistryUnavailable, RegistryRefused) as error:
-        return CheckResult("registry", where, ok=False, message=str(error))
-    finally:
-        await registry.close()
-    return CheckResult("registry", where, ok=True, message="answers")
+    settings = configuration.settings.registry
+    async with opened_registry(settings) as registry:
+        if registry is None or settings is None:
+            return None
+        try:
+            await registry.latest("order-created-value")
+        except (RegistryUnavailable, RegistryRefused) as error:
+            return CheckResult("registry", settings.url, ok=False, message=str(error))
+    return CheckResult("registry", settings.url, ok=True, message="answers")
 
 
 async def _vendor(configuration: Configuration, spec: SinkSpec | PollerSpec) -> CheckResult:

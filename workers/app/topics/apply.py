@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from workers.app.config.configuration import Configuration
 from workers.app.config.specs import Config, SinkSpec
-from workers.app.events.schemas import open_registry, read_schemas
-from workers.app.topics.plan import TOPIC, Change, Facts, Verdict, plan, wanted
+from workers.app.events.schemas import opened_registry, read_schemas
+from workers.app.topics.plan import TOPIC, Change, Facts, Place, Verdict, plan, wanted
 from workers.core.record import Partition
 from workers.edges.avro.compatibility import Break, check
 from workers.edges.avro.registry import Registry, RegistryRefused, RegistryUnavailable
@@ -49,26 +49,21 @@ async def apply_topics(configuration: Configuration, *, allow_repartition: bool 
         planned = await connected.plan(allow_repartition=allow_repartition)
         doable = [change for change in planned if change.verdict is Verdict.APPLY]
         failures = [failure for change in doable if (failure := await connected.make(change)) is not None]
-        refused = [failure.change for failure in failures]
-        connected.admin.wait_for_leaders([c.topic for c in doable if c.key == TOPIC and c not in refused])
-        expected = {(change.topic, change.key) for change in doable} - {
-            (f.change.topic, f.change.key) for f in failures
-        }
+        refused = {failure.change.place for failure in failures}
+        connected.admin.wait_for_leaders([c.topic for c in doable if c.key == TOPIC and c.place not in refused])
+        expected = {change.place for change in doable} - refused
         left = await _settled(connected, expected, allow_repartition=allow_repartition)
-        open_keys = {(change.topic, change.key) for change in left}
-        made = [change for change in doable if (change.topic, change.key) not in open_keys]
-        return Applied(made, left, failures)
+        still_there = {change.place for change in left}
+        return Applied([change for change in doable if change.place not in still_there], left, failures)
 
 
 async def refused_schemas(configuration: Configuration) -> dict[str, tuple[str, ...]]:
     """Ask the registry, if one is configured, which of today's schemas it would refuse; by topic, with its reasons."""
-    schemas, registry = read_schemas(configuration.config), open_registry(configuration.settings.registry)
-    if registry is None:
-        return {}
-    try:
+    schemas = read_schemas(configuration.config)
+    async with opened_registry(configuration.settings.registry) as registry:
+        if registry is None:
+            return {}
         found = {name: await registry.incompatibilities(t.subject, t.today.text) for name, t in schemas.items()}
-    finally:
-        await registry.close()
     return {name: texts for name, texts in found.items() if texts}
 
 
@@ -81,80 +76,66 @@ class _Connections:
     schemas: Schemas
 
     async def plan(self, *, allow_repartition: bool) -> list[Change]:
-        facts = await find_facts(self.admin, self.registry, self.config, self.schemas)
+        """Ask cluster and registry; raises `KafkaFailed`, `RegistryUnavailable`, `RegistryRefused`."""
+        topics = self.admin.topics(self.config.topics)
+        grows = any(self.config.topics[name].partitions != found.partitions for name, found in topics.items())
+        lags = {sink.group: self._lag(sink, topics) for sink in self.config.sinks.values()} if grows else {}
+        broken = {found.topic: str(found) for found in check(self.schemas) if isinstance(found, Break)}
+        facts = Facts(topics=topics, lags=lags, unregistered=await self._unregistered(), broken=broken)
         return plan(self.config, facts, allow_repartition=allow_repartition)
 
     async def make(self, change: Change) -> Failure | None:
         """Make one change and give its failure: a refusal for one topic must not stop the changes of the others."""
         try:
             with kafka_errors(self.connection):
-                await make(change, self.admin, self.registry, self.config, self.schemas)
+                await self._make(change)
         except (KafkaFailed, RegistryUnavailable, RegistryRefused) as error:
             return Failure(change, str(error))
         return None
 
+    async def _make(self, change: Change) -> None:
+        """Nothing is ever deleted."""
+        match change.key:
+            case "topic":
+                self.admin.create(wanted(self.config.topics[change.topic]))
+            case "partitions":
+                self.admin.add_partitions(change.topic, int(change.after))
+            case "schema":
+                assert self.registry is not None, "without a registry no plan asks for a registration"
+                schema = self.schemas[change.topic]
+                await self.registry.register(schema.subject, schema.today.text)
+            case key:
+                self.admin.alter_config(change.topic, {key: change.after})
+
+    async def _unregistered(self) -> tuple[str, ...]:
+        if self.registry is None:
+            return ()
+        found = {one.name: await self.registry.find(one.subject, one.today.text) for one in self.schemas.values()}
+        return tuple(name for name, schema_id in found.items() if schema_id is None)
+
+    def _lag(self, sink: SinkSpec, topics: Iterable[str]) -> int:
+        """Count the lag of a sink's consumer group over those of its topics that exist, in records."""
+        there = self.admin.topics([name for name in sink.consumes if name in topics])
+        partitions = [Partition(topic.name, number) for topic in there.values() for number in range(topic.partitions)]
+        committed, starts = self.admin.committed(sink.group), self.admin.offsets(partitions, "earliest")
+        ends = self.admin.offsets(partitions, "latest")
+        return sum(ends[at] - (committed[at].offset if at in committed else starts[at]) for at in partitions)
+
 
 @asynccontextmanager
 async def _connected(configuration: Configuration) -> AsyncIterator[_Connections]:
-    settings, config = configuration.settings, configuration.config
-    schemas, registry = read_schemas(config), open_registry(settings.registry)
-    try:
-        with open_admin(settings.kafka) as admin:
-            yield _Connections(settings.kafka, admin, registry, config, schemas)
-    finally:
-        if registry is not None:
-            await registry.close()
+    kafka, config = configuration.settings.kafka, configuration.config
+    schemas = read_schemas(config)
+    async with opened_registry(configuration.settings.registry) as registry:
+        with open_admin(kafka) as admin:
+            yield _Connections(kafka, admin, registry, config, schemas)
 
 
-async def _settled(connected: _Connections, expected: set[tuple[str, str]], *, allow_repartition: bool) -> list[Change]:
+async def _settled(connected: _Connections, expected: set[Place], *, allow_repartition: bool) -> list[Change]:
     left: list[Change] = []
     for _ in range(READ_BACK_TRIES):
         left = await connected.plan(allow_repartition=allow_repartition)
-        if not expected & {(change.topic, change.key) for change in left}:
+        if not expected & {change.place for change in left}:
             break
         await asyncio.sleep(READ_BACK_INTERVAL_S)
     return left
-
-
-async def find_facts(admin: KafkaAdmin, registry: Registry | None, config: Config, schemas: Schemas) -> Facts:
-    """Ask cluster and registry; raises `KafkaFailed`, `RegistryUnavailable`, `RegistryRefused`."""
-    topics = admin.topics(config.topics)
-    grows = any(config.topics[name].partitions != found.partitions for name, found in topics.items())
-    lags = {sink.group: lag(admin, sink, topics) for sink in config.sinks.values()} if grows else {}
-    broken = {found.topic: str(found) for found in check(schemas) if isinstance(found, Break)}
-    unregistered = await _unregistered(registry, schemas)
-    return Facts(topics=topics, lags=lags, unregistered=unregistered, broken=broken)
-
-
-async def _unregistered(registry: Registry | None, schemas: Schemas) -> tuple[str, ...]:
-    if registry is None:
-        return ()
-    found = {topic.name: await registry.find(topic.subject, topic.today.text) for topic in schemas.values()}
-    return tuple(name for name, schema_id in found.items() if schema_id is None)
-
-
-def lag(admin: KafkaAdmin, sink: SinkSpec, topics: Iterable[str]) -> int:
-    """Count the lag of a sink's consumer group over those of its topics that exist, in records."""
-    there = admin.topics([name for name in sink.consumes if name in topics])
-    partitions = [Partition(topic.name, number) for topic in there.values() for number in range(topic.partitions)]
-    committed, starts = admin.committed(sink.group), admin.offsets(partitions, "earliest")
-    ends = admin.offsets(partitions, "latest")
-    return sum(ends[at] - (committed[at].offset if at in committed else starts[at]) for at in partitions)
-
-
-async def make(change: Change, admin: KafkaAdmin, registry: Registry | None, config: Config, schemas: Schemas) -> None:
-    """Make one change; nothing is ever deleted."""
-    match change.key:
-        case "topic":
-            admin.create(wanted(config.topics[change.topic]))
-        case "partitions":
-            admin.add_partitions(change.topic, int(change.after))
-        case "schema":
-            await _register(registry, schemas, change.topic)
-        case key:
-            admin.alter_config(change.topic, {key: change.after})
-
-
-async def _register(registry: Registry | None, schemas: Schemas, topic: str) -> None:
-    assert registry is not None, "without a registry no plan asks for a registration"
-    await registry.register(schemas[topic].subject, schemas[topic].today.text)

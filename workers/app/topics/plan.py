@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import TypeAlias
 
 from workers.app.config.specs import Config, SinkSpec, TopicSpec
 from workers.edges.kafka.admin import TopicState
@@ -11,6 +12,8 @@ PARTITIONS = "partitions"
 REPLICATION = "replication_factor"
 TOPIC = "topic"
 SCHEMA = "schema"
+
+Place: TypeAlias = tuple[str, str]  # topic and key
 
 
 class Verdict(StrEnum):
@@ -31,6 +34,10 @@ class Change:
     after: str
     verdict: Verdict = Verdict.APPLY
     reason: str = ""
+
+    @property
+    def place(self) -> Place:
+        return self.topic, self.key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
