@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from workers.core.delivery.outcome import Delivered, Denied
 from workers.core.record import Record
-from workers.edges.telemetry import PassOn, Recording, open_tracing, resource_of, traceparent_of
+from workers.edges.telemetry import PassOn, Recording, open_tracing, resource_of, traceparent_of, tracestate_of
 from workers.vendors.contract import MaybeSent
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -57,6 +57,15 @@ def test_malformed_context_is_none(value: str) -> None:
 def test_context_is_read_from_a_record() -> None:
     assert traceparent_of(record()) == PARENT
     assert traceparent_of(record(traceparent=None)) is None
+
+
+def test_the_vendors_part_of_a_context_may_come_in_several_headers() -> None:
+    several = record()._replace(
+        headers=(("traceparent", PARENT.encode()), ("tracestate", b"a=1"), ("tracestate", b"b=2"))
+    )
+    assert tracestate_of(several) == "a=1,b=2"
+    assert tracestate_of(record(tracestate="not a list")) is None
+    assert tracestate_of(record(traceparent=None, tracestate="a=1")) is None
 
 
 async def test_without_an_endpoint_a_lone_records_context_goes_on_as_it_came() -> None:

@@ -10,6 +10,7 @@ MIRRORED = ("core", "app", "edges", "vendors", "cli", "devkit")
 TESTS = sorted(path for part in MIRRORED for path in (ROOT / "tests" / part).rglob("test_*.py"))
 # Tests of what several modules do together.
 SPANNING = {
+    "vendors/dcl/test_bounds.py",
     "vendors/dcl/test_daylight_saving.py",
     "vendors/dcl/test_misses_nothing.py",
     "vendors/dcl/test_odd_rows.py",

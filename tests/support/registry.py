@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -22,6 +23,7 @@ class MemoryRegistry:
     schemas: list[str] = field(default_factory=list)  # the schema with id n is schemas[n - 1]
     more: dict[int, dict[str, Any]] = field(default_factory=dict)  # what else is said of a schema: type, references
     asked: list[str] = field(default_factory=list)  # every path
+    address: str = ""  # once it is served
     subjects: dict[str, list[int]] = field(default_factory=dict)  # the ids of each subject's versions
 
     def app(self) -> web.Application:
@@ -97,6 +99,40 @@ class MemoryRegistry:
         )
 
 
+def reference(name: str, subject: str, version: int | str = 1) -> dict[str, Any]:
+    return {"name": name, "subject": subject, "version": version}
+
+
+def split_order_created(registry: MemoryRegistry, text: str, prefix: str = "") -> int:
+    """Register OrderCreated with Attribute, Delivery, Piece and Stop under subjects of their own."""
+    definition = json.loads(text)
+    found: dict[str, Any] = {}
+
+    def take(node: Any) -> Any:
+        if isinstance(node, list):
+            return [take(one) for one in node]
+        if not isinstance(node, dict):
+            return node
+        node = {key: take(one) for key, one in node.items()}
+        if node.get("name") not in {"Attribute", "Delivery", "Piece", "Stop"}:
+            return node
+        found[node["name"]] = node
+        return f"orderrelay.v1.{node['name']}"
+
+    main = take(definition)
+    for name, inner in found.items():
+        refers = [f"orderrelay.v1.{one}" for one in ("Piece", "Stop") if name == "Delivery"]
+        listed = [reference(one, one.rpartition(".")[2].lower()) for one in refers]
+        inner_text = json.dumps({**inner, "namespace": "orderrelay.v1"})
+        registry.add(f"{prefix}{name.lower()}", inner_text, references=listed)
+    twice = [
+        reference("orderrelay.v1.Attribute", f"{prefix}attribute"),
+        reference("orderrelay.v1.Piece", f"{prefix}piece"),
+    ]
+    listed = [*twice, reference("orderrelay.v1.Delivery", f"{prefix}delivery")]
+    return registry.add("order-created-value", json.dumps(main), references=listed)
+
+
 async def schema_of(request: web.Request) -> str | None:
     """Give the request's schema in one form, whatever its white space; None: it is no JSON."""
     try:
@@ -114,6 +150,22 @@ async def serving(app: web.Application) -> AsyncIterator[str]:
     """Serve on a free port of loopback; gives the server's address."""
     async with TestServer(app) as server:
         yield str(server.make_url("/"))
+
+
+@contextmanager
+def served_aside(app: web.Application) -> Iterator[str]:
+    """The same in a thread of its own, so that a test may block."""
+    with asyncio.Runner() as runner:
+        loop, ends = runner.get_loop(), AsyncExitStack()
+        address = loop.run_until_complete(ends.enter_async_context(serving(app)))
+        thread = threading.Thread(target=loop.run_forever, daemon=True)
+        thread.start()
+        try:
+            yield address
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.run_until_complete(ends.aclose())
 
 
 def always(answer: Answer) -> web.Application:

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.broker
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = ("traceparent", f"00-{TRACE}-b7ad6b7169203331-01".encode())
+TRACESTATE = ("tracestate", b"shop=x1")
 LIVELY = {"changes": 40, "late_events": 0.3, "events_without_id": 0.2, "visible_after": 1.0, "sort": "unstable"}
 
 
@@ -31,11 +32,11 @@ def rig(make_ecourier_rig: MakeEcourierRig) -> EcourierRig:
 def test_each_change_of_a_saved_order_is_published_once_on_the_orders_trace(rig: EcourierRig) -> None:
     """Tracked before the poller's first start: a snapshot; later: created. Each on the trace of what was published."""
     sink = rig.start(rig.sink).joined()
-    rig.kafka.create("old", headers=[TRACEPARENT]).get(10)
+    rig.kafka.create("old", headers=[TRACEPARENT, TRACESTATE]).get(10)
     sink.caught_up()
     poller = rig.start().joined()
     wait_for(lambda: rig.stages().get("OR-old"), f"the old order never came; {rig.logs()}")
-    rig.kafka.create("new", headers=[TRACEPARENT]).get(10)
+    rig.kafka.create("new", headers=[TRACEPARENT, TRACESTATE]).get(10)
     wait_for(lambda: rig.stages().get("OR-new"), f"the new order never came; {rig.logs()}")
     rig.move("OR-new", "A", EventType="Pickup", EventDateTime="7/4/2026 9:30:00 AM", EventNote="at the dock")
     wait_for(lambda: len(rig.stages()["OR-new"]) == 2, f"the change never came; {rig.logs()}")
@@ -61,6 +62,7 @@ def assert_on_the_trace(rig: EcourierRig) -> None:
             assert headers["ce_type"].decode() == f"orderrelay.v1.{kind}"
             assert headers["ce_id"].decode() == rig.codec.decode_any(topic, record.value)["event_id"]
             assert headers["traceparent"].decode().split("-")[1] == TRACE
+            assert headers["tracestate"] == b"shop=x1"
 
 
 def test_a_kill_at_any_moment_misses_and_repeats_no_event(make_ecourier_rig: MakeEcourierRig) -> None:

@@ -1,6 +1,9 @@
 """A Kafka record as fetched, its partition, and a committed position."""
 
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
+
+TRACEPARENT: Final = "traceparent"  # headers of W3C Trace Context
+TRACESTATE: Final = "tracestate"
 
 Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]
 

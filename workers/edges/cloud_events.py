@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from workers.core.record import Headers
+from workers.core.record import TRACEPARENT, TRACESTATE, Headers
 
 SOURCE = "/order-relay"
 
 
-def event_headers(type_name: str, data: Mapping[str, Any], key: str, now: datetime, traceparent: str = "") -> Headers:
+def event_headers(
+    type_name: str, data: Mapping[str, Any], key: str, now: datetime, traceparent: str = "", *, tracestate: str = ""
+) -> Headers:
     """Make the headers of an event; ``type_name`` is the schema's full name, ``now`` has a time zone."""
     texts = {
         "ce_specversion": "1.0",
@@ -24,8 +26,10 @@ def event_headers(type_name: str, data: Mapping[str, Any], key: str, now: dateti
         "ce_time": now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "ce_subject": key,
         "content-type": "application/avro",
-        "traceparent": traceparent or new_traceparent(),
+        TRACEPARENT: traceparent or new_traceparent(),
     }
+    if traceparent and tracestate:
+        texts[TRACESTATE] = tracestate
     return tuple((name, text.encode()) for name, text in texts.items())
 
 

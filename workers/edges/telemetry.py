@@ -10,12 +10,10 @@ from typing import Any, Final, Protocol
 import httpx
 
 from workers.core.delivery.outcome import Delivered, Outcome, Skipped
-from workers.core.record import Record
+from workers.core.record import TRACEPARENT, TRACESTATE, Record
 from workers.edges.http.session import Send
 from workers.edges.log import log
 
-TRACEPARENT: Final = "traceparent"
-TRACESTATE: Final = "tracestate"
 _LONGEST_HEADER: Final = 512  # bytes: W3C Trace Context wants that much of a tracestate to be passed on
 _ENABLED_BY: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
@@ -178,12 +176,17 @@ def traceparent_of(record: Record) -> str | None:
     return None if record.header(TRACEPARENT) is None else _injected(_extracted(record)).get(TRACEPARENT)
 
 
+def tracestate_of(record: Record) -> str | None:
+    """Return the vendors' part of the same context: whoever forwards ``traceparent`` must forward it, too."""
+    return None if record.header(TRACESTATE) is None else _injected(_extracted(record)).get(TRACESTATE)
+
+
 def _headers_as_they_came(record: Record) -> dict[str, str]:
     """Return the publisher's trace headers, not parsed. A header may hold any bytes: only a short text goes on."""
     headers = {}
-    for name in (TRACEPARENT, TRACESTATE):
-        value = record.header(name)
-        if value is not None and len(value) <= _LONGEST_HEADER and value.isascii() and value.decode().isprintable():
+    states = [content for name, content in record.headers if name == TRACESTATE and content]  # one list in several
+    for name, value in ((TRACEPARENT, record.header(TRACEPARENT)), (TRACESTATE, b",".join(states))):
+        if value and len(value) <= _LONGEST_HEADER and value.isascii() and value.decode().isprintable():
             headers[name] = value.decode()
     return headers if TRACEPARENT in headers else {}
 

@@ -42,6 +42,10 @@ class TooLong(MaybeSent):
     """The answer is longer, unpacked, than the client reads. A request for less may succeed."""
 
 
+class TooSlow(MaybeSent):
+    """No whole answer came in time. A request for less may succeed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """An event mapped to the vendor's API and checked against its documented limits."""

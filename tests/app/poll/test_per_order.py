@@ -19,7 +19,7 @@ from workers.core.poll.change import Stage, VendorOrder, digest
 from workers.core.poll.shard_state import ShardState
 from workers.core.poll.step import Step
 from workers.core.poll.vendor_event import Look
-from workers.core.record import Record
+from workers.core.record import TRACESTATE, Record
 from workers.edges.avro.codec import Codec
 from workers.edges.avro.schema_files import load_topic
 from workers.edges.kafka.client import KafkaFailed
@@ -121,7 +121,8 @@ class Rig:
         return step
 
     def save(self, *numbers: str, rounds: OrderRounds | None = None) -> None:
-        rows = [Record(TOPIC, 0, at, NOW_MS, number.encode(), row_of(number)) for at, number in enumerate(numbers)]
+        state = ((TRACESTATE, b"shop=x1"),)
+        rows = [Record(TOPIC, 0, at, NOW_MS, one.encode(), row_of(one), state) for at, one in enumerate(numbers)]
         (rounds or self.rounds).took(rows, len(rows), len(rows))
 
     def later(self, seconds: float) -> None:
@@ -158,7 +159,7 @@ async def test_a_change_is_written_with_the_order_id_and_the_trace() -> None:
         rig.vendor.answer("A", "N")
         step = await rig.written()
     assert [(one.order.stage.name, one.order.order_id) for one in step.changes] == [("N", "a")]
-    assert [update.traceparent for update in step.updates] == ["00-trace"]
+    assert [(update.traceparent, update.tracestate) for update in step.updates] == [("00-trace", "shop=x1")]
 
 
 async def test_looks_in_flight_are_bounded_over_all_shards() -> None:

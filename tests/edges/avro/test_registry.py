@@ -10,7 +10,18 @@ from uuid import UUID
 import pytest
 from aiohttp import encode_basic_auth, web
 
-from tests.support.registry import Answer, MemoryRegistry, always, cut, drip, hang, reply, serving
+from tests.support.registry import (
+    Answer,
+    MemoryRegistry,
+    always,
+    cut,
+    drip,
+    hang,
+    reference,
+    reply,
+    serving,
+    split_order_created,
+)
 from workers.edges.avro.codec import Codec, UnknownSchema
 from workers.edges.avro.reader import Undecodable
 from workers.edges.avro.registry import Registry, RegistryRefused, RegistryUnavailable, SchemaMissing, connect
@@ -159,45 +170,11 @@ async def test_a_registry_may_say_in_its_own_way_that_a_schema_is_avro(serve: Se
     assert await client.schema(UUID(int=3)) == (TEXT, ())
 
 
-def reference(name: str, subject: str, version: int | str = 1) -> dict[str, Any]:
-    return {"name": name, "subject": subject, "version": version}
-
-
-def split_order_created(registry: MemoryRegistry, prefix: str = "") -> int:
-    """Register OrderCreated with Attribute, Delivery, Piece and Stop under subjects of their own."""
-    definition = json.loads(SCHEMAS["order-created"].today.text)
-    found: dict[str, Any] = {}
-
-    def take(node: Any) -> Any:
-        if isinstance(node, list):
-            return [take(one) for one in node]
-        if not isinstance(node, dict):
-            return node
-        node = {key: take(one) for key, one in node.items()}
-        if node.get("name") not in {"Attribute", "Delivery", "Piece", "Stop"}:
-            return node
-        found[node["name"]] = node
-        return f"orderrelay.v1.{node['name']}"
-
-    main = take(definition)
-    for name, inner in found.items():
-        refers = [f"orderrelay.v1.{one}" for one in ("Piece", "Stop") if name == "Delivery"]
-        listed = [reference(one, one.rpartition(".")[2].lower()) for one in refers]
-        text = json.dumps({**inner, "namespace": "orderrelay.v1"})
-        registry.add(f"{prefix}{name.lower()}", text, references=listed)
-    twice = [
-        reference("orderrelay.v1.Attribute", f"{prefix}attribute"),
-        reference("orderrelay.v1.Piece", f"{prefix}piece"),
-    ]
-    listed = [*twice, reference("orderrelay.v1.Delivery", f"{prefix}delivery")]
-    return registry.add("order-created-value", json.dumps(main), references=listed)
-
-
 @pytest.mark.parametrize("prefix", ["", "a/b ", ":.shop:", "orders%2F"])
 async def test_references_are_resolved_recursively_each_once(serve: Serve, prefix: str) -> None:
     """A schema split into references reads the same records as the whole one; a subject may have any name."""
     memory = MemoryRegistry()
-    schema_id = split_order_created(memory, prefix)
+    schema_id = split_order_created(memory, SCHEMAS["order-created"].today.text, prefix)
     if prefix != ":.shop:":  # what a reference in a context refers to lies in that context, unless it says another
         for name in ("piece", "stop"):
             memory.subjects[name] = memory.subjects[f"{prefix}{name}"]

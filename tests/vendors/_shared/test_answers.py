@@ -64,6 +64,14 @@ def test_half_a_character_does_not_make_a_body_unreadable() -> None:
             json_body(httpx.Response(200, content=broken))
 
 
+def test_a_number_that_no_double_holds_is_null_and_a_byte_that_is_no_utf_8_is_replaced() -> None:
+    """One order's value must not make the answer about all others unreadable."""
+    body = b'{"a": 1e400, "b": -1' + b"0" * 400 + b', "c": 18446744073709551616, "d": -7, "e": 1.5, "f": "caf\xe9"}'
+    assert json_body(httpx.Response(200, content=body)) == {
+        "a": None, "b": None, "c": 2.0**64, "d": -7, "e": 1.5, "f": "caf\ufffd"
+    }  # fmt: skip
+
+
 def test_a_message_is_one_line_of_bounded_length() -> None:
     assert one_line(" a\n\tb ") == "a b"
     assert len(one_line("x" * 9999)) == 500

@@ -1,6 +1,7 @@
 """DCL's answers, made for a test: one order as on its page, and the envelope."""
 
 from typing import Any
+from urllib.parse import parse_qs
 
 import httpx
 import orjson
@@ -39,6 +40,10 @@ ROW: dict[str, Any] = {
     ],
     "modified_at": "2014-11-26T04:00:00-08:00",
 }
+
+
+def asked(request: httpx.Request) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(request.url.query.decode()).items()}
 
 
 def answer(*rows: Any, status: int = 200, **envelope: Any) -> httpx.Response:

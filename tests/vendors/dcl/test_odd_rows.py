@@ -41,6 +41,15 @@ def test_unreadable_fields_of_one_order_block_no_other(odd: dict[str, Any]) -> N
     assert reading.notes["unreadable_fields"] >= 1
 
 
+@pytest.mark.parametrize("number", [None, "", [], "x" * 3_000_000, {"a": 1}, True])
+def test_an_order_without_a_readable_number_is_left_out_and_counted(number: Any) -> None:
+    """It could have no event; as a fault it would keep the cursor, and all other orders, where they are."""
+    reading = respond(dcl(9).window(0, HOUR, NOW), answer(ROW | {"order_number": number}, ROW))
+    assert isinstance(reading, Reading)
+    assert [order.order_number for order in reading.orders] == ["TEST02"]
+    assert reading.notes == {"orders_without_number": 1}
+
+
 @pytest.mark.parametrize(("code", "name"), [("abc", "abc"), (2**40, "1099511627776"), (60.5, "60.5"), ("60", "60")])
 def test_a_stage_that_is_no_number_is_published_as_its_text(code: Any, name: str) -> None:
     found = vendor_order(ROW | {"order_stage": code}, None, DclOptions(), Counter())

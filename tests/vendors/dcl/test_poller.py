@@ -3,13 +3,12 @@
 from collections import Counter
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qs
 
 import httpx
 import orjson
 import pytest
 
-from tests.vendors.dcl.answers import FIRST, HOUR, NOW, ROW, answer
+from tests.vendors.dcl.answers import FIRST, HOUR, NOW, ROW, answer, asked
 from tests.vendors.dcl.vendor_model import ACCOUNT, SimulatedVendor, dcl, respond
 from workers.core.delivery.outcome import Delivered, Denied, Throttled, Unavailable
 from workers.core.poll.time_range import TimeRange
@@ -19,10 +18,6 @@ from workers.vendors.dcl.mapping import vendor_order
 from workers.vendors.dcl.options import DclOptions
 from workers.vendors.dcl.poller import FULL_SECOND, DclPoller
 from workers.vendors.dcl.reading import OUTSIDE, UNSTAMPED
-
-
-def asked(request: httpx.Request) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(request.url.query.decode()).items()}
 
 
 def test_a_window_request_has_utc_bounds_and_a_page() -> None:
@@ -147,15 +142,6 @@ def test_an_answer_that_is_too_long_halves_the_window_too() -> None:
     with pytest.raises(StopIteration) as end:
         flow.send(answer(ROW))
     assert end.value.value.time_range == TimeRange(FIRST, FIRST + 1_800_000)
-
-
-def test_a_second_whose_pages_are_too_long_to_be_read_is_a_fault() -> None:
-    flow = dcl(9).window(0, TimeRange(FIRST, FIRST + 1000), NOW)
-    next(flow)
-    flow.throw(TooLong("the answer is longer than 67108864 bytes"))
-    with pytest.raises(StopIteration) as end:
-        flow.throw(TooLong("the answer is longer than 67108864 bytes"))
-    assert end.value.value == Unavailable("the answer is longer than 67108864 bytes")
 
 
 def test_a_full_second_is_walked_until_two_walks_agree_and_is_counted() -> None:

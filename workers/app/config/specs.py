@@ -134,7 +134,8 @@ class SinkSpec(WorkerSpec):
     suspect_after: Count = Field(
         50,
         description="After so many refused orders in a row, with none delivered, the circuit breaker opens: parking "
-        "stops, and the vendor is probed.",
+        "stops, and the vendor is probed. A partition stops after so many records of one schema, none of which "
+        "decodes.",
     )
     max_parked_per_order: Count = Field(
         1_000, description="An alert is raised at so many parked records of one order. Parking goes on."

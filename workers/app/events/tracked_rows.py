@@ -1,8 +1,6 @@
 """Tracked orders as rows of a compacted topic, and back: one row an order, which sink and poller share."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from workers.core.delivery.tracked_order import Tracked
 from workers.core.record import Partition
@@ -22,20 +20,19 @@ def tracked_row(codec: Codec, at: Partition, tracked: Tracked, now_ms: int) -> O
         "traceparent": tracked.traceparent,
     }
     name, now = codec.schemas[at.topic].today.tree.name, datetime.fromtimestamp(now_ms / 1000, UTC)
-    headers = event_headers(name, data, tracked.order_number, now, tracked.traceparent or "")
+    headers = event_headers(
+        name, data, tracked.order_number, now, tracked.traceparent or "", tracestate=tracked.tracestate or ""
+    )
     return Outgoing(at, tracked.order_number.encode(), codec.encode(at.topic, data), headers)
 
 
-async def decode_tracked(codec: Codec, topic: str, value: bytes) -> Tracked:
-    """Decode a row; raises `Undecodable` and `RegistryUnavailable`."""
+async def decode_tracked(codec: Codec, topic: str, value: bytes, tracestate: bytes | None = None) -> Tracked:
+    """Decode a row; ``tracestate``: its header. Raises `Undecodable` and `RegistryUnavailable`."""
     try:
-        return _tracked(codec.decode_any(topic, value))
+        data = codec.decode_any(topic, value)
     except UnknownSchema as unknown:
         await codec.learn(unknown.schema_id)
-        return _tracked(codec.decode_any(topic, value))
-
-
-def _tracked(data: Mapping[str, Any]) -> Tracked:
+        data = codec.decode_any(topic, value)
     return Tracked(
         order_number=data["order_number"],
         order_id=data["order_id"],
@@ -43,4 +40,5 @@ def _tracked(data: Mapping[str, Any]) -> Tracked:
         content_hash=data["content_hash"],
         canceled_at_ms=data["canceled_at"],
         traceparent=data["traceparent"],
+        tracestate=None if tracestate is None else tracestate.decode("ascii", "replace"),
     )

@@ -93,7 +93,7 @@ class OrderLooks:
         """The content of the order's row; None: unreadable, which prevents no look. Raises `RegistryUnavailable`."""
         topic = self._polling.follows
         try:
-            return await decode_tracked(self._context.codec, topic, row.content)
+            return await decode_tracked(self._context.codec, topic, row.content, row.tracestate)
         except Undecodable as error:
             self._context.stats.notes["unreadable_tracked_row"] += 1
             log.error("tracked_order_unreadable", topic=topic, offset=row.offset, detail=str(error))

@@ -14,7 +14,7 @@ from workers.core.poll.last_published import unpack_last_published
 from workers.core.poll.shard_state import ShardState
 from workers.core.poll.step import Step
 from workers.core.poll.vendor_event import unpack_event_ids
-from workers.core.record import Partition, Record
+from workers.core.record import TRACESTATE, Partition, Record
 from workers.edges.avro.codec import Codec, UnknownSchema
 from workers.edges.avro.framing import SchemaId
 from workers.edges.avro.reader import Undecodable
@@ -37,6 +37,7 @@ class StepEvent(NamedTuple):
     topic: str
     data: dict[str, Any]
     traceparent: str  # of the event that saved the order; empty: none
+    tracestate: str
 
 
 def step_records(context: PollerContext, shard: int, step: Step) -> list[Outgoing]:
@@ -109,14 +110,14 @@ def step_events(context: PollerContext, step: Step) -> Iterator[StepEvent]:
             continue  # a topic of no poller's kind
         for update in step.updates:
             contents = events_in(context.spec.vendor, update)
-            yield from (StepEvent(topic, content, update.traceparent) for content in contents)
+            yield from (StepEvent(topic, content, update.traceparent, update.tracestate) for content in contents)
 
 
 def _event(context: PollerContext, event: StepEvent) -> Outgoing:
-    topic, data, traceparent = event
+    topic, data, traceparent, tracestate = event
     schema, observed = context.codec.schemas[topic].today, _time(data["observed_at"])
     key = kind_of(schema.name).key_of(data)
-    headers = event_headers(schema.tree.name, data, key, observed, traceparent)
+    headers = event_headers(schema.tree.name, data, key, observed, traceparent, tracestate=tracestate)
     return Outgoing(Partition(topic, BY_KEY), key.encode(), context.codec.encode(topic, data), headers)
 
 
@@ -130,7 +131,8 @@ def _tracked_rows(context: PollerContext, shard: int, step: Step) -> Iterator[Ou
         key = update.order_number
         if (row := update.put_back) is not None:
             headers = event_headers(name, {}, key, _time(context.wall_ms()))
-            yield Outgoing(partition, key.encode(), row.content, (*headers, (REPEATS, b"%d" % row.offset)))
+            kept = () if row.tracestate is None else ((TRACESTATE, row.tracestate),)
+            yield Outgoing(partition, key.encode(), row.content, (*headers, *kept, (REPEATS, b"%d" % row.offset)))
         if update.done and update.look:
             yield Outgoing(partition, key.encode(), None, ((SETTLES, b"%d" % update.look.row.offset),))
 

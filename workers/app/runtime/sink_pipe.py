@@ -89,6 +89,7 @@ class SinkPipe:
             lanes=self.lanes,
             sender=self.sender,
             finisher=finisher,
+            fetching=self.fetching,
             stats=self.stats,
             wakeups=self.wakeups,
         )

@@ -7,7 +7,7 @@ from workers.app.sink.assignment import Ownership
 from workers.app.sink.context import SinkContext
 from workers.app.sink.shard import Shard
 from workers.core.consume.backpressure import FetchBudget
-from workers.core.consume.start_position import StartAt
+from workers.core.consume.start_position import NeedsOperator, StartAt
 from workers.core.record import Partition
 from workers.edges.kafka.source import KafkaSource
 from workers.edges.log import log
@@ -72,6 +72,27 @@ class Fetching:
     def restart(self, shard: Shard, at: Partition, offset: int) -> None:
         """Fetch a stopped partition again, from where an operator said."""
         shard.begin(at, StartAt(offset))
+        self._fetch_from(at, offset)
+
+    def resume(self, shard: Shard, at: Partition) -> bool:
+        """Fetch a partition again that stopped before a record which can be read by now; False: it has not stopped yet.
+
+        If it has stopped for another reason since, that reason stays.
+        """
+        if at not in shard.stopped:
+            return False
+        suspect, shard.suspect = shard.suspect, None
+        if shard.stopped[at] is suspect:
+            del shard.stopped[at]
+            shard.merge.unreachable(at.topic, None)
+            self._fetch_from(at, shard.ledgers[at].position)
+        return True
+
+    def stop(self, at: Partition, stop: NeedsOperator) -> None:
+        """Fetch nothing more of the partition; the Kafka thread answers by the owner's ``stopped``."""
+        self._source.stop_at(self._ownership.epoch, at, stop)
+
+    def _fetch_from(self, at: Partition, offset: int) -> None:
         self._source.restart_at(self._ownership.epoch, at, offset)
         self.recheck(force=True)
         log.info("partition_restarted", worker=self._context.spec.name, partition=str(at), offset=offset)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from workers.app.events.schemas import SchemaWaits
 from workers.app.sink.assignment import Ownership, SinkAssignment
 from workers.app.sink.context import SinkContext
+from workers.app.sink.fetching import Fetching
 from workers.app.sink.finisher import Finisher
 from workers.app.sink.sender import Sender
 from workers.app.sink.shard import Shard
 from workers.app.sink.stats import SinkStats
+from workers.app.sink.suspect_schemas import SuspectSchemas
 from workers.app.sink.wakeups import Wakeups
 from workers.core.consume.lanes import Entry, Lanes
 from workers.core.consume.start_position import NeedsOperator, StartDecision
@@ -35,6 +37,7 @@ class Intake:
         lanes: Lanes,
         sender: Sender,
         finisher: Finisher,
+        fetching: Fetching,
         stats: SinkStats,
         wakeups: Wakeups,
     ) -> None:
@@ -45,7 +48,9 @@ class Intake:
         self._finisher = finisher
         self._stats = stats
         self._wakeups = wakeups
+        self._fetching = fetching
         self._schema_waits = SchemaWaits(context.codec, self.fill_and_send)
+        self._suspects = SuspectSchemas(context.codec, context.spec.suspect_after)
 
     def begun(self, epoch: int, partition: Partition, start: StartDecision) -> None:
         """The partition is fetched from there, or waits for an operator."""
@@ -147,17 +152,29 @@ class Intake:
         now = self._context.monotonic()
         while True:
             record = shard.next or shard.merge.pop(now)
-            shard.next = None
             if record is None:
                 break
+            shard.next = record  # while the registry is asked, or a schema is suspect, no other record may pass it
             try:
+                if not self._may_enter(shard, record):
+                    break
                 self._enter(shard, record)
             except UnknownSchema as unknown:
-                shard.next = record  # the registry is asked; no other record of this shard may pass it meanwhile
                 self._schema_waits.ask(unknown.schema_id)
                 break
+            shard.next = None
         self._stats.passed_unreachable += shard.merge.passed_unreachable
         shard.merge.passed_unreachable = 0
+
+    def _may_enter(self, shard: Shard, record: Record) -> bool:
+        """Whether the record's schema is not suspect: else its partition stops, until the schema can be read."""
+        reason = self._suspects.stop_before(record)
+        if reason is None:
+            return shard.suspect is None or self._fetching.resume(shard, record.at)
+        if shard.suspect is None:
+            shard.suspect = NeedsOperator(reason, damaged=True)
+            self._fetching.stop(record.at, shard.suspect)
+        return False
 
     def _enter(self, shard: Shard, record: Record) -> None:
         if record.value is None:

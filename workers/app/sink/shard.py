@@ -36,7 +36,8 @@ class Shard:
     fences_loaded: bool = False
     tracked: dict[str, Tracked] = field(default_factory=dict)  # by order id, for sinks that track
     tracked_loaded: bool = True  # False until they are read, for sinks that track
-    next: Record | None = None  # taken from the merge; its schema is being asked for
+    next: Record | None = None  # taken from the merge; its schema is being asked for, or is suspect
+    suspect: NeedsOperator | None = None  # why nothing may pass `next`: no record of its schema could be decoded
     replay_ledger: Ledger = field(default_factory=lambda: Ledger(0))  # what entries from the parked topic carry
     records: dict[Partition, int] = field(default_factory=dict)  # unfinished, by partition
     bytes: dict[Partition, int] = field(default_factory=dict)
@@ -51,6 +52,8 @@ class Shard:
         self.ledgers[at] = Ledger(start.offset, start.finished, self.metadata_limit)
         self.records[at] = self.bytes[at] = 0
         self.stopped.pop(at, None)
+        if self.next is not None and self.next.at == at:
+            self.next = self.suspect = None
         self.merge.restart(at.topic, start.offset)
 
     def fetched(self, at: Partition, size: int) -> None:
@@ -86,7 +89,9 @@ class Shard:
             if stop is None or stop.damaged:
                 point = ledger.commit_point(at, frozenset(also_finished.get(at, ())))
                 if stop is not None:
-                    text = stop.metadata_or_reason(point.metadata, self.metadata_limit.characters)
+                    # Nothing has finished beyond a suspect record: no metadata is lost for the reason.
+                    waits = self.next is not None and (self.next.at, self.next.offset) == (at, point.offset)
+                    text = stop.metadata_or_reason("" if waits else point.metadata, self.metadata_limit.characters)
                     point = CommitPoint(point.offset, text)
                 found[at] = point
         return found

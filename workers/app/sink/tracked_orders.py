@@ -14,14 +14,14 @@ from workers.app.sink.write_queue import Write
 from workers.core.consume.lanes import Entry
 from workers.core.delivery.tracked_order import Mark, Tracked
 from workers.core.poll.compacted_rows import CompactedRows
-from workers.core.record import Partition, Record
+from workers.core.record import TRACESTATE, Partition, Record
 from workers.edges.aio import task_error
 from workers.edges.avro.codec import Codec
 from workers.edges.avro.reader import Undecodable
 from workers.edges.avro.registry import RegistryUnavailable
 from workers.edges.kafka.table import KafkaTable
 from workers.edges.log import log
-from workers.edges.telemetry import traceparent_of
+from workers.edges.telemetry import traceparent_of, tracestate_of
 
 
 class LoadedShards(Protocol):
@@ -73,6 +73,7 @@ class TrackedOrders:
             content_hash=mark.content_hash,
             canceled_at_ms=(canceled or now_ms) if mark.canceled else None,
             traceparent=traceparent_of(entry.record),
+            tracestate=tracestate_of(entry.record),
         )
         shard.tracked[entry.order_id] = tracked
         row = tracked_row(self._context.codec, Partition(topic, shard.number), tracked, now_ms)
@@ -160,7 +161,7 @@ class TrackedRows:
     async def _decode(self, record: Record) -> Tracked | None:
         while True:
             try:
-                return await decode_tracked(self._codec, record.topic, record.value or b"")
+                return await decode_tracked(self._codec, record.topic, record.value or b"", record.header(TRACESTATE))
             except RegistryUnavailable as error:
                 log.warning("registry_unavailable", topic=record.topic, detail=str(error))
                 await asyncio.sleep(ASK_AGAIN_S)

@@ -24,3 +24,4 @@ class Tracked:
     content_hash: str
     canceled_at_ms: int | None = None
     traceparent: str | None = None  # of the event that was delivered
+    tracestate: str | None = None  # the same; in a header of the row

@@ -10,7 +10,7 @@ newer one.
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from workers.core.record import Record
+from workers.core.record import TRACESTATE, Record
 
 T = TypeVar("T")
 
@@ -24,6 +24,7 @@ class Row(Generic[T]):
     offset: int  # where it was first written
     saved_ms: int
     content: T
+    tracestate: bytes | None = None  # header of W3C Trace Context
     covered: bool = False  # a tombstone or an older row lies above it: it must be put back
 
 
@@ -42,7 +43,7 @@ class CompactedRows(Generic[T]):
         if row is not None and row.offset >= first:
             self._cover(row, covered=row.offset > first)
             return False
-        self.rows[key] = Row(key, first, record.timestamp_ms, content)
+        self.rows[key] = Row(key, first, record.timestamp_ms, content, record.header(TRACESTATE))
         self.covered.discard(key)
         return True
 

@@ -64,6 +64,12 @@ class OrderUpdate:
         return (tracked and tracked.traceparent) or ""
 
     @property
+    def tracestate(self) -> str:
+        """The other header of the same context; empty: none."""
+        tracked = None if self.look is None else self.look.tracked
+        return (tracked and tracked.tracestate) or ""
+
+    @property
     def is_empty(self) -> bool:
         """Whether it writes nothing."""
         rows = self.last_published or self.event_ids or self.forgotten or self.done or self.put_back

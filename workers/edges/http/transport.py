@@ -17,7 +17,7 @@ from yarl import URL
 
 from workers.edges.http.connector import VendorConnector, words
 from workers.edges.http.proxies import Proxy
-from workers.vendors.contract import MaybeSent, TooLong
+from workers.vendors.contract import MaybeSent, TooLong, TooSlow
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
 
@@ -78,13 +78,13 @@ class Transport:
     async def send(self, request: httpx.Request) -> httpx.Response:
         """Send one request and return its whole answer, unpacked.
 
-        Raises `NotSent`, `MaybeSent`, `TooLong`; ``ValueError`` for a header with a line break in it.
+        Raises `NotSent`, `MaybeSent`, `TooLong`, `TooSlow`; ``ValueError`` for a header with a line break in it.
         """
         try:
             async with asyncio.timeout(self._policy.request_timeout_s):
                 return await self._exchange(request)
         except TimeoutError as error:
-            raise MaybeSent(f"no answer within {self._policy.request_timeout_s:g} s") from error
+            raise TooSlow(f"no answer within {self._policy.request_timeout_s:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise MaybeSent(_reason(error)) from None
 

@@ -39,13 +39,24 @@ def json_body(response: httpx.Response) -> Any:
 
 
 def _parsed(content: bytes) -> Any:
-    """Replaces half a character by ``?``: a vendor that cuts texts at a column's width sends lone surrogates."""
+    """Reads what orjson refuses for one value's sake: half a character, for vendors cut texts at a column's width,
+    becomes ``?``, and a number that no double holds becomes null.
+    """
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:
-        if b"\\ud" not in content.lower():
+        text = content.decode(errors="replace")
+        found = json.loads(text, parse_int=_number, parse_float=_number)
+        if not isinstance(found, dict | list):
             raise
-        return orjson.loads(json.dumps(json.loads(content), ensure_ascii=False).encode(errors="replace"))
+        return orjson.loads(json.dumps(found, ensure_ascii=False).encode(errors="replace"))
+
+
+def _number(text: str) -> float | None:
+    number = float(text)
+    if not math.isfinite(number):
+        return None
+    return int(text) if abs(number) < 1 << 63 and text.lstrip("-").isdigit() else number
 
 
 def one_line(text: str) -> str:

@@ -58,6 +58,9 @@ FIELDS: Final = (
 """Top-level fields that events name as changed; not ``modified_at``, which always differs. Add new ones at the end."""
 
 
+MAX_NUMBER_CHARS: Final = 512  # both are in the keys of Kafka
+
+
 def _text(value: Any) -> Any:
     """Null becomes empty; a number becomes text: DCL sends ids as either."""
     if value is None:
@@ -103,8 +106,8 @@ class Shipment(_ApiModel):
 class DclOrder(_ApiModel):
     """A row of the answer; everything but the order number may be missing."""
 
-    order_number: Annotated[Text, Field(min_length=1)]
-    account_number: Text = ""
+    order_number: Annotated[Text, Field(min_length=1, max_length=MAX_NUMBER_CHARS)]
+    account_number: Annotated[Text, Field(max_length=MAX_NUMBER_CHARS)] = ""
     order_stage: Annotated[int, Field(gt=-(2**31), lt=2**31)] | None = None  # None: missing, or not a 32-bit integer
     stage_description: Text = ""
     order_status: int | None = None

@@ -1,5 +1,6 @@
 """What DCL's answers mean: rows, or a fault, after which the cursor does not move."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
@@ -12,6 +13,9 @@ from workers.vendors.contract import PollFault
 NO_ERROR: Final = frozenset({"0", "0.0"})  # as a number or as text
 
 Rows: TypeAlias = Sequence[dict[str, Any]]
+
+_TIMED_OUT: Final = frozenset({408, 504, 524})  # 524: Cloudflare's
+_TIMEOUT_TEXT: Final = re.compile(r"time[sd]?[ -]?out", re.IGNORECASE)
 
 
 def rows_of(response: httpx.Response) -> Rows | PollFault:
@@ -29,6 +33,11 @@ def rows_of(response: httpx.Response) -> Rows | PollFault:
     if status == httpx.codes.NOT_FOUND:
         return Denied("HTTP 404: there is no orders API at this address; is BASE_URL right?", status)
     return Unavailable(_error_text(response), status)
+
+
+def is_too_slow(fault: Unavailable) -> bool:
+    """Whether DCL, its database or a gateway before it gave up: a request for less may succeed."""
+    return fault.status in _TIMED_OUT or bool(_TIMEOUT_TEXT.search(fault.reason))
 
 
 def _rows(response: httpx.Response) -> Rows | PollFault:

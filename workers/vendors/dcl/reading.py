@@ -20,17 +20,20 @@ from workers.vendors.dcl.outcome import Rows
 # Notes, counted in /status.
 OUTSIDE: Final = "outside_window"  # rows outside the bounds of the request
 UNSTAMPED: Final = "unreadable_modified_at"
+NO_NUMBER: Final = "orders_without_number"
 SHOWN_TWICE: Final = "orders_shown_twice"
 
 
 def reading_of(rows: Rows, zone: ZoneInfo, options: DclOptions, window: TimeRange | None) -> Reading | PollFault:
-    """The orders of these rows; a row without an order number is a fault. ``window``: None for orders read by key."""
+    """The orders of these rows; a row without a readable number is left out. ``window``: None for orders read by key.
+
+    Rows none of which has a number are a fault: DCL would have renamed it, and the cursor would pass all changes.
+    A later window holds other orders, too.
+    """
     notes: Counter[str] = Counter()
-    try:
-        return Reading(_newest(_orders(rows, zone, options, window, notes), notes), window, +notes)
-    except ValidationError as error:
-        place = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
-        return Unavailable(f"HTTP 200 with an unreadable order: {place}")
+    if rows and all(row.get("order_number") in (None, "") for row in rows):
+        return Unavailable("HTTP 200 with an unreadable order: order_number")
+    return Reading(_newest(_orders(rows, zone, options, window, notes), notes), window, +notes)
 
 
 def _orders(
@@ -44,7 +47,10 @@ def _orders(
         if window is not None and stamp is not None and _is_outside(stamp, window):
             notes[OUTSIDE] += 1
         else:
-            yield vendor_order(row, None if stamp is None else stamp.earlier_ms, options, notes)
+            try:
+                yield vendor_order(row, None if stamp is None else stamp.earlier_ms, options, notes)
+            except ValidationError:
+                notes[NO_NUMBER] += 1
 
 
 def _is_outside(stamp: PossibleInstants, window: TimeRange) -> bool:
