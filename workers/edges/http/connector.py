@@ -6,6 +6,7 @@ import asyncio
 import os
 import select
 import ssl
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -30,7 +31,7 @@ class VendorConnector(aiohttp.TCPConnector):
         """``keep_alive_s``: a connection that was idle for longer is closed: servers and firewalls forget it."""
         super().__init__(limit=limit, keepalive_timeout=keep_alive_s, ssl=_tls(), resolver=resolver)
         # Connections that have carried a request.
-        self._known: WeakKeyDictionary[asyncio.BaseProtocol, asyncio.Transport] = WeakKeyDictionary()
+        self._known: WeakKeyDictionary[asyncio.BaseProtocol, _Kept] = WeakKeyDictionary()
 
     async def connect(
         self,
@@ -58,14 +59,14 @@ class VendorConnector(aiohttp.TCPConnector):
 
     def drop_unsent(self) -> None:
         """Cut closed connections that wait for the vendor to read the rest of a request: it must not linger."""
-        for transport in list(self._known.values()):
-            if transport.is_closing() and transport.get_write_buffer_size():
-                transport.abort()
+        for kept in list(self._known.values()):
+            if kept.transport.is_closing() and kept.transport.get_write_buffer_size():
+                kept.transport.abort()
 
     async def close(self, *, abort_ssl: bool = False) -> None:
         """Cut all connections; requests on them end as `MaybeSent`."""
-        for transport in list(self._known.values()):
-            transport.abort()  # else a vendor that does not read would hold up the close
+        for kept in list(self._known.values()):
+            kept.transport.abort()  # else a vendor that does not read would hold up the close
         await super().close(abort_ssl=abort_ssl)
 
     def _is_stale(self, connection: Connection) -> bool:
@@ -77,17 +78,25 @@ class VendorConnector(aiohttp.TCPConnector):
         protocol, transport = connection.protocol, connection.transport
         assert protocol is not None, "the connection was lent to us"
         assert transport is not None, "the connection was lent to us"
-        if protocol not in self._known:
-            self._known[protocol] = transport  # a new one may have bytes to read: TLS session tickets
+        kept = self._known.get(protocol)
+        if kept is None:
+            self._known[protocol] = _kept(transport)  # a new one may have bytes to read: TLS session tickets
             return False
-        return protocol.should_close or transport.is_closing() or _has_input(transport)
+        return protocol.should_close or transport.is_closing() or bool(kept.unread.poll(0))
 
 
-def _has_input(transport: asyncio.Transport) -> bool:
-    """Whether the operating system holds bytes, or an end, that the loop has not read yet."""
-    poll = select.poll()
-    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-    return bool(poll.poll(0))
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A connection, and what says whether the system holds bytes, or an end, that the loop has not read yet."""
+
+    transport: asyncio.Transport
+    unread: select.poll
+
+
+def _kept(transport: asyncio.Transport) -> _Kept:
+    unread = select.poll()
+    unread.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return _Kept(transport, unread)
 
 
 def _tls() -> ssl.SSLContext:

@@ -7,6 +7,7 @@ import io
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import aiohttp
@@ -96,7 +97,7 @@ class Transport:
         try:
             async with self._session.request(
                 request.method,
-                URL(self._origin + request.url.raw_path.decode(), encoded=True),  # as it is: not encoded a second time
+                _address(self._origin, request.url.raw_path),
                 data=_sendable(request.content),
                 headers=self._headers(request),
                 allow_redirects=False,
@@ -173,6 +174,12 @@ async def _send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandler
         return await send(request)
     except (aiohttp.ClientError, OSError) as error:
         raise MaybeSent(_reason(error)) from None
+
+
+@lru_cache(maxsize=64)
+def _address(origin: str, path: bytes) -> URL:
+    """Return the address as it is, not encoded a second time. Most requests go to one or two addresses."""
+    return URL(origin + path.decode(), encoded=True)
 
 
 def _sendable(body: bytes) -> bytes | io.BytesIO | None:
