@@ -153,18 +153,27 @@ class KafkaSide:
             self.created, {"event_id": "e", "occurred_at": NOW, "order": _order(order_id, changes)}
         )
 
-    def change(self, order_id: str, state: str) -> bytes:
-        """An `OrderStatus` as bytes."""
-        event = {"event_id": "e", "occurred_at": NOW, "order_id": order_id, "status": state}
+    def change(self, order_id: str, state: str, later_ms: int = 0) -> bytes:
+        """An `OrderStatus` as bytes; ``later_ms``: so long after its order's create it occurred."""
+        event = {"event_id": "e", "occurred_at": NOW + later_ms, "order_id": order_id, "status": state}
         return self.codec.encode(self.status, event)
 
     def create(self, order_id: str, *, headers: Headers = (), **changes: Any) -> Any:
         """Send an order's create; a future of its place."""
         return self.send(self.created, order_id, self.order(order_id, **changes), headers)
 
-    def set(self, order_id: str, state: str, *, headers: Headers = ()) -> Any:
+    def set(self, order_id: str, state: str, *, later_ms: int = 0, headers: Headers = ()) -> Any:
         """Send an order's status; a future of its place."""
-        return self.send(self.status, order_id, self.change(order_id, state), headers)
+        return self.send(self.status, order_id, self.change(order_id, state, later_ms), headers)
+
+    def publish_statuses_first(self, ids: Iterable[str], state: str) -> None:
+        """As a publisher that waits for no acknowledgement: a broker takes a status before the create of its order."""
+        for order_id in ids:
+            self.set(order_id, state, later_ms=1)
+        self.flush()
+        for order_id in ids:
+            self.create(order_id)
+        self.flush()
 
     def send(self, topic: str, key: str, value: bytes | None, headers: Headers = ()) -> Any:
         return self.producer.send(topic, key=key.encode(), value=value, headers=producer_headers(tuple(headers)))

@@ -21,7 +21,7 @@ from workers.core.consume.lanes import Entry, Lane, Lanes
 from workers.core.consume.start_position import StartAt
 from workers.core.delivery.gate import Gate, GatePolicy
 from workers.core.delivery.outcome import Outcome, Rejected, Skipped
-from workers.core.events import Created, Event, Status
+from workers.core.events import Created, Event, EventHead, Status
 from workers.core.parked.fence import Fence
 from workers.core.parked.headers import Parking
 from workers.core.record import Headers, Partition, Record
@@ -35,22 +35,26 @@ TOPICS = (CREATED, STATUS)
 
 
 class PlainCodec:
-    """A value is ``ORDER`` or ``ORDER:content``; ``!`` is undecodable, and ``?`` has a schema to be asked for."""
+    """A value is ``ORDER`` or ``ORDER:content``; ``!`` is undecodable, and ``?`` has a schema to be asked for.
+
+    ``ORDER@MS:content`` is an event of the one known producer, which occurred then.
+    """
 
     def __init__(self) -> None:
         self.known = False
         self.asked: list[int] = []
 
-    def order_id(self, topic: str, value: bytes, headers: Headers = ()) -> str:  # noqa: ARG002
+    def head(self, topic: str, value: bytes, headers: Headers = ()) -> EventHead:  # noqa: ARG002
         text = value.decode()
         if text.startswith("!"):
             raise Undecodable("begins wrong")
         if text.startswith("?") and not self.known:
             raise UnknownSchema(42)
-        return text.lstrip("?").partition(":")[0]
+        order_id, at, occurred = text.lstrip("?").partition(":")[0].partition("@")
+        return EventHead(order_id, "shop", int(occurred)) if at else EventHead(order_id)
 
     def decode(self, topic: str, value: bytes, headers: Headers = ()) -> Event:  # noqa: ARG002
-        order_id = self.order_id(topic, value)
+        order_id = self.head(topic, value).order_id
         content: Any = {"order_id": order_id, "note": value.decode().partition(":")[2]}
         return Created(order_id, content) if topic == CREATED else Status(order_id, content)
 
@@ -182,7 +186,7 @@ class Rig:
         )
         self.limits = limits
         self.stats = SinkStats()
-        self.lanes = Lanes()
+        self.lanes = Lanes(self.context.spec.publish_skew, self.context.spec.remembered_orders)
         self.gate = Gate(GatePolicy(suspect_after=self.context.spec.suspect_after))
         self.ownership = Ownership(self.lanes)
         self.wakeups = Wakeups()
@@ -253,7 +257,7 @@ class Rig:
         at = Partition(topic, number)
         offset = self.next_offset.get(at, 0)
         self.next_offset[at] = offset + 1
-        key = given.get("key", value.partition(":")[0].encode())
+        key = given.get("key", value.partition(":")[0].partition("@")[0].encode())
         headers: Headers = given.get("headers", ())
         return Record(topic, number, offset, given.get("ms", 1000 + offset), key, value.encode(), headers)
 

@@ -59,6 +59,14 @@ def test_each_order_is_saved_once_and_a_restart_knows_it(rig: Rig) -> None:
     _assert_an_unchanged_delivery_is_skipped(rig, kept, rig.vendor.attempts)
 
 
+def test_a_cancellation_appended_before_its_create_leaves_nothing_open(rig: Rig) -> None:
+    ids = order_ids(20)
+    relay = rig.start().joined()
+    rig.kafka.publish_statuses_first(ids, "canceled")
+    relay.caught_up()
+    rig.assert_each_has_one_end(told(ids, "create", "cancel"))
+
+
 def _assert_an_unchanged_delivery_is_skipped(rig: Rig, kept: list[str], before: int) -> None:
     """The marks are read back: not even a look-up is needed. A changed one is an update, without a look-up."""
     again = rig.start().joined()

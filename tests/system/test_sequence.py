@@ -42,3 +42,19 @@ def test_a_first_start_on_a_backlog_keeps_each_orders_sequence(make_rig: MakeRig
     relay.caught_up()
     rig.assert_no_status_before_its_create()
     rig.assert_each_has_one_end(story(ids, "paid"))
+
+
+def test_a_status_appended_before_its_create_is_delivered_after_it(make_rig: MakeRig) -> None:
+    rig = make_rig(4)
+    ids = order_ids(40)
+    relay = rig.start().joined()
+    rig.kafka.publish_statuses_first(ids, "paid")
+    status = relay.caught_up()
+    assert status["reordered_total"] == status["held_total"] == len(ids)
+    rig.assert_each_has_one_end(story(ids, "paid"))
+    assert rig.vendor.requests.get("PUT 400", 0) == 0, "a status was tried before its create"
+    for order_id in ids:
+        rig.kafka.set(order_id, "completed", later_ms=2)
+    rig.kafka.flush()
+    assert relay.caught_up()["held_total"] == len(ids), "statuses of orders that were delivered do not wait"
+    rig.assert_each_has_one_end(story(ids, "paid", "completed"))

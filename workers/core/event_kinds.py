@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from workers.core.events import Created, Event, Status
+from workers.core.events import Created, Event, EventHead, Status
 from workers.core.poll.change import stage_event
 from workers.core.poll.step import OrderUpdate
 from workers.core.poll.vendor_event import courier_order_event
@@ -43,6 +43,11 @@ class EventKind:
         """Give a consumed event with its order id; raises `KindError` for a kind that no sink consumes."""
         order_id = self.order_id(content)
         return Created(order_id, content) if self.creates_order else Status(order_id, content)
+
+    def head(self, content: Any) -> EventHead:
+        """Give what a consumed event's place depends on, of its whole content or of a prefix; raises `KindError`."""
+        # A writer's schema that is older than `producer` has none: the field's default is the empty text.
+        return EventHead(self.order_id(content), content.get("producer", ""), content["occurred_at"])
 
     def order_id(self, content: Any) -> str:
         """Give a consumed event's order id, of its whole content or of a prefix; raises `KindError`."""

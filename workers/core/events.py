@@ -6,7 +6,7 @@ last digit.
 """
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, TypedDict
+from typing import Literal, NamedTuple, TypeAlias, TypedDict
 
 Millis: TypeAlias = int  # milliseconds since 1970, UTC (Avro timestamp-millis)
 Money: TypeAlias = bytes  # Avro decimal(18,4): the unscaled integer, two's complement, big-endian
@@ -123,6 +123,14 @@ class Status:
 
 
 Event: TypeAlias = Created | Status
+
+
+class EventHead(NamedTuple):
+    """What decides on an event's place in the sequence of its order."""
+
+    order_id: str
+    producer: str | None = None  # None: not known
+    occurred_at: Millis = 0
 
 
 def money_text(money: Money) -> str:

@@ -65,6 +65,7 @@ class SinkMachine(RuleBasedStateMachine):
         self.sent: Counter[Source] = Counter()
         self.excused = 0  # crashes, losses and unknown results: what may be sent twice
         self.commands = 0
+        self.early: dict[str, int] = {}  # new orders whose status was appended first, and `excused` at that time
         self._begin_process()
 
     def _run(self, what: Any = None) -> None:
@@ -115,14 +116,29 @@ class SinkMachine(RuleBasedStateMachine):
 
     @rule(order=ORDERS, create=st.booleans(), kind=st.sampled_from(["", "", "", "skip", "invalid"]))
     def publish(self, order: str, create: bool, kind: str) -> None:
-        at = Partition(CREATED if create else STATUS, 0)
+        source = self._publish(CREATED if create else STATUS, f"{order}:{kind}")
+        if kind == "skip":
+            self.skipped.add(source)
+        self.fetch(2)
+
+    @rule(apart=st.sampled_from([0.0, 0.3, 0.9]))
+    def publish_a_status_before_its_create(self, apart: float) -> None:
+        """By a publisher that waits for no acknowledgement; nothing goes wrong meanwhile."""
+        order = f"E{len(self.early)}"
+        self.early[order] = self.excused
+        self._publish(STATUS, f"{order}@2:")
+        self.fetch(100)
+        self.pass_time(apart)
+        self._publish(CREATED, f"{order}@1:")
+        self.fetch(100)
+
+    def _publish(self, topic: str, value: str) -> Source:
+        at = Partition(topic, 0)
         log = self.kafka.sources[at]
         now_ms = int(self.loop.time() * 1000) + sum(map(len, self.kafka.sources.values()))
-        value = f"{order}:{kind}".encode()
-        log.append(Record(*at, len(log), now_ms, order.encode(), value))
-        if kind == "skip":
-            self.skipped.add((at.topic, len(log) - 1))
-        self.fetch(2)
+        key = value.partition(":")[0].partition("@")[0].encode()
+        log.append(Record(*at, len(log), now_ms, key, value.encode()))
+        return topic, len(log) - 1
 
     @rule(most=st.integers(1, 4))
     def fetch(self, most: int) -> None:
@@ -345,6 +361,17 @@ class SinkMachine(RuleBasedStateMachine):
                 assert back <= self.excused, "later records of a fenced order never pass"
             if not self.excused:
                 assert len(effects) == len(set(effects)), "each record has exactly one end"
+
+    @invariant()
+    def a_create_is_sent_before_the_status_that_was_appended_first(self) -> None:
+        if not hasattr(self, "kafka"):
+            return
+        first: dict[str, Flight] = {}
+        for flight in self.rig.vendor.flights:
+            first.setdefault(flight.orders[0], flight)
+        for order, excused in self.early.items():
+            if order in first and excused == self.excused:
+                assert first[order].attempts[0].call.creates_order
 
     def teardown(self) -> None:
         """In the end, all faults over, every record has its end, nothing is parked, and all of it is committed."""

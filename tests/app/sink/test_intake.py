@@ -11,8 +11,8 @@ from workers.app.sink.fetching import Fetching
 from workers.app.sink.intake import Intake, cost
 from workers.core.consume.commit_metadata import FinishedOffsets
 from workers.core.consume.start_position import NeedsOperator, StartAt, stop_reason
-from workers.core.events import Event
-from workers.core.parked.fence import ParkReason
+from workers.core.events import Event, EventHead
+from workers.core.parked.fence import Fence, ParkReason
 from workers.core.record import Headers, Partition, Record
 from workers.edges.avro.reader import Undecodable
 from workers.edges.kafka.owner import Batch, Fetched
@@ -197,6 +197,31 @@ def test_an_order_in_two_partitions_is_counted(stand: Stand) -> None:
     assert rig.stats.two_partitions == 1
 
 
+def test_a_status_of_an_order_that_nothing_here_knows_waits_for_its_create() -> None:
+    stand = Stand(publish_skew="1s")
+    stand.begin()
+    stand.rig.lanes.delivered_orders.add("known")
+    stand.rig.shard.tracked["tracked"] = cast("Any", None)
+    stand.rig.fence("fenced", Fence(ParkReason.REJECTED, "", 0, 1))
+    for order in ("known@5", "tracked@5", "fenced@5", "no-producer", "new@5"):
+        stand.fetch(stand.rig.record(order))
+    stand.fetch(stand.rig.record("created@5", CREATED), ends={C: 1, S: 5})
+    sent = [value for _, value in stand.taken()]
+    assert sent == [b"known@5", b"tracked@5", b"fenced@5", b"no-producer", b"created@5"]
+    stand.rig.now[0] += 1.3
+    stand.rig.lanes.wake(stand.rig.now[0])
+    assert stand.taken() == [(STATUS, b"new@5")]
+    assert stand.rig.lanes.held == 1
+
+
+def test_a_status_that_was_appended_before_its_create_is_sent_after_it() -> None:
+    stand = Stand(publish_skew="1s")
+    stand.begin()
+    stand.fetch(stand.rig.record("A@9:paid", ms=1000))
+    stand.fetch(stand.rig.record("A@5:placed", CREATED, ms=1200), ends={C: 1, S: 1})
+    assert stand.taken() == [(CREATED, b"A@5:placed"), (STATUS, b"A@9:paid")]
+
+
 def test_calls_of_an_earlier_assignment_are_ignored(stand: Stand) -> None:
     stand.begin()
     stand.fetch(stand.rig.record("A"), epoch=0)
@@ -286,10 +311,10 @@ class SchemaCodec(PlainCodec):
             raise Undecodable("has a schema of another kind")
         return super().decode(topic, value[5:], headers)
 
-    def order_id(self, topic: str, value: bytes, headers: Headers = ()) -> str:
+    def head(self, topic: str, value: bytes, headers: Headers = ()) -> EventHead:
         if not self.known:
             raise Undecodable("has a schema of another kind")
-        return super().order_id(topic, value[5:], headers)
+        return super().head(topic, value[5:], headers)
 
 
 def suspect_stand() -> tuple[Stand, Kafka]:

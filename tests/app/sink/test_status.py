@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.sink_rig import STATUS, Rig
 from workers.app.runtime.metrics import metrics_text
-from workers.app.sink.stats import LoginCounts, RequestCounts, SinkGauges, SinkStats
+from workers.app.sink.stats import LaneCounts, LoginCounts, RequestCounts, SinkGauges, SinkStats
 from workers.app.sink.status import client_status, sink_status
 from workers.core.consume.start_position import NeedsOperator
 from workers.core.delivery.outcome import Denied
@@ -81,7 +81,9 @@ def test_metrics_have_a_sample_of_every_number_of_a_sink(rig: Rig) -> None:
     rig.stats.notes["unmapped_time_zone"] = 4
     found = samples(sink_status(rig.context, rig) | client_status(client(logins=2)))
     declared = {
-        metric.name for kind in (SinkStats, SinkGauges, RequestCounts, LoginCounts) for metric in metrics_of(kind)
+        metric.name
+        for kind in (SinkStats, SinkGauges, LaneCounts, RequestCounts, LoginCounts)
+        for metric in metrics_of(kind)
     }
     assert {name for name, _ in found} == declared | {
         "relay_build_info",

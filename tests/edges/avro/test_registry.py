@@ -184,7 +184,7 @@ async def test_references_are_resolved_recursively_each_once(serve: Serve, prefi
     whole = Codec(SCHEMAS, lambda: 0.0).encode("order-created", json_event())
     value = b"\x00" + schema_id.to_bytes(4, "big") + whole[10:]
     assert reader.decode_any("order-created", value) == json_event()
-    assert reader.order_id("order-created", value) == "A"
+    assert reader.head("order-created", value).order_id == "A"
     versions = [path for path in memory.asked if path.endswith("/versions/1")]
     assert len(versions) == len(set(versions)) == 4
 
@@ -208,7 +208,7 @@ async def test_a_reference_that_is_missing_is_asked_for_again_and_one_in_a_circl
     value = b"\x00" + lost.to_bytes(4, "big")
     await reader.learn(lost)
     with pytest.raises(Undecodable, match=f"schema id {lost} refers to b version 1, which the registry does not have"):
-        reader.order_id("order-status", value)
+        reader.head("order-status", value)
     now[0] = 60
     memory.add(
         "b", '{"type": "record", "name": "B", "fields": [{"name": "a", "type": "A"}]}', references=[reference("A", "a")]
@@ -217,10 +217,10 @@ async def test_a_reference_that_is_missing_is_asked_for_again_and_one_in_a_circl
         "a", '{"type": "record", "name": "A", "fields": [{"name": "b", "type": "B"}]}', references=[reference("B", "b")]
     )
     with pytest.raises(UnknownSchema):
-        reader.order_id("order-status", value)
+        reader.head("order-status", value)
     await reader.learn(lost)
     with pytest.raises(Undecodable, match="no type named B is defined"):
-        reader.order_id("order-status", value)
+        reader.head("order-status", value)
 
 
 async def test_a_subject_deleted_softly_still_serves_its_references(serve: Serve) -> None:

@@ -128,6 +128,14 @@ class SinkSpec(WorkerSpec):
     merge_wait: Seconds = Field(
         10.0, description="While one consumed topic cannot be fetched, how long the others' records wait for it."
     )
+    publish_skew: Seconds = Field(
+        1.0,
+        description="How far a status may be appended before its create by a publisher that waits for no "
+        "acknowledgement: so long a status of an order that this process has not delivered waits for its create.",
+    )
+    remembered_orders: Count = Field(
+        50_000, description="So many delivered orders, or more, are remembered: their statuses need not wait."
+    )
     unknown_order_wait: Seconds = Field(
         300.0, description="How long a status waits for the create of an order that the vendor does not know."
     )

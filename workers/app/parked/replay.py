@@ -214,7 +214,7 @@ class Replays:
         }
         for source in samples.values():
             try:
-                codec.order_id(source.topic, source.value or b"", source.headers)
+                codec.head(source.topic, source.value or b"", source.headers)
             except UnknownSchema as unknown:
                 await codec.learn(unknown.schema_id)
             except (Undecodable, ValueError, KeyError):

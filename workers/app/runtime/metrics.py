@@ -8,12 +8,14 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.registry import Collector
 
 from workers.app.poll.stats import LookGauges, PollGauges, PollStats
-from workers.app.sink.stats import LoginCounts, RequestCounts, SinkGauges, SinkStats
+from workers.app.sink.stats import LaneCounts, LoginCounts, RequestCounts, SinkGauges, SinkStats
 from workers.core.delivery.gate import GateState
 from workers.core.metrics import Metric, metrics_of
 
 SINK: Final = tuple(
-    metric for declared in (SinkStats, SinkGauges, RequestCounts, LoginCounts) for metric in metrics_of(declared)
+    metric
+    for declared in (SinkStats, SinkGauges, LaneCounts, RequestCounts, LoginCounts)
+    for metric in metrics_of(declared)
 )
 POLLER: Final = tuple(metric for declared in (PollStats, PollGauges, LookGauges) for metric in metrics_of(declared))
 NUMBERS: Final = {metric.name: metric for metric in SINK + POLLER}

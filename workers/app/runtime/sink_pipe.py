@@ -66,7 +66,7 @@ class SinkPipe:
         self._context = context
         self._edges = edges
         self.stats = SinkStats()
-        self.lanes = Lanes()
+        self.lanes = Lanes(context.spec.publish_skew, context.spec.remembered_orders)
         self.gate = Gate(GatePolicy(suspect_after=context.spec.suspect_after))
         self.ownership = Ownership(self.lanes)
         self.wakeups = Wakeups()

@@ -14,6 +14,7 @@ from workers.app.sink.suspect_schemas import SuspectSchemas
 from workers.app.sink.wakeups import Wakeups
 from workers.core.consume.lanes import Entry, Lanes
 from workers.core.consume.start_position import NeedsOperator, StartDecision
+from workers.core.events import EventHead
 from workers.core.parked.fence import ParkReason
 from workers.core.parked.headers import Parking
 from workers.core.record import Partition, Record
@@ -179,21 +180,32 @@ class Intake:
     def _enter(self, shard: Shard, record: Record) -> None:
         if record.value is None:
             self._stats.skipped["tombstone"] += 1
-            self._finisher.finish(self._entry(shard, record, order_id=""))
+            self._finisher.finish(self._entry(shard, record, EventHead("")))
             return
         key = None if record.key is None else record.key.decode("utf-8", "replace")
         try:
-            order_id = self._context.codec.order_id(record.topic, record.value, record.headers)
+            head = self._context.codec.head(record.topic, record.value, record.headers)
         except Undecodable as error:
             if key is None:
                 parking = Parking(ParkReason.UNDECODABLE, str(error))
-                self._finisher.park(self._entry(shard, record, order_id=""), parking)
+                self._finisher.park(self._entry(shard, record, EventHead("")), parking)
                 return
-            order_id = key  # it belongs to this order's sequence: its lane and its fence
+            head = EventHead(key)  # it belongs to this order's sequence: its lane and its fence
         else:
-            self._stats.key_mismatches += key != order_id
-        self._watch_partition(order_id, record)
-        self._lanes.add(self._entry(shard, record, order_id))
+            self._stats.key_mismatches += key != head.order_id
+        self._watch_partition(head.order_id, record)
+        entry = self._entry(shard, record, head)
+        self._lanes.add(entry, self._context.monotonic(), hold=self._may_precede_its_create(shard, entry))
+
+    def _may_precede_its_create(self, shard: Shard, entry: Entry) -> bool:
+        """A status of an order that nothing here knows: its publisher may have sent the create first."""
+        return not (
+            entry.creates_order
+            or entry.producer is None
+            or entry.order_id in self._lanes.delivered_orders
+            or entry.order_id in shard.tracked
+            or shard.fences.get(entry.order_id) is not None
+        )
 
     def _watch_partition(self, order_id: str, record: Record) -> None:
         """An order whose records come in two partitions has no sequence of its own: log it."""
@@ -202,15 +214,17 @@ class Intake:
             self._stats.two_partitions += 1
             log.warning("order_in_two_partitions", worker=self._context.spec.name, order_id=order_id)
 
-    def _entry(self, shard: Shard, record: Record, order_id: str) -> Entry:
+    def _entry(self, shard: Shard, record: Record, head: EventHead) -> Entry:
         at = record.at
         self._stats.repeated += record.offset < shard.repeatable.get(at, 0)
         return Entry(
             record=record,
-            order_id=order_id,
+            order_id=head.order_id,
             creates_order=record.topic in self._context.create_topics,
             ledger=shard.ledgers[at],
             size=cost(record),
+            producer=head.producer,
+            occurred_at=head.occurred_at,
         )
 
 

@@ -125,10 +125,13 @@ class Outcomes:
         self._stats.duplicates_avoided += outcome.found
         self._stats.resends += entry.unknown and not outcome.found
         self._lanes.finish(lane)
+        self._lanes.delivered_orders.add(entry.order_id)
         self._finisher.delivered(entry, outcome.mark)
 
     def _skip(self, lane: Lane, entry: Entry, *, supersedes: bool) -> None:
         self._lanes.finish(lane)
+        if entry.creates_order:  # a skipped status says nothing about its order's create
+            self._lanes.delivered_orders.add(entry.order_id)
         if supersedes:
             self._finisher.delivered(entry)  # what is parked of the order is older than what the vendor has
         else:

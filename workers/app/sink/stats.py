@@ -57,6 +57,17 @@ class SinkGauges:
 
 
 @dataclass(frozen=True, slots=True)
+class LaneCounts:
+    """What the lanes have counted since the start of the worker."""
+
+    held: Annotated[int, counted("Statuses that waited for their create, because this process had not delivered it")]
+    held_seconds: Annotated[float, counted("For how long those statuses waited, in seconds; publish_skew at most each")]
+    reordered: Annotated[
+        int, counted("Events sent before an event of their producer's that the broker had appended earlier")
+    ]
+
+
+@dataclass(frozen=True, slots=True)
 class RequestCounts:
     """What the vendor's client has counted since its start."""
 

@@ -6,7 +6,7 @@ from workers.app.events.gate_status import gate_status
 from workers.app.sink.assignment import Ownership
 from workers.app.sink.context import SinkContext
 from workers.app.sink.sender import Sender
-from workers.app.sink.stats import LoginCounts, RequestCounts, SinkGauges, SinkStats
+from workers.app.sink.stats import LaneCounts, LoginCounts, RequestCounts, SinkGauges, SinkStats
 from workers.core.consume.lanes import Lanes
 from workers.core.delivery.gate import Gate
 from workers.core.metrics import status_of
@@ -38,6 +38,7 @@ def sink_status(context: SinkContext, parts: SinkParts, *, is_draining: bool = F
         **status_of(_gauges(context, parts, rows)),
         "gate": gate_status(parts.gate, context.monotonic(), context.wall_ms()),
         **status_of(parts.stats),
+        **status_of(LaneCounts(parts.lanes.held, parts.lanes.held_s, parts.lanes.reordered)),
         "parked_total": parts.stats.parked.total(),
         "last_error": parts.stats.last_error,
     }

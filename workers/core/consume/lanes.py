@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from workers.core.consume.ledger import Ledger
+from workers.core.consume.publish_skew import DeliveredOrders, goes_before, place
 from workers.core.consume.suspicion import Suspicion
 from workers.core.record import Record
+
+_FETCH_ALLOWANCE_S = 0.2  # a create that is appended at the last moment of `publish_skew` has still to be fetched
 
 
 @dataclass(slots=True, eq=False)
@@ -20,6 +23,8 @@ class Entry:
     creates_order: bool  # creates or replaces its order; such a record may overtake statuses that wait for it
     ledger: Ledger  # of the assignment that fetched it: a late result can finish nothing elsewhere
     size: int  # bytes it keeps in memory
+    producer: str | None = None  # None: not known, and then the entry keeps its place
+    occurred_at: int = 0  # milliseconds since 1970, by the producer's clock
     attempts: int = 0
     unknown: bool = False  # an attempt may have been applied
     first_failed_at: float | None = None
@@ -42,6 +47,7 @@ class LaneState(Enum):
     READY = "ready"  # its head may be sent
     BUSY = "busy"  # its head is in flight
     WAITING = "waiting"  # its head waits for a retry, or for its order to be created
+    HELD = "held"  # its head has not been sent: its create may have been appended after it
 
 
 @dataclass(slots=True, eq=False)
@@ -52,33 +58,52 @@ class Lane:
     queue: deque[Entry] = field(default_factory=deque)
     state: LaneState = LaneState.READY
     due: float = 0.0  # when its wait ends
+    held_since: float = 0.0
 
 
 class Lanes:
     """All lanes of a worker. A lane never has two records in flight, and never lets one pass another,
-    except that a create overtakes the statuses that wait for it.
+    except that a create overtakes the statuses that wait for it, and by the rule of `publish_skew`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, publish_skew_s: float = 0.0, remembered_orders: int = 1) -> None:
+        self.delivered_orders = DeliveredOrders(remembered_orders)
+        self._skew_s = publish_skew_s
+        self._skew_ms = int(publish_skew_s * 1000)
+        self._held: deque[tuple[float, Lane]] = deque()  # all for the same time; stale rows are skipped
         self._lanes: dict[str, Lane] = {}
         self._ready: deque[Lane] = deque()
         self._waiting: list[tuple[float, int, Lane]] = []  # heap; stale rows are skipped
         self._order = 0
         self.busy = 0
         self.waiting_records = 0  # records in lanes whose head waits for a retry
+        self.held = 0  # lanes that were held, ever
+        self.held_s = 0.0  # for how long, together
+        self.reordered = 0  # entries that were placed before one that the brokers had appended earlier
 
-    def add(self, entry: Entry) -> None:
-        """Queue a record in its order's lane, behind what is there; a create overtakes statuses that wait for it."""
+    def add(self, entry: Entry, now: float = 0.0, *, hold: bool = False) -> None:
+        """Queue a record in its order's lane, behind what is there; a create overtakes statuses that wait for it.
+
+        ``hold``: if the lane is new, its head is held for `publish_skew`, or until a create of its order arrives.
+        """
         lane = self._lanes.get(entry.order_id)
         if lane is None:
             lane = self._lanes[entry.order_id] = Lane(entry.order_id)
             lane.queue.append(entry)
-            self._make_ready(lane)
+            if hold and self._skew_s:
+                self._hold(lane, now)
+            else:
+                self._make_ready(lane)
             return
-        lane.queue.append(entry)
-        if lane.state is LaneState.WAITING:
+        head = lane.queue[0]
+        self._place(lane, entry)
+        if lane.state is LaneState.HELD and entry.creates_order:
+            self._release(lane, now)
+        elif lane.state is LaneState.WAITING:
             self.waiting_records += 1
-            if entry.creates_order and lane.queue[0].unknown_order_since is not None:
+            if lane.queue[0] is not head:
+                self._end_wait_of(lane)
+            elif entry.creates_order and head.unknown_order_since is not None:
                 self._overtake(lane)
 
     def take(self, *, to_probe: bool = False) -> Lane | None:
@@ -110,11 +135,15 @@ class Lanes:
     def requeue(self, lane: Lane) -> None:
         """The head of a busy lane is to be sent again, after the lanes that are ready now."""
         self.busy -= 1
+        self._place_again(lane)
         self._make_ready(lane)
 
     def wait(self, lane: Lane, until: float) -> None:
         """The head of a busy lane waits until then, and its lane with it."""
         self.busy -= 1
+        if self._place_again(lane):
+            self._make_ready(lane)
+            return
         lane.state, lane.due = LaneState.WAITING, until
         self._order += 1
         self.waiting_records += len(lane.queue)
@@ -126,6 +155,10 @@ class Lanes:
         """Make the lanes ready whose wait is over."""
         while self._waiting and self._waiting[0][0] <= now:
             self._end_wait(heapq.heappop(self._waiting))
+        while self._held and self._held[0][0] <= now:
+            due, lane = self._held.popleft()
+            if self._is_held(lane, due):
+                self._release(lane, now)
 
     def wake_one(self) -> None:
         """Make the lane ready whose wait ends first: a probe needs a record."""
@@ -137,7 +170,10 @@ class Lanes:
         """When the next wait of a lane ends; None: no lane waits."""
         while self._waiting and not self._is_current(self._waiting[0]):
             heapq.heappop(self._waiting)
-        return self._waiting[0][0] if self._waiting else None
+        while self._held and not self._is_held(self._held[0][1], self._held[0][0]):
+            self._held.popleft()
+        dues = [rows[0][0] for rows in (self._waiting, self._held) if rows]
+        return min(dues, default=None)
 
     def oldest_waiting(self) -> Lane | None:
         """The waiting lane whose head has waited for the longest time, for the vendor or for its create."""
@@ -167,6 +203,8 @@ class Lanes:
                     self.waiting_records -= len(kept)
                     lane.queue = kept
                     self._make_ready(lane)
+            elif lane.state is LaneState.HELD and kept and kept[0] is not lane.queue[0]:
+                self._make_ready(lane)
             lane.queue = kept
             if not kept:
                 del self._lanes[lane.order_id]
@@ -205,6 +243,44 @@ class Lanes:
             return
         lane.queue.remove(create)
         lane.queue.appendleft(create)
+        self._end_wait_of(lane)
+
+    def _place(self, lane: Lane, entry: Entry) -> None:
+        first = 1 if lane.state is LaneState.BUSY else 0
+        if not self._skew_ms:
+            lane.queue.append(entry)
+        elif place(lane.queue, entry, first, self._skew_ms):
+            self.reordered += 1
+
+    def _place_again(self, lane: Lane) -> bool:
+        """While the head was in flight, an entry may have come that goes before it; the head was not applied.
+
+        A head that waited for its create is not placed again: it and its create would pass each other for ever.
+        """
+        head = lane.queue[0]
+        rest = [one for one in lane.queue if goes_before(one, head, self._skew_ms) and one.unknown_order_since is None]
+        if not rest or not self._skew_ms:
+            return False
+        entries, lane.queue = lane.queue, deque()
+        for entry in entries:
+            place(lane.queue, entry, 0, self._skew_ms)
+        self.reordered += 1
+        return lane.queue[0] is not head
+
+    def _hold(self, lane: Lane, now: float) -> None:
+        lane.state, lane.held_since = LaneState.HELD, now
+        lane.due = now + self._skew_s + _FETCH_ALLOWANCE_S
+        self._held.append((lane.due, lane))
+        self.held += 1
+
+    def _release(self, lane: Lane, now: float) -> None:
+        self.held_s += now - lane.held_since
+        self._make_ready(lane)
+
+    def _is_held(self, lane: Lane, due: float) -> bool:
+        return lane.state is LaneState.HELD and lane.due == due and self._lanes.get(lane.order_id) is lane
+
+    def _end_wait_of(self, lane: Lane) -> None:
         self.waiting_records -= len(lane.queue)
         self._make_ready(lane)
 
@@ -215,9 +291,7 @@ class Lanes:
     def _end_wait(self, row: tuple[float, int, Lane]) -> bool:
         if not self._is_current(row):
             return False
-        lane = row[2]
-        self.waiting_records -= len(lane.queue)
-        self._make_ready(lane)
+        self._end_wait_of(row[2])
         return True
 
     def _is_current(self, row: tuple[float, int, Lane]) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, assert_never
 import fastavro
 import fastavro.schema
 
-from workers.core.events import Event
+from workers.core.events import Event, EventHead
 from workers.core.record import Headers
 from workers.edges.avro.decoder import Malformed, decoder_of
 from workers.edges.avro.framing import CONFLUENT, SINGLE_OBJECT, Framing, SchemaId, framing_of, schema_name
@@ -61,12 +61,12 @@ class Codec:
     _headers: dict[str, bytes] = field(default_factory=dict)  # by topic: the first bytes of an encoded value
     _writers: dict[str, Any] = field(default_factory=dict)  # by topic: fastavro's parsed schema
 
-    def order_id(self, topic: str, value: bytes, headers: Headers = ()) -> str:
-        """Read just enough of a consumed event to know its order.
+    def head(self, topic: str, value: bytes, headers: Headers = ()) -> EventHead:
+        """Read just enough of a consumed event to know its order and its place in it.
 
         Raises `Undecodable` and `UnknownSchema`. Bytes behind the order id are not read.
         """
-        return self._reader(topic, value, headers).order_id(value)
+        return self._reader(topic, value, headers).head(value)
 
     def decode(self, topic: str, value: bytes, headers: Headers = ()) -> Event:
         """Decode an event of an order; raises `Undecodable` and `UnknownSchema`."""

@@ -8,11 +8,11 @@ from typing import Any, cast
 import fastavro
 
 from workers.core.event_kinds import EVENT_KINDS, EventKind
-from workers.core.events import Event
+from workers.core.events import Event, EventHead
 from workers.edges.avro.compatibility import changes_of_meaning, clashes
 from workers.edges.avro.decoder import Decoder, Malformed, cut_off_behind, decoder_of
 from workers.edges.avro.schema_files import Schema
-from workers.edges.avro.schema_tree import plain
+from workers.edges.avro.schema_tree import Record, plain
 
 
 class Undecodable(ValueError):  # noqa: N818 - a fact about a record
@@ -48,13 +48,13 @@ class Reader:
             raise Undecodable(str(error)) from None
         return content if self.resolve is None else self.resolve(value[self.header_bytes :])
 
-    def order_id(self, value: bytes) -> str:
+    def head(self, value: bytes) -> EventHead:
         """Decode the order id and what lies before it, or the whole value where it must be; raises `Undecodable`."""
         try:
             found = self.read(value) if self.prefix is None else self.prefix.read_prefix(value, self.header_bytes)
         except Malformed as error:
             raise Undecodable(str(error)) from None
-        return self.kind.order_id(found)
+        return self.kind.head(found)
 
     def event(self, value: bytes) -> Event:
         """Decode an event that sinks consume; raises `Undecodable`."""
@@ -68,9 +68,17 @@ def reader_of(writer: Schema, today: Schema, header_bytes: int) -> Reader | Unre
     for change in changes_of_meaning(writer.tree, today.tree):
         return Unreadable(f"{change.path}: written as {change.written}, and the topic takes {change.wanted}")
     kind = EVENT_KINDS.get(today.name, EventKind(record=today.name))
-    prefix = cut_off_behind(writer.tree, kind.order_id_path)
+    prefix = _head_of(writer.tree, kind.order_id_path)
     resolve = None if writer.canonical == today.canonical else _resolver(writer, today)
     return Reader(header_bytes, decoder_of(writer.tree), None if prefix is None else decoder_of(prefix), resolve, kind)
+
+
+def _head_of(writer: Record, order_id_path: tuple[str, ...]) -> Record | None:
+    """The writer's schema cut off behind the order id; None where a field of `EventHead` lies behind it."""
+    prefix = cut_off_behind(writer, order_id_path)
+    names = {field.name for field in prefix.fields} if prefix else set()
+    late = {"occurred_at", "producer"} & {field.name for field in writer.fields} - names
+    return prefix if "occurred_at" in names and not late else None
 
 
 def _resolver(writer: Schema, today: Schema) -> Callable[[bytes], dict[str, Any]]:
