@@ -3,13 +3,16 @@
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
-from workers.app.config.errors import ConfigError
+from workers.app.config.errors import ConfigError, Fault
+from workers.app.config.settings import Settings, read_settings
 from workers.app.config.specs import Config
-from workers.app.config.topics_yaml import load_config
+from workers.app.config.topics_yaml import read_config
 
+T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 
 SINK = """version: 1
@@ -51,6 +54,22 @@ workers:
 """
 
 
+def load_settings(environ: dict[str, str]) -> Settings:
+    """The settings; raises `ConfigError`."""
+    return _without_faults(*read_settings(environ))
+
+
+def load_config(file: Path, environ: dict[str, str], factor: int | None = None) -> Config:
+    """The whole of topics.yaml; raises `ConfigError`."""
+    return _without_faults(*read_config(file, environ, replication_factor=factor))
+
+
+def _without_faults(found: T | None, faults: list[Fault]) -> T:
+    if found is None or faults:
+        raise ConfigError(faults)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class TopicsYaml:
     """Its folder; each call writes the file."""
@@ -62,7 +81,7 @@ class TopicsYaml:
         shutil.copytree(ROOT / "schemas", self.folder / "schemas", dirs_exist_ok=True)
         file = self.folder / "topics.yaml"
         file.write_text(text)
-        return load_config(file, environ or {}, replication_factor=factor)
+        return load_config(file, environ or {}, factor)
 
     def faults(self, text: str, environ: dict[str, str] | None = None) -> list[str]:
         """Why ``text`` is refused: ``topics.yaml:LINE:COLUMN: MESSAGE``, or ``VARIABLE: MESSAGE``."""

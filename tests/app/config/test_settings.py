@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.topics_yaml import load_settings
 from workers.app.config.errors import ConfigError
-from workers.app.config.settings import VARIABLES, HttpAddress, load_settings
+from workers.app.config.settings import VARIABLES, HttpAddress
 from workers.edges.kafka.client import connection_options
 
 CANARY = "canary-7f3a"

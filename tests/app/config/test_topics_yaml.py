@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.ecdp_only import ECDP_ONLY, WHOLE
-from tests.support.topics_yaml import ORDER_POLLER, POLLER, SINK, TopicsYaml, place
+from tests.support.topics_yaml import ORDER_POLLER, POLLER, SINK, TopicsYaml, load_config, place
 from workers.app.config.errors import ConfigError
 from workers.app.config.specs import PollerSpec, SinkSpec
-from workers.app.config.topics_yaml import load_config
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.ecdp_only import ECDP_ONLY
+from tests.support.topics_yaml import load_config
 from workers.app.config.specs import Config
-from workers.app.config.topics_yaml import load_config
 from workers.app.topics.plan import Change, Facts, Verdict, plan, wanted
 from workers.edges.kafka.admin import TopicState
 

@@ -151,14 +151,6 @@ class Variables(BaseModel):
 VARIABLES = frozenset(name.upper() for name in Variables.model_fields)
 
 
-def load_settings(environ: Mapping[str, str]) -> Settings:
-    """Settings from ``environ``; raises `ConfigError` with every fault in it."""
-    settings, faults = read_settings(environ)
-    if faults:
-        raise ConfigError(faults)
-    return settings
-
-
 def read_settings(environ: Mapping[str, str]) -> tuple[Settings, list[Fault]]:
     """Settings and their faults. With faults, a wrong variable has its default: good for finding more faults."""
     texts, faults = _texts(environ)

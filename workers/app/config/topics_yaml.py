@@ -19,14 +19,6 @@ MIN_INSYNC = "min.insync.replicas"
 SECTIONS = ("version", "topics", "workers")
 
 
-def load_config(path: Path, environ: Mapping[str, str], *, replication_factor: int | None = None) -> Config:
-    """Read topics.yaml with the environment's overrides; raises `ConfigError` with every fault in it."""
-    config, faults = read_config(path, environ, replication_factor=replication_factor)
-    if config is None or faults:
-        raise ConfigError(faults)
-    return config
-
-
 def read_config(
     path: Path, environ: Mapping[str, str], *, replication_factor: int | None = None
 ) -> tuple[Config | None, list[Fault]]:

@@ -11,7 +11,7 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 from kafka.net.sasl import get_sasl_mechanism
 
-from workers.app.config.settings import load_settings
+from tests.support.topics_yaml import load_settings
 from workers.devkit.broker.broker import Broker
 from workers.edges.kafka.client import connection_options, open_client
 from workers.edges.kafka.client_patches.install import patch_client
