@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.app.config.values import duration_text, seconds, size, size_text
+from workers.app.config.values import seconds, size
 
 
 @pytest.mark.parametrize(
@@ -29,13 +29,3 @@ def test_a_size_is_a_whole_number_with_or_without_a_unit(text: object, value: in
 def test_anything_else_is_no_size(text: object) -> None:
     with pytest.raises(ValueError, match="size"):
         size(text)
-
-
-@pytest.mark.parametrize("text", ["20ms", "45s", "1m", "90s", "6h", "400d", "0ms"])
-def test_a_duration_is_shown_as_it_is_written(text: str) -> None:
-    assert duration_text(seconds(text)) == text
-
-
-@pytest.mark.parametrize("text", ["48MiB", "64KiB", "1048588B"])
-def test_a_size_is_shown_as_it_is_written(text: str) -> None:
-    assert size_text(size(text)) == text

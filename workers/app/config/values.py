@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-_SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_BYTES = {"GiB": 1024**3, "MiB": 1024**2, "KiB": 1024, "B": 1, "": 1}
-KIB = _BYTES["KiB"]
-MIB = _BYTES["MiB"]
-HOUR_S = _SECONDS["h"]
-DAY_S = _SECONDS["d"]
+SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+BYTES = {"GiB": 1024**3, "MiB": 1024**2, "KiB": 1024, "B": 1, "": 1}
+KIB = BYTES["KiB"]
+MIB = BYTES["MiB"]
+HOUR_S = SECONDS["h"]
+DAY_S = SECONDS["d"]
 MIN_SESSION_S, MAX_SESSION_S = 1.0, 1800.0
 
 
@@ -27,13 +27,7 @@ def seconds(value: Any) -> float:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", value) if isinstance(value, str) else None
     if found is None:
         raise ValueError("must be a duration: a number with ms, s, m, h or d, such as 250ms, 30s or 10m")
-    return float(found[1]) * _SECONDS[found[2]]
-
-
-def duration_text(given_s: float) -> str:
-    """Seconds as people write them, in the largest unit that leaves a whole number: 604800 is ``7d``."""
-    unit = next((unit for unit, one in _SECONDS.items() if given_s >= one and given_s % one == 0), "ms")
-    return f"{given_s / _SECONDS[unit]:g}{unit}"
+    return float(found[1]) * SECONDS[found[2]]
 
 
 def session(value: Any) -> float:
@@ -49,13 +43,7 @@ def size(value: Any) -> int:
     found = re.fullmatch(r"(\d+)(B|KiB|MiB|GiB|)", text)
     if found is None:
         raise ValueError("must be a size: a whole number of bytes, or one with KiB, MiB or GiB, such as 48MiB")
-    return int(found[1]) * _BYTES[found[2]]
-
-
-def size_text(given_bytes: int) -> str:
-    """Bytes as people write them: 1048576 is ``1MiB``."""
-    unit, one = next((unit, one) for unit, one in _BYTES.items() if given_bytes % one == 0)
-    return f"{given_bytes // one}{unit}"
+    return int(found[1]) * BYTES[found[2]]
 
 
 def whole(value: Any) -> int:

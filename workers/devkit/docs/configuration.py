@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from workers.app.config.settings import Variables
 from workers.app.config.specs import INNER, Config, PollerSpec, SinkSpec, TopicSpec, WorkerSpec
 from workers.app.config.topics_yaml import vendor_defaults, vendor_names
-from workers.app.config.values import Written, duration_text, size_text
+from workers.app.config.values import BYTES, SECONDS, Written
 from workers.vendors.contract import Vendor, load
 
 _HEAD: Final = """\
@@ -179,3 +179,15 @@ def _vendor_variables(vendor: Vendor) -> Iterator[str]:
         secret = " Secret." if variable.secret else ""
         yield f"| `{vendor.name.upper()}_{variable.name}` | {default} | {variable.meaning}{secret} |"
     yield ""
+
+
+def duration_text(given_s: float) -> str:
+    """Seconds as people write them, in the largest unit that leaves a whole number: 604800 is ``7d``."""
+    unit = next((unit for unit, one in SECONDS.items() if given_s >= one and given_s % one == 0), "ms")
+    return f"{given_s / SECONDS[unit]:g}{unit}"
+
+
+def size_text(given_bytes: int) -> str:
+    """Bytes as people write them: 1048576 is ``1MiB``."""
+    unit, one = next((unit, one) for unit, one in BYTES.items() if given_bytes % one == 0)
+    return f"{given_bytes // one}{unit}"
