@@ -30,9 +30,8 @@ FIRST_DISCARDED = RequestWording("discarded", "first discarded", stays_as_reques
 
 def row(order: ParkedOrder) -> str:
     fence = order.fence
-    return escape_control(
-        _LINE.format(order.name, fence.records, _time(fence.since_ms), fence.reason.value, fence.detail)
-    )
+    cells = order.name, fence.records, _time(fence.since_ms), fence.reason.value, fence.detail
+    return escape_control(_LINE.format(*cells))
 
 
 def facts(order: ParkedOrder) -> dict[str, Any]:

@@ -80,9 +80,8 @@ def _is_bad(file: str, events: Callable[[Iterable[bytes]], Iterator[Ready | Bad]
     from workers.app.events.json_lines import Bad
 
     if not Path(file).is_file():
-        raise click.UsageError(
-            f"'{file}' is no regular file, and publish reads it twice; give - and the lines on standard input."
-        )
+        problem = f"'{file}' is no regular file, and publish reads it twice"
+        raise click.UsageError(f"{problem}; give - and the lines on standard input.")
     with _lines(file) as lines:
         for event in events(lines):
             if isinstance(event, Bad):

@@ -95,9 +95,8 @@ def _schema_findings(configuration: Configuration) -> list[dict[str, Any]]:
     judged = {one.topic for one in found}
     for topic, texts in asyncio.run(refused_schemas(configuration)).items():
         if topic not in judged:
-            findings.append(
-                {"topic": topic, "says": f"{topic}: the registry would refuse the schema: {'; '.join(texts)}"}
-            )
+            says = f"{topic}: the registry would refuse the schema: {'; '.join(texts)}"
+            findings.append({"topic": topic, "says": says})
     return findings
 
 

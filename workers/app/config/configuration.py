@@ -33,9 +33,8 @@ def load_configuration(environ: Mapping[str, str], names: Iterable[str] | None =
     credentials = {}
     for worker in _named(config, names, faults):
         try:
-            credentials[worker.name] = load_credentials(
-                load(worker.vendor), worker.credentials, environ, allow_http=settings.allow_http_vendors
-            )
+            vendor, allow_http = load(worker.vendor), settings.allow_http_vendors
+            credentials[worker.name] = load_credentials(vendor, worker.credentials, environ, allow_http=allow_http)
         except ConfigError as error:
             faults += error.faults
     faults += _proxy_faults(environ, credentials.values())

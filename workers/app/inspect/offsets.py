@@ -105,10 +105,8 @@ def _request_restart(connection: KafkaConnection, sink: SinkSpec, targets: Mappi
     expires_ms = time_ns() // 1_000_000 + int(RESTART_WITHIN_S * 1000)
     with open_publisher(connection) as publisher:
         for partition, offset in targets.items():
-            key, row = (
-                command_key(f"offsets/{partition.topic}"),
-                command_row(RestartAt(partition.topic, offset, expires_ms)),
-            )
+            key = command_key(f"offsets/{partition.topic}")
+            row = command_row(RestartAt(partition.topic, offset, expires_ms))
             publisher.send(sink.parked_state, key, row, (), partition=partition.number)
         publisher.finish()
 
@@ -128,9 +126,8 @@ def _await_commits(
         if made.keys() == targets.keys() and all(made[partition] >= targets[partition] for partition in targets):
             return after
         sleep(POLL_INTERVAL_S)
-    raise KafkaFailed(
-        f"the running {sink.name} did not answer within {RESTART_WITHIN_S:g} s; stop it, and give the command again"
-    )
+    waited = f"did not answer within {RESTART_WITHIN_S:g} s"
+    raise KafkaFailed(f"the running {sink.name} {waited}; stop it, and give the command again")
 
 
 def _partition_offsets(partition: Partition, commit: CommitPoint | None, start: int, end: int) -> PartitionOffsets:

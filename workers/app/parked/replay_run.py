@@ -60,10 +60,8 @@ class ReplayRun:
 
     def is_read_to_the_end(self) -> bool:
         """Whether nothing more lies parked, and nothing is queued to be parked."""
-        fence = self.shard.fences[self.order_id]
-        return (
-            fence.last is not None and fence.last <= self.read_to and not self.shard.writes.has_writes_of(self.order_id)
-        )
+        last = self.shard.fences[self.order_id].last
+        return last is not None and last <= self.read_to and not self.shard.writes.has_writes_of(self.order_id)
 
     def take(self, original: ParkedOriginal, entry: Entry) -> None:
         """A parked record has been read.

@@ -49,10 +49,8 @@ def decide_start(
     finished records beyond the log's end: to skip those offsets would lose the records that lie there now.
     """
     if committed is None:
-        gone = NeedsOperator(
-            "its commit is gone: the topic was recreated, or the commit expired; name it by --partition"
-        )
-        return gone if known else StartAt(earliest)
+        gone = "its commit is gone: the topic was recreated, or the commit expired; name it by --partition"
+        return NeedsOperator(gone) if known else StartAt(earliest)
     if committed < earliest:
         return NeedsOperator(f"records {committed} to {earliest - 1} expired before they were read")
     if committed > end:

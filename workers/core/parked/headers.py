@@ -99,9 +99,8 @@ def read_original(parked: Record) -> ParkedOriginal | None:
     headers = dict(parked.headers)
     if not _is_original(headers):
         return None
-    return ParkedOriginal(
-        parked.offset, (headers.get(REASON) or b"").decode("utf-8", "replace"), _source(parked, headers)
-    )
+    reason = (headers.get(REASON) or b"").decode("utf-8", "replace")
+    return ParkedOriginal(parked.offset, reason, _source(parked, headers))
 
 
 def source_record(parked: Record) -> Record:

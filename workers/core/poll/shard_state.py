@@ -1,7 +1,7 @@
 """A shard's rows of the state topic in memory, and what one reading of the vendor adds to them."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from workers.core.poll.change import ChangeOp, VendorOrder
 from workers.core.poll.cursor import Cursor
@@ -28,9 +28,7 @@ class ShardState:
             found = change_of(before, order, fields=fields, first_op=_first_op(order, cursor), now_ms=now_ms)
             if found is not None:
                 changes = (*update.changes, found[0])
-                updates[order.key] = OrderUpdate(
-                    order.order_number, order.account, changes=changes, last_published=found[1]
-                )
+                updates[order.key] = replace(update, changes=changes, last_published=found[1])
         return Step(cursor, tuple(updates.values()))
 
     def accept(self, step: Step) -> None:
