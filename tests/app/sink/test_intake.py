@@ -1,89 +1,18 @@
 """From fetched batches into lanes: nothing before the fences are known, nothing past what it must wait for."""
 
-from dataclasses import dataclass, field
 from random import Random
 from typing import Any, cast
 
 import pytest
 
-from tests.support.sink_rig import CREATED, STATUS, TOPICS, PlainCodec, Rig, settled
-from workers.app.sink.fetching import Fetching
-from workers.app.sink.intake import Intake, cost
+from tests.support.intake_stand import C, S, Stand
+from tests.support.sink_rig import CREATED, STATUS, TOPICS, settled
+from workers.app.sink.intake import cost
 from workers.core.consume.commit_metadata import FinishedOffsets
-from workers.core.consume.start_position import NeedsOperator, StartAt, stop_reason
-from workers.core.events import Event, EventHead
+from workers.core.consume.start_position import NeedsOperator, StartAt
 from workers.core.parked.fence import Fence, ParkReason
-from workers.core.record import Headers, Partition, Record
-from workers.edges.avro.reader import Undecodable
+from workers.core.record import Partition, Record
 from workers.edges.kafka.owner import Batch, Fetched
-
-C, S = Partition(CREATED, 0), Partition(STATUS, 0)
-
-
-class NoSender:
-    """What is in the lanes is for the test to take."""
-
-    def pump(self) -> None:
-        pass
-
-
-class Stand:
-    """An intake with one partition number of both topics, both assigned."""
-
-    def __init__(self, source: Any = None, **spec: Any) -> None:
-        self.rig = Rig(**spec)
-        rig = self.rig
-        self.fetching = Fetching(rig.context, rig.ownership, source)
-        self.intake = Intake(
-            rig.context,
-            rig.ownership,
-            lanes=rig.lanes,
-            sender=cast("Any", NoSender()),
-            finisher=rig.finisher,
-            fetching=self.fetching,
-            stats=rig.stats,
-            wakeups=rig.wakeups,
-        )
-        self.assign(0)
-
-    def assign(self, *numbers: int) -> None:
-        self.rig.assign(*numbers)
-        for shard in self.rig.shards.values():
-            shard.fences_loaded = False
-            shard.ledgers.clear()
-
-    def begin(self, *, finished: FinishedOffsets | None = None, start: int = 0, loaded: bool = True) -> None:
-        for at in (C, S):
-            self.intake.begun(1, at, StartAt(start, finished))
-        if loaded:
-            self.load()
-
-    def load(self) -> None:
-        """Every parked order is known."""
-        for shard in self.rig.shards.values():
-            shard.fences_loaded = True
-            self.intake.loaded(shard)
-
-    def fetch(self, *records: Record, ends: dict[Partition, int] | None = None, epoch: int = 1) -> None:
-        """One hand-over; each topic's position is after its last record."""
-        batches = []
-        for at in (C, S):
-            own = [record for record in records if record.at == at]
-            if own:
-                batches.append(Batch(at, own, own[-1].offset + 1))
-        known = {C: 0, S: 0} | {batch.partition: batch.position for batch in batches}
-        self.intake.fetched(Fetched(epoch, batches, ends or known, {}))
-
-    def reach(self, at: Partition, position: int) -> None:
-        self.intake.fetched(Fetched(1, [Batch(at, [], position)], {}, {}))
-
-    def taken(self) -> list[tuple[str, bytes | None]]:
-        """What would be sent now, in its order."""
-        found = []
-        while (lane := self.rig.lanes.take()) is not None:
-            head = self.rig.lanes.finish(lane)
-            found.append((head.record.topic, head.record.value))
-        return found
 
 
 @pytest.fixture
@@ -285,88 +214,3 @@ def test_a_partition_whose_finished_records_no_longer_fit_the_metadata_pauses_un
 def test_a_records_cost_counts_its_bytes() -> None:
     small, large = Record(STATUS, 0, 0, 0, b"k", b"v"), Record(STATUS, 0, 0, 0, b"k", b"v" * 1001)
     assert cost(large) - cost(small) >= 1000
-
-
-@dataclass
-class Kafka:
-    """The Kafka thread: keeps what it is told."""
-
-    told: list[tuple[object, ...]] = field(default_factory=list)
-
-    def stop_at(self, epoch: int, at: Partition, stop: NeedsOperator) -> None:
-        self.told.append(("stop", epoch, at, stop))
-
-    def restart_at(self, epoch: int, at: Partition, offset: int) -> None:
-        self.told.append(("restart", epoch, at, offset))
-
-    def fetch_only(self, *_: object) -> None:
-        pass
-
-
-class SchemaCodec(PlainCodec):
-    """A codec for which a schema's records decode once the schema is known; ``x`` is broken all the same."""
-
-    def decode(self, topic: str, value: bytes, headers: Headers = ()) -> Event:
-        if not self.known or value.endswith(b"x"):
-            raise Undecodable("has a schema of another kind")
-        return super().decode(topic, value[5:], headers)
-
-    def head(self, topic: str, value: bytes, headers: Headers = ()) -> EventHead:
-        if not self.known:
-            raise Undecodable("has a schema of another kind")
-        return super().head(topic, value[5:], headers)
-
-
-def suspect_stand() -> tuple[Stand, Kafka]:
-    kafka = Kafka()
-    stand = Stand(source=kafka, codec=SchemaCodec(), suspect_after=3)
-    stand.begin()
-    return stand, kafka
-
-
-def of_schema(stand: Stand, *values: str) -> list[Record]:
-    return [stand.rig.record(f"\x00\x00\x00\x00\x07{value}", key=value.encode()) for value in values]
-
-
-def test_a_schema_none_of_whose_first_records_decodes_stops_its_partition_and_goes_on_once_it_is_readable() -> None:
-    stand, kafka = suspect_stand()
-    stand.fetch(*of_schema(stand, "A", "B", "C", "D", "E"))
-    assert len(stand.taken()) == 3, "as many as suspect_after are parked"
-    ((_, epoch, at, stop),) = kafka.told
-    assert (epoch, at) == (1, S)
-    assert isinstance(stop, NeedsOperator)
-    assert "none of the first 3 records of a schema could be decoded" in stop.reason
-    stand.rig.codec.known = True
-    stand.intake.fill()
-    assert stand.taken() == [], "the Kafka thread has not stopped yet: it would stop after it was restarted"
-    stand.intake.stopped(1, S, stop)
-    assert "order-status/0 stopped: none of the first" in (stand.rig.stats.last_error or "")
-    stand.intake.fill()
-    assert len(stand.taken()) == 2
-    assert kafka.told[1:] == [("restart", 1, S, 5)]
-    assert stand.rig.shard.stopped == {}
-
-
-def test_a_schema_whose_records_decode_stops_nothing_however_many_are_broken() -> None:
-    stand, kafka = suspect_stand()
-    stand.rig.codec.known = True
-    stand.fetch(*of_schema(stand, "Ax", "Bx", "C", *(f"{number}x" for number in range(9))))
-    assert len(stand.taken()) == 12
-    assert kafka.told == []
-
-
-def test_an_operator_passes_over_what_a_suspect_schema_wrote() -> None:
-    stand, kafka = suspect_stand()
-    stand.fetch(*of_schema(stand, "A", "B", "C", "D", "E"))
-    stop = stand.rig.shard.suspect
-    assert stop is not None
-    stand.intake.stopped(1, S, stop)
-    while (lane := stand.rig.lanes.take()) is not None:
-        stand.rig.finisher.finish(stand.rig.lanes.finish(lane))
-    offset, metadata = stand.rig.shard.committable()[S]
-    assert (offset, stop_reason(metadata)) == (3, stop.reason), "`relay offsets` moves only what has stopped"
-    stand.fetching.restart(stand.rig.shard, S, 5)
-    stand.intake.fill()
-    assert stand.taken() == []
-    assert stand.rig.shard.suspect is None
-    assert kafka.told[1:] == [("restart", 1, S, 5)]
