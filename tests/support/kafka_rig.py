@@ -16,6 +16,7 @@ from workers.edges.kafka.client import SESSION_TIMEOUT_S, KafkaConnection, consu
 from workers.edges.kafka.owner import Assignment, Fetched, Member, Release
 from workers.edges.kafka.source import KafkaSource
 from workers.edges.kafka.starting import Connector
+from workers.edges.membership import Membership
 
 WITHIN = 20.0  # seconds: what has not come by then will not come
 
@@ -168,10 +169,11 @@ def start_source(
     *,
     session_timeout_s: float = SESSION_TIMEOUT_S,
     connector: Connector | None = None,
+    membership: Membership | None = None,
 ) -> tuple[KafkaSource, Witness]:
     """A running member of the group, and its owner."""
     witness = Witness(tuple(topics))
-    member = Member(side.connection, group, instance, session_timeout_s)
+    member = Member(side.connection, group, instance, session_timeout_s, membership or Membership())
     witness.source = KafkaSource(member, tuple(topics), witness, asyncio.get_running_loop(), connector=connector)
     witness.source.start()
     return witness.source, witness

@@ -187,6 +187,10 @@ class KafkaSide:
         for order_id in ids:
             self.create(order_id)
         self.flush()  # else a broker may take a status first: then it did come before its create
+        self.publish_states(ids, *states)
+
+    def publish_states(self, ids: Iterable[str], *states: str) -> None:
+        """For each state all its statuses; acknowledged."""
         for state in states:
             for order_id in ids:
                 self.set(order_id, state)

@@ -27,6 +27,7 @@ from workers.core.parked.headers import Parking
 from workers.core.record import Headers, Partition, Record
 from workers.edges.avro.codec import UnknownSchema
 from workers.edges.avro.reader import Undecodable
+from workers.edges.membership import Membership
 from workers.edges.telemetry import PassOn
 from workers.vendors.contract import Attempt, Call
 
@@ -85,6 +86,10 @@ class Vendor:
         self.asked = asyncio.Event()
         self.session = None
         self.look_ups = 0
+        self.membership = Membership()
+
+    async def keep_alive(self) -> None:
+        pass
 
     async def close(self) -> None:
         pass

@@ -14,6 +14,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from workers.edges.http.client import VendorClient, open_client
 from workers.edges.http.transport import TransportPolicy
+from workers.edges.membership import Membership
 from workers.vendors.contract import Flow
 
 Reader: TypeAlias = asyncio.StreamReader
@@ -82,12 +83,13 @@ async def client_of(
     within: float = 5.0,
     *,
     policy: TransportPolicy | None = None,
+    membership: Membership | None = None,
     environ: Mapping[str, str] | None = None,
     resolver: AbstractResolver | None = None,
 ) -> AsyncIterator[VendorClient]:
     """A client for this address; ``within``: seconds for a whole request, where no ``policy`` is given."""
     policy = policy or TransportPolicy(max_in_flight=8, request_timeout_s=within)
-    client = open_client(httpx.URL(url), policy, environ=environ or {}, resolver=resolver)
+    client = open_client(httpx.URL(url), policy, membership=membership, environ=environ or {}, resolver=resolver)
     try:
         yield client
     finally:

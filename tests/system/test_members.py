@@ -5,7 +5,9 @@ import signal
 import pytest
 
 from tests.support.kafka_side import reasons
+from tests.support.relay_process import is_caught_up
 from tests.support.sink_process import Rig, order_ids, story
+from tests.support.waiting import wait_for
 from tests.system.conftest import MakeRig
 
 pytestmark = pytest.mark.broker
@@ -74,3 +76,29 @@ def test_a_previous_owner_that_wakes_up_late_parks_and_commits_nothing(rig: Rig)
     newer.caught_up()
     assert reasons(rig.kafka.all_parked())[-1:] == [("bad too", "rejected")] or len(rig.kafka.all_parked()) == 3
     assert set(rig.vendor.by_order()) == {*order_ids(50), "last"}
+
+
+def test_process_that_was_stopped_sends_nothing_that_its_successor_has_passed(make_rig: MakeRig) -> None:
+    """SIGSTOP for longer than the session, amid retries at a vendor that loses answers after their effect."""
+    rig = make_rig(4, SESSION="8s")
+    rig.vendor.faults(reset_after=0.3, latency=0.1)
+    ids = order_ids(400)
+    stopped, successor = rig.start("one"), rig.start("two")
+    for relay in (stopped, successor):
+        relay.wait(lambda status: len(status["partitions"]) == 4, "the partitions were not shared")
+    rig.kafka.publish(ids, "placed", "paid")
+    stopped.wait(lambda status: status["retries_total"] > 20, "no answer was lost")
+    stopped.process.send_signal(signal.SIGSTOP)
+    rig.kafka.publish_states(ids, "completed", "canceled")
+    successor.wait(lambda status: len(status["partitions"]) == 8, "the session did not end")
+    successor.caught_up()
+    passed = len(rig.vendor.effects)
+    stopped.process.send_signal(signal.SIGCONT)
+    wait_for(lambda: stopped.said("assignment_lost"), "it did not learn of the loss")
+    stopped.wait(lambda status: status["rebalances_total"] > 1 and is_caught_up(status), "it did not join again")
+    late = [(effect.order_id, effect.what) for effect in rig.vendor.effects[passed:]]
+    assert late == []
+    assert {order_id: effects[-1] for order_id, effects in rig.vendor.by_order().items()} == dict.fromkeys(
+        ids, "canceled"
+    )
+    assert all(map(stopped.said, ("requests_held", "requests_go_on")))

@@ -7,8 +7,8 @@ from workers.app.runtime.metrics import NUMBERS, POLLER, SINK, metrics_text
 SINK_NAMES = {
     "delivered_total", "skipped_total", "parked_total", "notes_total", "retries_total", "unknown_total",
     "resends_total", "duplicates_avoided_total", "repeated_total", "key_mismatches_total", "two_partitions_total",
-    "passed_unreachable_total", "metadata_ignored_total",
-    "rebalances_total", "look_ups_total", "logins_total", "lag_records",
+    "passed_unreachable_total", "metadata_ignored_total", "held_total", "held_seconds_total", "reordered_total",
+    "rebalances_total", "look_ups_total", "requests_held_total", "logins_total", "lag_records",
     "oldest_unfinished_seconds", "in_flight", "unfinished", "parked_orders", "parked_records", "parked_full",
     "parked_full_orders",
 }  # fmt: skip

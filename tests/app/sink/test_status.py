@@ -72,9 +72,10 @@ def test_stopped_partition_shows_its_reason_even_before_it_began(rig: Rig) -> No
     assert (rows[STATUS], rows["other"]) == ("expired", "cut")
 
 
-def test_client_adds_its_look_ups_and_where_there_is_a_login_its_logins() -> None:
-    assert client_status(client(logins=None)) == {"look_ups_total": 5}
-    assert client_status(client(logins=2)) == {"look_ups_total": 5, "logins_total": 2}
+def test_client_adds_its_look_ups_its_held_requests_and_where_there_is_a_login_its_logins() -> None:
+    found = {"look_ups_total": 5, "requests_held_total": 3}
+    assert client_status(client(logins=None)) == found
+    assert client_status(client(logins=2)) == found | {"logins_total": 2}
 
 
 def test_metrics_have_a_sample_of_every_number_of_a_sink(rig: Rig) -> None:
@@ -106,7 +107,8 @@ def test_metrics_have_no_label_for_an_order(rig: Rig) -> None:
 
 
 def client(*, logins: int | None) -> Any:
-    return SimpleNamespace(look_ups=5, session=None if logins is None else SimpleNamespace(logins=logins))
+    session = None if logins is None else SimpleNamespace(logins=logins)
+    return SimpleNamespace(look_ups=5, membership=SimpleNamespace(held=3), session=session)
 
 
 def samples(status: dict[str, Any]) -> dict[tuple[str, tuple[str, ...]], float]:

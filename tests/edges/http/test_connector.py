@@ -119,7 +119,7 @@ async def test_request_that_gets_no_free_connection_in_time_is_not_sent() -> Non
     policy = TransportPolicy(max_in_flight=1, request_timeout_s=0.6)
     async with vendor(says(then="hang")) as server, client_of(server.url, policy=policy) as client:
         found = await asyncio.gather(*(put(client, server.url) for _ in range(3)), return_exceptions=True)
-        assert sorted(type(one).__name__ for one in found) == ["MaybeSent", "MaybeSent", "NotSent"]
+        assert sorted(type(one).__name__ for one in found) == ["NotSent", "TooSlow", "TooSlow"]
         assert len(server.requests) == 2
 
 

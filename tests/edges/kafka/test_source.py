@@ -11,12 +11,14 @@ from kafka.errors import KafkaConnectionError
 from kafka.structs import OffsetAndMetadata
 
 from tests.support.kafka_rig import Side
+from tests.support.waiting import until
 from workers.core.consume.commit_metadata import encode
 from workers.core.consume.start_position import NeedsOperator, StartAt
 from workers.core.record import CommitPoint, Partition
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed
 from workers.edges.kafka.owner import Member
 from workers.edges.kafka.starting import Connector
+from workers.edges.membership import Membership
 
 pytestmark = pytest.mark.broker
 
@@ -49,6 +51,18 @@ async def test_a_member_that_starts_alone_joins_once(topics: Any, join: Any) -> 
     _, witness = join(topic, [topic])
     await witness.until(lambda: sum(1 for fetched in witness.batches if fetched.ends) == 2)  # two surveys
     assert (witness.epoch, witness.released) == (1, [])
+
+
+async def test_the_coordinators_answers_prove_the_membership_until_another_takes_the_members_name(
+    topics: Any, join: Any
+) -> None:
+    topic, membership = topics(partitions=1), Membership(6.0)
+    _, witness = join(topic, [topic], membership=membership, session_timeout_s=6.0)
+    await witness.until(lambda: witness.assignment)
+    assert membership.is_proved
+    _, other = join(topic, [topic], session_timeout_s=6.0)
+    await other.until(lambda: other.assignment)
+    await until(lambda: not membership.is_proved, within_s=3.0)  # before the session would end
 
 
 async def test_a_records_bytes_reach_the_owner_unchanged(side: Side, topics: Any, join: Any) -> None:

@@ -87,7 +87,7 @@ class WorkerSpec(Block):
     session: Session = Field(
         45.0,
         description="A process that is silent for so long loses its partitions to others; one that returns within "
-        "it keeps them.",
+        "it keeps them. Vendor requests wait once the group has not confirmed the membership for three quarters of it.",
     )
     options: Any = None  # the vendor's own model; its keys are written among the others
 

@@ -24,6 +24,7 @@ from workers.edges.avro.schema_files import Schemas
 from workers.edges.http.client import VendorClient, open_client
 from workers.edges.http.transport import MAX_ANSWER_BYTES, TransportPolicy
 from workers.edges.kafka.owner import Member
+from workers.edges.membership import Membership
 from workers.edges.telemetry import Tracing
 from workers.vendors.contract import Poller, Vendor, load
 
@@ -44,11 +45,12 @@ def build_sink_worker(spec: SinkSpec, configuration: Configuration, shared: Shar
     vendor = load(spec.vendor)
     assert vendor.sink is not None, f"{spec.vendor} takes no orders: topics.yaml was checked for that"
     credentials = configuration.credentials[spec.name]
+    ours = member(spec, configuration.settings)
     context = SinkContext(
         spec=spec,
         create_topics=create_topics(spec, shared.codec.schemas),
         sink=vendor.sink(spec.options, credentials),
-        client=build_client(spec, vendor, credentials),
+        client=build_client(spec, vendor, credentials, membership=ours.membership),
         credentials=credentials,
         codec=shared.codec,
         tracing=shared.tracing,
@@ -57,7 +59,7 @@ def build_sink_worker(spec: SinkSpec, configuration: Configuration, shared: Shar
         jitter=random.random,
         failed=shared.failed,
     )
-    return SinkWorker(context, member(spec, configuration.settings))
+    return SinkWorker(context, ours)
 
 
 def build_worker(name: str, configuration: Configuration, shared: Shared) -> SinkWorker | PollWorker:
@@ -70,21 +72,25 @@ def build_worker(name: str, configuration: Configuration, shared: Shared) -> Sin
 
 def build_poll_worker(spec: PollerSpec, configuration: Configuration, shared: Shared) -> PollWorker:
     """One poller, ready to start; to be called in the running loop."""
-    settings = configuration.settings
-    tools = build_poll_tools(spec, configuration, shared.codec, shared.failed)
-    return PollWorker(tools, member(spec, settings))
+    ours = member(spec, configuration.settings)
+    tools = build_poll_tools(spec, configuration, shared.codec, shared.failed, ours.membership)
+    return PollWorker(tools, ours)
 
 
 def build_poll_tools(
-    spec: PollerSpec, configuration: Configuration, codec: Codec, failed: Callable[[Exception], None]
+    spec: PollerSpec,
+    configuration: Configuration,
+    codec: Codec,
+    failed: Callable[[Exception], None],
+    membership: Membership | None = None,
 ) -> PollerContext:
-    """What a poller works with; to be called in the running loop."""
+    """What a poller works with; to be called in the running loop. ``membership`` None: it is in no group."""
     vendor = load(spec.vendor)
     credentials = configuration.credentials[spec.name]
     return PollerContext(
         spec=spec,
         polling=_polling(spec, vendor, credentials),
-        client=build_client(spec, vendor, credentials, LARGEST_POLL_ANSWER_BYTES),
+        client=build_client(spec, vendor, credentials, LARGEST_POLL_ANSWER_BYTES, membership),
         credentials=credentials,
         codec=codec,
         connection=configuration.settings.kafka,
@@ -107,7 +113,8 @@ def _polling(spec: PollerSpec, vendor: Vendor, credentials: VendorCredentials) -
 
 def member(spec: SinkSpec | PollerSpec, settings: Settings) -> Member:
     """Who this process is in the worker's group."""
-    return Member(settings.kafka, spec.group, settings.instance_id, spec.session)
+    membership = Membership(spec.session, spec.name)
+    return Member(settings.kafka, spec.group, settings.instance_id, spec.session, membership)
 
 
 def build_client(
@@ -115,6 +122,7 @@ def build_client(
     vendor: Vendor,
     credentials: VendorCredentials,
     max_answer_bytes: int = MAX_ANSWER_BYTES,
+    membership: Membership | None = None,
 ) -> VendorClient:
     """Connections to the worker's vendor, with its session where it has one."""
     policy = TransportPolicy(
@@ -123,7 +131,7 @@ def build_client(
         max_answer_bytes=max_answer_bytes,
     )
     session = None if vendor.session is None else vendor.session(spec.options, credentials)
-    return open_client(httpx.URL(credentials["BASE_URL"]), policy, session)
+    return open_client(httpx.URL(credentials["BASE_URL"]), policy, session, membership=membership)
 
 
 def create_topics(spec: SinkSpec, schemas: Schemas) -> frozenset[str]:

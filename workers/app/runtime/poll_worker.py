@@ -145,8 +145,7 @@ class PollWorker:
         while True:
             await asyncio.sleep(TICK_S)
             self.ticked_at = self.context.monotonic()
-            if self.context.client.session is not None:
-                await self.context.client.session.keep_alive()
+            await self.context.client.keep_alive()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if (fault := task_error(task)) is not None:

@@ -146,7 +146,7 @@ class SinkWorker:
 
     async def _tick(self) -> None:
         """What only time brings: a side unreachable for long enough, a new key, a session to be kept alive."""
-        pipe, client = self.pipe, self._context.client
+        pipe = self.pipe
         while True:
             await asyncio.sleep(TICK_S)
             self._ticked_at = self._context.monotonic()
@@ -155,8 +155,7 @@ class SinkWorker:
                 self._key_version = version
                 log.info("credentials_changed", worker=self._context.spec.name)
                 pipe.gate.try_now(self._ticked_at)
-            if client.session is not None:
-                await client.session.keep_alive()
+            await self._context.client.keep_alive()
             pipe.fetching.look_for_overfull()
             pipe.intake.fill_and_send()
             pipe.fetching.recheck()

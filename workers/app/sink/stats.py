@@ -72,6 +72,9 @@ class RequestCounts:
     """What the vendor's client has counted since its start."""
 
     look_ups: Annotated[int, counted("Requests that only asked the vendor whether it has an order")]
+    requests_held: Annotated[
+        int, counted("Requests and answers that waited because the group's membership was not proved any more")
+    ]
 
 
 @dataclass(frozen=True, slots=True)

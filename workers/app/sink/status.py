@@ -47,7 +47,7 @@ def sink_status(context: SinkContext, parts: SinkParts, *, is_draining: bool = F
 def client_status(client: VendorClient) -> dict[str, Any]:
     """What the vendor's client adds."""
     logins = {} if client.session is None else status_of(LoginCounts(client.session.logins))
-    return status_of(RequestCounts(client.look_ups)) | logins
+    return status_of(RequestCounts(client.look_ups, client.membership.held)) | logins
 
 
 def _gauges(context: SinkContext, parts: SinkParts, rows: list[dict[str, Any]]) -> SinkGauges:

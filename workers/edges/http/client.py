@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
-from typing import Protocol, TypeVar
+from contextlib import suppress
+from typing import Final, Protocol, TypeVar
 
 import httpx
 from aiohttp.abc import AbstractResolver
@@ -12,9 +14,12 @@ from aiohttp.abc import AbstractResolver
 from workers.edges.http.proxies import proxy_for
 from workers.edges.http.session import Send, SharedSession
 from workers.edges.http.transport import Transport, TransportPolicy, open_transport
+from workers.edges.membership import Membership
 from workers.vendors.contract import Flow, MaybeSent, NotSent, Session
 
 T = TypeVar("T")
+
+KEEP_ALIVE_WITHIN_S: Final = 30.0
 
 
 class WrongHostError(Exception):
@@ -36,6 +41,7 @@ class VendorClient:
 
     def __init__(self, transport: Transport, base_url: httpx.URL, session: Session | None = None) -> None:
         self._transport = transport
+        self.membership = transport.membership
         self._origin = _origin(base_url)
         self.look_ups = 0
         self.session = None if session is None else SharedSession(session, self._send, self._run_unsigned)
@@ -69,6 +75,13 @@ class VendorClient:
         finally:
             flow.close()
 
+    async def keep_alive(self) -> None:
+        """Renew the session's token where the vendor has one; the caller's ticks must not wait for the group."""
+        if self.session is not None and self.membership.is_proved:
+            with suppress(TimeoutError):  # the membership has lapsed meanwhile
+                async with asyncio.timeout(KEEP_ALIVE_WITHIN_S):
+                    await self.session.keep_alive()
+
     async def close(self) -> None:
         await self._transport.close()
 
@@ -85,14 +98,16 @@ def open_client(
     policy: TransportPolicy,
     session: Session | None = None,
     *,
+    membership: Membership | None = None,
     environ: Mapping[str, str] = os.environ,
     resolver: AbstractResolver | None = None,
 ) -> VendorClient:
     """Make a client with its own connection pool, in the running loop.
 
-    ``environ`` names the proxy (`proxy_for`: raises `ProxyError`); ``resolver`` is the system's by default.
+    ``membership``: in the worker's group; None: requests need no proof of it. ``environ`` names the proxy
+    (`proxy_for`: raises `ProxyError`); ``resolver`` is the system's by default.
     """
-    transport = open_transport(base_url, policy, proxy_for(base_url, environ), resolver)
+    transport = open_transport(base_url, policy, membership or Membership(), proxy_for(base_url, environ), resolver)
     return VendorClient(transport, base_url, session)
 
 

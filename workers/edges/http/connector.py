@@ -13,11 +13,16 @@ from weakref import WeakKeyDictionary
 import aiohttp
 from aiohttp.abc import AbstractResolver
 
+from workers.edges.membership import Membership
 from workers.vendors.contract import NotSent
 
 if TYPE_CHECKING:
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
+
+
+class NotProvedError(Exception):
+    """The group's membership lapsed before the request was written: no byte of it has left, and no try is spent."""
 
 
 class VendorConnector(aiohttp.TCPConnector):
@@ -27,9 +32,12 @@ class VendorConnector(aiohttp.TCPConnector):
     one is `MaybeSent`. A time-out of the name server, the proxy's tunnel and the TLS handshake count as `connect`.
     """
 
-    def __init__(self, *, limit: int, keep_alive_s: float, resolver: AbstractResolver | None) -> None:
+    def __init__(
+        self, *, limit: int, keep_alive_s: float, resolver: AbstractResolver | None, membership: Membership
+    ) -> None:
         """``keep_alive_s``: a connection that was idle for longer is closed: servers and firewalls forget it."""
         super().__init__(limit=limit, keepalive_timeout=keep_alive_s, ssl=_tls(), resolver=resolver)
+        self.membership = membership
         # Connections that have carried a request.
         self._known: WeakKeyDictionary[asyncio.BaseProtocol, _Kept] = WeakKeyDictionary()
 
@@ -39,7 +47,7 @@ class VendorConnector(aiohttp.TCPConnector):
         traces: list[Trace],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
     ) -> Connection:
-        """Return a connection that is ready for a request; raises `NotSent`."""
+        """Return a connection that is ready for a request; raises `NotSent` and `NotProvedError`."""
         try:
             connection = await super().connect(req, traces, timeout)
             while self._is_stale(connection):
@@ -55,6 +63,9 @@ class VendorConnector(aiohttp.TCPConnector):
             if self.closed and task is not None and not task.cancelling():  # aiohttp cancelled its own wait
                 raise NotSent("the client is closed") from None
             raise
+        if not self.membership.is_proved:  # as late as can be: aiohttp writes the request next
+            connection.close()
+            raise NotProvedError
         return connection
 
     def drop_unsent(self) -> None:

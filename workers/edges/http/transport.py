@@ -16,8 +16,9 @@ from aiohttp.abc import AbstractResolver
 from aiohttp.payload import TOO_LARGE_BYTES_BODY
 from yarl import URL
 
-from workers.edges.http.connector import VendorConnector, words
+from workers.edges.http.connector import NotProvedError, VendorConnector, words
 from workers.edges.http.proxies import Proxy
+from workers.edges.membership import Membership
 from workers.vendors.contract import MaybeSent, TooLong, TooSlow
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
@@ -69,6 +70,7 @@ class Transport:
         self._connector = connector
         self._origin = f"{base_url.scheme}://{base_url.netloc.decode()}"
         self._policy = policy
+        self.membership = connector.membership
         self._proxy = proxy
         secret = {"Proxy-Authorization": proxy.authorization} if proxy and proxy.authorization else {}
         self._proxy_headers = secret
@@ -77,17 +79,24 @@ class Transport:
         self._answers_bytes = 0  # of the answers that are being read
 
     async def send(self, request: httpx.Request) -> httpx.Response:
-        """Send one request and return its whole answer, unpacked.
+        """Send one request and return its whole answer, unpacked; both wait while the membership is not proved.
 
+        If the partitions are lost meanwhile, the flight is cancelled, and what it had sent counts as unknown.
         Raises `NotSent`, `MaybeSent`, `TooLong`, `TooSlow`; ``ValueError`` for a header with a line break in it.
         """
-        try:
-            async with asyncio.timeout(self._policy.request_timeout_s):
-                return await self._exchange(request)
-        except TimeoutError as error:
-            raise TooSlow(f"no answer within {self._policy.request_timeout_s:g} s") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise MaybeSent(_reason(error)) from None
+        while True:
+            try:
+                async with asyncio.timeout(self._policy.request_timeout_s):
+                    response = await self._exchange(request)
+            except NotProvedError:
+                await self.membership.proved()
+                continue
+            except TimeoutError as error:
+                raise TooSlow(f"no answer within {self._policy.request_timeout_s:g} s") from error
+            except (aiohttp.ClientError, OSError) as error:
+                raise MaybeSent(_reason(error)) from None
+            await self.membership.proved()
+            return response
 
     async def close(self) -> None:
         """Close all connections; what is in flight ends as `MaybeSent`."""
@@ -147,12 +156,15 @@ class Transport:
 def open_transport(
     base_url: httpx.URL,
     policy: TransportPolicy,
+    membership: Membership,
     proxy: Proxy | None = None,
     resolver: AbstractResolver | None = None,
 ) -> Transport:
     """Make a transport to one host, with its own connection pool, in the running loop."""
     connecting_s = min(policy.connect_timeout_s, policy.request_timeout_s / 2)
-    connector = VendorConnector(limit=policy.max_in_flight + 1, keep_alive_s=policy.keep_alive_s, resolver=resolver)
+    connector = VendorConnector(
+        limit=policy.max_in_flight + 1, keep_alive_s=policy.keep_alive_s, resolver=resolver, membership=membership
+    )
     session = aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(connect=connecting_s, ceil_threshold=math.inf),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Protocol
 
 from workers.core.consume.start_position import NeedsOperator, StartDecision
 from workers.core.record import CommitPoint, Partition, Record
 from workers.edges.kafka.client import SESSION_TIMEOUT_S, KafkaConnection, consumer_options
+from workers.edges.membership import Membership
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Member:
     group: str
     instance: str
     session_timeout_s: float = SESSION_TIMEOUT_S  # after so long without a heartbeat the partitions are lost
+    membership: Membership = field(default_factory=Membership)  # written by the consumer thread's events
 
     @property
     def release_within_s(self) -> float:

@@ -10,6 +10,7 @@ import asyncio
 import queue
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias, assert_never
 
 from kafka import KafkaConsumer, TopicPartition
@@ -19,6 +20,7 @@ from workers.core.consume.start_position import NeedsOperator
 from workers.core.record import CommitPoint, Partition
 from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.client_patches.fetches import DamagedError
+from workers.edges.kafka.client_patches.membership import watch_membership
 from workers.edges.kafka.convert import to_kafka, to_partition, topic_partitions
 from workers.edges.kafka.errors import FATAL, RECORDS_GONE, commit_error, describe, membership_error, partitions_of
 from workers.edges.kafka.owner import Member, OwnedThread, Owner
@@ -137,6 +139,8 @@ class KafkaSource:
         clients = connect(self._connector, self._member, self._thread)
         if clients is None:
             return
+        membership = self._member.membership
+        watch_membership(clients.consumer, membership.clock, partial(self._thread.call, membership.answered))
         try:
             listener = RebalanceListener(clients.consumer, self._shares, self._member.release_within_s)
             clients.consumer.subscribe(list(self._topics), listener=listener)
