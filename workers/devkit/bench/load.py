@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final
@@ -19,16 +20,37 @@ _LINES: Final = 10
 _ORDERS_OF_STATUSES: Final = 20_000  # the backlog of statuses repeats after so many orders
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """An encoded event, cut where its order id stands."""
+
+    before: bytes
+    after: bytes
+
+    @staticmethod
+    def key(number: int) -> bytes:
+        """The id of an order."""
+        return b"SO-%08d" % number
+
+    def value(self, number: int) -> bytes:
+        """The event of an order."""
+        return self.before + self.key(number) + self.after
+
+
+def shape_of(configuration: Configuration, topic: str) -> Shape:
+    """Encode one event of `CREATED` or `STATUS`."""
+    codec = Codec(read_schemas(configuration.config), monotonic)
+    before, after = codec.encode(topic, _order() if topic == CREATED else _status()).split(_ID.encode())
+    return Shape(before, after)
+
+
 def publish_backlog(configuration: Configuration, topic: str, count: int) -> None:
     """Publish ``count`` events of `CREATED` or `STATUS`; raises `KafkaFailed`."""
-    codec = Codec(read_schemas(configuration.config), monotonic)
-    shape = codec.encode(topic, _order() if topic == CREATED else _status())
-    before, after = shape.split(_ID.encode())
+    shape = shape_of(configuration, topic)
     orders = count if topic == CREATED else _ORDERS_OF_STATUSES
     with open_publisher(configuration.settings.kafka) as publisher:
         for number in range(count):
-            key = b"SO-%08d" % (number % orders)
-            publisher.send(topic, key, before + key + after, ())
+            publisher.send(topic, shape.key(number % orders), shape.value(number % orders), ())
         publisher.finish()
 
 

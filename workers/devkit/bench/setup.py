@@ -16,7 +16,8 @@ import httpx
 
 from workers.app.config.configuration import Configuration, load_configuration
 from workers.devkit import child
-from workers.devkit.bench.load import publish_backlog
+from workers.devkit.bench.live import Live, measure_live, receipts
+from workers.devkit.bench.load import CREATED, STATUS, publish_backlog, shape_of
 from workers.devkit.bench.measure import Row, Timing, Vendor, measure
 from workers.devkit.broker.broker import Broker
 from workers.devkit.demo.processes import (
@@ -63,6 +64,19 @@ class Bench:
     def orders(self, in_flight: int, together: int, latency: float) -> Row:
         """Measure the relay on its backlog of orders."""
         return self._relay("relay, order-created", self.vendor.orders, in_flight, together, latency)
+
+    def live(self) -> Live:
+        """Measure the relay on live statuses of orders that it has delivered."""
+        with receipts() as noted:
+            own = {"RELAY_HTTP_ADDR": free_address(), "ECDP_BASE_URL": noted.url}
+            processes = ProcessGroup(self.processes.folder, {**self.processes.environ, **own}, self.processes.ends)
+            process = processes.start(SINK, "run", SINK)
+            try:
+                created, status = (shape_of(self.configuration, topic) for topic in (CREATED, STATUS))
+                bootstrap = self.processes.environ["KAFKA_BOOTSTRAP_SERVERS"]
+                return measure_live(bootstrap, created, status, noted, self.timing.measured_s * 2)
+            finally:
+                child.stop(process)
 
     def _module(self, what: str, arguments: tuple[str, ...], in_flight: int, latency: float) -> Row:
         self.vendor.set_latency(latency)
