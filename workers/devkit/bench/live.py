@@ -1,5 +1,6 @@
 """Live latency: from the broker's append of a status to the vendor's receipt of its request, at a steady rate."""
 
+import asyncio
 import re
 import threading
 import time
@@ -7,9 +8,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
+from aiohttp import web
 from kafka import KafkaProducer
 
 from workers.devkit.bench.load import CREATED, STATUS, Shape
@@ -53,39 +54,33 @@ class Receipts:
 
 @contextmanager
 def receipts() -> Iterator[Receipts]:
-    """Serve such a vendor for the length of a ``with`` block."""
-    noted = Receipts()
+    """Serve such a vendor, in a thread of its own, for the length of a ``with`` block."""
+    noted, loop = Receipts(), asyncio.new_event_loop()
+    ready = threading.Event()
 
-    class Vendor(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
+    async def answer(request: web.BaseRequest) -> web.Response:
+        now = time.time() * 1000
+        for order in _ID.findall(await request.read()):
+            noted.times[order].append(now)
+        return web.json_response({"status": 0})
 
-        def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            now = time.time() * 1000
-            for order in _ID.findall(body):
-                noted.times[order].append(now)
-            said = b'{"status":0}'
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(said)))
-            self.end_headers()
-            self.wfile.write(said)
+    async def listen() -> None:
+        server = await loop.create_server(web.Server(answer, access_log=None), "127.0.0.1", 0)
+        noted.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        ready.set()
 
-        do_POST = do_PUT = _answer  # noqa: N815 - http.server's names
+    def serve() -> None:
+        loop.create_task(listen())
+        loop.run_forever()
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing: a line a request would be measured, too."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Vendor)
-    noted.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=serve, daemon=True)
     thread.start()
+    ready.wait(_WITHIN_S)
     try:
         yield noted
     finally:
-        server.shutdown()
-        server.server_close()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
 
 
 def measure_live(bootstrap: str, created: Shape, status: Shape, noted: Receipts, seconds: float) -> Live:
