@@ -1,12 +1,17 @@
-"""`relay` as a process: workers that run beside a test, and commands that run to their end."""
+"""`relay` as a process: workers that run beside a test, and commands that run to their end.
+
+Each process is forked from a server that has imported the whole relay, for the imports cost more than the rest of a
+start. `tests/cli` and the tests of the README and of the demo start `python -m workers` as a shell does.
+"""
 
 import json
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,9 +19,37 @@ import httpx
 import orjson
 
 from tests.support.waiting import PATIENCE_S, wait_for
+from workers.cli.main import run
 
 ROOT = Path(__file__).parents[2]
 COMMAND_WITHIN_S = 120.0
+_SERVER = multiprocessing.get_context("forkserver")
+_VENDORS = [f"workers.vendors.{vendor}" for vendor in ("dcl.poller", "ecdp.sink", "ecourier.poller", "ecourier.sink")]
+_SERVER.set_forkserver_preload([__name__, "workers.app.runtime.process", "workers.app.config.configuration", *_VENDORS])
+
+
+def fork(arguments: Sequence[str], environ: Mapping[str, str], out: Path, err: Path) -> BaseProcess:
+    """Start ``relay ARGUMENTS``, which appends to these files."""
+    process = _SERVER.Process(target=_relay, args=(list(arguments), dict(environ), out, err), daemon=True)
+    process.start()
+    return process
+
+
+def _relay(arguments: list[str], environ: dict[str, str], out: Path, err: Path) -> None:
+    os.chdir(ROOT)
+    os.environ.clear()
+    os.environ.update(environ)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background process ignores it
+    for stream, file in ((1, out), (2, err)):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
+    sys.exit(run(arguments))
+
+
+def exit_status(process: BaseProcess, within_s: float, log: Path) -> int:
+    """Wait for the end of a process; it fails with the end of the log when it does not come."""
+    process.join(within_s)
+    assert process.exitcode is not None, f"it did not end within {within_s:g} s; {log.read_text()[-2000:]}"
+    return process.exitcode
 
 
 @dataclass(frozen=True)
@@ -40,7 +73,7 @@ class Ran:
 class Relay:
     """One ``relay run`` process; the first of its workers is the one whose status is shown."""
 
-    process: subprocess.Popen[bytes]
+    process: BaseProcess
     name: str
     file: Path
     _url: str = ""
@@ -100,12 +133,16 @@ class Relay:
         """Wait until every partition is committed up to its end."""
         return self.wait(is_caught_up, "lag never reached 0", within_s)
 
+    def signal(self, number: signal.Signals) -> None:
+        assert self.process.pid is not None
+        os.kill(self.process.pid, number)
+
     def term(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
+        self.signal(signal.SIGTERM)
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait()
+        self.process.join()
 
     def stop(self, within_s: float = PATIENCE_S) -> int:
         """SIGTERM; returns the exit status."""
@@ -113,13 +150,10 @@ class Relay:
         return self.ended(within_s)
 
     def ended(self, within_s: float = PATIENCE_S) -> int:
-        try:
-            return self.process.wait(within_s)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"it did not end within {within_s:g} s; {self.text[-2000:]}") from None
+        return exit_status(self.process, within_s, self.file)
 
     def _alive(self) -> bool:
-        assert self.process.poll() is None, f"the worker ended ({self.process.returncode}): {self.text[-2500:]}"
+        assert self.process.is_alive(), f"the worker ended ({self.process.exitcode}): {self.text[-2500:]}"
         return True
 
 
@@ -137,18 +171,27 @@ def is_caught_up(status: dict[str, Any]) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class Command:
+    """A command that goes on beside the test."""
+
+    process: BaseProcess
+    out: Path
+    err: Path
+
+    def interrupt(self) -> None:
+        """Ctrl-C."""
+        assert self.process.pid is not None
+        os.kill(self.process.pid, signal.SIGINT)
+
+    def ended(self) -> Ran:
+        status = exit_status(self.process, COMMAND_WITHIN_S, self.err)
+        return Ran(status, self.out.read_text(), self.err.read_text())
+
+
 def launch(workers: Sequence[str], environ: Mapping[str, str], file: Path) -> Relay:
     """Run these workers in one process that writes to ``file``."""
-    with file.open("ab") as sink:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "workers", "run", *workers],
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=sink,
-            cwd=ROOT,
-            env=environ,
-        )
-    return Relay(process, workers[0], file)
+    return Relay(fork(["run", *workers], environ, file, file), workers[0], file)
 
 
 @dataclass
@@ -160,6 +203,7 @@ class Processes:
     variables: Mapping[str, str]  # of the vendors
     withheld: tuple[str, ...] = ()  # variables that workers need, and commands must do without
     relays: list[Relay] = field(default_factory=list)
+    commands: int = 0
 
     def run(self, *workers: str, instance: str = "one", **variables: str) -> Relay:
         """Start these workers in one process; ``variables`` go beside the common ones."""
@@ -168,22 +212,16 @@ class Processes:
         self.relays.append(relay)
         return relay
 
-    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+    def begin(self, *arguments: str) -> Command:
         """Start a command, which goes on beside the test."""
         environ = {name: value for name, value in self._environ("cli").items() if name not in self.withheld}
-        return subprocess.Popen(
-            [sys.executable, "-m", "workers", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=ROOT,
-            env=environ | {"USER": "ada"},
-            text=True,
-        )
+        self.commands += 1
+        out, err = (self.folder / f"command-{self.commands}.{stream}" for stream in ("out", "err"))
+        return Command(fork(arguments, environ | {"USER": "ada"}, out, err), out, err)
 
     def command(self, *arguments: str) -> Ran:
         """Run a command to its end."""
-        return ended(self.begin(*arguments))
+        return self.begin(*arguments).ended()
 
     def logs(self) -> str:
         """The ends of the last two workers' logs."""
@@ -191,8 +229,7 @@ class Processes:
 
     def close(self) -> None:
         for relay in self.relays:
-            if relay.process.poll() is None:
-                relay.process.send_signal(signal.SIGCONT)
+            if relay.process.is_alive():
                 relay.kill()
 
     def _environ(self, instance: str) -> dict[str, str]:
@@ -205,8 +242,3 @@ class Processes:
             "RELAY_LOG_LEVEL": "info",
             **self.variables,
         }
-
-
-def ended(process: subprocess.Popen[str], within_s: float = COMMAND_WITHIN_S) -> Ran:
-    out, err = process.communicate(timeout=within_s)
-    return Ran(process.returncode, out, err)

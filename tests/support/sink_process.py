@@ -1,6 +1,5 @@
 """One sink as a process, on a real Kafka, before a simulated vendor; and what became of every record."""
 
-import subprocess
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -9,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from tests.support.kafka_side import KafkaSide
-from tests.support.relay_process import Processes, Ran, Relay
+from tests.support.relay_process import Command, Processes, Ran, Relay
 from tests.support.vendor import Vendor
 
 RANKS = {"add": 0, "replace": 0, "placed": 1, "paid": 2, "completed": 3, "canceled": 4} | {
@@ -46,7 +45,7 @@ class Rig:
         """Run one `relay` command to its end, without the vendor's key."""
         return self.processes.command(*arguments)
 
-    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+    def begin(self, *arguments: str) -> Command:
         return self.processes.begin(*arguments)
 
     def parked(self, verb: str, *arguments: str) -> Ran:

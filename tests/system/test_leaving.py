@@ -41,7 +41,7 @@ def test_a_second_sigterm_ends_the_worker_at_once(rig: Rig) -> None:
     relay.wait(lambda status: status["in_flight"] > 0, "nothing was sent")
     relay.term()
     wait_for(lambda: relay.said("draining"), "the first signal drains")
-    relay.process.send_signal(signal.SIGTERM)
+    relay.signal(signal.SIGTERM)
     assert relay.ended(2) == 1
     assert relay.said("leaving_at_once")
 

@@ -61,13 +61,13 @@ def test_a_previous_owner_that_wakes_up_late_parks_and_commits_nothing(rig: Rig)
     older = rig.start("same").joined()
     rig.kafka.publish(["bad", *order_ids(50)], "paid")
     older.wait(lambda status: status["in_flight"] > 0, "nothing was sent")
-    older.process.send_signal(signal.SIGSTOP)
+    older.signal(signal.SIGSTOP)
     rig.vendor.faults(latency=0)
     newer = rig.start("same").joined()
     newer.caught_up()
     committed, parked = rig.kafka.committed(), reasons(rig.kafka.all_parked())
     assert parked == [("bad", "rejected"), ("bad", "behind")]
-    older.process.send_signal(signal.SIGCONT)
+    older.signal(signal.SIGCONT)
     assert older.ended() == 1
     assert rig.kafka.committed() == committed
     assert reasons(rig.kafka.all_parked()) == parked

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.support.relay_process import Ran, ended
+from tests.support.relay_process import Ran
 from tests.support.sink_process import Rig, order_ids
 
 pytestmark = pytest.mark.broker
@@ -13,7 +13,7 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 def order(rig: Rig, order_id: str, *options: str) -> Ran:
-    return ended(rig.begin("order", order_id, *options))
+    return rig.begin("order", order_id, *options).ended()
 
 
 def told(rig: Rig, order_id: str) -> list[str]:

@@ -1,14 +1,13 @@
 """Parked orders put back on a live system: in sequence, through refusals, kills and rebalances."""
 
 import json
-import signal
 import time
 from collections.abc import Sequence
 
 import pytest
 
 from tests.support.kafka_side import header, reasons
-from tests.support.relay_process import Relay, ended
+from tests.support.relay_process import Relay
 from tests.support.sink_process import Rig, order_ids, story
 from tests.support.waiting import wait_for
 
@@ -196,7 +195,7 @@ def test_a_kill_in_the_middle_of_a_replay_lets_the_next_owner_finish_it(rig: Rig
     relay.kill()
     assert rig.vendor.by_order().keys() < set(ids), "it was over before it was killed"
     again = rig.start(SUSPECT_AFTER=MANY).joined()
-    ran = ended(replay)
+    ran = replay.ended()
     assert ran.status == 0, ran.err
     assert {row["order_id"]: row["result"] for row in ran.lines} == dict.fromkeys(ids, "delivered")
     again.caught_up()
@@ -217,7 +216,7 @@ def test_a_rebalance_in_the_middle_of_a_replay_loses_repeats_and_reorders_nothin
     for order_id in ids:
         rig.kafka.set(order_id, "completed")
     rig.kafka.flush()
-    ran = ended(replay)
+    ran = replay.ended()
     assert ran.status == 0, ran.err
     wait_for(lambda: sum(effects[-1] == "completed" for effects in rig.vendor.by_order().values()) == len(ids), "left")
     assert other.status()["delivered_total"] > 0
@@ -232,8 +231,8 @@ def test_an_interrupted_replay_command_can_be_given_again_without_loss_or_repeat
     rig.vendor.faults(latency=0.06)
     replay = rig.begin("parked", "replay", "--sink", rig.worker, "--all")
     wait_for(lambda: rig.vendor.stats("orders") >= 20, "nothing was delivered")
-    replay.send_signal(signal.SIGINT)
-    first = ended(replay)
+    replay.interrupt()
+    first = replay.ended()
     assert first.status == 130
     assert "the worker goes on" in first.err
     again = rig.parked("replay", "--all")

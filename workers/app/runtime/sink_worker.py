@@ -58,10 +58,11 @@ class SinkWorker:
         log.info("draining", worker=self._context.spec.name, in_flight=pipe.sender.in_flight)
         pipe.sender.release_batch()
         await self.pipe.settle(within)
+        # The release of the partitions waits for the commit loop: cancelled before, it would never be done.
+        await asyncio.gather(edges.source.stop(3.0), edges.parked_state.stop(1.0), pipe.tracked.stop(1.0))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(edges.source.stop(3.0), edges.parked_state.stop(1.0), pipe.tracked.stop(1.0))
         pipe.ownership.end()
         await asyncio.gather(edges.transactions.close(), self._context.client.close(), return_exceptions=True)
 
