@@ -161,30 +161,27 @@ def test_tail_shows_undecodable_bytes_in_base64_and_goes_on(project: Any, relay:
     assert records[0]["headers"] == {"h": ["a", {"base64": "/g=="}]}
 
 
-def test_tail_ends_when_it_is_interrupted_or_its_pipe_is_closed(project: Any, relay: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("interrupted", [True, False], ids=["Ctrl-C", "closed pipe"])
+def test_tail_ends_when_it_is_interrupted_or_its_pipe_is_closed(
+    project: Any, relay: Any, tmp_path: Path, *, interrupted: bool
+) -> None:
     command = [sys.executable, "-m", "workers", "tail", project.status, "--from-beginning"]
     environ = os.environ | {"PYTHONPATH": str(ROOT)}
+    (tmp_path / "in.jsonl").write_text(lines(status("A")))
+    relay("publish", project.status, str(tmp_path / "in.jsonl"))
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=project.folder, env=environ
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        (tmp_path / "in.jsonl").write_text(lines(status("A")))
-        relay("publish", project.status, str(tmp_path / "in.jsonl"))
         assert json.loads(process.stdout.readline())["key"] == "A"
-        process.send_signal(signal.SIGINT)
-        assert process.wait() == 130
-        assert process.stderr.read() == b"relay: interrupted\n"
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=project.folder, env=environ
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.readline()
-        process.stdout.close()
-        relay("publish", project.status, str(tmp_path / "in.jsonl"))
-        assert process.wait() == 0
-        assert process.stderr.read() == b""
+        if interrupted:
+            process.send_signal(signal.SIGINT)
+        else:
+            process.stdout.close()
+            relay("publish", project.status, str(tmp_path / "in.jsonl"))
+        assert process.wait(60) == (130 if interrupted else 0)
+        assert process.stderr.read() == (b"relay: interrupted\n" if interrupted else b"")
 
 
 def test_a_topic_that_kafka_does_not_have_is_one_line(project: Any, relay: Any) -> None:

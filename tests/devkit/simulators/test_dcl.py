@@ -33,14 +33,6 @@ def numbers(answer: httpx.Response) -> list[str]:
     return [order["order_number"] for order in body["orders"]]
 
 
-async def test_its_base_url_ends_in_the_apis_path(dcl: DclSimulator) -> None:
-    other = new_simulator(SimulatorOptions())
-    base = await other.start()
-    await other.stop()
-    assert base.endswith("/api/v1")
-    assert other.ledger.stats()["orders"] > 0
-
-
 async def test_pages_follow_each_other_and_the_last_one_is_short(dcl: DclSimulator) -> None:
     for number in range(5):
         dcl.ledger.put(f"A{number}", 10)
@@ -63,10 +55,3 @@ async def test_a_change_shows_late_and_in_local_time_when_the_faults_say_so(dcl:
     (order,) = (await get(dcl)).json()["orders"]
     assert (order["order_stage"], len(order["modified_at"])) == (10, 19)
     assert dcl.ledger.orders()["A"]["order_stage"] == 20
-
-
-async def test_orders_move_on_while_pages_are_read(dcl: DclSimulator) -> None:
-    await dcl.set_faults(changes_per_page=3)
-    await get(dcl)
-    assert dcl.ledger.stats()["changes"] == 3
-    assert len(dcl.ledger.log(1)) == 2
