@@ -3,14 +3,14 @@
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import httpx
-from kafka import KafkaAdminClient, KafkaConsumer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
 from tests.support.kafka_side import COMPACT, KafkaSide
 from tests.support.relay_process import Processes, Ran, Relay
@@ -71,6 +71,12 @@ def assert_stages_published_once(stages: ByOrder, field_name: str) -> None:
 def assert_ids_once(found: ByOrder) -> None:
     ids = [event["event_id"] for events in found.values() for event in events]
     assert len(set(ids)) == len(ids)
+
+
+def take_transactional_id(bootstrap: str, name: str) -> None:
+    """Fence the owner of a shard, as its successor does."""
+    with closing(KafkaProducer(bootstrap_servers=bootstrap, transactional_id=name)) as successor:
+        successor.init_transactions()
 
 
 @dataclass

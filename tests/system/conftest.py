@@ -13,8 +13,8 @@ from tests.support.sink_process import Rig, fresh, open_rig
 from workers.devkit.broker.broker import Broker
 
 MakeRig: TypeAlias = Callable[..., Rig]
-MakeDclRig: TypeAlias = Callable[..., DclRig]
-MakeEcourierRig: TypeAlias = Callable[..., EcourierRig]
+MakeDcl: TypeAlias = Callable[..., DclRig]
+MakeEcourier: TypeAlias = Callable[..., EcourierRig]
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ def rig(make_rig: MakeRig) -> Rig:
 
 
 @pytest.fixture
-def make_dcl_rig(broker: Broker, tmp_path: Path, ends: ExitStack) -> MakeDclRig:
-    """``make_dcl_rig(shards=2, latency=0.1, keys={"every": "1s"})``: as `make_rig`, with a DCL poller."""
+def make_dcl(broker: Broker, tmp_path: Path, ends: ExitStack) -> MakeDcl:
+    """``make_dcl(shards=2, latency=0.1, keys={"every": "1s"})``: as `make_rig`, with a DCL poller."""
 
     def make(**knobs: Any) -> DclRig:
         return ends.enter_context(open_dcl_rig(broker.bootstrap, tmp_path, **knobs))
@@ -63,8 +63,8 @@ def make_dcl_rig(broker: Broker, tmp_path: Path, ends: ExitStack) -> MakeDclRig:
 
 
 @pytest.fixture
-def make_ecourier_rig(broker: Broker, tmp_path: Path, ends: ExitStack) -> MakeEcourierRig:
-    """``make_ecourier_rig(partitions=4, grace="1s")``: as `make_rig`, with an e-Courier sink and its poller."""
+def make_ecourier(broker: Broker, tmp_path: Path, ends: ExitStack) -> MakeEcourier:
+    """``make_ecourier(partitions=4, grace="1s")``: as `make_rig`, with an e-Courier sink and its poller."""
 
     def make(partitions: int = 3, **keys: Any) -> EcourierRig:
         return ends.enter_context(open_ecourier_rig(broker.bootstrap, tmp_path, partitions, **keys))

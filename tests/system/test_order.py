@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from tests.support.relay_process import Ran
 from tests.support.sink_process import Rig, order_ids
 
 pytestmark = pytest.mark.broker
@@ -12,13 +11,9 @@ pytestmark = pytest.mark.broker
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
-def order(rig: Rig, order_id: str, *options: str) -> Ran:
-    return rig.begin("order", order_id, *options).ended()
-
-
 def told(rig: Rig, order_id: str) -> list[str]:
     """What happened, oldest first."""
-    ran = order(rig, order_id, "--json")
+    ran = rig.command("order", order_id, "--json")
     assert ran.status == 0, ran.err
     return [moment["what"] for moment in json.loads(ran.out)["timeline"]]
 
@@ -53,10 +48,10 @@ def test_relay_order_shows_an_order_from_its_publication_to_its_replay(rig: Rig)
 
 
 def _assert_shown_without_the_customer(rig: Rig) -> None:
-    ran = order(rig, "bad")
+    ran = rig.command("order", "bad")
     assert ran.status == 0
     assert TRACE in ran.out
-    assert "ada@example.com" not in ran.out + order(rig, "bad", "--json").out
+    assert "ada@example.com" not in ran.out + rig.command("order", "bad", "--json").out
 
 
 def test_an_order_that_no_worker_has_read_is_shown_as_waiting(rig: Rig) -> None:
@@ -65,7 +60,7 @@ def test_an_order_that_no_worker_has_read_is_shown_as_waiting(rig: Rig) -> None:
 
 
 def test_relay_order_fails_for_an_unknown_order_and_names_the_partition_option(rig: Rig) -> None:
-    ran = order(rig, "nobody")
+    ran = rig.command("order", "nobody")
     assert ran.status == 1
     assert "--partition" in ran.err
     assert ran.out == ""
@@ -75,5 +70,5 @@ def test_relay_order_reads_the_named_partition(rig: Rig) -> None:
     value = rig.kafka.order("odd")
     places = [rig.kafka.producer.send(rig.kafka.created, partition=n, key=b"odd", value=value).get(5) for n in range(3)]
     for place in places:
-        ran = order(rig, "odd", "--partition", str(place.partition), "--json")
+        ran = rig.command("order", "odd", "--partition", str(place.partition), "--json")
         assert {moment["partition"] for moment in json.loads(ran.out)["timeline"]} == {place.partition}

@@ -4,19 +4,18 @@ import json
 import random
 
 import pytest
-from kafka import KafkaProducer
 
-from tests.support.poller_process import DclRig
+from tests.support.poller_process import take_transactional_id
 from tests.support.relay_process import Relay, at_least
 from tests.support.waiting import wait_for
-from tests.system.conftest import MakeDclRig
+from tests.system.conftest import MakeDcl
 
 pytestmark = pytest.mark.broker
 
 
-def test_every_change_is_published_once_with_the_state_before_it(make_dcl_rig: MakeDclRig) -> None:
+def test_every_change_is_published_once_with_the_state_before_it(make_dcl: MakeDcl) -> None:
     """What was there at the first start is a snapshot, what comes later is created, then updated."""
-    rig = make_dcl_rig()
+    rig = make_dcl()
     rig.dcl.put("OLD", 10)
     relay = rig.start().joined()
     relay.wait(lambda status: status["events_total"] == 1, "the old order never came")
@@ -36,13 +35,17 @@ def test_every_change_is_published_once_with_the_state_before_it(make_dcl_rig: M
     headers = dict(record.headers)
     assert headers["ce_type"] == b"orderrelay.v1.OrderStageChanged"
     assert headers["ce_id"].decode() == found["NEW"][0]["event_id"]
+    status = relay.wait(lambda status: status["fresh_until"], "it does not say how fresh its events are")
+    assert (status["kind"], status["state"], [one["shard"] for one in status["shards"]]) == ("poller", "running", [0])
+    assert status["fresh_until"].endswith("Z")
+    assert 2.0 <= status["behind_seconds"] < 30.0
     assert relay.stop() == 0
 
 
 @pytest.mark.parametrize("sort", ["ascending", "descending", "id", "unstable"])
-def test_a_kill_at_any_moment_misses_and_repeats_no_event(make_dcl_rig: MakeDclRig, sort: str) -> None:
+def test_a_kill_at_any_moment_misses_and_repeats_no_event(make_dcl: MakeDcl, sort: str) -> None:
     """SIGKILL at random moments, with orders changing while pages are read and showing up to a second late."""
-    rig = make_dcl_rig(
+    rig = make_dcl(
         sort=sort, changes_per_page=1, visible_after=1.0, latency=0.05, keys={"page_size": 60, "every": "50ms"}
     )
     rng = random.Random(sort)
@@ -57,9 +60,9 @@ def test_a_kill_at_any_moment_misses_and_repeats_no_event(make_dcl_rig: MakeDclR
     rig.wait_for_all()
 
 
-def test_a_second_poller_repeats_nothing_and_takes_over_when_the_first_leaves(make_dcl_rig: MakeDclRig) -> None:
+def test_a_second_poller_repeats_nothing_and_takes_over_when_the_first_leaves(make_dcl: MakeDcl) -> None:
     """Two processes, one shard: the one that gets SIGTERM hands it to the other."""
-    rig = make_dcl_rig(changes_per_page=1, latency=0.02, keys={"session": "6s"})
+    rig = make_dcl(changes_per_page=1, latency=0.02, keys={"session": "6s"})
     first = rig.start("one").joined()
     first.wait(lambda status: status["polls_total"] > 2, "it does not poll")
     second = rig.start("two").joined()
@@ -80,26 +83,20 @@ def owner_of(one: Relay, other: Relay) -> tuple[Relay, Relay] | None:
     return (other, one) if shards == [False, True] else None
 
 
-def test_a_fenced_owner_reads_its_state_again_and_goes_on(make_dcl_rig: MakeDclRig) -> None:
+def test_a_fenced_owner_reads_its_state_again_and_goes_on(make_dcl: MakeDcl) -> None:
     """Another writer of the same name: the next write is refused, the state is read again, nothing is repeated."""
-    rig = make_dcl_rig()
+    rig = make_dcl()
     relay = rig.start().joined()
     rig.dcl.put("A", 10)
     relay.wait(lambda status: status["events_total"] == 1, "the order never came")
-    fence_owner(rig)
+    take_transactional_id(rig.processes.bootstrap, f"{rig.worker}-0")
     rig.dcl.put("A", 20)
     relay.wait(lambda status: status["taken_over_total"] >= 1, "it has not noticed")
     rig.wait_for_all()
 
 
-def fence_owner(rig: DclRig) -> None:
-    other = KafkaProducer(bootstrap_servers=rig.processes.bootstrap, transactional_id=f"{rig.worker}-0")
-    other.init_transactions()
-    other.close()
-
-
-def test_vendor_faults_delay_events_and_lose_none(make_dcl_rig: MakeDclRig) -> None:
-    rig = make_dcl_rig()
+def test_vendor_faults_delay_events_and_lose_none(make_dcl: MakeDcl) -> None:
+    rig = make_dcl()
     relay = rig.start().joined()
     relay.wait(lambda status: status["polls_total"] > 0, "it does not poll")
     rig.dcl.put("A", 10)
@@ -118,9 +115,9 @@ def test_vendor_faults_delay_events_and_lose_none(make_dcl_rig: MakeDclRig) -> N
     assert "DCL refuses the login" in status["last_error"]
 
 
-def test_a_sweep_finds_and_counts_the_changes_that_no_window_showed(make_dcl_rig: MakeDclRig) -> None:
+def test_a_sweep_finds_and_counts_the_changes_that_no_window_showed(make_dcl: MakeDcl) -> None:
     """A change that shows with an old stamp, long after the cursor has passed it."""
-    rig = make_dcl_rig(keys={"settle_lag": "100ms", "sweep_every": "2s"})
+    rig = make_dcl(keys={"settle_lag": "100ms", "sweep_every": "2s"})
     relay = rig.start().joined()
     rig.dcl.put("A", 10)
     relay.wait(lambda status: status["events_total"] == 1, "the order never came")
@@ -130,19 +127,9 @@ def test_a_sweep_finds_and_counts_the_changes_that_no_window_showed(make_dcl_rig
     rig.wait_for_all()
 
 
-def test_the_status_of_a_poller_says_how_fresh_its_events_are(make_dcl_rig: MakeDclRig) -> None:
-    rig = make_dcl_rig()
-    relay = rig.start().joined()
-    status = relay.wait(lambda status: status["polls_total"] > 1, "it does not poll")
-    assert (status["kind"], status["state"]) == ("poller", "running")
-    assert status["fresh_until"].endswith("Z")
-    assert 2.0 <= status["behind_seconds"] < 30.0
-    assert [shard["shard"] for shard in status["shards"]] == [0]
-
-
-def test_a_dry_run_of_a_window_prints_events_and_publishes_none(make_dcl_rig: MakeDclRig) -> None:
+def test_a_dry_run_of_a_window_prints_events_and_publishes_none(make_dcl: MakeDcl) -> None:
     """Before the poller's first start all is news; afterwards, what it has published is none."""
-    rig = make_dcl_rig()
+    rig = make_dcl()
     rig.dcl.put("A", 10)
     start = ("poll", "dcl", "--from", "2020-01-01T00:00:00Z")
     first = rig.command(*start)
@@ -155,9 +142,9 @@ def test_a_dry_run_of_a_window_prints_events_and_publishes_none(make_dcl_rig: Ma
     assert rig.command(*start).out == ""
 
 
-def test_a_cursor_that_is_moved_back_publishes_only_unknown_changes(make_dcl_rig: MakeDclRig) -> None:
+def test_a_cursor_that_is_moved_back_publishes_only_unknown_changes(make_dcl: MakeDcl) -> None:
     """While the poller runs: it is fenced, reads its state again, and goes on from there."""
-    rig = make_dcl_rig(keys={"lookback": "1s"})
+    rig = make_dcl(keys={"lookback": "1s"})
     rig.dcl.put("BEFORE", 10, age_ms=3_600_000)
     relay = rig.start().joined()
     relay.wait(lambda status: status["polls_total"] > 1, "it does not poll")
@@ -175,8 +162,8 @@ def test_a_cursor_that_is_moved_back_publishes_only_unknown_changes(make_dcl_rig
     assert len(found["KNOWN"]) == 1
 
 
-def test_each_account_is_a_shard_and_two_accounts_may_use_one_number(make_dcl_rig: MakeDclRig) -> None:
-    rig = make_dcl_rig(shards=2, keys={"accounts": ["10501", "10502"]})
+def test_each_account_is_a_shard_and_two_accounts_may_use_one_number(make_dcl: MakeDcl) -> None:
+    rig = make_dcl(shards=2, keys={"accounts": ["10501", "10502"]})
     relay = rig.start().joined()
     rig.dcl.put("A", 10)
     rig.dcl.put("10502/A", 20)
@@ -186,8 +173,8 @@ def test_each_account_is_a_shard_and_two_accounts_may_use_one_number(make_dcl_ri
     assert found == {"10501": ("A", 10), "10502": ("A", 20)}
 
 
-def test_relay_check_reaches_dcl_by_a_harmless_read(make_dcl_rig: MakeDclRig) -> None:
-    rig = make_dcl_rig()
+def test_relay_check_reaches_dcl_by_a_harmless_read(make_dcl: MakeDcl) -> None:
+    rig = make_dcl()
     ran = rig.command("check", rig.worker, "--json")
     reached = {one["what"]: one for one in json.loads(ran.out)["reached"]}
     assert reached[rig.worker]["ok"], ran.out
