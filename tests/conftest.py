@@ -9,11 +9,19 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from workers.devkit.broker.broker import Broker
 
 Topics: TypeAlias = Callable[..., str]
+SLOW_MACHINE = (HealthCheck.too_slow, HealthCheck.data_too_large)  # a loaded machine is no fault of the code
+
+# Hypothesis: a test that searches longer than others takes a multiple of its profile's examples.
+settings.register_profile("quick", max_examples=50, deadline=None, suppress_health_check=SLOW_MACHINE)
+settings.register_profile("ci", settings.get_profile("quick"), max_examples=100, derandomize=True, print_blob=True)
+settings.register_profile("thorough", settings.get_profile("quick"), max_examples=2_000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") == "true" else "quick"))
 
 
 def pytest_configure() -> None:

@@ -5,12 +5,11 @@ worker is the real one, driven through the interfaces of its edges. The vendor a
 """
 
 import asyncio
-import os
 from collections import Counter
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -34,7 +33,6 @@ from workers.core.record import Partition, Record
 from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.owner import Assignment, Batch, Fetched, Release
 
-EXAMPLES = 400 if os.environ.get("CI") == "true" else 60
 ORDERS = st.sampled_from(["A", "A", "B"])
 OUTCOMES: st.SearchStrategy[Outcome] = st.sampled_from(
     [
@@ -419,7 +417,5 @@ class SinkMachine(RuleBasedStateMachine):
         return all(self.kafka.start(at).offset == len(log) for at, log in self.kafka.sources.items())
 
 
-SinkMachine.TestCase.settings = settings(
-    max_examples=EXAMPLES, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+SinkMachine.TestCase.settings = settings(max_examples=2 * settings().max_examples, stateful_step_count=30)
 TestSinkWorker = SinkMachine.TestCase

@@ -1,6 +1,5 @@
 """One record of an order in flight at a time, the rest in sequence; no lane is ever forgotten."""
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -182,7 +181,7 @@ class LanesMachine(RuleBasedStateMachine):
         assert self.lanes.next_due() is None
 
 
-LanesMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=30)
+LanesMachine.TestCase.settings = settings(stateful_step_count=30)
 TestLanes = LanesMachine.TestCase
 
 
@@ -190,85 +189,6 @@ def taken(lanes: Lanes) -> Lane:
     lane = lanes.take()
     assert lane is not None
     return lane
-
-
-def waiting_for_its_create(lanes: Lanes) -> Entry:
-    status = entry("a", 1)
-    lanes.add(status)
-    lane = taken(lanes)
-    status.unknown_order_since = 0.0
-    lanes.wait(lane, 60.0)
-    return status
-
-
-def test_a_create_overtakes_the_statuses_that_wait_for_it() -> None:
-    lanes = Lanes()
-    status = waiting_for_its_create(lanes)
-    later, create = entry("a", 2), entry("a", 3, creates_order=True)
-    lanes.add(later)
-    lanes.add(create)
-    assert [lanes.finish(taken(lanes)) for _ in range(3)] == [create, status, later]
-
-
-def test_a_create_that_came_while_the_status_was_in_flight_overtakes_it_as_soon_as_it_waits() -> None:
-    lanes = Lanes()
-    status, create = entry("a", 1), entry("a", 2, creates_order=True)
-    lanes.add(status)
-    lane = taken(lanes)
-    lanes.add(create)
-    status.unknown_order_since = 0.0
-    lanes.wait(lane, 60.0)
-    assert lanes.finish(taken(lanes)) is create
-
-
-def test_a_create_does_not_overtake_a_status_that_only_failed() -> None:
-    lanes = Lanes()
-    status, create = entry("a", 1), entry("a", 2, creates_order=True)
-    lanes.add(status)
-    lanes.wait(taken(lanes), 60.0)
-    lanes.add(create)
-    assert lanes.take() is None
-    lanes.wake(60.0)
-    assert lanes.finish(taken(lanes)) is status
-
-
-@pytest.mark.parametrize("due", [60.0, 30.0])
-def test_an_old_wait_does_not_wake_a_lane_that_waits_again(due: float) -> None:
-    lanes = Lanes()
-    waiting_for_its_create(lanes)
-    lanes.add(entry("a", 2, creates_order=True))
-    lanes.wait(taken(lanes), 100.0)
-    lanes.wake(due)
-    assert lanes.ready == 0
-    assert lanes.next_due() == 100.0
-
-
-def test_a_lane_stays_closed_for_a_new_owner_until_the_old_flight_ended() -> None:
-    """Else the same order would be in flight twice, and the later answer could be the older record's."""
-    lanes, old = Lanes(), Ledger(0)
-    lanes.add(entry("a", 1, ledger=old))
-    lane = taken(lanes)
-    lanes.add(entry("a", 2, ledger=old))
-    lanes.drop(frozenset({old}))
-    again = entry("a", 1)
-    lanes.add(again)
-    assert lanes.take() is None
-    lanes.finish(lane)
-    assert taken(lanes).queue[0] is again
-
-
-def test_a_revoked_wait_leaves_the_next_record_ready_and_nothing_to_wake() -> None:
-    lanes, old = Lanes(), Ledger(0)
-    for order, ledger in (("a", old), ("a", None), ("b", old)):
-        lanes.add(entry(order, ledger=ledger))
-    for _ in range(2):
-        lanes.wait(taken(lanes), 60.0)
-    assert lanes.waiting_records == 3
-    lanes.drop(frozenset({old}))
-    assert (lanes.waiting_records, lanes.ready, lanes.next_due()) == (0, 1, None)
-    lanes.wake_one()
-    assert lanes.ready == 1
-    assert [lane.order_id for lane in lanes] == ["a"]
 
 
 def test_lanes_go_in_turn() -> None:

@@ -96,7 +96,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert self.ledger.unfinished == len(self.open)
 
 
-LedgerMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=30)
+LedgerMachine.TestCase.settings = settings(stateful_step_count=30)
 TestLedger = LedgerMachine.TestCase
 
 
@@ -123,7 +123,7 @@ def test_what_is_fetched_and_not_yet_finished_leaves_no_doubt_that_the_rest_fits
     assert ledger_of(offsets, {0} | set(offsets[50:])).fits
 
 
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples // 3)
 @given(
     seed=st.integers(),
     count=st.integers(0, 2_000) | st.integers(23_000, 30_000),
@@ -193,15 +193,8 @@ def test_carried_offsets_count_too_while_they_are_not_fetched() -> None:
     for offset in range(5_000):
         ledger.finish(offset)
     assert ledger.fits
-    assert all((offset in finished_in(ledger)) == (offset in carried) for offset in range(5_000, 28_000))
-
-
-def test_two_crashes_in_a_row_keep_what_the_first_owner_finished() -> None:
-    first = ledger_of(range(100), {3, 50, 51, 99})
-    second = Ledger(3, FinishedOffsets.parse(AT, *first.commit_point(AT)))
-    assert second.open(3)
-    third = Ledger(3, FinishedOffsets.parse(AT, *second.commit_point(AT)))
-    assert [offset for offset in range(3, 100) if third.open(offset)] == [3, 50, 51, 99]
+    finished = finished_in(ledger)
+    assert all((offset in finished) == (offset in carried) for offset in range(5_000, 28_000))
 
 
 def test_an_offset_already_passed_is_refused_loudly() -> None:

@@ -123,7 +123,7 @@ class GateMachine(RuleBasedStateMachine):
         assert self.gate.until <= self.now + 300.0, "no pause is longer than five minutes"
 
 
-GateMachine.TestCase.settings = settings(max_examples=200, stateful_step_count=40)
+GateMachine.TestCase.settings = settings(stateful_step_count=40)
 TestGate = GateMachine.TestCase
 
 

@@ -65,7 +65,6 @@ def written(definition: Any, value: Any) -> bytes:
 
 
 @given(value=VALUES)
-@settings(max_examples=200, deadline=None)
 def test_values_are_fastavros_wherever_the_record_begins(value: dict[str, Any]) -> None:
     """Every type and size."""
     data = written(MIXED, value)
@@ -74,7 +73,6 @@ def test_values_are_fastavros_wherever_the_record_begins(value: dict[str, Any]) 
 
 
 @given(value=VALUES, cut=st.integers(0, 10_000), junk=st.binary(max_size=3), at=st.integers(0, 10_000))
-@settings(max_examples=300, deadline=None)
 def test_damaged_bytes_are_malformed_or_a_record(value: dict[str, Any], cut: int, junk: bytes, at: int) -> None:
     """Damaged bytes raise `Malformed` and no other error."""
     data = written(MIXED, value)
@@ -85,7 +83,7 @@ def test_damaged_bytes_are_malformed_or_a_record(value: dict[str, Any], cut: int
 
 
 @given(value=VALUES)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=settings().max_examples // 2)
 def test_every_truncation_is_malformed(value: dict[str, Any]) -> None:
     """A record that was cut short never decodes."""
     data, read = written(MIXED, value), decoder_of(record(MIXED)).read

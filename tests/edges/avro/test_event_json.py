@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from workers.edges.avro.event_json import InvalidEvent, from_json, to_json
@@ -197,7 +197,6 @@ def raw_values(tree: Type) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0911 - o
 
 
 @pytest.mark.parametrize("topic", SCHEMAS)
-@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_raw_to_json_text_and_back_is_the_same(topic: str, data: st.DataObject) -> None:
     """Through real JSON text, for every value that the schema can hold."""

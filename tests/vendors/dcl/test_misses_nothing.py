@@ -1,6 +1,5 @@
 """Windows of one page miss and repeat nothing, however DCL sorts, lags and changes; naive strategies do."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -24,7 +23,6 @@ from workers.vendors.dcl.requests import dcl_requests
 SORTS: tuple[Sort, ...] = get_args(Sort)
 LAG_S = 15
 SETTLE_MS = LAG_S * 1000 + 1000
-EXAMPLES = 2_000 if os.environ.get("CI") == "true" else 100  # a run on a developer's machine must be short
 
 
 def poll_without_changes(vendor: SimulatedVendor, log: Log, strategy: Strategy, page_size: int) -> None:
@@ -45,7 +43,7 @@ def is_gapless(log: Log) -> bool:
     return True
 
 
-@settings(deadline=None, max_examples=EXAMPLES)
+@settings(max_examples=4 * settings().max_examples)
 @given(
     sort=st.sampled_from(SORTS),
     lag_s=st.sampled_from([0, 3, LAG_S]),
