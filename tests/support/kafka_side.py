@@ -1,24 +1,20 @@
 """A test's own hands on Kafka: its topics, publishing, and reading what was parked and committed."""
 
 import json
-import time
 from collections.abc import Iterable, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource
 
-from tests.support.topics import ROOT, Topic, create, read_whole, write_config
+from tests.support.topics import Reader, Topic, codec_of, create, write_config
 from workers.core.consume.commit_metadata import FinishedOffsets
 from workers.core.record import Partition
 from workers.edges.avro.codec import Codec
-from workers.edges.avro.schema_files import load_topic
 from workers.edges.kafka.client_patches.batches import producer_headers
-from workers.edges.kafka.client_patches.install import patch_client
 
 NOW = 1_750_000_000_000
 LIMIT = 1_048_588
@@ -124,8 +120,12 @@ class KafkaSide:
 
     @cached_property
     def codec(self) -> Codec:
-        topics = {topic: load_topic(topic, ROOT / f"schemas/{schema}.avsc") for topic, schema in self.schemas.items()}
-        return Codec(topics, time.monotonic)
+        return codec_of(self.schemas)
+
+    @cached_property
+    def reader(self) -> Reader:
+        made: Reader = self._keep(Reader(self.bootstrap))
+        return made
 
     @cached_property
     def producer(self) -> Any:
@@ -213,41 +213,27 @@ class KafkaSide:
 
     def ends(self) -> dict[tuple[str, int], int]:
         places = [TopicPartition(topic, n) for topic in (self.created, self.status) for n in range(self.partitions)]
-        with closing(self._reader()) as reader:
-            return {(at.topic, at.partition): end for at, end in reader.end_offsets(places).items()}
+        return {(at.topic, at.partition): end for at, end in self.reader.consumer.end_offsets(places).items()}
 
     def oldest_parked(self) -> dict[int, int]:
         """The oldest offset of each partition of the parked topic."""
         places = [TopicPartition(self.parked, number) for number in range(self.partitions)]
-        with closing(self._reader()) as reader:
-            return {at.partition: offset for at, offset in reader.beginning_offsets(places).items()}
+        return {at.partition: offset for at, offset in self.reader.consumer.beginning_offsets(places).items()}
 
     def all_parked(self) -> list[Any]:
         """Every parked record, by partition and offset."""
-        return self._all(self.parked)
+        return self.reader.all(self.parked, self.partitions)
 
     def tracked(self) -> dict[str, Any]:
         """The decoded rows of the tracked orders, the last of each number."""
         assert self.tracks is not None
-        rows = [self.codec.decode_any(self.tracks, one.value) for one in self._all(self.tracks)]
+        rows = [self.codec.decode_any(self.tracks, one.value) for one in self.reader.all(self.tracks, self.partitions)]
         return {row["order_number"]: row for row in rows}
 
     def fences(self) -> dict[str, dict[str, Any]]:
         """The rows of the parked state, the last of each order; ended ones left out."""
-        rows = {one.key.decode(): one.value for one in self._all(f"{self.parked}-state")}
+        rows = {one.key.decode(): one.value for one in self.reader.all(f"{self.parked}-state", self.partitions)}
         return {order_id: json.loads(value) for order_id, value in rows.items() if value is not None}
-
-    def _all(self, topic: str) -> list[Any]:
-        return read_whole(self._reader(), topic, range(self.partitions))
-
-    def _reader(self) -> Any:
-        patch_client()  # what is read here may have header keys that are no UTF-8
-        return KafkaConsumer(
-            bootstrap_servers=self.bootstrap,
-            enable_auto_commit=False,
-            isolation_level="read_committed",
-            auto_offset_reset="earliest",
-        )
 
 
 def header(record: Any, name: str) -> str:

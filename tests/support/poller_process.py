@@ -1,6 +1,5 @@
 """Pollers as processes, on a real Kafka, before simulated vendors whose orders change; and what was published."""
 
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -9,18 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import httpx
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer
 
 from tests.support.kafka_side import COMPACT, KafkaSide
-from tests.support.relay_process import Processes, Ran, Relay
+from tests.support.relay_process import HTTP, Processes, Ran, Relay
 from tests.support.sink_process import fresh
-from tests.support.topics import ROOT, Topic, create, read_whole, write_config
+from tests.support.topics import Reader, Topic, codec_of, create, write_config
 from tests.support.vendor import Dcl, Vendor
 from tests.support.waiting import PATIENCE_S, wait_for
 from workers.devkit.simulators.ecourier_events import event_identity, identities
 from workers.edges.avro.codec import Codec
-from workers.edges.avro.schema_files import load_topic
 
 PARTITIONS = 3
 PLAIN = {"min.insync.replicas": 1}
@@ -33,19 +30,17 @@ ByOrder: TypeAlias = dict[str, list[Event]]
 
 @dataclass
 class Published:
-    """What a reader of committed records sees in these topics (topic -> schema), by partition and offset."""
+    """What a reader sees in these topics (topic -> schema), by partition and offset."""
 
-    bootstrap: str
+    reader: Reader
     schemas: Mapping[str, str]
 
     @cached_property
     def codec(self) -> Codec:
-        topics = {topic: load_topic(topic, ROOT / f"schemas/{schema}.avsc") for topic, schema in self.schemas.items()}
-        return Codec(topics, time.monotonic)
+        return codec_of(self.schemas)
 
     def records(self, topic: str, partitions: int = PARTITIONS) -> list[Any]:
-        options = {"enable_auto_commit": False, "isolation_level": "read_committed"}
-        return read_whole(KafkaConsumer(bootstrap_servers=self.bootstrap, **options), topic, range(partitions))
+        return self.reader.all(topic, partitions)
 
     def events(self, topic: str, partitions: int = PARTITIONS) -> list[Event]:
         return [self.codec.decode_any(topic, one.value) for one in self.records(topic, partitions)]
@@ -85,6 +80,7 @@ class DclRig:
 
     dcl: Dcl
     processes: Processes
+    reader: Reader
     shards: int = 1
     mark: str = field(default_factory=lambda: fresh("p"))
 
@@ -102,7 +98,7 @@ class DclRig:
 
     @cached_property
     def _published(self) -> Published:
-        return Published(self.processes.bootstrap, {self.events_topic: "order-stage-changed"})
+        return Published(self.reader, {self.events_topic: "order-stage-changed"})
 
     def prepare(self, **keys: Any) -> None:
         """Write topics.yaml and create its topics."""
@@ -152,7 +148,7 @@ def open_dcl_rig(bootstrap: str, folder: Path, **knobs: Any) -> Iterator[DclRig]
         ends.callback(dcl.stop)
         processes = Processes(bootstrap, folder, dcl.variables)
         ends.callback(processes.close)
-        rig = DclRig(dcl, processes, shards)
+        rig = DclRig(dcl, processes, ends.enter_context(closing(Reader(bootstrap))), shards)
         rig.prepare(**keys)
         yield rig
 
@@ -189,7 +185,7 @@ class EcourierRig:
     @cached_property
     def _published(self) -> Published:
         schemas = {self.stages_topic: "order-stage-changed", self.events_topic: "courier-order-event"}
-        return Published(self.kafka.bootstrap, schemas)
+        return Published(self.kafka.reader, schemas)
 
     @property
     def codec(self) -> Codec:
@@ -236,14 +232,12 @@ class EcourierRig:
     def move(self, number: str, status: str | None = None, **event: str) -> None:
         """Set the order's status, or add an event with these fields."""
         body = {"order_number": number, "status": status, "event": event or None}
-        with httpx.Client(trust_env=False) as client:
-            client.post(f"{self.vendor.simulator.control_url}/_sim/orders", json=body).raise_for_status()
+        HTTP.post(f"{self.vendor.simulator.control_url}/_sim/orders", json=body).raise_for_status()
 
     def orders(self) -> dict[str, Any]:
         """Every order as the vendor has it, with what does not show yet."""
-        with httpx.Client(trust_env=False) as client:
-            shown: dict[str, Any] = client.get(f"{self.vendor.simulator.control_url}/_sim/orders").json()
-            return shown
+        shown: dict[str, Any] = HTTP.get(f"{self.vendor.simulator.control_url}/_sim/orders").json()
+        return shown
 
     def save(self, *order_ids: str) -> None:
         """Publish orders with a delivery, and wait until the sink has saved and tracked them."""

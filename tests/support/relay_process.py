@@ -23,6 +23,8 @@ from workers.cli.main import run
 
 ROOT = Path(__file__).parents[2]
 COMMAND_WITHIN_S = 120.0
+HTTP = httpx.Client(trust_env=False, timeout=10, limits=httpx.Limits(max_keepalive_connections=0))
+"""One for all looks: each new client reads every CA certificate, 50 ms of processor time."""
 _SERVER = multiprocessing.get_context("forkserver")
 _VENDORS = [f"workers.vendors.{vendor}" for vendor in ("dcl.poller", "ecdp.sink", "ecourier.poller", "ecourier.sink")]
 _SERVER.set_forkserver_preload([__name__, "workers.app.runtime.process", "workers.app.config.configuration", *_VENDORS])
@@ -100,7 +102,7 @@ class Relay:
     def status(self) -> dict[str, Any]:
         url = self.url
         try:
-            answer = httpx.get(f"{url}/status", timeout=10, trust_env=False).json()
+            answer = HTTP.get(f"{url}/status").json()
         except httpx.TransportError:
             self._alive()
             raise

@@ -2,12 +2,17 @@
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kafka import TopicPartition
+from kafka import KafkaConsumer, TopicPartition
+
+from workers.edges.avro.codec import Codec
+from workers.edges.avro.schema_files import load_topic
+from workers.edges.kafka.client_patches.install import patch_client
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,17 +53,34 @@ def create(admin: Any, topics: Mapping[str, Topic]) -> None:
     admin.wait_for_topics(list(made))
 
 
-def read_whole(reader: Any, topic: str, partitions: Iterable[int]) -> list[Any]:
-    """Every record from the beginning to the present end, by partition and offset; closes the reader."""
-    try:
-        places = [TopicPartition(topic, number) for number in partitions]
-        reader.assign(places)
-        ends = reader.end_offsets(places)
-        reader.seek_to_beginning(*places)
-        found: list[Any] = []
-        while any(reader.position(at) < end for at, end in ends.items()):
-            for records in reader.poll(timeout_ms=200).values():
-                found += records
-        return sorted(found, key=lambda one: (one.partition, one.offset))
-    finally:
-        reader.close()
+def codec_of(schemas: Mapping[str, str]) -> Codec:
+    """Of these topics (topic -> its schema among those of the repository)."""
+    topics = {topic: load_topic(topic, ROOT / f"schemas/{schema}.avsc") for topic, schema in schemas.items()}
+    return Codec(topics, time.monotonic)
+
+
+class Reader:
+    """Sees the committed records of any topic. It stays open, and each look reads on from where the last one ended."""
+
+    def __init__(self, bootstrap: str) -> None:
+        patch_client()  # what is read here may have header keys that are no UTF-8
+        options = {"enable_auto_commit": False, "isolation_level": "read_committed", "auto_offset_reset": "earliest"}
+        self.consumer = KafkaConsumer(bootstrap_servers=bootstrap, **options)
+        self._seen: dict[str, list[Any]] = {}
+        self._next: dict[TopicPartition, int] = {}
+
+    def all(self, topic: str, partitions: int) -> list[Any]:
+        """Every record so far, by partition and offset."""
+        places, seen = [TopicPartition(topic, number) for number in range(partitions)], self._seen.setdefault(topic, [])
+        self.consumer.assign(places)
+        ends = self.consumer.end_offsets(places)
+        for at, oldest in self.consumer.beginning_offsets(places).items():
+            self.consumer.seek(at, max(oldest, self._next.get(at, 0)))
+        while any(self.consumer.position(at) < end for at, end in ends.items()):
+            for records in self.consumer.poll(timeout_ms=200).values():
+                seen += records
+        self._next |= {at: self.consumer.position(at) for at in places}
+        return sorted(seen, key=lambda one: (one.partition, one.offset))
+
+    def close(self) -> None:
+        self.consumer.close()

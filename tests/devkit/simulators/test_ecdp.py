@@ -36,7 +36,7 @@ async def ecdp() -> AsyncIterator[EcdpSimulator]:
 
 @pytest.fixture
 async def ask(ecdp: EcdpSimulator) -> AsyncIterator[Ask]:
-    async with httpx.AsyncClient(base_url=ecdp.server.base_url, headers={"x-api-key": KEY}) as client:
+    async with httpx.AsyncClient(base_url=ecdp.server.base_url, verify=False, headers={"x-api-key": KEY}) as client:
 
         async def send(method: str, path: str, json: Any = None, **options: Any) -> httpx.Response:
             return await client.request(method, path, json=json, **options)
@@ -137,7 +137,7 @@ async def test_faults_are_set_and_reset_on_both_ports(ecdp: EcdpSimulator, ask: 
 async def test_the_control_port_answers_while_the_vendor_is_down(ecdp: EcdpSimulator, ask: Ask) -> None:
     assert (await ask("POST", "/_sim/faults", {"down": True})).status_code == 200
     with pytest.raises(httpx.TransportError):
-        async with httpx.AsyncClient() as stranger:
+        async with httpx.AsyncClient(verify=False) as stranger:
             await stranger.get(ecdp.server.base_url)
     assert (await ask("POST", f"{ecdp.control_url}/_sim/faults", {"down": False})).status_code == 200
     assert (await ask("GET", "/orders/1")).status_code == 404
@@ -164,7 +164,7 @@ async def test_the_light_server_keeps_an_orders_id_and_status() -> None:
     simulator = new_simulator(SimulatorOptions(keep_content=False))
     base = await simulator.start()
     order = {"id": "1", "date": "2024-11-06T10:10:00.055Z", "status": "completed"}
-    async with httpx.AsyncClient(base_url=base, headers={"x-api-key": KEY}) as client:
+    async with httpx.AsyncClient(base_url=base, verify=False, headers={"x-api-key": KEY}) as client:
         await client.post("/orders", json={"mode": "Add", "data": [order | PLAIN]})
         kept = (await client.get("/orders/1")).json()["data"]
     assert kept == {"id": "1", "status": "completed", "customer": {"id": 1}}
