@@ -11,9 +11,10 @@ from tests.support.worker_rig import FakeKafka
 from workers.core.consume.start_position import StartAt, decide_start
 from workers.core.parked.fence import Fence
 from workers.core.parked.headers import DISCARDED_AT, is_original, order_of, source_record
-from workers.core.parked.rows import read_row
+from workers.core.parked.rows import command_key, read_row
 from workers.core.record import Partition, Record
 from workers.edges.kafka.client import KafkaFailed
+from workers.edges.kafka.owner import Batch, Fetched
 from workers.edges.kafka.parked_reader import Bound, Wave
 
 PARKS, STATE = Partition("ecdp-parked", 0), Partition("ecdp-parked-state", 0)
@@ -30,7 +31,31 @@ class Kafka:
     state: list[Record] = field(default_factory=list)
     commits: dict[Partition, tuple[int, str]] = field(default_factory=dict)
     generation: int = 0
+    commands: int = 0
     unheard: bool = False  # a transaction went through and its owner does not know: it may commit less, and park twice
+
+    def publish(self, at: Partition, value: str, now_ms: int) -> int:
+        """Append to a source topic; returns the offset."""
+        log = self.sources[at]
+        stamp = now_ms + sum(map(len, self.sources.values()))
+        key = value.partition(":")[0].partition("@")[0]
+        log.append(Record(*at, len(log), stamp, key.encode(), value.encode()))
+        return len(log) - 1
+
+    def fetch(self, positions: dict[Partition, int], most: int) -> Fetched:
+        """A hand-over of some records of each topic, stamped with the ends; the positions move on."""
+        batches = []
+        for at, log in self.sources.items():
+            records = log[positions[at] : positions[at] + most]
+            positions[at] += len(records)
+            batches.append(Batch(at, records, positions[at]))
+        return Fetched(self.generation, batches, {at: len(log) for at, log in self.sources.items()}, {})
+
+    def command(self, row_of: Callable[[str], bytes]) -> None:
+        """An operator's command, by its name."""
+        self.commands += 1
+        name = f"c{self.commands}"
+        self.state.append(Record(*STATE, len(self.state), 0, command_key(name), row_of(name)))
 
     def rows(self) -> dict[str, bytes]:
         rows: dict[str, bytes] = {}
@@ -124,6 +149,16 @@ class Process(FakeKafka):
         self.transactions.append(Transaction(records, rows, offsets, done))
         return await done
 
+    def apply(self, one: Transaction) -> list[int]:
+        """Let a transaction through; returns the offsets of its parked records."""
+        placed = [_append(self.kafka.parked, PARKS, record) for record in one.records]
+        for row in one.rows(placed):
+            is_trace = row.partition == PARKS  # of a discard
+            _append(*((self.kafka.parked, PARKS) if is_trace else (self.kafka.state, STATE)), row)
+        assert one.offsets.offsets, "only a transaction that carries offsets is refused to a former owner"
+        self.take_offsets(one.offsets.offsets)
+        return placed
+
     def follow(self, numbers: frozenset[int], reader: Any) -> None:
         assert numbers == {0}
         self.reader, self.followed = reader, 0
@@ -143,3 +178,8 @@ class Process(FakeKafka):
             if first <= record.offset <= last:
                 orders.setdefault(order_of(record), []).append(record)
         return Wave(orders, max(last for _, last in wanted.values()))
+
+
+def _append(log: list[Record], at: Partition, written: Any) -> int:
+    log.append(Record(*at, len(log), 0, written.key, written.value, written.headers))
+    return len(log) - 1

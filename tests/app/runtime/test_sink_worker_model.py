@@ -6,6 +6,7 @@ worker is the real one, driven through the interfaces of its edges. The vendor a
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.support.kafka_model import PARKS, SOURCES, STATE, Kafka, Process, Source
+from tests.support.kafka_model import SOURCES, Kafka, Process, Source
 from tests.support.sink_rig import CREATED, STATUS, TOPICS, Flight
 from tests.support.virtual_time import VirtualTimeLoop
 from tests.support.worker_rig import WorkerRig
@@ -28,27 +29,16 @@ from workers.core.delivery.outcome import (
     UnknownOrder,
 )
 from workers.core.parked.fence import Fence
-from workers.core.parked.rows import DiscardCommand, ReplayCommand, command_key, command_row
-from workers.core.record import Partition, Record
+from workers.core.parked.rows import DiscardCommand, ReplayCommand, command_row
+from workers.core.record import Partition
 from workers.edges.kafka.client import KafkaFailed
-from workers.edges.kafka.owner import Assignment, Batch, Fetched, Release
+from workers.edges.kafka.owner import Assignment, Release
 
 ORDERS = st.sampled_from(["A", "A", "B"])
-OUTCOMES: st.SearchStrategy[Outcome] = st.sampled_from(
-    [
-        Delivered(),
-        Delivered(),
-        Skipped("unchanged"),
-        Skipped("unchanged", supersedes=True),
-        Rejected("no"),
-        Rejected("no"),
-        Rejected("not now", blocks_following=False),
-        UnknownOrder("404"),
-        Unavailable("500"),
-        Unknown("time-out"),
-        Denied("401"),
-    ]
-)
+REFUSALS = [Rejected("no"), Rejected("no"), Rejected("not now", blocks_following=False), UnknownOrder("404")]
+FAULTS = [Unavailable("500"), Unknown("time-out"), Denied("401")]
+SUCCESSES = [Delivered(), Delivered(), Skipped("unchanged"), Skipped("unchanged", supersedes=True)]
+OUTCOMES: st.SearchStrategy[Outcome] = st.sampled_from([*SUCCESSES, *REFUSALS, *FAULTS])
 
 
 class SinkMachine(RuleBasedStateMachine):
@@ -62,7 +52,6 @@ class SinkMachine(RuleBasedStateMachine):
         self.skipped: set[Source] = set()
         self.sent: Counter[Source] = Counter()
         self.excused = 0  # crashes, losses and unknown results: what may be sent twice
-        self.commands = 0
         self.early: dict[str, int] = {}  # new orders whose status was appended first, and `excused` at that time
         self._begin_process()
 
@@ -131,25 +120,13 @@ class SinkMachine(RuleBasedStateMachine):
         self.fetch(100)
 
     def _publish(self, topic: str, value: str) -> Source:
-        at = Partition(topic, 0)
-        log = self.kafka.sources[at]
-        now_ms = int(self.loop.time() * 1000) + sum(map(len, self.kafka.sources.values()))
-        key = value.partition(":")[0].partition("@")[0].encode()
-        log.append(Record(*at, len(log), now_ms, key, value.encode()))
-        return topic, len(log) - 1
+        return topic, self.kafka.publish(Partition(topic, 0), value, int(self.loop.time() * 1000))
 
     @rule(most=st.integers(1, 4))
     def fetch(self, most: int) -> None:
         """A hand-over of some records of each topic, stamped with the ends."""
-        batches = []
-        for at in SOURCES:
-            position = self.positions[at]
-            records = self.kafka.sources[at][position : position + most]
-            self.positions[at] = position + len(records)
-            batches.append(Batch(at, records, self.positions[at]))
-        ends = {at: len(self.kafka.sources[at]) for at in SOURCES}
-        epoch = self.kafka.generation
-        self._run(lambda: self.rig.worker.fetched(Fetched(epoch, batches, ends, {})))
+        fetched = self.kafka.fetch(self.positions, most)
+        self._run(lambda: self.rig.worker.fetched(fetched))
 
     @rule()
     def load_the_parked_state(self) -> None:
@@ -185,27 +162,13 @@ class SinkMachine(RuleBasedStateMachine):
         if ending == "refused" or one.offsets.group != self.kafka.generation:
             self._run(lambda: one.done.set_exception(KafkaFailed("refused")))
             return
-        placed = []
-        for record in one.records:
-            placed.append(len(self.kafka.parked))
-            self._append(self.kafka.parked, PARKS, record)
-        for row in one.rows(placed):
-            if row.partition == PARKS:  # the trace of a discard
-                self._append(self.kafka.parked, PARKS, row)
-            else:
-                self._append(self.kafka.state, STATE, row)
-        assert one.offsets.offsets, "only a transaction that carries offsets is refused to a former owner"
-        self.process.take_offsets(one.offsets.offsets)
+        placed = self.process.apply(one)
         if ending == "unheard":
             self.kafka.unheard = True
             self._run(lambda: one.done.set_exception(KafkaFailed("not acknowledged")))
         else:
             self._run(lambda: one.done.set_result(placed))
         self._run(self.process.feed)
-
-    @staticmethod
-    def _append(log: list[Record], at: Partition, written: Any) -> None:
-        log.append(Record(*at, len(log), 0, written.key, written.value, written.headers))
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 2.5, 6.0]))
     def pass_time(self, seconds: float) -> None:
@@ -250,29 +213,28 @@ class SinkMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def ask_for_a_replay(self, data: st.DataObject) -> None:
         fences = self.kafka.fences()
-        orders = data.draw(st.sets(st.sampled_from(sorted(fences)), min_size=1))
-        self._ask_replay({order: fences[order].since_ms for order in orders})
+        self._ask_replay(data.draw(st.sets(st.sampled_from(sorted(fences)), min_size=1)), fences)
 
-    def _ask_replay(self, orders: dict[str, int]) -> None:
-        self.commands += 1
-        name = f"c{self.commands}"
-        self._command(name, command_row(ReplayCommand(name, orders, self._later())))
+    def _ask_replay(self, orders: Iterable[str], fences: dict[str, Fence]) -> None:
+        wanted = {order: fences[order].since_ms for order in orders}
+        self._command(lambda name: command_row(ReplayCommand(name, wanted, self._later())))
 
     @precondition(lambda self: self.loaded and self.kafka.fences())
     @rule(data=st.data(), first_only=st.booleans())
     def ask_for_a_discard(self, data: st.DataObject, first_only: bool) -> None:
         fences = self.kafka.fences()
         order = data.draw(st.sampled_from(sorted(fences)))
-        self.commands += 1
-        name = f"c{self.commands}"
-        wanted = DiscardCommand(name, {order: fences[order].since_ms}, self._later(), "ada", "", first_only)
-        self._command(name, command_row(wanted))
+        self._ask_discard(order, fences[order], first_only=first_only)
+
+    def _ask_discard(self, order: str, fence: Fence, *, first_only: bool) -> None:
+        wanted = {order: fence.since_ms}
+        self._command(lambda name: command_row(DiscardCommand(name, wanted, self._later(), "ada", "", first_only)))
 
     def _later(self) -> int:
         return int(self.loop.time() * 1000) + 60_000
 
-    def _command(self, name: str, row: bytes) -> None:
-        self.kafka.state.append(Record(*STATE, len(self.kafka.state), 0, command_key(name), row))
+    def _command(self, row_of: Callable[[str], bytes]) -> None:
+        self.kafka.command(row_of)
         self._run(self.process.feed)
 
     # Rebalances and crashes.
@@ -338,20 +300,15 @@ class SinkMachine(RuleBasedStateMachine):
     @invariant()
     def each_finished_record_has_its_end(self) -> None:
         """Delivered, skipped, given up by an operator, or parked where a replay finds it."""
-        if not hasattr(self, "kafka"):
-            return
         ended = set(self.sent) | self.skipped | self.kafka.given_up() | self.kafka.open_parked()
         assert self.kafka.finished() <= ended
 
     @invariant()
     def no_record_is_sent_twice_without_a_reason(self) -> None:
-        if hasattr(self, "kafka"):
-            assert sum(self.sent.values()) - len(self.sent) <= self.excused * 6
+        assert sum(self.sent.values()) - len(self.sent) <= self.excused * 6
 
     @invariant()
     def effects_of_an_order_go_back_only_with_a_reason(self) -> None:
-        if not hasattr(self, "kafka"):
-            return
         for effects in self.applied.values():
             for topic in TOPICS:
                 offsets = [offset for name, offset in effects if name == topic]
@@ -405,13 +362,10 @@ class SinkMachine(RuleBasedStateMachine):
     def _end_of(self, fences: dict[str, Fence]) -> None:
         """Replay what can be delivered; what is invalid or superseded is refused each time, and given up."""
         for order, fence in fences.items():
-            self.commands += 1
-            name = f"c{self.commands}"
             if fence.replays:
-                one = DiscardCommand(name, {order: fence.since_ms}, self._later(), "ada", "", first_only=True)
-                self._command(name, command_row(one))
+                self._ask_discard(order, fence, first_only=True)
             else:
-                self._command(name, command_row(ReplayCommand(name, {order: fence.since_ms}, self._later())))
+                self._ask_replay([order], fences)
 
     def _is_all_committed(self) -> bool:
         return all(self.kafka.start(at).offset == len(log) for at, log in self.kafka.sources.items())

@@ -1,136 +1,32 @@
 """Commits: one at a time, nothing unsafe, one bad partition stopping no other."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from random import Random
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from tests.support.sink_rig import STATUS, Rig, settled
+from tests.support.commits_rig import REJECTED, Stand, running
+from tests.support.sink_rig import STATUS, settled
 from tests.support.waiting import until
-from workers.app.sink.commits import Commits
 from workers.app.sink.write_queue import Write, WriteLimits
 from workers.core.consume.commit_metadata import FinishedOffsets
 from workers.core.consume.commit_pacing import Pacing
 from workers.core.consume.lanes import Entry
 from workers.core.consume.start_position import NeedsOperator, stop_reason
 from workers.core.parked.fence import Fence, ParkReason
-from workers.core.parked.headers import Parking
-from workers.core.record import CommitPoint, Partition
+from workers.core.record import Partition
 from workers.edges.kafka.client import KafkaFailed, MetadataTooLarge
 from workers.edges.kafka.transactions import Outgoing
 
-REJECTED = Parking(ParkReason.REJECTED, "no")
 AT = Partition(STATUS, 0)
 NEVER_AGAIN = Pacing(commit_every_s=3_600.0, commit_beside_writes_s=3_600.0, pause_factor=1e12, longest_pause_s=3_600.0)
-
-
-@dataclass
-class Kafka:
-    """Source and transactions in one: keeps what is asked, and answers when the test lets it."""
-
-    plain: list[Mapping[Partition, CommitPoint]] = field(default_factory=list)
-    written: list[tuple[list[bytes | None], list[bytes | None], Any]] = field(default_factory=list)
-    refuse: Callable[[Sequence[Any]], bool] = lambda _: False
-    failure: KafkaFailed | None = None
-    longest_metadata: int = 4096
-    refused: int = 0
-    under_way: int = 0
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
-    next_place: int = 100
-
-    def commit(self, epoch: int, offsets: Mapping[Partition, CommitPoint]) -> asyncio.Future[None]:  # noqa: ARG002
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        asyncio.get_running_loop().create_task(self._commit(offsets, done))
-        return done
-
-    async def _commit(self, offsets: Mapping[Partition, CommitPoint], done: asyncio.Future[None]) -> None:
-        await self._alone()
-        if done.done():
-            return
-        if self.failure is not None:
-            done.set_exception(self.failure)
-        elif self.is_too_long(offsets):
-            done.set_exception(MetadataTooLarge("too long"))
-        else:
-            self.plain.append(offsets)
-            done.set_result(None)
-
-    async def write(
-        self, records: Sequence[Any], rows: Callable[[list[int]], Sequence[Any]], offsets: Any
-    ) -> list[int]:
-        await self._alone()
-        if self.refuse(records):
-            raise KafkaFailed("too large: canary-free advice")
-        if self.is_too_long(offsets.offsets):
-            raise MetadataTooLarge("too long")
-        placed = [self.next_place + n for n in range(len(records))]
-        self.next_place += len(records)
-        self.written.append(([one.value for one in records], [one.key for one in rows(placed)], offsets))
-        return placed
-
-    def is_too_long(self, offsets: Mapping[Partition, CommitPoint]) -> bool:
-        too_long = any(len(point.metadata) > self.longest_metadata for point in offsets.values())
-        self.refused += too_long
-        return too_long
-
-    async def _alone(self) -> None:
-        self.under_way += 1
-        assert self.under_way == 1, "two commits side by side: the older could overtake the newer"
-        await asyncio.sleep(0.001)  # a broker never answers at once
-        await self.gate.wait()
-        self.under_way -= 1
-
-
-class Stand:
-    """A sink's commits; its clock is the loop's."""
-
-    def __init__(self, pacing: Pacing | None = None, limits: WriteLimits | None = None) -> None:
-        self.rig = Rig(monotonic=asyncio.get_running_loop().time, limits=limits)
-        self.kafka = Kafka()
-        self.kafka.gate.set()
-        one: Any = self.kafka
-        rig = self.rig
-        self.commits = Commits(
-            rig.context,
-            rig.ownership,
-            source=one,
-            transactions=one,
-            finisher=rig.finisher,
-            stats=rig.stats,
-            pacing=pacing,
-        )
-        rig.wakeups.connect(sender=cast("Any", None), commits=self.commits, fetching=NoFetching())
-
-    def park(self, value: str, number: int = 0) -> None:
-        self.rig.finisher.park(self.rig.entry(value, number=number), REJECTED)
-
-    def finish(self, value: str, number: int = 0) -> None:
-        self.rig.finisher.finish(self.rig.entry(value, number=number))
-
-
-class NoFetching:
-    def recheck_soon(self) -> None:
-        pass
 
 
 @pytest.fixture
 async def stand() -> Stand:
     return Stand()
-
-
-@asynccontextmanager
-async def running(stand: Stand) -> AsyncIterator[None]:
-    task = asyncio.create_task(stand.commits.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        assert task.cancelled(), task.exception()
 
 
 async def test_what_has_finished_is_committed_with_what_lies_beyond_in_the_metadata(stand: Stand) -> None:
@@ -341,33 +237,6 @@ async def test_a_transaction_that_ends_after_the_partitions_went_finishes_nothin
         await settled()
     assert stand.rig.committable() == 0
     assert dict(stand.rig.shard.fences) == {}
-
-
-async def test_transactions_come_at_a_pace() -> None:
-    """A broker makes one wait for the end of the former: what is queued meanwhile goes with the next, all of it."""
-    stand = Stand(NEVER_AGAIN)
-    async with running(stand):
-        stand.park("A:1")
-        await until(lambda: stand.kafka.written)
-        stand.park("A:2")
-        await asyncio.sleep(100)
-    assert len(stand.kafka.written) == 1
-    assert len(stand.rig.shard.writes) == 1
-
-
-async def test_what_finishes_in_a_pause_is_committed_without_waiting_for_its_end() -> None:
-    """A SIGKILL would repeat it."""
-    stand = Stand(Pacing(pause_factor=1e12, longest_pause_s=3_600.0))
-    async with running(stand):
-        stand.park("A")
-        await until(lambda: stand.kafka.written)
-        stand.park("B")
-        stand.finish("C")
-        await asyncio.sleep(1.1)
-    offset, text = stand.kafka.plain[-1][AT]
-    assert offset == 1
-    assert 2 in (FinishedOffsets.parse(AT, offset, text) or ())
-    assert len(stand.kafka.written) == 1
 
 
 async def test_settling_waits_for_no_pause() -> None:

@@ -43,7 +43,7 @@ def is_gapless(log: Log) -> bool:
     return True
 
 
-@settings(max_examples=4 * settings().max_examples)
+@settings(max_examples=2 * settings().max_examples)
 @given(
     sort=st.sampled_from(SORTS),
     lag_s=st.sampled_from([0, 3, LAG_S]),

@@ -155,7 +155,7 @@ def is_over(play: Play, number: str) -> bool:
     return not order.exists or order.status == "X" or any(one["EventType"] == "POD" for one in order.events)
 
 
-@settings(max_examples=8 * settings().max_examples)
+@settings(max_examples=5 * settings().max_examples)
 @given(
     acts=st.lists(
         st.tuples(st.integers(0, len(WHAT) - 1), st.integers(0, 2), st.integers(0, 15)), min_size=1, max_size=40
