@@ -15,7 +15,7 @@ demo: $(READY) ## a real Kafka, simulated vendors and all workers, live (ARGS="-
 
 test: lint ## lint, types, layers, then every test (ARGS="-n 0" runs one at a time)
 	@echo "tests"
-	@$(BIN)/python -m pytest -q -n 2 --dist worksteal $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n 2 --dist worksteal $(ARGS)
 
 lint: $(READY) ## style, types, layers
 	@echo "style"

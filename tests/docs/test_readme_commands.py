@@ -1,11 +1,13 @@
 """Each command of the README does what its comment says, as typed, against a real Kafka and simulated vendors.
 
 Only addresses are the test's own: `export` lines give way to its environment, and port 8080 or 8081 to a free one.
+A shell runs what a shell must, pipes and `curl`; a plain `relay` command is forked, as `fork` explains.
 """
 
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.relay_process import Relay, launch
+from tests.support.relay_process import Command, Ran, Relay, fork, launch
 from tests.support.vendor import Vendor
 from tests.support.waiting import wait_for
 from workers.devkit.broker.broker import Broker
@@ -41,6 +43,7 @@ class Terminal:
         self.folder = folder
         self.ecdp = ecdp
         self.workers: list[Relay] = []
+        self.typed = 0
         self.environ = os.environ | {
             "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
             "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
@@ -62,17 +65,26 @@ class Terminal:
             self.workers.append(worker)
             worker.joined()
             return worker.text
-        command = (
-            command.replace("localhost:8080", self.workers[0].url.removeprefix("http://")) if self.workers else command
-        )
+        if self.workers:
+            command = command.replace("localhost:8080", self.workers[0].url.removeprefix("http://"))
         if command.startswith(ENDLESS):
             command = command.partition("#")[0] + " --max 1"
+        words = shlex.split(command, comments=True)
+        done = self._run_relay(words[1:]) if words[0] == "relay" and "|" not in words else self._run_shell(command)
+        assert done.status == 0, f"{command}\n{done.out[-2000:]}\n{done.err[-2000:]}"
+        return done.out
+
+    def _run_relay(self, arguments: list[str]) -> Ran:
+        self.typed += 1
+        out, err = self.folder / f"{self.typed}.out", self.folder / f"{self.typed}.err"
+        return Command(fork(arguments, self.environ, out, err), out, err).ended()
+
+    def _run_shell(self, command: str) -> Ran:
+        shell = ["bash", "-o", "pipefail", "-c", command]
         done = subprocess.run(
-            ["bash", "-o", "pipefail", "-c", command],
-            cwd=ROOT, env=self.environ, capture_output=True, text=True, timeout=90, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
-        return done.stdout
+            shell, cwd=ROOT, env=self.environ, capture_output=True, text=True, timeout=90, check=False
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
 
     def park(self) -> None:
         """Publish an order that ECDP refuses, and wait until it is parked."""
@@ -86,12 +98,12 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(tmp_path: Path, own_broker: Broker) -> Iterator[Terminal]:
+def terminal(tmp_path: Path, broker: Broker) -> Iterator[Terminal]:
     with ExitStack() as stack:
         ecdp, dcl = Vendor("ecdp"), Vendor("dcl")
         stack.callback(ecdp.stop)
         stack.callback(dcl.stop)
-        opened = Terminal(tmp_path, own_broker, ecdp, dcl)
+        opened = Terminal(tmp_path, broker, ecdp, dcl)
         yield opened
         for worker in opened.workers:
             assert worker.stop() == 0

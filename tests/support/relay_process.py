@@ -1,7 +1,7 @@
 """`relay` as a process: workers that run beside a test, and commands that run to their end.
 
 Each process is forked from a server that has imported the whole relay, for the imports cost more than the rest of a
-start. `tests/cli` and the tests of the README and of the demo start `python -m workers` as a shell does.
+start. The tests of the demo, and some of `tests/cli` and of the README, start `python -m workers` as a shell does.
 """
 
 import json
@@ -31,7 +31,7 @@ _SERVER.set_forkserver_preload([__name__, "workers.app.runtime.process", "worker
 
 
 def fork(arguments: Sequence[str], environ: Mapping[str, str], out: Path, err: Path) -> BaseProcess:
-    """Start ``relay ARGUMENTS``, which appends to these files."""
+    """Start ``relay ARGUMENTS``, which appends to these files, from the server that has imported everything."""
     process = _SERVER.Process(target=_relay, args=(list(arguments), dict(environ), out, err), daemon=True)
     process.start()
     return process

@@ -12,7 +12,7 @@ from tests.support.waiting import wait_for
 from tests.system.conftest import MakeRig
 from workers.devkit.broker.broker import Broker
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 
 @pytest.fixture

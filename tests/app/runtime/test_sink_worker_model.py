@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -98,8 +99,6 @@ class SinkMachine(RuleBasedStateMachine):
     @property
     def flights(self) -> list[Flight]:
         return [flight for flight in self.rig.vendor.flights if not flight.answer.done()]
-
-    # Kafka.
 
     @rule(order=ORDERS, create=st.booleans(), kind=st.sampled_from(["", "", "", "skip", "invalid"]))
     def publish(self, order: str, create: bool, kind: str) -> None:
@@ -372,4 +371,4 @@ class SinkMachine(RuleBasedStateMachine):
 
 
 SinkMachine.TestCase.settings = settings(max_examples=2 * settings().max_examples, stateful_step_count=30)
-TestSinkWorker = SinkMachine.TestCase
+TestSinkWorker = pytest.mark.slow(SinkMachine.TestCase)

@@ -43,6 +43,7 @@ def is_gapless(log: Log) -> bool:
     return True
 
 
+@pytest.mark.slow
 @settings(max_examples=2 * settings().max_examples)
 @given(
     sort=st.sampled_from(SORTS),

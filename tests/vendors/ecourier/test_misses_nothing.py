@@ -155,6 +155,7 @@ def is_over(play: Play, number: str) -> bool:
     return not order.exists or order.status == "X" or any(one["EventType"] == "POD" for one in order.events)
 
 
+@pytest.mark.slow
 @settings(max_examples=5 * settings().max_examples)
 @given(
     acts=st.lists(
