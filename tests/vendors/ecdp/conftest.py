@@ -1,20 +1,12 @@
 """Events with readable values, and an ECDP sink with an account of its own."""
 
-from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, TypeAlias
-
-import pytest
+from typing import Any
 
 from tests.support.events import created_with, millis, status_with
-from workers.core.events import Created, Event, OrderState, Status
+from workers.core.events import Created, Event, Status
 from workers.vendors.contract import Attempt, Call
 from workers.vendors.ecdp.sink import EcdpOptions, EcdpSink
-
-MakeCreated: TypeAlias = Callable[..., Created]
-MakeStatus: TypeAlias = Callable[..., Status]
-MakeSink: TypeAlias = Callable[..., EcdpSink]
-MakeAttempt: TypeAlias = Callable[..., Attempt]
 
 ACCOUNT = {"BASE_URL": "https://api.ecdp.app", "API_KEY": "key-canary"}
 ORDER: dict[str, Any] = {
@@ -72,11 +64,11 @@ def created_of(**given: Any) -> Created:
     return created_with(order)
 
 
-def status_of(order_id: str = "12345", status: OrderState = "paid", website_id: int | None = None) -> Status:
+def status_of(order_id: str = "12345", status: Any = "paid", website_id: int | None = None) -> Status:
     return status_with(order_id, status, website_id)
 
 
-def sink_of(**options: Any) -> EcdpSink:
+def sink_of(**options: Any) -> Any:
     return EcdpSink(EcdpOptions(**options), ACCOUNT)
 
 
@@ -85,23 +77,3 @@ def attempt_of(event: Event | str = "12345", number: int = 1, *, unknown: bool =
     call = sink_of().prepare(created_of(order_id=event) if isinstance(event, str) else event)
     assert isinstance(call, Call)
     return Attempt(call, number, unknown)
-
-
-@pytest.fixture
-def created() -> MakeCreated:
-    return created_of
-
-
-@pytest.fixture
-def status() -> MakeStatus:
-    return status_of
-
-
-@pytest.fixture
-def sink() -> MakeSink:
-    return sink_of
-
-
-@pytest.fixture
-def attempt() -> MakeAttempt:
-    return attempt_of

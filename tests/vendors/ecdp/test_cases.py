@@ -7,6 +7,7 @@ import httpx
 import pytest
 from ruamel.yaml import YAML
 
+from tests.vendors.ecdp.conftest import created_of, sink_of, status_of
 from workers.vendors.contract import Call
 from workers.vendors.ecdp.outcome import outcome_of
 
@@ -16,9 +17,9 @@ OUTCOMES: list[dict[str, Any]] = YAML(typ="safe").load(CASES / "outcomes.yaml")
 
 
 @pytest.mark.parametrize("case", REQUESTS, ids=lambda case: case["name"])
-def test_an_event_becomes_the_request(case: dict[str, Any], sink: Any, created: Any, status: Any) -> None:
-    ecdp = sink(**case.get("options", {}))
-    event = created(**case["created"]) if "created" in case else status(**case["status"])
+def test_an_event_becomes_the_request(case: dict[str, Any]) -> None:
+    ecdp = sink_of(**case.get("options", {}))
+    event = created_of(**case["created"]) if "created" in case else status_of(**case["status"])
     call = ecdp.prepare(event)
     assert isinstance(call, Call)
     request = ecdp.preview(call)

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from tests.vendors.ecdp.answers import ABSENT, BASE, GET, NO, POST, PUT, YES, answer, talk, there
+from tests.vendors.ecdp.conftest import attempt_of, created_of, sink_of, status_of
 from workers.core.delivery.outcome import (
     Delivered,
     Denied,
@@ -45,21 +46,21 @@ def ids_of(request: httpx.Request) -> list[str]:
 
 
 class TestCreate:
-    def test_many_orders_are_one_request(self, sink: Any, attempt: Any) -> None:
-        flow = sink().deliver([attempt("a"), attempt("b")])
+    def test_many_orders_are_one_request(self) -> None:
+        flow = sink_of().deliver([attempt_of("a"), attempt_of("b")])
         assert ids_of(next(flow)) == ["a", "b"]
         with pytest.raises(StopIteration) as stop:
             flow.send(YES)
         assert stop.value.value == [Delivered(status=201), Delivered(status=201)]
 
-    def test_one_bad_order_is_found_by_halving_and_good_ones_are_sent_once(self, sink: Any, attempt: Any) -> None:
+    def test_one_bad_order_is_found_by_halving_and_good_ones_are_sent_once(self) -> None:
         sent: list[list[str]] = []
 
         def vendor(request: httpx.Request) -> httpx.Response:
             sent.append(ids_of(request))
             return NO if "c" in sent[-1] else YES
 
-        outcomes = serve(sink().deliver([attempt(each) for each in "abcd"]), vendor)
+        outcomes = serve(sink_of().deliver([attempt_of(each) for each in "abcd"]), vendor)
         assert [type(each) for each in outcomes] == [Delivered, Delivered, Rejected, Delivered]
         assert sent == [["a", "b", "c", "d"], ["a", "b"], ["c"], ["d"]]
 
@@ -72,29 +73,27 @@ class TestCreate:
         ],
         ids=["throttled", "denied", "not sent"],
     )
-    def test_a_fault_during_halving_keeps_earlier_outcomes(
-        self, fault: Any, outcome: Any, rest: Any, sink: Any, attempt: Any
-    ) -> None:
-        _, outcomes = talk(sink().deliver([attempt(each) for each in "abcd"]), NO, YES, fault)
+    def test_a_fault_during_halving_keeps_earlier_outcomes(self, fault: Any, outcome: Any, rest: Any) -> None:
+        _, outcomes = talk(sink_of().deliver([attempt_of(each) for each in "abcd"]), NO, YES, fault)
         assert outcomes[:2] == [Delivered(status=201)] * 2
         for got, wanted in zip(outcomes[2:], [outcome, rest], strict=True):
             assert got == wanted if not isinstance(wanted, type) else isinstance(got, wanted)
 
-    def test_lost_answers_make_only_what_was_sent_unknown(self, sink: Any, attempt: Any) -> None:
+    def test_lost_answers_make_only_what_was_sent_unknown(self) -> None:
         _, outcomes = talk(
-            sink().deliver([attempt(each) for each in "abcdefgh"]), NO, NO, MaybeSent("reset"), MaybeSent("reset")
+            sink_of().deliver([attempt_of(each) for each in "abcdefgh"]), NO, NO, MaybeSent("reset"), MaybeSent("reset")
         )
         assert outcomes[:4] == [Unknown("reset")] * 4
         assert outcomes[4:] == [Unavailable("not sent: reset")] * 4
 
-    def test_too_large_a_request_is_halved_down_to_one_order(self, sink: Any, attempt: Any) -> None:
+    def test_too_large_a_request_is_halved_down_to_one_order(self) -> None:
         _, outcomes = talk(
-            sink().deliver([attempt(each) for each in "abc"]), answer(413), answer(413), YES, answer(413), YES
+            sink_of().deliver([attempt_of(each) for each in "abc"]), answer(413), answer(413), YES, answer(413), YES
         )
         assert [type(each) for each in outcomes] == [Delivered, Rejected, Delivered]
 
-    def test_an_order_that_failed_in_batches_too_often_goes_alone(self, sink: Any, attempt: Any) -> None:
-        flow = sink().deliver([attempt("poison", 4), attempt("a"), attempt("b"), attempt("c", 5)])
+    def test_an_order_that_failed_in_batches_too_often_goes_alone(self) -> None:
+        flow = sink_of().deliver([attempt_of("poison", 4), attempt_of("a"), attempt_of("b"), attempt_of("c", 5)])
         assert ids_of(next(flow)) == ["a", "b"]
         assert ids_of(flow.send(YES)) == ["poison"]
         assert ids_of(flow.send(answer(500))) == ["c"]
@@ -102,32 +101,32 @@ class TestCreate:
             flow.send(YES)
         assert [type(each) for each in stop.value.value] == [Unavailable, Delivered, Delivered, Delivered]
 
-    def test_one_order_twice_in_a_batch_is_an_error_of_the_caller(self, sink: Any, attempt: Any) -> None:
+    def test_one_order_twice_in_a_batch_is_an_error_of_the_caller(self) -> None:
         with pytest.raises(AssertionError, match="one order twice"):
-            next(sink().deliver([attempt("a"), attempt("a")]))
+            next(sink_of().deliver([attempt_of("a"), attempt_of("a")]))
 
-    def test_a_repeat_of_add_or_replace_needs_no_look_up(self, sink: Any, attempt: Any) -> None:
-        assert talk(sink().deliver([attempt(unknown=True, number=2)]), YES) == ([POST], [Delivered(status=201)])
+    def test_a_repeat_of_add_or_replace_needs_no_look_up(self) -> None:
+        assert talk(sink_of().deliver([attempt_of(unknown=True, number=2)]), YES) == ([POST], [Delivered(status=201)])
 
-    def test_a_server_error_means_not_applied_for_add_or_replace(self, sink: Any, attempt: Any) -> None:
-        assert talk(sink().deliver([attempt()]), answer(500))[1] == [Unavailable("HTTP 500", 500)]
+    def test_a_server_error_means_not_applied_for_add_or_replace(self) -> None:
+        assert talk(sink_of().deliver([attempt_of()]), answer(500))[1] == [Unavailable("HTTP 500", 500)]
 
 
 class TestAdd:
     @pytest.fixture
-    def adds(self, sink: Any) -> EcdpSink:
-        ecdp: EcdpSink = sink(mode="Add")
+    def adds(self) -> EcdpSink:
+        ecdp: EcdpSink = sink_of(mode="Add")
         return ecdp
 
-    def test_a_refused_add_that_ecdp_has_was_delivered_earlier(self, adds: EcdpSink, attempt: Any) -> None:
-        mine = attempt()
+    def test_a_refused_add_that_ecdp_has_was_delivered_earlier(self, adds: EcdpSink) -> None:
+        mine = attempt_of()
         assert talk(adds.deliver([mine]), NO, there(mine)) == ([POST, GET], [Delivered(found=True)])
 
-    def test_a_refused_add_that_ecdp_does_not_have_is_rejected(self, adds: EcdpSink, attempt: Any) -> None:
-        assert talk(adds.deliver([attempt()]), NO, ABSENT) == ([POST, GET], [SAID_NO])
+    def test_a_refused_add_that_ecdp_does_not_have_is_rejected(self, adds: EcdpSink) -> None:
+        assert talk(adds.deliver([attempt_of()]), NO, ABSENT) == ([POST, GET], [SAID_NO])
 
-    def test_a_different_order_of_the_same_id_is_rejected_with_the_fields(self, adds: EcdpSink, attempt: Any) -> None:
-        mine = attempt()
+    def test_a_different_order_of_the_same_id_is_rejected_with_the_fields(self, adds: EcdpSink) -> None:
+        mine = attempt_of()
         _, [outcome] = talk(adds.deliver([mine]), NO, there(mine, totalValue=1, currency=None))
         assert outcome == Rejected("HTTP 400: no; ECDP has another order of this id; different: totalValue", status=400)
 
@@ -142,22 +141,20 @@ class TestAdd:
         ],
         ids=["throttled", "error", "not sent", "reset", "unreadable"],
     )
-    def test_a_failed_look_up_rejects_no_order(
-        self, trouble: Any, outcome: Outcome, adds: EcdpSink, attempt: Any
-    ) -> None:
-        assert talk(adds.deliver([attempt()]), NO, trouble)[1] == [outcome]
+    def test_a_failed_look_up_rejects_no_order(self, trouble: Any, outcome: Outcome, adds: EcdpSink) -> None:
+        assert talk(adds.deliver([attempt_of()]), NO, trouble)[1] == [outcome]
 
-    def test_a_server_error_leaves_an_add_unknown(self, adds: EcdpSink, attempt: Any) -> None:
-        assert talk(adds.deliver([attempt()]), answer(502))[1] == [Unknown("HTTP 502", 502)]
-        assert talk(adds.deliver([attempt()]), answer(503))[1] == [Unavailable("HTTP 503", 503)]
+    def test_a_server_error_leaves_an_add_unknown(self, adds: EcdpSink) -> None:
+        assert talk(adds.deliver([attempt_of()]), answer(502))[1] == [Unknown("HTTP 502", 502)]
+        assert talk(adds.deliver([attempt_of()]), answer(503))[1] == [Unavailable("HTTP 503", 503)]
 
-    def test_an_unknown_add_is_looked_up_before_it_is_sent_again(self, adds: EcdpSink, attempt: Any) -> None:
-        mine = attempt(unknown=True, number=2)
+    def test_an_unknown_add_is_looked_up_before_it_is_sent_again(self, adds: EcdpSink) -> None:
+        mine = attempt_of(unknown=True, number=2)
         assert talk(adds.deliver([mine]), there(mine)) == ([GET], [Delivered(found=True)])
         assert talk(adds.deliver([mine]), ABSENT, YES) == ([GET, POST], [Delivered(status=201)])
 
-    def test_only_orders_that_ecdp_does_not_have_are_sent(self, adds: EcdpSink, attempt: Any) -> None:
-        first, second, third = (attempt(each, 2, unknown=True) for each in "abc")
+    def test_only_orders_that_ecdp_does_not_have_are_sent(self, adds: EcdpSink) -> None:
+        first, second, third = (attempt_of(each, 2, unknown=True) for each in "abc")
         flow = adds.deliver([first, second, third])
         next(flow)
         flow.send(there(first))
@@ -167,8 +164,8 @@ class TestAdd:
             flow.send(YES)
         assert stop.value.value == [Delivered(found=True), Delivered(status=201), Delivered(status=201)]
 
-    def test_an_unknown_add_is_not_sent_while_the_look_up_fails(self, adds: EcdpSink, attempt: Any) -> None:
-        first, second = (attempt(each, 2, unknown=True) for each in "ab")
+    def test_an_unknown_add_is_not_sent_while_the_look_up_fails(self, adds: EcdpSink) -> None:
+        first, second = (attempt_of(each, 2, unknown=True) for each in "ab")
         outcomes = talk(adds.deliver([first, second]), answer(500))
         assert outcomes == (["GET /orders/a"], [Unknown("HTTP 500", 500)] * 2)
 
@@ -206,9 +203,9 @@ class TestAdd:
         assert outcome.detail.endswith(f"different: {field}")
 
     @pytest.fixture
-    def mine(self, attempt: Any, created: Any) -> Any:
+    def mine(self) -> Any:
         lines = [{"product_id": "p1"}, {"product_id": "p2", "unit_price": "0.1"}]
-        return attempt(created(currency="USD", customer={"email": "A@b.c", "phone": "+1 555"}, lines=lines))
+        return attempt_of(created_of(currency="USD", customer={"email": "A@b.c", "phone": "+1 555"}, lines=lines))
 
 
 def next_url(request: httpx.Request) -> str:
@@ -216,11 +213,14 @@ def next_url(request: httpx.Request) -> str:
 
 
 class TestStatus:
-    def test_a_status_is_one_request(self, sink: Any, attempt: Any, status: Any) -> None:
-        assert talk(sink().deliver([attempt(status())]), answer(200)) == ([PUT], [Delivered(status=200)])
+    def test_a_status_is_one_request(self) -> None:
+        assert talk(sink_of().deliver([attempt_of(status_of())]), answer(200)) == ([PUT], [Delivered(status=200)])
 
-    def test_not_found_is_an_unknown_order(self, sink: Any, attempt: Any, status: Any) -> None:
-        assert talk(sink().deliver([attempt(status())]), ABSENT) == ([PUT], [UnknownOrder("HTTP 404: Not Found", 404)])
+    def test_not_found_is_an_unknown_order(self) -> None:
+        assert talk(sink_of().deliver([attempt_of(status_of())]), ABSENT) == (
+            [PUT],
+            [UnknownOrder("HTTP 404: Not Found", 404)],
+        )
 
     @pytest.mark.parametrize(
         ("look", "outcome"),
@@ -234,13 +234,11 @@ class TestStatus:
         ],
         ids=["absent", "there", "refused", "down", "throttled", "not sent"],
     )
-    def test_a_refused_status_is_followed_by_a_look_up(
-        self, look: Any, outcome: Outcome, sink: Any, attempt: Any, status: Any
-    ) -> None:
-        assert talk(sink().deliver([attempt(status())]), NO, look) == ([PUT, GET], [outcome])
+    def test_a_refused_status_is_followed_by_a_look_up(self, look: Any, outcome: Outcome) -> None:
+        assert talk(sink_of().deliver([attempt_of(status_of())]), NO, look) == ([PUT, GET], [outcome])
 
-    def test_a_lost_answer_is_raised_out_of_the_flow(self, sink: Any, attempt: Any, status: Any) -> None:
-        flow = sink().deliver([attempt(status())])
+    def test_a_lost_answer_is_raised_out_of_the_flow(self) -> None:
+        flow = sink_of().deliver([attempt_of(status_of())])
         next(flow)
         with pytest.raises(MaybeSent):
             flow.throw(MaybeSent("reset"))
@@ -270,14 +268,14 @@ class TestOthers:
             (answer(429), Throttled(None, 429)),
         ],
     )
-    def test_a_check_is_one_harmless_read(self, response: Any, outcome: Outcome, sink: Any) -> None:
-        assert talk(sink().check(), response) == (["GET /orders/order-relay-check"], outcome)
+    def test_a_check_is_one_harmless_read(self, response: Any, outcome: Outcome) -> None:
+        assert talk(sink_of().check(), response) == (["GET /orders/order-relay-check"], outcome)
 
     @pytest.mark.parametrize("variable", [{"API_KEY": ""}, {"API_KEY": "a\nb"}, {"BASE_URL": "ftp://x"}])
-    def test_unusable_variables_are_denied_without_a_request(self, variable: dict[str, str], attempt: Any) -> None:
+    def test_unusable_variables_are_denied_without_a_request(self, variable: dict[str, str]) -> None:
         sink = EcdpSink(EcdpOptions(), {"BASE_URL": BASE, "API_KEY": "k"} | variable)
         assert isinstance(talk(sink.check())[1], Denied)
-        assert isinstance(talk(sink.deliver([attempt()]))[1][0], Denied)
+        assert isinstance(talk(sink.deliver([attempt_of()]))[1][0], Denied)
 
     def test_a_path_in_the_base_url_stays(self) -> None:
         here = ecdp_requests("http://127.0.0.1:80/proxy/ecdp/", "k")
@@ -288,7 +286,7 @@ class TestOthers:
         with pytest.raises(SetUpError):
             ecdp_requests(base, "k")
 
-    def test_no_repr_shows_the_key(self, sink: Any, attempt: Any) -> None:
-        request = sink().preview(attempt().call)
+    def test_no_repr_shows_the_key(self) -> None:
+        request = sink_of().preview(attempt_of().call)
         assert request.headers["x-api-key"] == "***"
-        assert "key-canary" not in f"{HERE!r} {sink()!r}"
+        assert "key-canary" not in f"{HERE!r} {sink_of()!r}"

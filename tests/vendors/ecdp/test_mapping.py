@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.vendors.ecdp.conftest import created_of, sink_of, status_of
 from workers.core.delivery.outcome import Rejected
 from workers.vendors.contract import Call
 
@@ -60,25 +61,27 @@ KEPT: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize(("order", "detail"), BROKEN, ids=[detail[:40] for _, detail in BROKEN])
 def test_an_order_that_breaks_a_limit_is_refused_with_the_field_and_the_limit(
-    order: dict[str, Any], detail: str, sink: Any, created: Any
+    order: dict[str, Any], detail: str
 ) -> None:
-    assert sink().prepare(created(**order)) == Rejected(detail)
+    assert sink_of().prepare(created_of(**order)) == Rejected(detail)
 
 
 @pytest.mark.parametrize("order", KEPT)
-def test_an_order_at_its_limits_is_prepared(order: dict[str, Any], sink: Any, created: Any) -> None:
-    assert isinstance(sink().prepare(created(**order)), Call)
+def test_an_order_at_its_limits_is_prepared(order: dict[str, Any]) -> None:
+    assert isinstance(sink_of().prepare(created_of(**order)), Call)
 
 
-def test_a_status_event_is_checked_against_the_limits(sink: Any, status: Any) -> None:
-    assert sink().prepare(status(order_id="..")) == Rejected(
+def test_a_status_event_is_checked_against_the_limits() -> None:
+    assert sink_of().prepare(status_of(order_id="..")) == Rejected(
         "order_id: must not be . or .., which would change the request's path"
     )
-    assert sink().prepare(status(website_id=2**31)) == Rejected("website_id: must fit in 32 bits")
-    assert sink().prepare(status(status="lost")) == Rejected("status: must be placed, paid, completed or canceled")
+    assert sink_of().prepare(status_of(website_id=2**31)) == Rejected("website_id: must fit in 32 bits")
+    assert sink_of().prepare(status_of(status="lost")) == Rejected(
+        "status: must be placed, paid, completed or canceled"
+    )
 
 
-def test_creates_share_requests_and_statuses_go_alone(sink: Any, created: Any, status: Any) -> None:
-    create, change = sink().prepare(created()), sink().prepare(status())
+def test_creates_share_requests_and_statuses_go_alone() -> None:
+    create, change = sink_of().prepare(created_of()), sink_of().prepare(status_of())
     assert (create.creates_order, create.group, create.size) == (True, "orders", len(create.payload.json) + 1)
     assert (change.creates_order, change.group, change.size) == (False, None, len(change.payload.json))

@@ -36,12 +36,7 @@ def test_what_is_read_of_an_order_and_all_its_fields() -> None:
     assert [piece["Pieces"] for piece in members(found.fields["Pieces"], "Piece")] == ["1", "5"]
 
 
-WRAPPED = [
-    b'{"d":%b}',
-    b'{"d":{"d":%b}}',
-    b'{"SaveOrderResult":%b}',
-    b'\xef\xbb\xbf \r\n{"d": %b}',
-]
+WRAPPED = [b'{"d":%b}', b'{"d":{"d":%b}}', b'{"SaveOrderResult":%b}', b'\xef\xbb\xbf \r\n{"d": %b}']
 
 
 @pytest.mark.parametrize("wrapped", WRAPPED, ids=range(len(WRAPPED)))

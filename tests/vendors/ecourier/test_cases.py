@@ -8,6 +8,7 @@ import orjson
 import pytest
 from ruamel.yaml import YAML
 
+from tests.vendors.ecourier.conftest import created_of, sink_of, status_of
 from workers.vendors.contract import Call
 from workers.vendors.ecourier.outcome import outcome_of
 
@@ -17,9 +18,9 @@ OUTCOMES: list[dict[str, Any]] = YAML(typ="safe").load(CASES / "outcomes.yaml")
 
 
 @pytest.mark.parametrize("case", REQUESTS, ids=lambda case: case["name"])
-def test_an_event_becomes_the_request(case: dict[str, Any], sink: Any, created: Any, status: Any) -> None:
-    ecourier = sink(case.get("account"))
-    event = created(**case["created"]) if "created" in case else status(**case["status"])
+def test_an_event_becomes_the_request(case: dict[str, Any]) -> None:
+    ecourier = sink_of(case.get("account"))
+    event = created_of(**case["created"]) if "created" in case else status_of(**case["status"])
     call = ecourier.prepare(event)
     assert isinstance(call, Call)
     request = ecourier.preview(call)

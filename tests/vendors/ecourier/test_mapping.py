@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.vendors.ecourier.conftest import created_of, sink_of, status_of
 from workers.core.delivery.outcome import Rejected
 from workers.vendors.contract import Call
 from workers.vendors.ecourier.wall_time import Clock, parse_wall_time, time_zone
@@ -44,15 +45,13 @@ KEPT: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize(("delivery", "detail"), BROKEN, ids=[str(index) for index in range(len(BROKEN))])
-def test_a_delivery_that_breaks_a_rule_is_rejected_with_the_field(
-    delivery: dict[str, Any], detail: str, sink: Any, created: Any
-) -> None:
-    assert sink().prepare(created(**delivery)) == Rejected(detail)
+def test_a_delivery_that_breaks_a_rule_is_rejected_with_the_field(delivery: dict[str, Any], detail: str) -> None:
+    assert sink_of().prepare(created_of(**delivery)) == Rejected(detail)
 
 
 @pytest.mark.parametrize("delivery", KEPT, ids=range(len(KEPT)))
-def test_a_delivery_that_breaks_no_rule_is_prepared(delivery: dict[str, Any], sink: Any, created: Any) -> None:
-    assert isinstance(sink().prepare(created(**delivery)), Call)
+def test_a_delivery_that_breaks_no_rule_is_prepared(delivery: dict[str, Any]) -> None:
+    assert isinstance(sink_of().prepare(created_of(**delivery)), Call)
 
 
 @pytest.mark.parametrize(
@@ -85,8 +84,8 @@ def test_an_instant_is_written_as_wall_time_at_the_stop(
     ("weight", "text"),
     [(0.00005, "0.00005"), (5e-6, "0.000005"), (1e6, "1000000"), (-0.0, "0"), (0.1 + 0.2, "0.3"), (82.250, "82.25")],
 )
-def test_a_weight_is_a_plain_decimal(weight: float, text: str, sink: Any, created: Any) -> None:
-    prepared = sink().prepare(created(pieces=[{"weight": weight}]))
+def test_a_weight_is_a_plain_decimal(weight: float, text: str) -> None:
+    prepared = sink_of().prepare(created_of(pieces=[{"weight": weight}]))
     assert prepared.payload.fields["Pieces"]["Piece"][0]["Weight"] == text
 
 
@@ -102,6 +101,6 @@ def test_an_unreadable_time_is_none(text: str) -> None:
     assert parse_wall_time(text) is None
 
 
-def test_a_save_creates_an_order_and_calls_go_alone(sink: Any, created: Any, status: Any) -> None:
-    save, cancel = sink().prepare(created()), sink().prepare(status())
+def test_a_save_creates_an_order_and_calls_go_alone() -> None:
+    save, cancel = sink_of().prepare(created_of()), sink_of().prepare(status_of())
     assert (save.creates_order, save.group, cancel.creates_order, cancel.group) == (True, None, False, None)

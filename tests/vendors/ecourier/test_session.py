@@ -6,6 +6,7 @@ import httpx
 import orjson
 import pytest
 
+from tests.vendors.ecourier.conftest import session_of, talk_of
 from workers.core.delivery.outcome import Denied, Throttled, Unavailable
 from workers.vendors.contract import MaybeSent, NotSent
 from workers.vendors.ecourier.session import variables_fault
@@ -19,23 +20,23 @@ def request() -> httpx.Request:
     return httpx.Request("POST", "https://x.example/")
 
 
-def test_a_given_guid_needs_no_login(session: Any) -> None:
-    signed, here = request(), session()
+def test_a_given_guid_needs_no_login() -> None:
+    signed, here = request(), session_of()
     here.sign(signed)
     assert signed.headers["UserGUID"] == here.token == "guid-canary"
 
 
 @pytest.mark.parametrize("guid", ["", "a\nb", "żółw"])
-def test_a_guid_that_a_header_cannot_hold_is_no_token(guid: str, session: Any) -> None:
-    here, unsigned = session({"USER_GUID": guid}), request()
+def test_a_guid_that_a_header_cannot_hold_is_no_token(guid: str) -> None:
+    here, unsigned = session_of({"USER_GUID": guid}), request()
     here.sign(unsigned)
     assert here.token is None
     assert "UserGUID" not in unsigned.headers
 
 
-def test_a_login_brings_a_new_token(session: Any, talk: Any) -> None:
-    here, signed = session(), request()
-    asked, refusal = talk(here.login(), GRANTED)
+def test_a_login_brings_a_new_token() -> None:
+    here, signed = session_of(), request()
+    asked, refusal = talk_of(here.login(), GRANTED)
     assert [str(each.url.path.rpartition("/")[2]) for each in asked] == ["Login"]
     assert orjson.loads(asked[0].content) == {"website": "example", "username": "user1", "password": "password-canary"}
     assert refusal is None
@@ -43,19 +44,19 @@ def test_a_login_brings_a_new_token(session: Any, talk: Any) -> None:
     assert signed.headers["UserGUID"] == GUID
 
 
-def test_a_changed_user_guid_replaces_the_guid_of_a_login(session: Any, talk: Any) -> None:
+def test_a_changed_user_guid_replaces_the_guid_of_a_login() -> None:
     mounted = {"USER_GUID": "first"}
-    here = session()
+    here = session_of()
     here.credentials = here.credentials | mounted
-    talk(here.login(), GRANTED)
+    talk_of(here.login(), GRANTED)
     mounted["USER_GUID"] = "second"
     here.credentials = here.credentials | mounted
     assert here.token == "second"
 
 
 @pytest.mark.parametrize("missing", ["WEBSITE", "USERNAME", "PASSWORD"])
-def test_a_dead_guid_without_a_user_is_denied(missing: str, session: Any, talk: Any) -> None:
-    asked, refusal = talk(session({missing: ""}).login())
+def test_a_dead_guid_without_a_user_is_denied(missing: str) -> None:
+    asked, refusal = talk_of(session_of({missing: ""}).login())
     assert asked == []
     assert isinstance(refusal, Denied)
     assert "USER_GUID" in refusal.reason
@@ -86,17 +87,17 @@ def test_a_dead_guid_without_a_user_is_denied(missing: str, session: Any, talk: 
     ],
     ids=str,
 )
-def test_a_login_that_fails_says_why(answer: Any, kind: type, session: Any, talk: Any) -> None:
-    here = session({"USER_GUID": ""})
-    refusal = talk(here.login(), answer)[1]
+def test_a_login_that_fails_says_why(answer: Any, kind: type) -> None:
+    here = session_of({"USER_GUID": ""})
+    refusal = talk_of(here.login(), answer)[1]
     assert type(refusal) is kind
     assert here.token is None
 
 
-def test_no_secret_shows_even_when_e_courier_echoes_it(session: Any, talk: Any) -> None:
-    here = session()
+def test_no_secret_shows_even_when_e_courier_echoes_it() -> None:
+    here = session_of()
     said = f"password-canary is wrong for guid-canary and {GUID}"
-    refusal = talk(here.login(), httpx.Response(500, json={"status": "-4", "statusdescription": said}))[1]
+    refusal = talk_of(here.login(), httpx.Response(500, json={"status": "-4", "statusdescription": said}))[1]
     assert "*** is wrong" in refusal.reason
     assert "canary" not in f"{refusal!r} {here!r}"
     assert GUID[1:-1] not in repr(refusal)
@@ -117,41 +118,41 @@ def test_no_secret_shows_even_when_e_courier_echoes_it(session: Any, talk: Any) 
     ],
     ids=str,
 )
-def test_a_dead_token_is_known_by_its_answer(answer: httpx.Response, dead: bool, session: Any) -> None:
-    assert session().is_dead(answer) is dead
+def test_a_dead_token_is_known_by_its_answer(answer: httpx.Response, dead: bool) -> None:
+    assert session_of().is_dead(answer) is dead
 
 
-def test_dead_statuses_are_configurable(session: Any) -> None:
-    here = session(dead_statuses=(-6, 440))
+def test_dead_statuses_are_configurable() -> None:
+    here = session_of(dead_statuses=(-6, 440))
     assert here.is_dead(httpx.Response(440))
     assert here.is_dead(httpx.Response(500, json={"status": "-6"}))
     assert not here.is_dead(httpx.Response(401))
     assert not here.is_dead(httpx.Response(500, json={"status": "-5"}))
 
 
-def test_an_unused_token_is_refreshed_before_it_expires(session: Any, talk: Any) -> None:
-    here = session()
+def test_an_unused_token_is_refreshed_before_it_expires() -> None:
+    here = session_of()
     assert here.renew(9 * DAY) is None
-    asked, _ = talk(here.renew(10 * DAY), GRANTED)
+    asked, _ = talk_of(here.renew(10 * DAY), GRANTED)
     assert [each.url.path.rpartition("/")[2] for each in asked] == ["RefreshGUID"]
     assert here.token == GUID
 
 
 @pytest.mark.parametrize("answer", [httpx.Response(500), httpx.Response(200, json={"status": "0"}), MaybeSent("reset")])
-def test_a_refresh_that_fails_changes_nothing(answer: Any, session: Any, talk: Any) -> None:
-    here = session()
-    talk(here.renew(11 * DAY), answer)
+def test_a_refresh_that_fails_changes_nothing(answer: Any) -> None:
+    here = session_of()
+    talk_of(here.renew(11 * DAY), answer)
     assert here.token == "guid-canary"
 
 
-def test_nothing_is_refreshed_without_a_token(session: Any) -> None:
-    assert session({"USER_GUID": ""}).renew(30 * DAY) is None
+def test_nothing_is_refreshed_without_a_token() -> None:
+    assert session_of({"USER_GUID": ""}).renew(30 * DAY) is None
 
 
 @pytest.mark.parametrize("variable", [{"BASE_URL": "ftp://x"}, {"TIME_ZONE": "nowhere"}])
-def test_unusable_variables_are_denied_without_a_request(variable: dict[str, str], session: Any, talk: Any) -> None:
-    assert isinstance(talk(session(variable).login())[1], Denied)
-    assert talk(session(variable).renew(30 * DAY)) == ([], None)
+def test_unusable_variables_are_denied_without_a_request(variable: dict[str, str]) -> None:
+    assert isinstance(talk_of(session_of(variable).login())[1], Denied)
+    assert talk_of(session_of(variable).renew(30 * DAY)) == ([], None)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +169,7 @@ def test_unusable_variables_are_denied_without_a_request(variable: dict[str, str
         ({"TIME_ZONE": "EST5"}, "TIME_ZONE"),
     ],
 )
-def test_at_least_one_way_to_log_in_is_needed(account: dict[str, str], variable: str | None, session: Any) -> None:
-    fault = variables_fault(session(account).credentials)
+def test_at_least_one_way_to_log_in_is_needed(account: dict[str, str], variable: str | None) -> None:
+    fault = variables_fault(session_of(account).credentials)
     assert (fault and fault[0]) == variable
     assert "canary" not in repr(fault)
