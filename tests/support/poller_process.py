@@ -218,7 +218,9 @@ class EcourierRig:
 
     def start(self, *names: str, instance: str = "one") -> Relay:
         """Start these workers in one process (the poller, if none is named)."""
-        return self.processes.run(*(names or (self.poller,)), instance=instance)
+        relay = self.processes.run(*(names or (self.poller,)), instance=instance)
+        relay.ends = self.kafka.ends
+        return relay
 
     def command(self, *arguments: str) -> Ran:
         """Run one `relay` command to its end."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import httpx
 import orjson
@@ -23,6 +23,7 @@ from workers.cli.main import run
 
 ROOT = Path(__file__).parents[2]
 COMMAND_WITHIN_S = 120.0
+Ends: TypeAlias = Mapping[tuple[str, int], int]
 HTTP = httpx.Client(trust_env=False, timeout=10, limits=httpx.Limits(max_keepalive_connections=0))
 """One for all looks: each new client reads every CA certificate, 50 ms of processor time."""
 _SERVER = multiprocessing.get_context("forkserver")
@@ -78,6 +79,7 @@ class Relay:
     process: BaseProcess
     name: str
     file: Path
+    ends: Callable[[], Ends] = dict  # of the topics that its sink consumes, as Kafka knows them now
     _url: str = ""
 
     @property
@@ -132,8 +134,9 @@ class Relay:
         return self
 
     def caught_up(self, within_s: float = PATIENCE_S) -> dict[str, Any]:
-        """Wait until every partition is committed up to its end."""
-        return self.wait(is_caught_up, "lag never reached 0", within_s)
+        """Wait until everything that was published before this call is committed."""
+        ends = self.ends()
+        return self.wait(lambda status: is_caught_up(status, ends), "lag never reached 0", within_s)
 
     def signal(self, number: signal.Signals) -> None:
         assert self.process.pid is not None
@@ -164,12 +167,14 @@ def at_least(counter: str, count: int) -> Callable[[dict[str, Any]], bool]:
     return lambda status: bool(status[counter] >= count)
 
 
-def is_caught_up(status: dict[str, Any]) -> bool:
+def is_caught_up(status: dict[str, Any], ends: Ends) -> bool:
+    """Whether each partition is committed up to these ends, and to the end that the worker knows."""
     rows = status["partitions"]
     return (
         status["state"] == "running"
         and bool(rows)
         and all(row["end"] is not None and row["committed"] == row["end"] for row in rows)
+        and all(row["end"] >= ends.get((row["topic"], row["partition"]), 0) for row in rows)
     )
 
 

@@ -39,7 +39,9 @@ class Rig:
         """``settings``: keys of the worker, such as ``DRAIN="2s"``, or whole variables in lower case."""
         self.processes.bootstrap = self.kafka.bootstrap
         workers = [self.worker, self.kafka.beside.worker] if self.kafka.beside else [self.worker]
-        return self.processes.run(*workers, instance=instance, **self._variables(self.settings | settings))
+        relay = self.processes.run(*workers, instance=instance, **self._variables(self.settings | settings))
+        relay.ends = self.kafka.ends
+        return relay
 
     def command(self, *arguments: str) -> Ran:
         """Run one `relay` command to its end, without the vendor's key."""

@@ -244,7 +244,7 @@ def test_a_vendor_that_is_down_does_not_stop_the_other_sink_of_the_process(make_
     assert rig.kafka.beside is not None
     rig.vendor.faults(down=True)
     relay = rig.start().joined()
-    ecdp = Relay(relay.process, rig.kafka.beside.worker, relay.file)
+    ecdp = Relay(relay.process, rig.kafka.beside.worker, relay.file, rig.kafka.ends)
     ids = order_ids(100)
     rig.kafka.publish(ids, "paid")
     status: dict[str, Any] = ecdp.caught_up()

@@ -90,7 +90,7 @@ def test_a_kill_at_any_moment_repeats_only_what_no_commit_held(make_rig: MakeRig
 
 def _kill_after(relay: Relay, rig: Rig, effects: int) -> None:
     aim = len(rig.vendor.effects) + effects
-    wait_for(lambda: len(rig.vendor.effects) >= aim or is_caught_up(relay.status()), "no progress")
+    wait_for(lambda: len(rig.vendor.effects) >= aim or is_caught_up(relay.status(), relay.ends()), "no progress")
     relay.kill()
     wait_for(lambda: rig.vendor.stats("in_flight") == 0, "the vendor does not end what it has begun")
 
