@@ -138,9 +138,7 @@ def shards(relay: Relay) -> list[int]:
     return [shard["shard"] for shard in relay.status()["shards"]]
 
 
-def test_a_finished_order_is_untracked_and_continues_its_sequence_when_saved_again(
-    make_ecourier: MakeEcourier,
-) -> None:
+def test_a_finished_order_is_untracked_and_continues_its_sequence_when_saved_again(make_ecourier: MakeEcourier) -> None:
     """Its row is ended after `grace`, by the poller alone; known events are not published again, sequences go on."""
     rig = make_ecourier(grace="1s")
     poller = rig.start(rig.poller, rig.sink).joined()

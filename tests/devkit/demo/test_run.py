@@ -80,13 +80,7 @@ def test_all_counts_agree_and_no_vendor_waits_for_the_other(broker: object, tmp_
 
 
 @pytest.mark.parametrize(
-    ("moment", "number"),
-    [
-        ("Apache Kafka", signal.SIGINT),
-        ("topics", signal.SIGTERM),
-        ("workers", signal.SIGINT),
-        ("goes down", signal.SIGINT),
-    ],
+    ("moment", "number"), [("Apache Kafka", signal.SIGINT), ("workers", signal.SIGTERM), ("goes down", signal.SIGINT)]
 )
 def test_a_signal_at_any_moment_ends_every_process(
     broker: object, tmp_path: Path, moment: str, number: signal.Signals
