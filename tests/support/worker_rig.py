@@ -4,13 +4,31 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from hypothesis import strategies as st
+
 from tests.support.sink_rig import Flight, PlainCodec, Vendor, sink_context
 from workers.app.runtime.sink_pipe import SinkEdges
 from workers.app.runtime.sink_worker import SinkWorker
+from workers.core.delivery.outcome import (
+    Delivered,
+    Denied,
+    Outcome,
+    Rejected,
+    Skipped,
+    Unavailable,
+    Unknown,
+    UnknownOrder,
+)
 from workers.core.record import Partition, Record
 from workers.edges.kafka.client import KafkaConnection
 from workers.edges.kafka.owner import Member
 from workers.edges.kafka.parked_reader import Bound, Wave
+
+_REFUSALS = [Rejected("no"), Rejected("no"), Rejected("not now", blocks_following=False), UnknownOrder("404")]
+_FAULTS = [Unavailable("500"), Unknown("time-out"), Denied("401")]
+_SUCCESSES = [Delivered(), Delivered(), Skipped("unchanged"), Skipped("unchanged", supersedes=True)]
+OUTCOMES: st.SearchStrategy[Outcome] = st.sampled_from([*_SUCCESSES, *_REFUSALS, *_FAULTS])
+"""What a vendor may answer to one request."""
 
 
 class FakeKafka:
@@ -71,3 +89,12 @@ class WorkerRig:
         lane = self.worker.pipe.lanes.get(flight.orders[0])
         assert lane is not None
         return lane.queue[0].record
+
+    async def kill(self) -> None:
+        """End every task of the process; a dead one sends nothing new."""
+        self.worker.pipe.close()
+        current = asyncio.current_task()
+        while tasks := [task for task in asyncio.all_tasks() if task is not current]:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)

@@ -18,17 +18,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.support.kafka_model import SOURCES, Kafka, Process, Source
 from tests.support.sink_rig import CREATED, STATUS, TOPICS, Flight
 from tests.support.virtual_time import VirtualTimeLoop
-from tests.support.worker_rig import WorkerRig
-from workers.core.delivery.outcome import (
-    Delivered,
-    Denied,
-    Outcome,
-    Rejected,
-    Skipped,
-    Unavailable,
-    Unknown,
-    UnknownOrder,
-)
+from tests.support.worker_rig import OUTCOMES, WorkerRig
+from workers.core.delivery.outcome import Delivered, Outcome, Rejected, Skipped, Unknown
 from workers.core.parked.fence import Fence
 from workers.core.parked.rows import DiscardCommand, ReplayCommand, command_row
 from workers.core.record import Partition
@@ -36,10 +27,6 @@ from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.owner import Assignment, Release
 
 ORDERS = st.sampled_from(["A", "A", "B"])
-REFUSALS = [Rejected("no"), Rejected("no"), Rejected("not now", blocks_following=False), UnknownOrder("404")]
-FAULTS = [Unavailable("500"), Unknown("time-out"), Denied("401")]
-SUCCESSES = [Delivered(), Delivered(), Skipped("unchanged"), Skipped("unchanged", supersedes=True)]
-OUTCOMES: st.SearchStrategy[Outcome] = st.sampled_from([*SUCCESSES, *REFUSALS, *FAULTS])
 
 
 class SinkMachine(RuleBasedStateMachine):
@@ -173,8 +160,6 @@ class SinkMachine(RuleBasedStateMachine):
     def pass_time(self, seconds: float) -> None:
         self.loop.run_until_complete(asyncio.sleep(seconds))
 
-    # The vendor.
-
     @precondition(lambda self: self.flights)
     @rule(data=st.data(), outcome=OUTCOMES, applied=st.booleans())
     def answer(self, data: st.DataObject, outcome: Outcome, applied: bool) -> None:
@@ -205,8 +190,6 @@ class SinkMachine(RuleBasedStateMachine):
     def answer_all(self, outcome: Outcome) -> None:
         for flight in self.flights:
             self._answer(flight, outcome)
-
-    # The operator.
 
     @precondition(lambda self: self.loaded and self.kafka.fences())
     @rule(data=st.data())
@@ -283,15 +266,7 @@ class SinkMachine(RuleBasedStateMachine):
         self._begin_process()
 
     def _end_process(self) -> None:
-        async def kill() -> None:
-            self.rig.worker.pipe.close()  # a dead process sends nothing new
-            current = asyncio.current_task()
-            while tasks := [task for task in asyncio.all_tasks() if task is not current]:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-
-        self.loop.run_until_complete(kill())
+        self.loop.run_until_complete(self.rig.kill())
         assert self.rig.failures == []
 
     # What must hold.

@@ -1,6 +1,5 @@
 """One record of an order in flight at a time, the rest in sequence; no lane is ever forgotten."""
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
