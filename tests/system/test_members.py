@@ -88,14 +88,15 @@ def test_process_that_was_stopped_sends_nothing_that_its_successor_has_passed(ma
         relay.wait(lambda status: len(status["partitions"]) == 4, "the partitions were not shared")
     rig.kafka.publish(ids, "placed", "paid")
     stopped.wait(lambda status: status["retries_total"] > 20, "no answer was lost")
-    stopped.process.send_signal(signal.SIGSTOP)
+    stopped.signal(signal.SIGSTOP)
     rig.kafka.publish_states(ids, "completed", "canceled")
     successor.wait(lambda status: len(status["partitions"]) == 8, "the session did not end")
     successor.caught_up()
     passed = len(rig.vendor.effects)
-    stopped.process.send_signal(signal.SIGCONT)
+    stopped.signal(signal.SIGCONT)
     wait_for(lambda: stopped.said("assignment_lost"), "it did not learn of the loss")
-    stopped.wait(lambda status: status["rebalances_total"] > 1 and is_caught_up(status), "it did not join again")
+    ends = stopped.ends()
+    stopped.wait(lambda status: status["rebalances_total"] > 1 and is_caught_up(status, ends), "it did not join again")
     late = [(effect.order_id, effect.what) for effect in rig.vendor.effects[passed:]]
     assert late == []
     assert {order_id: effects[-1] for order_id, effects in rig.vendor.by_order().items()} == dict.fromkeys(
