@@ -143,6 +143,33 @@ async def test_membership_that_lapses_while_a_connection_is_made_holds_the_reque
             assert (len(server.requests), server.connections) == (1, 2)
 
 
+class StoppingClock(Clock):
+    """The process is stopped for a session before the clock is read for the ``asks``-th time."""
+
+    asks = 0
+
+    def now(self) -> Instant:
+        self.asks -= 1
+        if self.asks == 0:
+            self.now_s += SESSION_S
+        return super().now()
+
+
+async def test_process_that_is_stopped_between_the_connection_and_the_writing_sends_nothing() -> None:
+    """aiohttp writes a request with a body in another turn of the loop."""
+    clock = StoppingClock()
+    membership = Membership(SESSION_S, "ecdp-sink", clock.now)
+    async with vendor(says(OK)) as server, client_of(server.url, membership=membership) as client:
+        membership.answered(clock.now())
+        clock.asks = 2
+        sending = asyncio.create_task(put(client, server.url))
+        await held(membership)
+        assert (server.requests, sending.done()) == ([], False)
+        membership.answered(clock.now())
+        assert (await sending).text == "ok"
+        assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize("lost", [False, True])
 async def test_answer_to_a_request_in_flight_over_a_gap_counts_only_if_the_partitions_are_still_ours(
     clock: Clock, membership: Membership, *, lost: bool

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import aiohttp
-from aiohttp.abc import AbstractResolver
+from aiohttp.abc import AbstractResolver, AbstractStreamWriter
 
 from workers.edges.membership import Membership
 from workers.vendors.contract import NotSent
@@ -63,7 +63,7 @@ class VendorConnector(aiohttp.TCPConnector):
             if self.closed and task is not None and not task.cancelling():  # aiohttp cancelled its own wait
                 raise NotSent("the client is closed") from None
             raise
-        if not self.membership.is_proved:  # as late as can be: aiohttp writes the request next
+        if not self.membership.is_proved:  # aiohttp writes a request without a body next
             connection.close()
             raise NotProvedError
         return connection
@@ -108,6 +108,24 @@ def _kept(transport: asyncio.Transport) -> _Kept:
     unread = select.poll()
     unread.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
     return _Kept(transport, unread)
+
+
+class VendorRequest(aiohttp.ClientRequest):
+    """A request that asks for the proof once more: aiohttp writes head and body in a task, some time after `connect`.
+
+    A process that is stopped in a busy moment has some requests between the two.
+    """
+
+    async def write_bytes(
+        self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
+    ) -> None:
+        """Write all, or nothing: the wait for the answer then raises `NotProvedError`."""
+        connector, protocol = self.session.connector, conn.protocol
+        assert isinstance(connector, VendorConnector), "the transport's session has it"
+        if connector.membership.is_proved:
+            await super().write_bytes(writer, conn, content_length)
+        elif protocol is not None:  # None: the request was given up
+            protocol.set_exception(NotProvedError())
 
 
 def _tls() -> ssl.SSLContext:

@@ -16,7 +16,7 @@ from aiohttp.abc import AbstractResolver
 from aiohttp.payload import TOO_LARGE_BYTES_BODY
 from yarl import URL
 
-from workers.edges.http.connector import NotProvedError, VendorConnector, words
+from workers.edges.http.connector import NotProvedError, VendorConnector, VendorRequest, words
 from workers.edges.http.proxies import Proxy
 from workers.edges.membership import Membership
 from workers.vendors.contract import MaybeSent, TooLong, TooSlow
@@ -167,6 +167,7 @@ def open_transport(
     )
     session = aiohttp.ClientSession(
         connector=connector,
+        request_class=VendorRequest,
         timeout=aiohttp.ClientTimeout(connect=connecting_s, ceil_threshold=math.inf),
         headers={"Accept-Encoding": "identity"},  # without it, any coding would be welcome (RFC 9110, 12.5.3)
         cookie_jar=aiohttp.DummyCookieJar(),
