@@ -5,9 +5,10 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import islice
 
 from workers.core.consume.ledger import Ledger
-from workers.core.consume.publish_skew import DeliveredOrders, goes_before, place
+from workers.core.consume.publish_skew import LOOK_BACK, DeliveredOrders, goes_before, place
 from workers.core.consume.suspicion import Suspicion
 from workers.core.record import Record
 
@@ -258,8 +259,10 @@ class Lanes:
         A head that waited for its create is not placed again: it and its create would pass each other for ever.
         """
         head = lane.queue[0]
-        rest = [one for one in lane.queue if goes_before(one, head, self._skew_ms) and one.unknown_order_since is None]
-        if not rest or not self._skew_ms:
+        if not self._skew_ms or not any(
+            one.unknown_order_since is None and goes_before(one, head, self._skew_ms)
+            for one in islice(lane.queue, 1, LOOK_BACK)
+        ):
             return False
         entries, lane.queue = lane.queue, deque()
         for entry in entries:

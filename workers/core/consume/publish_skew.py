@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from workers.core.consume.lanes import Entry
 
+LOOK_BACK = 100  # entries of a lane: with more of them within `publish_skew` each new one would cost a long search
+
 
 def goes_before(entry: Entry, earlier: Entry, skew_ms: int) -> bool:
     """Whether ``entry`` is to be delivered before an entry that the brokers appended earlier."""
@@ -32,7 +34,7 @@ def place(queue: deque[Entry], entry: Entry, first: int, skew_ms: int) -> bool:
     the entry's own topic go first with it, and the others stay in line behind it.
     """
     start = None
-    for index in range(len(queue) - 1, first - 1, -1):
+    for index in range(len(queue) - 1, max(first, len(queue) - LOOK_BACK) - 1, -1):
         if queue[index].record.timestamp_ms < entry.record.timestamp_ms - skew_ms:
             break  # what lies before it was appended earlier still
         if goes_before(entry, queue[index], skew_ms):
