@@ -15,6 +15,7 @@ def test_every_record_is_delivered_once_and_a_restart_repeats_none(rig: Rig) -> 
     assert status["delivered_total"] == 1500
     assert status["lag_records"] == 0
     assert first.stop() == 0
+    assert first.said("released"), "it gave its partitions away, and waited for no time-out"
     rig.assert_each_has_one_end(story(ids, "paid", "completed"))
     rig.assert_committed_to_the_end()
     before = rig.vendor.attempts
