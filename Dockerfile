@@ -15,7 +15,7 @@ COPY topics.yaml ./
 COPY schemas schemas
 ENV PATH=/opt/relay/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    RELAY_HTTP_ADDR=0.0.0.0:8080
+    RELAY_HTTP_ADDR=*:8080
 USER 10001:10001
 EXPOSE 8080
 ENTRYPOINT ["relay"]

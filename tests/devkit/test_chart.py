@@ -46,6 +46,8 @@ def test_the_chart_names_every_worker_and_has_the_workers_defaults() -> None:
     spec = CONFIG.workers["ecdp-sink"]
     assert (given["defaults"]["drainSeconds"], given["defaults"]["sessionSeconds"]) == (spec.drain, spec.session)
     assert set(given["environ"]) | {"RELAY_INSTANCE_ID", "RELAY_HTTP_ADDR"} <= VARIABLES
+    for file in (CHART / "templates/workers.yaml", ROOT / "Dockerfile"):
+        assert "*:8080" in file.read_text(), "a pod may have IPv6 alone"
 
 
 @needs_helm
@@ -74,6 +76,44 @@ def test_a_pod_keeps_its_name_outlives_its_drain_and_is_probed_where_the_worker_
     assert pod["securityContext"]["runAsUser"] == 10001
     assert f"useradd --uid {10001}" in (ROOT / "Dockerfile").read_text()
     assert relay["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+@needs_helm
+def test_each_variable_of_a_pod_is_there_once_and_the_users_wins() -> None:
+    """Server-side apply refuses two entries of one name, and the relay refuses X beside X_FILE."""
+    documents = render(
+        "environ.RELAY_HTTP_ADDR=[::]:9090",
+        "environ.RELAY__ECDP_SINK__DRAIN=5s",
+        "environ.RELAY_INSTANCE_ID=one",
+        "environ.ECDP_API_KEY=plain",
+        "secrets.ECDP_API_KEY.name=ecdp",
+        "secrets.ECDP_API_KEY.key=k",
+        "secrets.DCL_PASSWORD.name=dcl",
+        "secrets.DCL_PASSWORD.key=k",
+        "workers.dcl-poller.environ.DCL_PASSWORD_FILE=/own",
+        "workers.ecourier-sink.environ.ECDP_API_KEY=own",
+        "topicsApply=true",
+    )
+    sets = of("StatefulSet", documents)
+    pods = {name: one["spec"]["template"]["spec"] for name, one in (sets | of("Job", documents)).items()}
+    for pod in pods.values():
+        names = [one["name"].removesuffix("_FILE") for one in pod["containers"][0]["env"]]
+        assert len(names) == len(set(names))
+    found = environ(pods["r-ecdp-sink"])
+    assert (found["RELAY_HTTP_ADDR"], found["RELAY__ECDP_SINK__DRAIN"]) == ("[::]:9090", "5s")
+    assert (found["RELAY_INSTANCE_ID"], found["RELAY__ECDP_SINK__SESSION"]) == ("one", "45s")
+    assert pods["r-ecdp-sink"]["containers"][0]["ports"] == [{"name": "http", "containerPort": 9090}]
+    assert found["ECDP_API_KEY_FILE"] == "/run/secrets/relay/ECDP_API_KEY"
+    assert environ(pods["r-ecourier-sink"])["ECDP_API_KEY"] == "own"
+    assert environ(pods["r-dcl-poller"])["DCL_PASSWORD_FILE"] == "/own"
+
+
+@needs_helm
+def test_a_worker_without_a_health_server_is_not_probed() -> None:
+    (relay,) = of("StatefulSet", render("environ.RELAY_HTTP_ADDR=off"))["r-ecdp-sink"]["spec"]["template"]["spec"][
+        "containers"
+    ]
+    assert not {"ports", "startupProbe", "livenessProbe", "readinessProbe"} & set(relay)
 
 
 @needs_helm

@@ -28,13 +28,18 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
-{{/* Variables, and the file paths of mounted ones. Arguments: environ, secrets. */}}
+{{/* Variables and the file paths of mounted ones, each name once: X and X_FILE together would be refused.
+     A mounted X goes before a plain one. Arguments: environ, secrets. */}}
 {{- define "relay.environ" -}}
 {{- range $name, $value := .environ }}
+{{- if not (hasKey $.secrets $name) }}
 - {name: {{ $name }}, value: {{ $value | quote }}}
 {{- end }}
+{{- end }}
 {{- range $name, $from := .secrets }}
+{{- if not (hasKey $.environ (printf "%s_FILE" $name)) }}
 - {name: {{ $name }}_FILE, value: /run/secrets/relay/{{ $name }}}
+{{- end }}
 {{- end }}
 {{- end }}
 

@@ -45,6 +45,7 @@ def test_an_empty_variable_counts_as_not_set() -> None:
 def test_the_http_server_can_be_off_or_on_ipv6() -> None:
     assert load_settings({"RELAY_HTTP_ADDR": "off"}).http is None
     assert load_settings({"RELAY_HTTP_ADDR": "[::1]:0"}).http == HttpAddress("::1", 0)
+    assert load_settings({"RELAY_HTTP_ADDR": "*:8080"}).http == HttpAddress("*", 8080)
 
 
 @pytest.mark.parametrize("address", ["x", "host:", ":8080", "host:99999", "host:-1", "a b:80"])

@@ -40,6 +40,17 @@ async def served(**workers: Worker) -> AsyncIterator[str]:
         await server.stop()
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+async def test_every_address_is_listened_on_with_one_port(host: str) -> None:
+    """A kubelet probes the pod's address, which may be of either family."""
+    server = HealthServer({"a": Worker()}, version="1.2.3", instance="one")
+    _, port = await server.start("*", 0)
+    try:
+        assert (await get(f"http://{host}:{port}/livez"))[0] == 200
+    finally:
+        await server.stop()
+
+
 async def get(url: str) -> tuple[int, str, str]:
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
         return answer.status, answer.headers["Content-Type"], await answer.text()

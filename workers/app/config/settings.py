@@ -131,7 +131,8 @@ class Variables(BaseModel):
     relay_topology: Path = Field(Path("topics.yaml"), description="The path of topics.yaml.")
     relay_http_addr: Annotated[str, AfterValidator(http_address), Written("HOST:PORT or off")] = Field(
         "127.0.0.1:8080",
-        description="Where `/status`, `/metrics` and the health checks listen; each process of a host needs its own.",
+        description="Where `/status`, `/metrics` and the health checks listen; each process of a host needs its own. "
+        "`*:8080`: on every address, IPv4 and IPv6.",
     )
     relay_replication_factor: Count | None = Field(
         None, description="Replaces the replication factor of every topic; 1 fits a single broker."

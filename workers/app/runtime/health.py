@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import orjson
 from aiohttp import web
 
+from workers.app.runtime.listening import EVERY_ADDRESS, listen_everywhere
 from workers.app.runtime.metrics import metrics_text
 
 STALE_AFTER_S = 60.0  # without a tick of a loop or a poll of a consumer thread: the process is stuck
@@ -39,7 +40,10 @@ class HealthServer:
         app.router.add_get("/status", self._status)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port)
+        everywhere = host == EVERY_ADDRESS
+        site = (
+            web.SockSite(self._runner, listen_everywhere(port)) if everywhere else web.TCPSite(self._runner, host, port)
+        )
         await site.start()
         found: tuple[str, int] = self._runner.addresses[0][:2]
         return found

@@ -16,6 +16,7 @@ from workers.app.config.configuration import Configuration
 from workers.app.config.settings import HttpAddress, Settings
 from workers.app.events.schemas import open_registry, read_schemas
 from workers.app.runtime.build import Shared, build_worker
+from workers.app.runtime.listening import EVERY_ADDRESS, listen_everywhere
 from workers.edges.aio import run_in_daemon_thread
 from workers.edges.avro.codec import Codec
 from workers.edges.log import log, set_up
@@ -88,6 +89,9 @@ def _claim(address: HttpAddress) -> None:
     """Raise `OSError` if the port is taken, before the group is joined: a copy of this process, started
     by mistake, would take this one's place in the group.
     """
+    if address.host == EVERY_ADDRESS:
+        listen_everywhere(address.port).close()
+        return
     family, *_, place = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
     socket.create_server(place[:2], family=family).close()
 
@@ -99,7 +103,7 @@ async def _listen(settings: Settings, workers: Mapping[str, Worker], about: str)
     http = await asyncio.to_thread(import_module, "workers.app.runtime.health")
     server: HealthServer = http.HealthServer(workers, version=about, instance=settings.instance_id)
     host, port = await server.start(settings.http.host, settings.http.port)
-    log.info("listening", address=f"http://{host}:{port}")
+    log.info("listening", address=f"http://{f'[{host}]' if ':' in host else host}:{port}")
     return server
 
 
