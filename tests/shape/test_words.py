@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "workers").rglob("*.py"))
 FORBIDDEN = {"manager", "handler", "service", "helper", "processor", "utils", "util"}
 # Names that others gave: Avro and vendor fields, asyncio's own word.
-THEIRS = {"service"}
+THEIRS = {"service", "proxy_manager_for"}
 # Words of a private language. Each has a plain form: name the actor, or use the field's term.
 PRIVATE = re.compile(
     r"\b(told|anew|nobody|somebody|beside|news|comes? to (its|their) ends?|stands? in|(is|are) done with)\b",

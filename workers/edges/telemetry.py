@@ -154,12 +154,14 @@ def open_tracing(environ: Mapping[str, str], version: str) -> Tracing:
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
+    from workers.edges.otlp_session import otlp_session  # noqa: PLC0415
+
     protocol = next((environ[name] for name in _PROTOCOLS if environ.get(name)), "http/protobuf")
     if protocol != "http/protobuf":
         detail = f"{protocol} is not spoken: spans are sent by http/protobuf; give the collector's port for it, 4318"
         log.warning("trace_protocol_unsupported", detail=detail)
     provider = TracerProvider(resource=resource_of(version), shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(session=otlp_session(environ))))
     return Recording(provider.get_tracer("order_relay", version), provider.shutdown)
 
 

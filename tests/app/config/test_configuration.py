@@ -22,6 +22,13 @@ def test_proxy_that_cannot_be_used_is_a_fault_of_its_variable() -> None:
     assert "canary" not in str(caught.value)
 
 
+def test_proxy_to_the_registry_is_read_in_the_same_way() -> None:
+    environ = ENVIRON | {"SCHEMA_REGISTRY_URL": "http://registry.example", "all_proxy": "socks5://127.0.0.1:1080"}
+    with pytest.raises(ConfigError, match="all_proxy: names a proxy of socks5"):
+        load_configuration(environ | {"NO_PROXY": "ecdp.example"}, ["ecdp-sink"])
+    load_configuration(environ | {"NO_PROXY": "*.example"}, ["ecdp-sink"])
+
+
 def test_proxy_that_no_worker_uses_is_no_fault() -> None:
     environ = ENVIRON | {"HTTPS_PROXY": "socks5://127.0.0.1:1080", "NO_PROXY": "ecdp.example"}
     assert load_configuration(environ, ["ecdp-sink"]).credentials["ecdp-sink"]["BASE_URL"] == "https://ecdp.example"

@@ -10,7 +10,7 @@ from workers.app.config.errors import ConfigError, Fault, did_you_mean
 from workers.app.config.settings import Settings, read_settings
 from workers.app.config.specs import Config, PollerSpec, SinkSpec
 from workers.app.config.topics_yaml import read_config
-from workers.edges.http.proxies import ProxyError, proxy_for
+from workers.edges.proxies import ProxyError, proxy_for
 from workers.vendors.contract import load
 
 
@@ -37,16 +37,17 @@ def load_configuration(environ: Mapping[str, str], names: Iterable[str] | None =
             credentials[worker.name] = load_credentials(vendor, worker.credentials, environ, allow_http=allow_http)
         except ConfigError as error:
             faults += error.faults
-    faults += _proxy_faults(environ, credentials.values())
+    registry = [] if settings.registry is None else [settings.registry.url]
+    faults += _proxy_faults(environ, [*(one["BASE_URL"] for one in credentials.values()), *registry])
     if faults:
         raise ConfigError(faults)
     return Configuration(settings, config, credentials)
 
 
-def _proxy_faults(environ: Mapping[str, str], credentials: Iterable[VendorCredentials]) -> Iterable[Fault]:
-    for one in credentials:
+def _proxy_faults(environ: Mapping[str, str], addresses: Iterable[str]) -> Iterable[Fault]:
+    for address in addresses:
         try:
-            proxy_for(httpx.URL(one["BASE_URL"]), environ)
+            proxy_for(httpx.URL(address), environ)
         except ProxyError as error:
             yield Fault(error.variable, str(error))
 

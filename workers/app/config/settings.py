@@ -89,6 +89,15 @@ def login(text: str) -> str:
     return text
 
 
+def ca_file(text: str) -> str:
+    """The path of a file with certificates; raises ValueError for anything else."""
+    try:
+        ssl.create_default_context(cafile=pem_file(text))
+    except ssl.SSLError:
+        raise ValueError("must hold certificates in PEM") from None
+    return text
+
+
 def pem_file(text: str) -> str:
     if not os.access(text, os.R_OK) or not Path(text).is_file():
         raise ValueError("must be the path of a readable PEM file")
@@ -116,7 +125,7 @@ class Variables(BaseModel):
     kafka_sasl_username: Login | None = Field(None, description="Kafka's user; required with SASL.")
     kafka_sasl_password: Login | None = Field(None, repr=False, description="Its password; required with SASL. Secret.")
     kafka_ssl_cafile: PemFile | None = Field(
-        None, description="The certificate authorities that may sign a broker's certificate (none: the system's)."
+        None, description="The certificate authorities that may sign a broker's certificate (none: as `RELAY_CA_FILE`)."
     )
     kafka_ssl_certfile: PemFile | None = Field(None, description="The client's own certificate, for mutual TLS.")
     kafka_ssl_keyfile: PemFile | None = Field(None, description="The key of that certificate.")
@@ -128,6 +137,11 @@ class Variables(BaseModel):
     )
     schema_registry_username: str | None = Field(None, description="The registry's user, with its password.")
     schema_registry_password: str | None = Field(None, repr=False, description="The registry's password. Secret.")
+    relay_ca_file: Annotated[str, AfterValidator(ca_file), Written("path")] | None = Field(
+        None,
+        description="The certificate authorities, in one PEM file, that may sign the certificates of vendors, of the "
+        "registry, of the collector of traces and of Kafka (none: the system's, or `SSL_CERT_FILE`'s).",
+    )
     relay_topology: Path = Field(Path("topics.yaml"), description="The path of topics.yaml.")
     relay_http_addr: Annotated[str, AfterValidator(http_address), Written("HOST:PORT or off")] = Field(
         "127.0.0.1:8080",
@@ -265,7 +279,7 @@ def _kafka(found: Variables, environ: Mapping[str, str]) -> KafkaConnection:
         mechanism=found.kafka_sasl_mechanism,
         username=found.kafka_sasl_username,
         password=mounted("KAFKA_SASL_PASSWORD", found.kafka_sasl_password, environ),
-        cafile=found.kafka_ssl_cafile,
+        cafile=found.kafka_ssl_cafile or found.relay_ca_file,
         certfile=found.kafka_ssl_certfile,
         keyfile=found.kafka_ssl_keyfile,
         key_password=mounted("KAFKA_SSL_PASSWORD", found.kafka_ssl_password, environ) or "",

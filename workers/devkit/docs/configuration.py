@@ -53,7 +53,7 @@ _STANDARD: Final = """\
 | variable | meaning |
 |---|---|
 | `OTEL_EXPORTER_OTLP_ENDPOINT` and OpenTelemetry's others | Where traces go (not set: nowhere). |
-| `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY` | The proxy for requests to vendors, as curl reads them. |
+| `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY` | The proxy of requests that are not to Kafka, as in curl. |
 """
 
 _NAMES: Final[dict[Any, str]] = {bool: "true or false", int: "whole number", str: "text", Path: "path"}

@@ -8,6 +8,8 @@ registry's judgement on the schema: waiting would not help.
 
 import asyncio
 import json
+import os
+import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
@@ -17,6 +19,8 @@ from uuid import UUID
 import httpx
 
 from workers.edges.avro.framing import SchemaId, schema_name
+from workers.edges.proxies import proxy_for
+from workers.edges.tls import TRUST_HINT, certificate_fault, tls_context
 
 _TIMEOUT_S: Final = 10.0  # for a whole request with its answer
 _MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # a schema is a few KB
@@ -176,7 +180,8 @@ class Registry:
         except TimeoutError as error:
             raise RegistryUnavailable(f"{self._place}: no answer within {self.timeout:g} s; does it run?") from error
         except httpx.HTTPError as error:
-            detail = str(error) or type(error).__name__
+            refused = _certificate_error(error)
+            detail = f"{certificate_fault(refused)}; {TRUST_HINT}" if refused else str(error) or type(error).__name__
             raise RegistryUnavailable(
                 f"{self._place}: cannot be reached: {detail}; is SCHEMA_REGISTRY_URL right?"
             ) from error
@@ -229,9 +234,24 @@ class Registry:
         return value
 
 
-def connect(url: str, username: str = "", password: str = "", timeout: float = _TIMEOUT_S) -> Registry:
-    """Make a client; nothing is sent yet. ``timeout`` is for a whole request, in seconds."""
+def connect(
+    url: str,
+    username: str = "",
+    password: str = "",
+    timeout: float = _TIMEOUT_S,
+    environ: Mapping[str, str] = os.environ,
+) -> Registry:
+    """Make a client; nothing is sent yet. ``timeout`` is for a whole request, in seconds.
+
+    ``environ`` names the proxy and the authorities, as it does for vendors; raises `ProxyError`.
+    """
+    tls, proxy = tls_context(environ), proxy_for(httpx.URL(url), environ)
+    secret = {"Proxy-Authorization": proxy.authorization} if proxy and proxy.authorization else {}
+    proxy_tls = tls if proxy and proxy.url.startswith("https:") else None
     client = httpx.AsyncClient(
+        trust_env=False,
+        verify=tls,
+        proxy=None if proxy is None else httpx.Proxy(proxy.url, headers=secret, ssl_context=proxy_tls),
         base_url=url,
         auth=httpx.BasicAuth(username, password) if username or password else None,
         headers={"Accept": f"{_CONTENT_TYPE}, application/json", "Content-Type": _CONTENT_TYPE},
@@ -239,6 +259,13 @@ def connect(url: str, username: str = "", password: str = "", timeout: float = _
         follow_redirects=False,
     )
     return Registry(client, timeout)
+
+
+def _certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    """What TLS said, among the causes of httpx's error."""
+    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 class Reference(NamedTuple):

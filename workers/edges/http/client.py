@@ -11,10 +11,11 @@ from typing import Final, Protocol, TypeVar
 import httpx
 from aiohttp.abc import AbstractResolver
 
-from workers.edges.http.proxies import proxy_for
 from workers.edges.http.session import Send, SharedSession
 from workers.edges.http.transport import Transport, TransportPolicy, open_transport
 from workers.edges.membership import Membership
+from workers.edges.proxies import proxy_for
+from workers.edges.tls import tls_context
 from workers.vendors.contract import Flow, MaybeSent, NotSent, Session
 
 T = TypeVar("T")
@@ -105,9 +106,10 @@ def open_client(
     """Make a client with its own connection pool, in the running loop.
 
     ``membership``: in the worker's group; None: requests need no proof of it. ``environ`` names the proxy
-    (`proxy_for`: raises `ProxyError`); ``resolver`` is the system's by default.
+    (`proxy_for`: raises `ProxyError`) and the authorities; ``resolver`` is the system's by default.
     """
-    transport = open_transport(base_url, policy, membership or Membership(), proxy_for(base_url, environ), resolver)
+    proxy, tls = proxy_for(base_url, environ), tls_context(environ)
+    transport = open_transport(base_url, policy, membership or Membership(), proxy, resolver, tls=tls)
     return VendorClient(transport, base_url, session)
 
 

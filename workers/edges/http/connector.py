@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, AbstractStreamWriter
 
 from workers.edges.membership import Membership
+from workers.edges.tls import TRUST_HINT, certificate_fault
 from workers.vendors.contract import NotSent
 
 if TYPE_CHECKING:
@@ -33,10 +34,16 @@ class VendorConnector(aiohttp.TCPConnector):
     """
 
     def __init__(
-        self, *, limit: int, keep_alive_s: float, resolver: AbstractResolver | None, membership: Membership
+        self,
+        *,
+        limit: int,
+        keep_alive_s: float,
+        resolver: AbstractResolver | None,
+        membership: Membership,
+        tls: ssl.SSLContext,
     ) -> None:
         """``keep_alive_s``: a connection that was idle for longer is closed: servers and firewalls forget it."""
-        super().__init__(limit=limit, keepalive_timeout=keep_alive_s, ssl=_tls(), resolver=resolver)
+        super().__init__(limit=limit, keepalive_timeout=keep_alive_s, ssl=tls, resolver=resolver)
         self.membership = membership
         # Connections that have carried a request.
         self._known: WeakKeyDictionary[asyncio.BaseProtocol, _Kept] = WeakKeyDictionary()
@@ -128,13 +135,6 @@ class VendorRequest(aiohttp.ClientRequest):
             protocol.set_exception(NotProvedError())
 
 
-def _tls() -> ssl.SSLContext:
-    """Trusts the system's CAs, or those of SSL_CERT_FILE and SSL_CERT_DIR."""
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
 def _reason(error: Exception, *, by_proxy: bool) -> str:
     """One line for people: what failed, where, and the system's own words. aiohttp's own texts may hold addresses."""
     match error:
@@ -143,10 +143,7 @@ def _reason(error: Exception, *, by_proxy: bool) -> str:
         case aiohttp.ClientConnectorDNSError():
             return f"DNS: {error.host}:{error.port} ({words(error.os_error)})"
         case aiohttp.ClientConnectorCertificateError():
-            return (
-                f"TLS: {error.host}:{error.port} ({words(error.certificate_error)}); "
-                "SSL_CERT_FILE names the file with the CAs to trust"
-            )
+            return f"TLS: {error.host}:{error.port} ({words(error.certificate_error)}); {TRUST_HINT}"
         case aiohttp.ClientConnectorSSLError():
             return f"TLS: {error.host}:{error.port} ({words(error.os_error)})"
         case aiohttp.ClientConnectorError():
@@ -159,7 +156,7 @@ def _reason(error: Exception, *, by_proxy: bool) -> str:
 def words(error: Exception) -> str:
     """The system's own words for an error, on one line."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        text = f"certificate verify failed: {error.verify_message}"
+        text = certificate_fault(error)
     elif (
         isinstance(error, OSError)
         and error.errno is not None

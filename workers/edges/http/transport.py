@@ -6,6 +6,7 @@ import asyncio
 import io
 import math
 import re
+import ssl
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -17,8 +18,8 @@ from aiohttp.payload import TOO_LARGE_BYTES_BODY
 from yarl import URL
 
 from workers.edges.http.connector import NotProvedError, VendorConnector, VendorRequest, words
-from workers.edges.http.proxies import Proxy
 from workers.edges.membership import Membership
+from workers.edges.proxies import Proxy
 from workers.vendors.contract import MaybeSent, TooLong, TooSlow
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
@@ -159,11 +160,15 @@ def open_transport(
     membership: Membership,
     proxy: Proxy | None = None,
     resolver: AbstractResolver | None = None,
+    *,
+    tls: ssl.SSLContext,
 ) -> Transport:
     """Make a transport to one host, with its own connection pool, in the running loop."""
     connecting_s = min(policy.connect_timeout_s, policy.request_timeout_s / 2)
+    tls.set_alpn_protocols(["http/1.1"])
+    limit, keep_alive_s = policy.max_in_flight + 1, policy.keep_alive_s
     connector = VendorConnector(
-        limit=policy.max_in_flight + 1, keep_alive_s=policy.keep_alive_s, resolver=resolver, membership=membership
+        limit=limit, keep_alive_s=keep_alive_s, resolver=resolver, membership=membership, tls=tls
     )
     session = aiohttp.ClientSession(
         connector=connector,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import socket
+import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -25,8 +27,10 @@ from kafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from workers.edges.kafka.client import KafkaConnection, KafkaFailed, MetadataTooLarge
+from workers.edges.kafka.client import KafkaConnection, KafkaFailed, MetadataTooLarge, connection_options
+from workers.edges.kafka.client_patches.connections import strict_context
 from workers.edges.kafka.owner import Member
+from workers.edges.tls import TRUST_HINT, certificate_fault
 
 FATAL = (
     FencedInstanceIdError,
@@ -91,8 +95,27 @@ def _refusal(error: Exception, connection: KafkaConnection) -> str:
     if "Authentication" in name or "Sasl" in name:
         return f"Kafka at {servers} refuses our user ({name}); check KAFKA_SASL_USERNAME, _PASSWORD and _MECHANISM"
     if name in {"KafkaTimeoutError", "KafkaConnectionError", "NodeNotReadyError"}:
-        return f"cannot reach Kafka at {servers}; check that it runs, {_SETTINGS}"
+        return tls_fault(connection) or f"cannot reach Kafka at {servers}; check that it runs, {_SETTINGS}"
     return f"Kafka at {servers} refuses it: {_brokers_sentence(error)}"
+
+
+def tls_fault(connection: KafkaConnection) -> str | None:
+    """Why TLS to the bootstrap servers fails, which kafka-python keeps to itself; None: no certificate is at fault."""
+    if not connection.protocol.endswith("SSL"):
+        return None
+    options = {name: value for name, value in connection_options(connection).items() if name.startswith("ssl_")}
+    context = strict_context(options)
+    for server in connection.bootstrap:
+        host, _, port = server.rpartition(":")
+        address = host.strip("[]"), int(port)
+        try:
+            with socket.create_connection(address, _TLS_WITHIN_S) as plain:
+                context.wrap_socket(plain, server_hostname=address[0]).close()
+        except ssl.SSLCertVerificationError as error:
+            return f"TLS: {server} ({certificate_fault(error)}); {TRUST_HINT}"
+        except OSError:
+            continue
+    return None
 
 
 def _brokers_sentence(error: Exception) -> str:
@@ -137,6 +160,7 @@ def write_error(error: Exception) -> KafkaFailed:
     return KafkaFailed(describe(error))
 
 
+_TLS_WITHIN_S = 3.0
 _SETTINGS = "KAFKA_BOOTSTRAP_SERVERS and KAFKA_SECURITY_PROTOCOL"
 _AFTER_FAILED_WRITE: Final[Sequence[tuple[type[Exception] | tuple[type[Exception], ...], str, str]]] = (
     (UnknownTopicOrPartitionError, "", "a topic is missing; run 'relay topics apply'"),

@@ -1,6 +1,7 @@
 """How a client finds its brokers, logs in and joins its group."""
 
 import random
+import ssl
 from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any, TypeVar
@@ -12,8 +13,10 @@ from kafka.net.compat import KafkaNetClient
 from kafka.net.sasl import get_sasl_mechanism, register_sasl_mechanism
 from kafka.net.sasl.plain import SaslMechanismPlain
 from kafka.net.sasl.scram import SaslMechanismScram
+from kafka.net.transport import KafkaSSLTransport
 
 from workers.edges.log import log
+from workers.edges.tls import STRICT
 
 T = TypeVar("T")
 
@@ -79,6 +82,19 @@ def _asks_for_password(mechanism: Callable[..., Any]) -> Callable[..., Any]:
     return make
 
 
+# Certificates. kafka-python checks them less strictly than Python's default context does on 3.13 (transport.py,
+# `_build_ssl_context`): one authority would be good enough for the brokers, and not for the registry.
+
+_RELEASED_CONTEXT = KafkaSSLTransport._build_ssl_context  # noqa: SLF001 - no public way
+
+
+def strict_context(options: Mapping[str, Any]) -> ssl.SSLContext:
+    """The TLS context of a connection; ``options``: kafka-python's that begin with ``ssl_``."""
+    context: ssl.SSLContext = _RELEASED_CONTEXT(KafkaSSLTransport.DEFAULT_CONFIG | options)
+    context.verify_flags |= STRICT
+    return context
+
+
 # A constructor that fails. `KafkaConsumer`, `KafkaProducer` and `KafkaAdminClient` start an IO thread and then connect;
 # when that fails, the thread runs on, and the object that could stop it was never made: a worker that tries again for
 # an hour would have hundreds of threads. No upstream issue is known.
@@ -123,6 +139,7 @@ def topic_ids(consumer: KafkaConsumer) -> dict[str, Any]:
 def patch() -> None:
     """Connect as this module does."""
     ClusterMetadata._do_refresh_metadata = _refresh_from_anywhere  # noqa: SLF001 - no public way
+    KafkaSSLTransport._build_ssl_context = staticmethod(strict_context)  # noqa: SLF001 - no public way
     for name, mechanism in _MECHANISMS.items():
         if get_sasl_mechanism(name) is mechanism:
             register_sasl_mechanism(name, _asks_for_password(mechanism), overwrite=True)

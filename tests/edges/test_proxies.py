@@ -5,7 +5,7 @@ import base64
 import httpx
 import pytest
 
-from workers.edges.http.proxies import Proxy, ProxyError, is_excepted, proxy_for
+from workers.edges.proxies import Proxy, ProxyError, is_excepted, proxy_for
 
 PROXY = "http://proxy.example:3128"
 VENDOR, CLEAR = "https://api.vendor.example/v1", "http://api.vendor.example/v1"
