@@ -1,5 +1,6 @@
 """A YAML file as plain values, and the line and column of every key."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from workers.app.config.errors import ConfigError, Fault, Keys, reason_of
 
 MAX_VALUES = 20_000  # what the file may expand to: aliases of aliases double with each line ("billion laughs")
+MAX_BYTES = 131_072  # of the file; ruamel takes seconds for each megabyte
+MAX_OPEN = 500  # brackets that are open at once: ruamel's time grows with the square of them
 MAX_DEPTH = 32  # blocks within blocks; an alias to its own block would never end
 
 
@@ -38,7 +41,7 @@ class Document:
 def read_document(path: Path) -> Document:
     """Read a file whose top level is a map; raises `ConfigError`."""
     try:
-        nodes = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+        nodes = _load(_text(path))
     except OSError as error:
         hint = "give its path as RELAY_TOPOLOGY, or change to the directory that has it"
         raise ConfigError([Fault(str(path), f"cannot be read: {reason_of(error)}; {hint}")]) from None
@@ -48,11 +51,36 @@ def read_document(path: Path) -> Document:
         raise ConfigError([_yaml_fault(path, error)]) from None
     except RecursionError:
         raise ConfigError([Fault(f"{path}:1:1", f"must not nest deeper than {MAX_DEPTH} levels")]) from None
+    except OverflowError:
+        raise ConfigError([Fault(f"{path}:1:1", f"must not have more than {MAX_BYTES:,} bytes")]) from None
+    except Exception as error:  # noqa: BLE001 - whatever ruamel trips over: a list as a key, a block merged into itself
+        problem = f"is YAML that cannot be read ({type(error).__name__}); write it with plain keys and values"
+        raise ConfigError([Fault(f"{path}:1:1", problem)]) from None
     if not isinstance(nodes, CommentedMap):
         raise ConfigError([Fault(f"{path}:1:1", "must be a map with 'version', 'topics' and 'workers'")])
     document = Document(path, {}, nodes)
     document.data = _Plain(document).copy(nodes, ())
     return document
+
+
+def _text(path: Path) -> str:
+    """The file's text; raises `OverflowError` when it is too long, and `RecursionError` when it nests too deeply."""
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise OverflowError
+    text, opened = content.decode(), 0
+    for bracket in re.findall(r"[\[\]{}]", text):
+        opened = max(0, opened + (1 if bracket in "[{" else -1))
+        if opened > MAX_OPEN:
+            raise RecursionError
+    return text
+
+
+def _load(text: str) -> Any:
+    yaml = YAML(typ="rt")
+    yaml.composer.warn_double_anchors = False  # YAML allows them, and a warning is no line of ours
+    return yaml.load(text)
 
 
 class _Plain:
