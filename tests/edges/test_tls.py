@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 
 from tests.support.certificates import BAD_CA, GOOD_CA, company
+from tests.support.topics_yaml import load_settings
 from tests.support.vendor_rig import client_of, put
-from workers.app.config.settings import load_settings
 from workers.edges.avro.registry import RegistryUnavailable, connect
 from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.errors import kafka_errors
