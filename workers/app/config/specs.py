@@ -163,6 +163,10 @@ class SinkSpec(WorkerSpec):
         """The compacted topic with the fence of each parked order."""
         return f"{self.parks}-state"
 
+    def transactional_id(self, instance: str) -> str:
+        """Kafka's id of the writer of this process."""
+        return f"{self.group}.{instance}"
+
     @property
     def own_topics(self) -> tuple[str, ...]:
         return (self.parks, self.parked_state, *([self.tracks] if self.tracks else []))

@@ -10,6 +10,7 @@ from workers.app.config.credentials import VendorCredentials
 from workers.app.config.specs import PollerSpec, SinkSpec
 from workers.app.events.schemas import opened_registry
 from workers.app.runtime.build import build_client
+from workers.app.runtime.rights import rights_fault
 from workers.app.topics.apply import plan_topics
 from workers.core.delivery import outcome as outcomes
 from workers.edges.avro.registry import RegistryRefused, RegistryUnavailable
@@ -31,10 +32,12 @@ class CheckResult:
 
 async def check_all(configuration: Configuration, names: Iterable[str]) -> list[CheckResult]:
     """Check Kafka, the registry if there is one, and the vendor of each named worker, all at once."""
-    vendors = (_vendor(configuration, configuration.config.workers[name]) for name in names)
+    specs = [configuration.config.workers[name] for name in names]
+    vendors = (_vendor(configuration, spec) for spec in specs)
+    rights = (_rights(configuration, spec) for spec in specs)
     # Kafka's client blocks its thread: in a thread of its own, the other checks go on.
     kafka = asyncio.to_thread(lambda: asyncio.run(_kafka(configuration)))
-    found = await asyncio.gather(kafka, _registry(configuration), *vendors)
+    found = await asyncio.gather(kafka, *rights, _registry(configuration), *vendors)
     return [result for result in found if result is not None]
 
 
@@ -51,6 +54,16 @@ async def _kafka(configuration: Configuration) -> CheckResult:
         message = f"answers; {len(differences)} differences to topics.yaml: `relay topics plan` lists them"
         return CheckResult("Kafka", where, ok=False, message=message)
     return CheckResult("Kafka", where, ok=True, message="answers; its topics are as topics.yaml says")
+
+
+async def _rights(configuration: Configuration, spec: SinkSpec | PollerSpec) -> CheckResult | None:
+    """None: nothing is missing, or Kafka does not answer, which is another line."""
+    try:
+        fault = await rights_fault(spec, configuration.settings)
+    except KafkaFailed:
+        return None
+    where = ",".join(configuration.settings.kafka.bootstrap)
+    return None if fault is None else CheckResult("Kafka", where, ok=False, message=fault)
 
 
 async def _registry(configuration: Configuration) -> CheckResult | None:

@@ -17,6 +17,7 @@ from workers.app.config.settings import HttpAddress, Settings
 from workers.app.events.schemas import open_registry, read_schemas
 from workers.app.runtime.build import Shared, build_worker
 from workers.app.runtime.listening import EVERY_ADDRESS, listen_everywhere
+from workers.app.runtime.rights import log_missing_rights
 from workers.edges.aio import run_in_daemon_thread
 from workers.edges.avro.codec import Codec
 from workers.edges.log import log, set_up
@@ -64,6 +65,8 @@ async def _run(names: Sequence[str], configuration: Configuration, environ: Mapp
     if starting.done():
         await starting
         log.info("started", workers=list(names), instance=settings.instance_id, version=about)
+        rights = loop.create_task(log_missing_rights(names, configuration))
+        ended.add_done_callback(lambda _: rights.cancel())
     starting.cancel()  # a signal came while Kafka cannot be reached, which may last for ever
     error = await ended
     await asyncio.gather(*(worker.drain(configuration.config.workers[name].drain) for name, worker in workers.items()))

@@ -50,7 +50,7 @@ def open_edges(spec: SinkSpec, member: Member, owner: Owner) -> SinkEdges:
     written = (spec.parks, spec.parked_state, *([tracks] if tracks else ()))
     return SinkEdges(
         source=KafkaSource(member, spec.consumes, owner, loop, written_topics=written),
-        transactions=Transactions(connection, f"{spec.group}.{member.instance}"),
+        transactions=Transactions(connection, spec.transactional_id(member.instance)),
         parked_state=KafkaTable(connection, spec.parked_state, loop, owner.failed),
         tracked=None if tracks is None else KafkaTable(connection, tracks, loop, owner.failed),
         connection=connection,

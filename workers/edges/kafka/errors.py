@@ -24,6 +24,7 @@ from kafka.errors import (
     ProducerFencedError,
     RecordListTooLargeError,
     TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
 
@@ -163,6 +164,9 @@ def write_error(error: Exception) -> KafkaFailed:
 _TLS_WITHIN_S = 3.0
 _SETTINGS = "KAFKA_BOOTSTRAP_SERVERS and KAFKA_SECURITY_PROTOCOL"
 _AFTER_FAILED_WRITE: Final[Sequence[tuple[type[Exception] | tuple[type[Exception], ...], str, str]]] = (
+    (TransactionalIdAuthorizationFailedError, "", "ask for an ACL: Write and Describe on this TransactionalId"),
+    (TopicAuthorizationFailedError, "", "ask for an ACL: Write on this topic"),
+    (GroupAuthorizationFailedError, "", "ask for an ACL: Read on this group"),
     (UnknownTopicOrPartitionError, "", "a topic is missing; run 'relay topics apply'"),
     (KafkaTimeoutError, "bootstrap", f"check that Kafka runs, {_SETTINGS}"),
     (KafkaTimeoutError, "metadata", "Kafka is out of reach, or a topic is missing; run 'relay topics apply'"),
