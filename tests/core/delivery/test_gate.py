@@ -80,7 +80,8 @@ class GateMachine(RuleBasedStateMachine):
         before, until = self.gate.state, self.gate.until
         self.under_way -= 1
         self.gate.report(outcome, self.now, jitter, other_in_flight=self.under_way)
-        self.failed = self.failed + 1 if isinstance(outcome, Unavailable | Unknown) else 0
+        self.failed *= not isinstance(outcome, Delivered | Rejected | UnknownOrder)
+        self.failed += isinstance(outcome, Unavailable | Unknown)
         if before is GateState.OPEN and self.gate.reason is Reason.UNAVAILABLE:
             assert self.failed >= POLICY.unavailable_in_a_row, "a few failures shut nothing"
         self.refused = 0 if isinstance(outcome, Delivered) else self.refused + isinstance(outcome, Rejected)
