@@ -96,6 +96,7 @@ def test_a_worker_follows_brokers_that_have_all_changed_their_addresses(
     strict_broker.ports = Ports(new.broker, old.controller)
     strict_broker.restart(settings(strict_broker.ports, asking))
     rig.kafka = replace(rig.kafka, bootstrap=strict_broker.bootstrap, _open=[])
+    relay.ends = rig.kafka.ends
     rig.vendor.faults(bad_ids=["bad"])
     rig.kafka.publish(["bad", *order_ids(50, "late")], "paid")
     relay.wait(lambda status: status["parked_total"] == 2, "nothing came from the new addresses", 60)
