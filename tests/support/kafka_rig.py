@@ -41,6 +41,11 @@ class Side:
         producer.begin_transaction()
         return producer
 
+    def add_partitions(self, topic: str, count: int) -> None:
+        with closing(KafkaAdminClient(bootstrap_servers=self.connection.bootstrap)) as admin:
+            admin.create_partitions({topic: count})
+            admin.wait_for_topics([topic])
+
     def in_transaction(self, topic: str, values: Iterable[bytes], *, commit: bool = True) -> None:
         with closing(self.transaction()) as producer:
             for value in values:
@@ -94,6 +99,7 @@ class Witness:
     batches: list[Fetched] = field(default_factory=list)
     positions: dict[Partition, int] = field(default_factory=dict)
     lost_epochs: list[int] = field(default_factory=list)
+    waits_for: list[str] = field(default_factory=list)
     released: list[Release] = field(default_factory=list)
     failure: Exception | None = None
     on_release: Callable[[Release], None] | None = None
@@ -131,6 +137,10 @@ class Witness:
             release.done = True
         else:
             self.on_release(release)
+        self._news.set()
+
+    def waits(self, why: str) -> None:
+        self.waits_for.append(why)
         self._news.set()
 
     def lost(self, epoch: int) -> None:

@@ -107,6 +107,9 @@ class PollWorker:
     def release(self, release: Release) -> None:
         asyncio.get_running_loop().create_task(self._release(release)).add_done_callback(self._ended)
 
+    def waits(self, why: str) -> None:
+        self.context.stats.last_error = why
+
     def lost(self, epoch: int) -> None:
         """Others own the shards already, and Kafka refuses our writes."""
         log.warning("shards_lost", worker=self.context.spec.name, epoch=epoch)

@@ -105,6 +105,9 @@ class SinkWorker:
     def stopped(self, epoch: int, partition: Partition, stop: NeedsOperator) -> None:
         self.pipe.intake.stopped(epoch, partition, stop)
 
+    def waits(self, why: str) -> None:
+        self.pipe.stats.last_error = why
+
     def lost(self, epoch: int) -> None:
         """What is in flight commits nothing."""
         if self.pipe.ownership.current(epoch) is not None:

@@ -9,7 +9,7 @@ from time import monotonic, sleep
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from kafka import KafkaAdminClient, TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec, OffsetTimestamp
+from kafka.admin import ConfigResource, ConfigResourceType, MemberToRemove, OffsetSpec, OffsetTimestamp
 from kafka.errors import KafkaError, for_code
 from kafka.structs import OffsetAndMetadata
 
@@ -104,6 +104,10 @@ class KafkaAdmin:
         found = _when_ready(lambda: self._client.describe_groups([name]))[name]
         members = (member.get("group_instance_id") or member["client_id"] for member in found["members"])
         return GroupState(found["group_state"], tuple(members))
+
+    def remove_member(self, group: str, instance: str) -> None:
+        """Remove a static member; one that is not there is removed already."""
+        self._client.remove_group_members(group, [MemberToRemove(group_instance_id=instance)])
 
     def committed(self, group: str) -> dict[Partition, CommitPoint]:
         """Read all offsets that a group has committed."""

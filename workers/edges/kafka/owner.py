@@ -14,6 +14,9 @@ from workers.core.record import CommitPoint, Partition, Record
 from workers.edges.kafka.client import SESSION_TIMEOUT_S, KafkaConnection, consumer_options
 from workers.edges.membership import Membership
 
+METADATA_AGE_MS = 2_000
+"""A member sees so soon that a topic has more partitions, or is another topic: nothing more is sent then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -32,9 +35,10 @@ class Member:
 
     def options(self) -> dict[str, Any]:
         """Keyword arguments of this member's `KafkaConsumer`."""
-        return consumer_options(
+        options = consumer_options(
             self.connection, group=self.group, instance=self.instance, session_timeout_s=self.session_timeout_s
         )
+        return options | {"metadata_max_age_ms": METADATA_AGE_MS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,9 @@ class Owner(Protocol):
 
     def release(self, release: Release) -> None:
         """Partitions are revoked: finish what is in flight, publish what may be committed, then set ``done``."""
+
+    def waits(self, why: str) -> None:
+        """The member is in no group until the operator has mended this."""
 
     def lost(self, epoch: int) -> None:
         """The group has given the partitions to others: commit nothing for what is in flight."""

@@ -14,6 +14,7 @@ from kafka.errors import KafkaError
 from workers.core.consume.stall_watchdog import StallAction
 from workers.core.consume.start_position import NeedsOperator
 from workers.core.record import Partition
+from workers.edges.kafka.client_patches.connections import topic_ids
 from workers.edges.kafka.client_patches.fetches import DamagedError, release_drained_slot
 from workers.edges.kafka.convert import to_partition, to_record, topic_partitions
 from workers.edges.kafka.errors import describe
@@ -26,6 +27,7 @@ IDLE_POLL_MS = 100
 AWAITED_POLL_MS = 10  # a merge waits for a position that may move without a record (transaction markers)
 SURVEY_INTERVAL_S = 1.0
 STABLE_ENDS_TIMEOUT_MS = 1_000
+GONE = NeedsOperator("the next record expired or was cut off, or the topic was created again")
 HAND_OVERS = 2  # not taken yet by the loop, at most: a slow loop slows the thread down, and memory stays bounded
 MAX_READS = 3  # of a damaged record, before its partition stops
 
@@ -40,14 +42,25 @@ class Polling:
         self._hand_overs = threading.Semaphore(HAND_OVERS)
         self._survey_due = 0.0  # monotonic
         self._damaged_reads: Counter[tuple[Partition, int]] = Counter()  # by partition and offset
+        self._topic_ids: dict[str, Any] = {}  # as first seen: a topic that is created again has another
         self.stuck: str | None = None  # a partition that delivers nothing, and that a new position did not mend
 
     def poll(self, clients: Clients) -> None:
         """Fetch once and hand over what came; raises kafka-python's errors."""
         release_drained_slot(clients.consumer)
+        self._stop_recreated(clients.consumer)
         awaited = self._shares.current.awaited
         polled = clients.consumer.poll(timeout_ms=AWAITED_POLL_MS if awaited else IDLE_POLL_MS)
         self._hand_over(clients, self._shares.current, polled)
+
+    def _stop_recreated(self, consumer: KafkaConsumer) -> None:
+        """Its new records may reach up to our position: those before it would never be read."""
+        for topic, topic_id in topic_ids(consumer).items():
+            if self._topic_ids.setdefault(topic, topic_id) == topic_id:
+                continue
+            self._topic_ids[topic] = topic_id
+            for partition in [one for one in self._shares.current.started if one.topic == topic]:
+                self.stop_partition(consumer, partition, GONE)
 
     def _hand_over(self, clients: Clients, share: Share, polled: Mapping[Any, list[Any]]) -> None:
         batches = [_batch(clients.consumer, found, records) for found, records in polled.items()]

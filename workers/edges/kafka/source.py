@@ -24,15 +24,21 @@ from workers.edges.kafka.client_patches.membership import watch_membership
 from workers.edges.kafka.convert import to_kafka, to_partition, topic_partitions
 from workers.edges.kafka.errors import FATAL, RECORDS_GONE, commit_error, describe, membership_error, partitions_of
 from workers.edges.kafka.owner import Member, OwnedThread, Owner
-from workers.edges.kafka.polling import Polling
+from workers.edges.kafka.polling import GONE, Polling
 from workers.edges.kafka.rebalance import RebalanceListener, Shares
-from workers.edges.kafka.starting import Beginning, Clients, Connector, await_topics, connect
+from workers.edges.kafka.starting import (
+    Beginning,
+    Clients,
+    Connector,
+    await_topics,
+    connect,
+    leave_group,
+    partition_counts,
+)
 from workers.edges.log import log
 
 COMMIT_TIMEOUT_MS = 10_000
 RETRY_AFTER_S = 0.5
-
-_GONE = NeedsOperator("the next record expired or was cut off, or the topic was created again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,19 +142,30 @@ class KafkaSource:
     # In the thread.
 
     def _run(self) -> None:
-        clients = connect(self._connector, self._member, self._thread)
-        if clients is None:
-            return
-        membership = self._member.membership
-        watch_membership(clients.consumer, membership.clock, partial(self._thread.call, membership.answered))
-        try:
-            listener = RebalanceListener(clients.consumer, self._shares, self._member.release_within_s)
-            clients.consumer.subscribe(list(self._topics), listener=listener)
-            await_topics(clients.consumer, self._topics, self._written_topics, self._thread)
-            while self._thread.goes_on():
-                self._round(clients)
-        finally:
-            clients.close()
+        while (clients := connect(self._connector, self._member, self._thread)) is not None:
+            try:
+                self._serve(clients)
+            finally:
+                clients.close()
+            if self._thread.goes_on():
+                leave_group(self._member, self._thread)
+
+    def _serve(self, clients: Clients) -> None:
+        """Be a member for as long as the topics keep their partitions; closing the consumer then drains and commits.
+
+        With unequal numbers of partitions one order's records may lie in two processes, and no merge sees both: every
+        record waits until the operator has made the numbers equal. When they are, each member joins again: it cannot
+        rely on a leader that notices new partitions, because the broker tells a static leader that has restarted
+        nothing of its office (KIP-814).
+        """
+        consumer, topics, membership = clients.consumer, self._topics, self._member.membership
+        watch_membership(consumer, membership.clock, partial(self._thread.call, membership.answered))
+        listener = RebalanceListener(consumer, self._shares, self._member.release_within_s)
+        consumer.subscribe(list(topics), listener=listener)
+        await_topics(consumer, topics, self._written_topics, self._thread, self._owner)
+        joined = partition_counts(consumer, topics)
+        while self._thread.goes_on() and partition_counts(consumer, topics) == joined:
+            self._round(clients)
 
     def _round(self, clients: Clients) -> None:
         self._execute_commands(clients.consumer)
@@ -160,7 +177,7 @@ class KafkaSource:
             raise
         except RECORDS_GONE as error:
             for found in partitions_of(error):
-                self._polling.stop_partition(clients.consumer, to_partition(found), _GONE)
+                self._polling.stop_partition(clients.consumer, to_partition(found), GONE)
         except DamagedError as error:
             if self._polling.damaged(clients.consumer, error):
                 self._thread.pause(RETRY_AFTER_S)

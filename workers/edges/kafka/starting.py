@@ -10,7 +10,8 @@ from kafka.errors import KafkaError
 
 from workers.core.consume.start_position import NeedsOperator, decide_start
 from workers.core.record import Partition
-from workers.edges.kafka.client import open_client
+from workers.edges.kafka.admin import open_admin
+from workers.edges.kafka.client import KafkaFailed, open_client
 from workers.edges.kafka.errors import FATAL, describe, tls_fault
 from workers.edges.kafka.log_ends import Ends, open_ends
 from workers.edges.kafka.owner import Member, OwnedThread, Owner
@@ -67,8 +68,23 @@ def connect(connector: Connector, member: Member, thread: OwnedThread) -> Client
     return None
 
 
-def await_topics(consumer: KafkaConsumer, topics: Sequence[str], written: Sequence[str], thread: OwnedThread) -> None:
-    """Wait until all topics are known: a group leader that knows of none gives every member nothing for a minute."""
+def leave_group(member: Member, thread: OwnedThread) -> None:
+    """Have the group forget the member: a static member that comes back gets its former assignment unchanged."""
+    while thread.goes_on():
+        try:
+            with open_admin(member.connection) as admin:
+                admin.remove_member(member.group, member.instance)
+        except KafkaFailed as error:
+            log.warning("kafka_unreachable", detail=str(error))
+            thread.pause(CONNECT_AGAIN_AFTER_S)
+        else:
+            return
+
+
+def await_topics(
+    consumer: KafkaConsumer, topics: Sequence[str], written: Sequence[str], thread: OwnedThread, owner: Owner
+) -> None:
+    """Wait until all topics fit each other: a leader that knows of none gives every member nothing for a minute."""
     logged = None
     while thread.goes_on():
         fault = topics_fault(consumer, topics, written)
@@ -77,6 +93,7 @@ def await_topics(consumer: KafkaConsumer, topics: Sequence[str], written: Sequen
         if fault != logged:
             logged = fault
             log.error("topics_missing", detail=fault)
+            thread.call(owner.waits, fault)
         thread.pause(LOOK_AGAIN_AFTER_S)
 
 
@@ -87,7 +104,7 @@ def topics_fault(consumer: KafkaConsumer, topics: Sequence[str], written: Sequen
     topic lacks would wait for ever. ``written``: topics that the owner writes to by the same partition numbers; the
     writer itself reports one that is missing.
     """
-    counts = {topic: _partition_count(consumer, topic) for topic in (*topics, *written)}
+    counts = partition_counts(consumer, (*topics, *written))
     missing = [topic for topic in topics if not counts[topic]]
     if missing:
         return f"no {', '.join(missing)}; run 'relay topics apply', or wait for Kafka"
@@ -96,6 +113,11 @@ def topics_fault(consumer: KafkaConsumer, topics: Sequence[str], written: Sequen
     if few:
         return f"{most} partitions are wanted, and {', '.join(few)}; see 'relay topics plan'"
     return None
+
+
+def partition_counts(consumer: KafkaConsumer, topics: Sequence[str]) -> dict[str, int]:
+    """How many partitions each has by the client's metadata; 0: it is not known. Raises `FATAL` errors."""
+    return {topic: _partition_count(consumer, topic) for topic in topics}
 
 
 def _partition_count(consumer: KafkaConsumer, topic: str) -> int:
