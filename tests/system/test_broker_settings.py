@@ -123,7 +123,7 @@ def test_a_missing_right_is_named_before_the_first_refusal_and_stops_no_other_pa
     rig.processes.variables = {**rig.processes.variables, **LOGIN}
     kafka.bootstrap, bootstrap = f"127.0.0.1:{asking}", kafka.bootstrap
     rig.processes.bootstrap = kafka.bootstrap
-    ran = rig.command("check", rig.worker)
+    ran = rig.command("check", "--json", rig.worker)
     assert ran.status == 1
     assert f"lacks Read on Group {kafka.group}, Write and Describe on TransactionalId {kafka.group}.cli" in ran.out
     allow(kafka.admin, ResourceType.GROUP, kafka.group, ACLOperation.READ)

@@ -28,9 +28,11 @@ async def test_members_leave_while_their_topics_have_unequal_numbers_of_partitio
     assert not any(witness.records for witness in witnesses)
     side.add_partitions(pair[1 - first], 4)
     for witness in witnesses:
-        await witness.until(lambda: len(witness.records) == 2)  # noqa: B023
+        await witness.until(lambda: len(witness.begun_at) == 4)  # noqa: B023
         numbers = {at.number for at in witness.begun_at}
         assert {Partition(topic, number) for topic in pair for number in numbers} == set(witness.begun_at)
+        await witness.until(lambda: len(set(witness.values)) >= 2)  # noqa: B023
+    assert {value for witness in witnesses for value in witness.values} == {b"0", b"1", b"2", b"3"}
 
 
 async def test_a_member_waits_for_a_topic_that_was_deleted_and_stops_what_was_created_in_its_place(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from kafka.consumer.fetcher import Fetcher
-from kafka.errors import CorruptRecordError
+from kafka.errors import CorruptRecordError, StaleMetadata
 from kafka.record.memory_records import MemoryRecords
 from kafka.structs import OffsetAndMetadata
 
@@ -18,7 +18,7 @@ from tests.support.kafka_batches import AT, batch, fetched
 from tests.support.kafka_rig import Side
 from workers.core.record import Partition
 from workers.devkit.broker.broker import Broker
-from workers.edges.kafka.client_patches.fetches import RELEASED_TAKE, release_drained_slot
+from workers.edges.kafka.client_patches.fetches import RELEASED_OFFSETS, RELEASED_TAKE, release_drained_slot
 from workers.edges.kafka.client_patches.install import patch_client
 
 ODD = b"\xff\xfe odd"
@@ -129,3 +129,23 @@ def test_a_poll_ends_with_the_partition_that_gave_enough_bytes() -> None:
     found, _ = fetcher.fetched_records(max_records=500)
     assert len(found[AT]) == 3
     assert state.position.offset == 3
+
+
+# A partition that the client's metadata lack.
+
+
+def fetcher_that_knows_no_partition() -> Any:
+    fetcher = object.__new__(Fetcher)
+    fetcher._net = SimpleNamespace(run=lambda *_: {})
+    return fetcher
+
+
+def test_the_released_client_fails_at_a_partition_that_it_does_not_know() -> None:
+    with pytest.raises(KeyError):
+        RELEASED_OFFSETS(fetcher_that_knows_no_partition(), [AT], -1)
+
+
+def test_a_partition_that_the_client_does_not_know_is_stale_metadata() -> None:
+    patch_client()
+    with pytest.raises(StaleMetadata, match="not known yet"):
+        fetcher_that_knows_no_partition().end_offsets([AT])
