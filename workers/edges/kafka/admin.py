@@ -101,7 +101,7 @@ class KafkaAdmin:
 
     def group(self, name: str) -> GroupState:
         """Describe a consumer group; one that does not exist is ``Dead`` and has no members."""
-        found = _when_ready(lambda: self._client.describe_groups([name]))[name]
+        found = when_ready(lambda: self._client.describe_groups([name]))[name]
         members = (member.get("group_instance_id") or member["client_id"] for member in found["members"])
         return GroupState(found["group_state"], tuple(members))
 
@@ -111,7 +111,7 @@ class KafkaAdmin:
 
     def committed(self, group: str) -> dict[Partition, CommitPoint]:
         """Read all offsets that a group has committed."""
-        found = _when_ready(lambda: self._client.list_group_offsets(group))[group]
+        found = when_ready(lambda: self._client.list_group_offsets(group))[group]
         return {
             to_partition(one): CommitPoint(commit.offset, commit.metadata or "")
             for one, commit in found.items()
@@ -135,7 +135,7 @@ class KafkaAdmin:
     def commit(self, group: str, offsets: Mapping[Partition, int]) -> None:
         """Move an empty group's offsets; metadata is dropped, it describes the old position. Raises `KafkaFailed`."""
         moved = {TopicPartition(*one): OffsetAndMetadata(offset, "", None) for one, offset in offsets.items()}
-        for one, error in _when_ready(lambda: self._client.alter_group_offsets(group, moved)).items():
+        for one, error in when_ready(lambda: self._client.alter_group_offsets(group, moved)).items():
             if error.errno:
                 raise KafkaFailed(
                     f"the offset of {to_partition(one)} was refused: {error.__name__}; is {group} in use?"
@@ -149,7 +149,7 @@ class KafkaAdmin:
         return {name: {key: str(entry["value"]) for key, entry in entries.items()} for name, entries in found.items()}
 
 
-def _when_ready(call: Callable[[], T]) -> T:
+def when_ready(call: Callable[[], T]) -> T:
     """Retry while the cluster answers "not yet": a new cluster's first group has no coordinator for a second."""
     until = monotonic() + READY_TIMEOUT_MS / 1000
     while True:

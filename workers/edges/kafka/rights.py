@@ -12,6 +12,7 @@ from kafka.protocol.consumer import HeartbeatRequest
 from kafka.protocol.metadata import CoordinatorType
 from kafka.protocol.producer import EndTxnRequest
 
+from workers.edges.kafka.admin import when_ready
 from workers.edges.kafka.client import KafkaConnection, admin_options, open_client
 from workers.edges.kafka.errors import kafka_errors
 
@@ -63,12 +64,15 @@ def _on_group_and_transactions(client: Any, wanted: Rights) -> Iterator[str]:
 
 
 def _is_refused(client: Any, key: str, kind: Any, request: Any) -> bool:
-    async def ask() -> Any:
+    async def ask() -> None:
         node = await client._find_coordinator_id(key, kind)  # noqa: SLF001 - no public way
-        return await client._manager.send(request, node_id=node)  # noqa: SLF001 - no public way
+        answer = await client._manager.send(request, node_id=node)  # noqa: SLF001 - no public way
+        error: Any = for_code(answer.error_code)
+        if error in _REFUSALS or error.retriable:
+            raise error
 
     try:
-        answer = client._manager.run(ask)  # noqa: SLF001 - no public way
+        when_ready(lambda: client._manager.run(ask))  # noqa: SLF001 - no public way
     except _REFUSALS:
         return True
-    return for_code(answer.error_code) in _REFUSALS
+    return False
