@@ -28,7 +28,7 @@ async def test_members_leave_while_their_topics_have_unequal_numbers_of_partitio
     assert not any(witness.records for witness in witnesses)
     side.add_partitions(pair[1 - first], 4)
     for witness in witnesses:
-        await witness.until(lambda: len(witness.begun_at) == 4)  # noqa: B023
+        await witness.until(lambda: len(witness.assignment.partitions) == len(witness.begun_at) == 4)  # noqa: B023
         numbers = {at.number for at in witness.begun_at}
         assert {Partition(topic, number) for topic in pair for number in numbers} == set(witness.begun_at)
         await witness.until(lambda: len(set(witness.values)) >= 2)  # noqa: B023
