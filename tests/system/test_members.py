@@ -102,4 +102,4 @@ def test_process_that_was_stopped_sends_nothing_that_its_successor_has_passed(ma
     assert {order_id: effects[-1] for order_id, effects in rig.vendor.by_order().items()} == dict.fromkeys(
         ids, "canceled"
     )
-    assert all(map(stopped.said, ("requests_held", "requests_go_on")))
+    assert stopped.said("requests_go_on") or not stopped.said("requests_held"), "none waited, or it says how long"

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.broker
 def test_every_change_is_published_once_with_the_state_before_it(make_dcl: MakeDcl) -> None:
     """What was there at the first start is a snapshot, what comes later is created, then updated."""
     rig = make_dcl()
-    rig.dcl.put("OLD", 10)
+    rig.dcl.put("OLD", 10, age_ms=5_000)  # DCL's stamps are seconds, and the poller may start in this one
     relay = rig.start().joined()
     relay.wait(lambda status: status["events_total"] == 1, "the old order never came")
     rig.dcl.put("NEW", 10)
