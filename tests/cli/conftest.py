@@ -25,6 +25,7 @@ class Project:
     created: str
     status: str
     parked: str
+    receipts: str
 
     @property
     def file(self) -> Path:
@@ -55,12 +56,13 @@ def relay(capfdbinary: pytest.CaptureFixture[bytes]) -> Relay:
 @pytest.fixture
 def project(tmp_path: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Project:
     mark = uuid.uuid4().hex[:8]
-    made = Project(tmp_path, f"order-created-{mark}", f"order-status-{mark}", f"ecdp-{mark}")
+    made = Project(tmp_path, f"order-created-{mark}", f"order-status-{mark}", f"ecdp-{mark}", f"receipts-{mark}")
     text = ECDP_ONLY
     for was, becomes in (
         ("order-created", made.created),
         ("order-status", made.status),
         ("ecdp-parked", made.parked),
+        ("ecdp-receipts", made.receipts),
         ("ecdp-sink", f"sink-{mark}"),
         ("partitions: 12", f"partitions: {PARTITIONS}"),
     ):
@@ -74,7 +76,7 @@ def project(tmp_path: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def _copy_schemas(made: Project) -> None:
-    for was, name in (("order-created", made.created), ("order-status", made.status)):
+    for was, name in (("order-created", made.created), ("order-status", made.status), ("ecdp-receipts", made.receipts)):
         history = made.folder / "schemas/history" / name
         shutil.copytree(ROOT / "schemas/history" / was, history)
         shutil.copy(ROOT / f"schemas/{was}.avsc", made.folder / f"schemas/{name}.avsc")

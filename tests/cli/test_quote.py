@@ -86,6 +86,8 @@ def write_config(folder: Path, *names: str) -> None:
     for name in names:
         topics += TOPIC.format(name=f"{name}-parked", config="retention.ms: -1, retention.bytes: -1")
         topics += TOPIC.format(name=f"{name}-parked-state", config="cleanup.policy: compact")
+        receipts = TOPIC.format(name=f"{name}-receipts", config="cleanup.policy: delete")
+        topics += receipts.replace("config:", "schema: schemas/ecourier-receipts.avsc\n    config:")
     if names and "ecourier-tracked-orders:" not in head:
         topics += TOPIC.format(name="ecourier-tracked-orders", config="cleanup.policy: compact")
     sinks = "".join(SINK.format(name=name) for name in names)

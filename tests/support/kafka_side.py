@@ -53,6 +53,10 @@ class KafkaSide:
         return f"parked-{self.mark}"
 
     @property
+    def receipts(self) -> str:
+        return f"receipts-{self.mark}"
+
+    @property
     def tracks(self) -> str | None:
         return f"tracked-{self.mark}" if self.vendor == "ecourier" else None
 
@@ -60,7 +64,7 @@ class KafkaSide:
     def schemas(self) -> dict[str, str]:
         """Topic -> its schema among those of the repository."""
         tracked = {self.tracks: "ecourier-tracked-orders"} if self.tracks else {}
-        return {self.created: "order-created", self.status: "order-status"} | tracked
+        return {self.created: "order-created", self.status: "order-status", self.receipts: "ecdp-receipts"} | tracked
 
     @property
     def group(self) -> str:
@@ -74,6 +78,7 @@ class KafkaSide:
             self.status: STAMPED,
             self.parked: PARKED,
             f"{self.parked}-state": COMPACT,
+            self.receipts: {"min.insync.replicas": 1},
         }
 
     def write_config(self, folder: Path) -> Path:
@@ -95,6 +100,7 @@ class KafkaSide:
             "vendor": self.vendor,
             "consumes": [self.created, self.status],
             "parks": self.parked,
+            "receipts": self.receipts,
             "credentials": self.vendor.upper(),
         } | ({"tracks": self.tracks} if self.tracks else {})
 

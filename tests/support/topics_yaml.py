@@ -24,6 +24,7 @@ topics:
   order-status: {<<: *source, schema: schemas/order-status.avsc}
   ecdp-parked: {partitions: 3, config: {retention.ms: -1, max.message.bytes: 2000000}}
   ecdp-parked-state: {partitions: 3, config: {cleanup.policy: compact}}
+  ecdp-receipts: {schema: schemas/ecdp-receipts.avsc, partitions: 3}
 workers:
   ecdp-sink:
     vendor: ecdp

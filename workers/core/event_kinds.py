@@ -95,10 +95,19 @@ COURIER_ORDER_EVENT: Final = EventKind(
 )
 TRACKED_ORDER: Final = EventKind(record="TrackedOrder", key="{order_number}")
 POLL_STATE: Final = EventKind(record="PollState")
+RECEIPT_BATCH: Final = EventKind(record="ReceiptBatch")
 
 EVENT_KINDS: Final[Mapping[str, EventKind]] = {
     kind.record: kind
-    for kind in (ORDER_CREATED, ORDER_STATUS, ORDER_STAGE_CHANGED, COURIER_ORDER_EVENT, TRACKED_ORDER, POLL_STATE)
+    for kind in (
+        ORDER_CREATED,
+        ORDER_STATUS,
+        ORDER_STAGE_CHANGED,
+        COURIER_ORDER_EVENT,
+        TRACKED_ORDER,
+        POLL_STATE,
+        RECEIPT_BATCH,
+    )
 }
 """By the name of the schema's record, without its namespace."""
 

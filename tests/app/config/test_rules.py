@@ -18,6 +18,9 @@ from tests.support.topics_yaml import ORDER_POLLER, POLLER, SINK, TopicsYaml, pl
         ("retention.ms: -1", "retention.ms: 5", "retention.ms: 5", "must be -1"),
         ("max.message.bytes: 1114124", "max.message.bytes: 1114123", "max.message.bytes: 1114123", "1114124"),
         ("cleanup.policy: compact", "cleanup.policy: delete", "cleanup.policy: delete", "must be compact"),
+        ("cleanup.policy: delete", "cleanup.policy: compact,delete", "cleanup.policy: compact,", "must be delete"),
+        ("receipts: ecdp-receipts", "receipts: ecdp-parked", "receipts: ecdp-parked", "must be a topic of its own"),
+        ("receipts: ecdp-receipts", "receipts: receipt", "receipts: receipt\n", "no topic 'receipt' under topics"),
     ],
 )
 def test_a_sinks_broken_rule_is_named_at_its_key(
@@ -31,11 +34,16 @@ def test_a_sinks_broken_rule_is_named_at_its_key(
 
 def test_the_sinks_topics_have_equal_partition_counts_parked_ones_too(topics_yaml: TopicsYaml) -> None:
     """With unequal counts one process would not see both sides of an order."""
-    for topic in ("order-status", "ecdp-parked:", "ecdp-parked-state"):
+    for topic in ("order-status", "ecdp-parked:", "ecdp-parked-state", "ecdp-receipts"):
         start = ECDP_ONLY.index(f"  {topic}")
         text = ECDP_ONLY[:start] + ECDP_ONLY[start:].replace("partitions: 12", "partitions: 6", 1)
         (found,) = topics_yaml.faults(text)
         assert "must be 12, as many as 'order-created'" in found
+
+
+def test_receipts_are_written_to_a_topic_of_receipts(topics_yaml: TopicsYaml) -> None:
+    (found,) = topics_yaml.faults(ECDP_ONLY.replace("schemas/ecdp-receipts.avsc", "schemas/order-status.avsc"))
+    assert "schema: must be ReceiptBatch" in found
 
 
 def test_more_replicas_in_sync_than_there_are_is_refused(topics_yaml: TopicsYaml) -> None:

@@ -22,6 +22,7 @@ def test_a_sinks_defaults(topics_yaml: TopicsYaml) -> None:
     sink = topics_yaml.load(SINK).workers["ecdp-sink"]
     assert isinstance(sink, SinkSpec)
     assert (sink.parks, sink.parked_state, sink.group) == ("ecdp-parked", "ecdp-parked-state", "relay.ecdp-sink")
+    assert sink.receipts == "ecdp-receipts"
     assert (sink.batch.linger, sink.batch.max_bytes, sink.max_unfinished_bytes) == (0.02, 2**20, 48 * 2**20)
     assert (sink.retry.first, sink.retry.give_up_after, sink.drain, sink.session) == (0.2, 900, 30, 45)
 

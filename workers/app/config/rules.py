@@ -7,7 +7,7 @@ from typing import NamedTuple
 from workers.app.config.errors import Keys, did_you_mean
 from workers.app.config.specs import Config, PollerSpec, SinkSpec, TopicSpec
 from workers.app.config.values import KIB
-from workers.core.event_kinds import COURIER_ORDER_EVENT, ORDER_STAGE_CHANGED
+from workers.core.event_kinds import COURIER_ORDER_EVENT, ORDER_STAGE_CHANGED, RECEIPT_BATCH
 from workers.edges.avro.schema_files import load_topic
 from workers.edges.avro.schema_tree import SchemaError
 from workers.vendors.contract import load
@@ -36,6 +36,8 @@ def broken_rules(config: Config, declared: Collection[str]) -> Iterator[Broken]:
         yield from _references(worker, declared)
         yield from _sink(config, worker) if isinstance(worker, SinkSpec) else _poller(config, worker)
     yield from _owners({name: sink.parks for name, sink in config.sinks.items()}, "parks", "sink")
+    parks = {sink.parks: sink for sink in reversed(config.sinks.values())}  # one fault is one line
+    yield from _owners({sink.name: sink.receipts for sink in reversed(parks.values())}, "receipts", "sink")
     yield from _owners({name: poller.state for name, poller in config.pollers.items()}, "state", "poller")
 
 
@@ -95,7 +97,9 @@ def _there(config: Config, names: Collection[str]) -> list[TopicSpec]:
 
 def _decoded(worker: SinkSpec | PollerSpec) -> tuple[str, ...]:
     """The topics whose records the worker decodes or encodes."""
-    return worker.consumes if isinstance(worker, SinkSpec) else (*worker.publishes, *worker.topics)
+    if isinstance(worker, SinkSpec):
+        return (*worker.consumes, worker.receipts)
+    return (*worker.publishes, *worker.topics)
 
 
 def _remembered(worker: SinkSpec | PollerSpec) -> tuple[str, ...]:
@@ -105,7 +109,9 @@ def _remembered(worker: SinkSpec | PollerSpec) -> tuple[str, ...]:
 
 def _equal_partitions(config: Config, worker: SinkSpec | PollerSpec) -> Iterator[Broken]:
     """One process must own an order's partition number in all of a worker's topics, or its sequence is lost."""
-    names = (*worker.consumes, *worker.own_topics) if isinstance(worker, SinkSpec) else tuple(reversed(worker.topics))
+    names = (
+        (*worker.consumes, *worker.written_topics) if isinstance(worker, SinkSpec) else tuple(reversed(worker.topics))
+    )
     found = _there(config, names)
     for topic in found[1:]:
         if topic.partitions != found[0].partitions:
@@ -126,7 +132,7 @@ def _named(worker: SinkSpec | PollerSpec) -> Iterator[tuple[Keys, str]]:
     yield from (((several, i), name) for i, name in enumerate(getattr(worker, several)))
     match worker:
         case SinkSpec():
-            keys = {"parks": worker.parks, "tracks": worker.tracks}
+            keys = {"parks": worker.parks, "receipts": worker.receipts, "tracks": worker.tracks}
             yield ("parks",), worker.parked_state
         case PollerSpec():
             keys = {"state": worker.state, "follows": worker.follows}
@@ -141,6 +147,7 @@ def _sink(config: Config, sink: SinkSpec) -> Iterator[Broken]:
         yield _in_worker(sink.name, "consumes", "must name each topic once")
     if {sink.parks, sink.parked_state} & set(sink.consumes):
         yield _in_worker(sink.name, "parks", "must be a topic that the worker does not consume")
+    yield from _receipts(config, sink)
     sources = _there(config, sink.consumes)
     for topic in sources:
         if topic.config.get("message.timestamp.type") != "LogAppendTime":
@@ -156,6 +163,19 @@ def _parked(parked: TopicSpec, least: int) -> Iterator[Broken]:
     if message_bytes(parked) < least:
         message = f"must be {least} or more: 64 KiB more than the largest source"
         yield _in_config(parked, "max.message.bytes", message)
+
+
+def _receipts(config: Config, sink: SinkSpec) -> Iterator[Broken]:
+    if sink.receipts in (*sink.consumes, *sink.own_topics):
+        yield _in_worker(sink.name, "receipts", "must be a topic of its own")
+        return
+    for topic in _there(config, (sink.receipts,)):
+        if "compact" in topic.config.get("cleanup.policy", ""):
+            yield _in_config(
+                topic, "cleanup.policy", "must be delete: receipts have no key, so Kafka would refuse them"
+            )
+        if _record_name(topic) not in (None, RECEIPT_BATCH.record):
+            yield _in_topic(topic, "schema", f"must be {RECEIPT_BATCH.record}: {sink.name} writes its receipts here")
 
 
 def _poller(config: Config, poller: PollerSpec) -> Iterator[Broken]:

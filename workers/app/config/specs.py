@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo, field_validator, model_validator
 
 from workers.app.config.values import (
     DAY_S,
@@ -117,6 +117,11 @@ class SinkSpec(WorkerSpec):
         description="The dead-letter topic: refused records wait here for `relay parked replay`, in order. The "
         "compacted topic of this name with -state holds the per-order blocks (fences)."
     )
+    receipts: TopicName = Field(
+        "",
+        description="What the sink did with each record that it finished (docs/receipts.md); not given: the name of "
+        "`parks` with -receipts for its -parked.",
+    )
     tracks: TopicName | None = Field(
         None, description="The compacted topic with what was last sent of each order, if the vendor's sink needs it."
     )
@@ -158,6 +163,13 @@ class SinkSpec(WorkerSpec):
     )
     retry: Retry = Field(Retry(), description=Retry.__doc__)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _receipts_named_after_parks(cls, given: Any) -> Any:
+        if isinstance(given, dict) and isinstance(parks := given.get("parks"), str):
+            return {"receipts": f"{parks.removesuffix('-parked')}-receipts", **given}
+        return given
+
     @property
     def parked_state(self) -> str:
         """The compacted topic with the fence of each parked order."""
@@ -169,7 +181,13 @@ class SinkSpec(WorkerSpec):
 
     @property
     def own_topics(self) -> tuple[str, ...]:
+        """Topics that it both writes and reads."""
         return (self.parks, self.parked_state, *([self.tracks] if self.tracks else []))
+
+    @property
+    def written_topics(self) -> tuple[str, ...]:
+        """Topics that it writes to, in the partition number of the source."""
+        return (*self.own_topics, self.receipts)
 
 
 class LookAgain(Block):

@@ -39,7 +39,7 @@ async def log_missing_rights(names: Sequence[str], configuration: Configuration)
 def rights_of(spec: SinkSpec | PollerSpec, instance: str) -> Rights:
     """What the worker reads and writes, and under which names."""
     if isinstance(spec, SinkSpec):
-        reads, writes = (*spec.consumes, *spec.own_topics), spec.own_topics
+        reads, writes = (*spec.consumes, *spec.own_topics), spec.written_topics
         return Rights(group=spec.group, reads=reads, writes=writes, transactional_id=spec.transactional_id(instance))
     writes = (*spec.publishes, spec.state)
     return Rights(group=spec.group, reads=spec.topics, writes=writes, transactional_id=spec.transactional_id(0))

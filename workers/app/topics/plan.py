@@ -161,7 +161,7 @@ def _together(changes: list[Change], config: Config) -> Iterator[Change]:
 
 
 def _neighbours(topic: str, config: Config) -> set[str]:
-    sets = ({*sink.consumes, sink.parks, sink.parked_state, sink.tracks or ""} for sink in config.sinks.values())
+    sets = ({*sink.consumes, *sink.written_topics} for sink in config.sinks.values())
     return set().union(*(names for names in sets if topic in names))
 
 

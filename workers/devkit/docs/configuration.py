@@ -139,7 +139,7 @@ def _default(key: str, field: FieldInfo) -> str:
         return f"`{by_vendor[key]}`"
     if field.is_required():
         return "required"
-    if field.default_factory is not None or field.default is None or isinstance(field.default, BaseModel):
+    if field.default_factory is not None or field.default in (None, "") or isinstance(field.default, BaseModel):
         return ""
     return f"`{_value(field.default, _form(field.annotation, field.metadata))}`"
 
