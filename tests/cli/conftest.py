@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.ecdp_only import ECDP_ONLY
 from tests.support.relay_process import Ran
-from workers.cli.main import run
+from workers.cli.commands import run
 from workers.devkit.broker.broker import Broker
 
 ROOT = Path(__file__).parents[2]

@@ -12,12 +12,21 @@ from pathlib import Path
 import click
 import pytest
 
-from workers.cli.main import COMMANDS, LazyCommands, relay, run
+from workers.cli.commands import COMMANDS, LazyCommands, relay, run
 from workers.cli.output import show_table
 
 ROOT = Path(__file__).parents[2]
-SHARED = {"main", "configured", "output", "parked_format"}  # modules of `workers/cli` that are no command
-HERE = sorted({path.stem for path in (ROOT / "workers/cli").glob("[!_]*.py")} - SHARED)
+SHARED = {
+    "main",
+    "commands",
+    "complete",
+    "configured",
+    "names",
+    "output",
+    "parked_format",
+}  # modules of `workers/cli` that are no command
+STEMS = {path.stem for path in (ROOT / "workers/cli").glob("[!_]*.py")}
+HERE = sorted(stem.replace("_", "-") for stem in STEMS - SHARED)
 
 
 def python(code: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -98,7 +107,7 @@ def test_help_lists_every_command_within_80_columns(capsys: pytest.CaptureFixtur
 def test_help_imports_nothing_heavy() -> None:
     """It must appear at once: no Kafka client, no HTTP, no models, no telemetry."""
     code = (
-        "import sys; from workers.cli.main import run\n"
+        "import sys; from workers.cli.commands import run\n"
         f"for name in {HERE}: run([name, '--help'])\n"
         "heavy = {'kafka', 'httpx', 'aiohttp', 'pydantic', 'opentelemetry', 'fastavro', 'rich', 'ruamel'}\n"
         "sys.exit(' '.join(sorted(heavy & set(sys.modules))) or 0)"
@@ -163,7 +172,7 @@ def test_an_interrupt_is_one_line_and_status_130(
 
 def test_a_closed_pipe_is_no_error() -> None:
     """`relay ... | head` exits silently, whether Python notices at a write or at the last flush."""
-    code = "import sys; from workers.cli import main; sys.exit(main.run(['--help']))"
+    code = "import sys; from workers.cli import commands; sys.exit(commands.run(['--help']))"
     read, write = os.pipe()
     os.close(read)
     command = [sys.executable, "-c", code]

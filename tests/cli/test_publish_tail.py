@@ -199,3 +199,65 @@ def sink_of() -> str:
     """Name of the only worker in the topics.yaml of the current folder."""
     text = Path("topics.yaml").read_text()
     return text[text.index("\n  sink-") :].split(":")[0].strip()
+
+
+def test_publish_tells_each_orders_id_and_place(project: Any, relay: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_stdin(monkeypatch, relay("sample", project.created, "--order-id", "A-1001").out)
+    ran = relay("publish", project.created, "-")
+    (record,) = relay("tail", project.created, "--from-beginning", "--max", "1").lines
+    place = f"{project.created}/{record['partition']}@{record['offset']}"
+    assert (record["key"], ran.out) == ("A-1001", f"A-1001 -> {place}\n")
+    assert ran.err == f"1 event published to {project.created}\n"
+
+
+def test_an_indented_event_is_published(project: Any, relay: Any, tmp_path: Path) -> None:
+    file = tmp_path / "order.json"
+    file.write_text(json.dumps(json.loads(relay("sample", project.created, "--order-id", "A-2").out), indent=2))
+    ran = relay("publish", project.created, str(file), "--json")
+    assert (ran.json["published"], ran.json["events"][0]["key"]) == (1, "A-2")
+
+
+def test_check_says_what_a_sink_would_make_of_each_event_and_sends_nothing(
+    project: Any, relay: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "orders.jsonl"
+    good, bad = (
+        relay("sample", project.created, "--order-id", id_, *more).out for id_, *more in (["G"], ["B", "--bad"])
+    )
+    file.write_text(good)
+    checked = relay("publish", project.created, str(file), "--check")
+    assert (checked.status, checked.out) == (0, f"line 1: G: {sink_of()} would send it\n")
+    file.write_text(good + bad + "{")
+    checked = relay("publish", project.created, str(file), "--check")
+    assert checked.status == 1
+    assert f"line 2: B: {sink_of()} would park it as invalid: currency" in checked.out
+    assert "line 3: not JSON" in checked.err
+    assert records_in(relay, project.created) == 0
+
+
+def test_a_topic_in_which_a_worker_keeps_its_rows_takes_no_events(relay: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    for command in ("sample", "publish"):
+        ran = relay(command, "dcl-poll-state")
+        assert ran.status == 2
+        assert "is for dcl-poller alone" in ran.err
+        assert "known: courier-order-event, order-created, order-stage-changed, order-status" in ran.err
+
+
+def test_an_interrupted_publish_tells_what_was_sent(project: Any, relay: Any) -> None:
+    """Standard input stays open: the command waits for more when Ctrl-C comes."""
+    command = [sys.executable, "-m", "workers", "publish", project.status]
+    environ = os.environ | {"PYTHONPATH": str(ROOT)}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, cwd=project.folder, env=environ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(lines(status("A-1"), status("A-2")).encode())
+        process.stdin.flush()
+        relay_of = relay("tail", project.status, "--from-beginning", "--max", "2").lines
+        assert {one["key"] for one in relay_of} == {"A-1", "A-2"}
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out.decode().count(" -> ") == 2
+    assert err.decode() == f"2 events published to {project.status}\nrelay: interrupted\n"

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from workers.cli.main import run
+from workers.cli.commands import run
 
 RELAY = [sys.executable, "-m", "workers", "simulate"]
 

@@ -20,8 +20,8 @@ def test_plan_changes_nothing_and_its_json_has_the_same_changes(project: Any, re
 def test_apply_makes_the_changes_and_a_second_apply_makes_none(project: Any, relay: Any) -> None:
     first = relay("topics", "apply")
     assert (first.status, first.err) == (0, "")
-    assert f"{project.created}: topic: missing -> 3 partitions, 1 replicas" in first.out
-    assert relay("topics", "apply").out == "0 changes\n"
+    assert f"{project.created}: topic: missing -> 3 partitions, 1 replica" in first.out
+    assert relay("topics", "apply").out == "no changes\n"
     assert relay("topics", "check").status == 0
 
 
@@ -78,3 +78,17 @@ def test_check_names_a_break_by_topic_and_field(project: Any, relay: Any) -> Non
     assert f"{project.status}: order_id" in ran.err
     machine = relay("topics", "check", "--json")
     assert machine.json["schemas"][0]["path"] == "order_id"
+
+
+def test_a_plan_says_that_the_brokers_are_too_few_once_for_all_topics(
+    project: Any, relay: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RELAY_REPLICATION_FACTOR", "3")
+    planned = relay("topics", "plan")
+    assert planned.status == 1
+    assert "no changes to apply, 4 that apply will not make" in planned.out
+    assert planned.err.count("\n") <= 2  # topics of 3 partitions; no other kind is missing
+    assert "set RELAY_REPLICATION_FACTOR=1, or add brokers" in planned.err
+    applied = relay("topics", "apply")
+    assert (applied.status, applied.out) == (1, "no changes\n")
+    assert "RELAY_REPLICATION_FACTOR=1" in applied.err

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from workers.devkit.samples import sample_event
+from workers.devkit.samples import bad_event, sample_event
 from workers.edges.avro.codec import Codec
 from workers.edges.avro.event_json import from_json, to_json
 from workers.edges.avro.schema_files import load
 from workers.edges.avro.schema_tree import Record, parse
+from workers.vendors._shared.limits import LimitError
+from workers.vendors.ecdp.mapping import order_json
 
 SCHEMAS = load(Path(__file__).parents[2] / "schemas")
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -84,3 +86,19 @@ def test_a_sample_depends_on_its_seed_and_time_only() -> None:
     first, same, other = (sample_event(tree, Random(seed), NOW) for seed in (3, 3, 4))
     assert first == same
     assert first["order"]["order_id"] != other["order"]["order_id"]
+
+
+@pytest.mark.parametrize("topic", ["order-created", "order-status", "courier-order-event", "order-stage-changed"])
+def test_a_sample_is_about_the_order_that_is_asked_for(topic: str) -> None:
+    event = sample_event(SCHEMAS[topic].today.tree, Random(1), NOW, "A-1001")
+    assert event.get("order", event)["order_id"] == "A-1001"
+
+
+def test_a_bad_sample_is_valid_for_its_schema_and_invalid_for_the_vendor() -> None:
+    schema = SCHEMAS["order-created"].today
+    event = bad_event(sample_event(schema.tree, Random(1), NOW))
+    Codec(SCHEMAS, lambda: 0.0).encode("order-created", event)
+    with pytest.raises(LimitError, match="currency"):
+        order_json(event["order"], "event")
+    with pytest.raises(ValueError, match="creates no order"):
+        bad_event({"order_id": "A"})

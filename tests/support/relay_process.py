@@ -19,7 +19,7 @@ import httpx
 import orjson
 
 from tests.support.waiting import PATIENCE_S, wait_for
-from workers.cli.main import run
+from workers.cli.commands import run
 
 ROOT = Path(__file__).parents[2]
 COMMAND_WITHIN_S = 120.0

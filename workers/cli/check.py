@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from workers.cli.configured import read_configuration
-from workers.cli.output import print_err, show_json, show_table
+from workers.cli.names import WORKER
+from workers.cli.output import print_err, show_json, show_line, show_table
+from workers.core.counted import counted
 
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: relay check --offline && relay check ecdp-sink")
-@click.argument("names", nargs=-1, metavar="[NAME...]")
+@click.argument("names", nargs=-1, metavar="[NAME...]", type=WORKER)
 @click.option("--offline", is_flag=True, help="Only validate the configuration; connect to nothing.")
 @click.option("--json", "as_json", is_flag=True, help="The same results for a machine.")
 def check(names: tuple[str, ...], offline: bool, as_json: bool) -> int:
@@ -50,7 +52,8 @@ def _valid(configuration: Configuration, *, as_json: bool) -> int:
     if as_json:
         show_json({"faults": [], "workers": workers})
     else:
-        click.echo(f"the configuration is valid: {', '.join(workers)}; {len(configuration.config.topics)} topics")
+        topics = counted(len(configuration.config.topics), "topic")
+        show_line(f"the configuration is valid: {', '.join(workers)}; {topics}")
     return 0
 
 

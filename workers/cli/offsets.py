@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workers.cli.configured import read_configuration, sink_named, time_ms
+from workers.cli.names import SINK
 from workers.cli.output import print_err, show_json, show_table
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: relay offsets ecdp-sink --to 2026-11-22T06:00:00Z")
-@click.argument("name")
+@click.argument("name", type=SINK)
 @click.option(
     "--to",
     metavar="earliest|latest|TIME",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from workers.cli.configured import read_configuration
-from workers.cli.output import escape_control, print_err, show_json
+from workers.cli.output import clear_progress, escape_control, print_err, show_json, show_line, show_progress
+from workers.core.counted import counted
 
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
@@ -38,9 +38,9 @@ def order(*, order_id: str, number: int | None, as_json: bool) -> int:
     elif timeline.entries:
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         for row in rows:
-            click.echo("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]))
+            show_line("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]))
         for sink, fence in timeline.parked.items():
-            click.echo(f"{fence.records} records parked: relay parked show --sink {sink} {order_id}")
+            show_line(f"{counted(fence.records, 'record')} parked: relay parked show --sink {sink} {order_id}")
     if not timeline.entries:
         print_err(f"relay: no record of {order_id} in {_where_else(number)}")
         return 1
@@ -70,15 +70,12 @@ def _read(configuration: Configuration, order_id: str, number: int | None) -> Ti
         reader = ends.enter_context(open_reader(kafka))
         timeline = Timeline(order_id, reader, codec, _report_progress, partition_number=number)
         read_timeline(timeline, configuration.config, admin.committed)
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\x1b[K")
+    clear_progress()
     return timeline
 
 
 def _report_progress(at: Partition, done: int, whole: int) -> None:
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[Kreading {at}: {100 * done // max(1, whole)} %")
-        sys.stderr.flush()
+    show_progress(f"reading {at}: {100 * done // max(1, whole)} %")
 
 
 def _facts(timeline: Timeline) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workers.cli import names
 from workers.cli.configured import read_configuration, sink_named
 from workers.cli.output import print_err, show_json, truncate
 
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from workers.core.record import Partition
 
 REASONS = ("rejected", "gave-up", "undecodable", "invalid", "unknown-order", "behind")
-SINK = click.option("--sink", "name", required=True, metavar="NAME", help="The worker that parked them.")
+SINK = click.option(
+    "--sink", "name", required=True, type=names.SINK, metavar="NAME", help="The worker that parked them."
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line, for a machine.")
 REASON = click.option(
     "--reason", type=click.Choice(REASONS), help="Only orders whose first record is parked for this reason."
@@ -178,18 +181,18 @@ def _sink(name: str) -> tuple[Configuration, SinkSpec]:
     return configuration, sink_named(configuration, name, "parks nothing")
 
 
-def _find(name: str, names: tuple[str, ...], reason: str | None = None) -> Chosen:
+def _find(name: str, order_names: tuple[str, ...], reason: str | None = None) -> Chosen:
     """The orders of these names; without names all, or all of a reason."""
     from workers.app.inspect.parked_orders import order_named, parked_orders
     from workers.edges.kafka.reader import open_reader
 
     chosen = Chosen(*_sink(name))
-    wanted = {order_named(one): one for one in names}
+    wanted = {order_named(one): one for one in order_names}
     with open_reader(chosen.configuration.settings.kafka) as reader:
         for found in parked_orders(reader, chosen.sink):
             chosen.ends[found.partition] = found.end
             for order in found.orders.values():
-                if order.order_id in wanted or (not names and reason in (None, order.fence.reason.value)):
+                if order.order_id in wanted or (not order_names and reason in (None, order.fence.reason.value)):
                     chosen.orders.append(order)
     parked = {order.order_id for order in chosen.orders}
     chosen.missing.extend(name for order_id, name in wanted.items() if order_id not in parked)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from time import time_ns
 from typing import TYPE_CHECKING
 
 import click
 
 from workers.cli.configured import poller_named, read_configuration, time_ms
-from workers.cli.output import print_err
+from workers.cli.names import POLLER
+from workers.cli.output import clear_progress, print_err, show_json_text, show_progress
+from workers.core.counted import counted
 
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: relay poll dcl --from 2026-11-22T06:00:00Z")
-@click.argument("vendor")
+@click.argument("vendor", type=POLLER)
 @click.option("--from", "start", required=True, metavar="TIME", help="RFC 3339, such as 2026-11-22T06:00:00Z.")
 @click.option("--to", "end", metavar="TIME", help="RFC 3339; default: now.")
 def poll(vendor: str, start: str, end: str | None) -> int:
@@ -32,7 +33,7 @@ def poll(vendor: str, start: str, end: str | None) -> int:
     """
     spec = poller_named(read_configuration(), vendor)
     count = asyncio.run(_print(read_configuration([spec.name]), spec, _time_range(start, end)))
-    print_err(f"{count} events; nothing was published")
+    print_err(f"{counted(count, 'event')}; nothing was published")
     return 0
 
 
@@ -55,10 +56,14 @@ async def _print(configuration: Configuration, spec: PollerSpec, time_range: Tim
     count = 0
     try:
         async with codec_in_loop(configuration) as codec:
+            show_progress(f"reading the state of {spec.name}, and asking the vendor")
             async for event in preview(configuration, spec, codec, time_range):
-                sys.stdout.buffer.write(orjson.dumps(event) + b"\n")
-                sys.stdout.buffer.flush()
+                clear_progress()
+                show_json_text(orjson.dumps(event).decode())
                 count += 1
     except PollFailed as error:
-        raise click.ClickException(f"{spec.name}: {error}; {count} events were printed before") from error
+        printed = counted(count, "event")
+        raise click.ClickException(f"{spec.name}: {error}; {printed} printed before") from error
+    finally:
+        clear_progress()
     return count

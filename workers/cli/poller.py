@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from workers.cli.configured import poller_named, read_configuration, time_ms
-from workers.cli.output import print_err, show_json
+from workers.cli.names import POLLER
+from workers.cli.output import print_err, show_json, show_line
 
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
@@ -24,7 +25,7 @@ def poller() -> None:
 @poller.command(
     short_help="Move a poller's cursor back.", epilog="Example: relay poller reset dcl-poller --to 2026-11-20T00:00:00Z"
 )
-@click.argument("name")
+@click.argument("name", type=POLLER)
 @click.option("--to", required=True, metavar="TIME", help="RFC 3339, such as 2026-11-20T00:00:00Z.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def reset(name: str, to: str, as_json: bool) -> int:
@@ -45,9 +46,9 @@ def reset(name: str, to: str, as_json: bool) -> int:
         show_json({"worker": spec.name, "moved": rows, "unmoved": unmoved_rows})
         return 0
     for move in moved:
-        click.echo(f"shard {move.shard}: {time_text(move.before_ms)} -> {time_text(move.after_ms)}")
+        show_line(f"shard {move.shard}: {time_text(move.before_ms)} -> {time_text(move.after_ms)}")
     for one in unmoved:
-        click.echo(f"shard {one.shard} stays: it {one.why}")
+        show_line(f"shard {one.shard} stays: it {one.why}")
     print_err(f"{spec.name} reads again from {to}; nothing that it has published is published again")
     return 0
 

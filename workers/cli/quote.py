@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 import click
 
 from workers.cli.configured import read_configuration
+from workers.cli.names import SINK
 from workers.cli.output import show_json, show_table
 
 if TYPE_CHECKING:
@@ -22,7 +23,12 @@ VENDOR: Final = "ecourier"
 
 @click.command(epilog="Example: relay quote order.json --json")
 @click.argument("file", type=click.File("rb"))
-@click.option("--sink", metavar="NAME", help="The worker whose account asks, if topics.yaml has several for e-Courier.")
+@click.option(
+    "--sink",
+    metavar="NAME",
+    type=SINK,
+    help="The worker whose account asks, if topics.yaml has several for e-Courier.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the whole answer as one JSON object, for a machine.")
 def quote(file: BinaryIO, sink: str | None, as_json: bool) -> int:
     """Ask e-Courier what the delivery of one order would cost; nothing is created.

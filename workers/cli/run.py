@@ -5,10 +5,11 @@ import os
 import click
 
 from workers.cli.configured import read_configuration
+from workers.cli.names import WORKER
 
 
 @click.command(epilog="Example: ECDP_API_KEY_FILE=/run/secrets/ecdp relay run ecdp-sink")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", type=WORKER)
 def run(names: tuple[str, ...]) -> int:
     """Run one or more workers until SIGTERM or Ctrl-C, then drain: finish what is in flight, commit, leave the group.
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from workers.cli.output import show_line
+
 EXAMPLE = """Answers as the vendor's documentation says, on loopback, until Ctrl-C.
 
 \b
@@ -98,7 +100,7 @@ async def _serve(simulator: Any, vendor: str, secret: str) -> None:
         base_url = await simulator.start()
     except OSError as error:
         raise click.ClickException(f"cannot listen: {error.strerror}; choose another --port") from error
-    click.echo(f"{base_url} simulates {vendor} (key {secret}, control {simulator.control_url}/_sim/faults)")
+    show_line(f"{base_url} simulates {vendor} (key {secret}, control {simulator.control_url}/_sim/faults)")
     try:
         await stop.wait()
     finally:

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workers.cli.configured import read_configuration
-from workers.cli.output import print_err
+from workers.cli.names import TOPIC
+from workers.cli.output import print_err, show_json_text
 
 if TYPE_CHECKING:
     from workers.core.record import Record
 
 
 @click.command(epilog="Example: relay tail order-created --from-beginning --max 1")
-@click.argument("topic")
+@click.argument("topic", type=TOPIC)
 @click.option("--from-beginning", is_flag=True, help="Begin with the oldest record instead of the next one.")
 @click.option("--key", metavar="K", help="Only records of this key, such as an order id.")
 @click.option("--max", "max_records", type=click.IntRange(min=1), metavar="N", help="Stop after so many records.")
@@ -42,8 +43,7 @@ def tail(topic: str, from_beginning: bool, key: str | None, max_records: int | N
         records = read(configuration.settings.kafka, topic, from_beginning=from_beginning)
         for record in islice(_of_key(records, key), max_records):
             line = orjson.dumps(record_json(codec, record), option=orjson.OPT_INDENT_2 if indent else 0)
-            sys.stdout.buffer.write(line + b"\n")
-            sys.stdout.buffer.flush()
+            show_json_text(line.decode())
     return 0
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workers.cli.configured import read_configuration
-from workers.cli.output import print_err, show_json, show_table
+from workers.cli.output import print_err, show_json, show_line, show_table
+from workers.core.counted import counted
 
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
@@ -58,8 +59,8 @@ def apply(allow_repartition: bool, as_json: bool) -> int:
         show_json({"made": list(map(asdict, applied.made)), "left": list(map(asdict, applied.left))})
     else:
         for change in applied.made:
-            click.echo(f"{change.topic}: {change.key}: {change.before} -> {change.after}")
-        click.echo(f"{len(applied.made)} changes")
+            show_line(f"{change.topic}: {change.key}: {change.before} -> {change.after}")
+        show_line(f"{counted(len(applied.made), 'change')} made" if applied.made else "no changes")
     for failure in applied.failures:
         print_err(f"relay: {failure.change.topic}: {failure.change.key}: not changed: {failure.why}")
     refused = {failure.change.place for failure in applied.failures}
@@ -121,13 +122,24 @@ def _show(changes: Sequence[Change], *, as_json: bool, **more: Any) -> None:
         show_json({"changes": [asdict(change) for change in changes], **counts, **more})
         return
     if changes:
-        columns = ("topic", "key", "is", "wanted", "")
+        columns = ("topic", "key", "is", "wanted", "apply")
         show_table(columns, [(c.topic, c.key, c.before, c.after, c.verdict.value) for c in changes])
-    click.echo(f"{counts['apply']} changes to apply, {counts['allow'] + counts['impossible']} that apply will not make")
+    show_line(_summary(counts))
     _explain(changes)
 
 
+def _summary(counts: dict[str, int]) -> str:
+    said = f"{counted(counts['apply'], 'change')} to apply" if counts["apply"] else "no changes to apply"
+    left = counts["allow"] + counts["impossible"]
+    return f"{said}, {left} that apply will not make" if left else said
+
+
 def _explain(changes: Sequence[Change]) -> None:
+    """Say why changes are not made: one line for all of the same kind and the same reason."""
+    places: dict[tuple[str, str], list[str]] = {}
     for change in changes:
         if change.reason:
-            print_err(f"relay: {change.topic}: {change.key} {change.before} -> {change.after}: {change.reason}")
+            what = f"{change.key} {change.before} -> {change.after}"
+            places.setdefault((what, change.reason), []).append(change.topic)
+    for (what, reason), topics in places.items():
+        print_err(f"relay: {', '.join(topics)}: {what}: {reason}")

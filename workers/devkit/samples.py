@@ -23,27 +23,42 @@ _PRODUCTS: Final = (
 _CUSTOMERS: Final = ("ada", "grace", "elodie", "nikos", "yuki")
 _SITES: Final = 3
 _ORDERS: Final = 9_000_000
+_BAD_CURRENCY: Final = "EURO"  # ISO 4217 has three letters
 
 
-def sample_event(tree: Record, random: Random, now: datetime) -> dict[str, Any]:
-    """Make one event of a schema, in its raw Avro form; ``now`` is aware. Nothing else goes into it."""
-    made = _BY_HAND.get(tree.name.rpartition(".")[2], _no_fields)(random, now)  # a topic may have any name
+def sample_event(tree: Record, random: Random, now: datetime, order_id: str | None = None) -> dict[str, Any]:
+    """Make one event of a schema, in its raw Avro form; ``now`` is aware. Nothing else goes into it.
+
+    ``order_id``: that of the order which the event is about; None: any.
+    """
+    make = _BY_HAND.get(tree.name.rpartition(".")[2], _any_event)  # a topic may have any name
+    made = make(random, now, order_id or _order_id(random))
     return from_json(tree, {item.name: _field(item, made, random, now) for item in tree.fields})
 
 
-def _no_fields(_random: Random, _now: datetime) -> dict[str, Any]:
-    return {}
+def bad_event(event: dict[str, Any]) -> dict[str, Any]:
+    """Make of an order's create one that its schema takes and no vendor: it will be parked. ``event``: raw Avro form.
+
+    Raises `ValueError` for an event that creates no order.
+    """
+    if "order" not in event:
+        raise ValueError("creates no order")
+    return {**event, "order": {**event["order"], "currency": _BAD_CURRENCY}}
 
 
-def _order_created(random: Random, now: datetime) -> dict[str, Any]:
-    return {"producer": "sample", "order": _order(random, now)}
+def _any_event(_random: Random, _now: datetime, order_id: str) -> dict[str, Any]:
+    return {"order_id": order_id, "order_number": order_id}
 
 
-def _order(random: Random, now: datetime) -> dict[str, Any]:
+def _order_created(random: Random, now: datetime, order_id: str) -> dict[str, Any]:
+    return {"producer": "sample", "order": _order(random, now, order_id)}
+
+
+def _order(random: Random, now: datetime, order_id: str) -> dict[str, Any]:
     lines = [_line(product, random) for product in random.sample(_PRODUCTS, random.randint(1, 3))]
     total = sum((Decimal(line["unit_price"]) * line["quantity"] for line in lines), Decimal())
     return {
-        "order_id": _order_id(random),
+        "order_id": order_id,
         "placed_at": _time(now - timedelta(seconds=random.randint(1, 90))),
         "time_zone": "Europe/Athens",
         "website_id": random.randint(1, _SITES),
@@ -75,23 +90,23 @@ def _customer(random: Random) -> dict[str, Any]:
     return {"email": f"{random.choice(_CUSTOMERS)}.{number}@example.com", "crm_id": f"C-{number:05}"}
 
 
-def _order_status(random: Random, _now: datetime) -> dict[str, Any]:
+def _order_status(_random: Random, _now: datetime, order_id: str) -> dict[str, Any]:
     return {
         "producer": "sample",
-        "order_id": _order_id(random),
+        "order_id": order_id,
         "status": "paid",
         "reason": "payment received",
         "website_id": 1,
     }
 
 
-def _order_event(random: Random, now: datetime) -> dict[str, Any]:
-    number, event_id = f"OR-{_order_id(random)}", str(random.randrange(_ORDERS))
+def _order_event(random: Random, now: datetime, order_id: str) -> dict[str, Any]:
+    number, event_id = f"OR-{order_id}", str(random.randrange(_ORDERS))
     return {
         "event_id": f"ecourier:{number}:{event_id}:{random.randbytes(16).hex()}",
         "vendor": "ecourier",
         "order_number": number,
-        "order_id": number.removeprefix("OR-"),
+        "order_id": order_id,
         "courier_event_id": event_id,
         "event_type": "POD",
         "occurred_at": _time(now.replace(microsecond=0)),
@@ -102,7 +117,7 @@ def _order_event(random: Random, now: datetime) -> dict[str, Any]:
     }
 
 
-_BY_HAND: Final[Mapping[str, Callable[[Random, datetime], dict[str, Any]]]] = {
+_BY_HAND: Final[Mapping[str, Callable[[Random, datetime, str], dict[str, Any]]]] = {
     "OrderCreated": _order_created,
     "OrderStatus": _order_status,
     "CourierOrderEvent": _order_event,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from workers.devkit.docs.__main__ import DOCS, PAGES
+from workers.devkit.docs.__main__ import PAGES, ROOT
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_generated_page_is_not_stale(name: str) -> None:
-    assert (DOCS / name).read_text() == PAGES[name](), "run: python -m workers.devkit.docs"
+    assert (ROOT / name).read_text() == PAGES[name](), "run: python -m workers.devkit.docs"

@@ -53,11 +53,18 @@ async def codec_in_loop(configuration: Configuration) -> AsyncIterator[Codec]:
         yield Codec(read_schemas(configuration.config), monotonic, registry)
 
 
-def assert_has_schema(configuration: Configuration, topic: str) -> None:
-    """Raise `ConfigError` unless topics.yaml has the topic, with a schema."""
-    topics = configuration.config.topics
-    with_schema = [name for name, spec in topics.items() if spec.schema_file is not None]
-    if topic not in with_schema:
-        problem = "has no schema in" if topic in topics else "is not in"
-        place = str(configuration.config.file)
-        raise ConfigError([Fault(place, f"topic '{topic}' {problem} this file{did_you_mean(topic, with_schema)}")])
+def assert_publishable(configuration: Configuration, topic: str) -> None:
+    """Raise `ConfigError` unless topics.yaml has the topic, with a schema, and no worker keeps its own rows in it."""
+    config = configuration.config
+    owners = {name: one.name for one in config.sinks.values() for name in one.own_topics}
+    owners |= {name: one.name for one in config.pollers.values() for name in one.topics if name not in owners}
+    with_schema = [name for name, spec in config.topics.items() if spec.schema_file is not None]
+    if topic in with_schema and topic not in owners:
+        return
+    if topic in owners:
+        problem = f"topic '{topic}' is for {owners[topic]} alone: what it holds is no event"
+    else:
+        missing = "has no schema in" if topic in config.topics else "is not in"
+        problem = f"topic '{topic}' {missing} this file"
+    known = [name for name in with_schema if name not in owners]
+    raise ConfigError([Fault(str(config.file), f"{problem}{did_you_mean(topic, known)}")])

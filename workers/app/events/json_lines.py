@@ -1,14 +1,13 @@
-"""Events and records as JSON lines: those to be published, and those that were read."""
+"""Events and records as JSON: those to be published, and those that were read."""
 
 import base64
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-
 from workers.app.events.command_codec import OpenCodec
+from workers.app.events.json_stream import JsonValue, NotJson, json_values
 from workers.core.event_kinds import KindError, kind_of
 from workers.core.parked.headers import SOURCE_TOPIC
 from workers.core.record import Headers, Record
@@ -18,7 +17,6 @@ from workers.edges.avro.json_text import time_text
 from workers.edges.avro.reader import Undecodable
 from workers.edges.cloud_events import event_headers
 
-BOM = b"\xef\xbb\xbf"
 _BATCH_BYTES = 82  # that Kafka adds to the only record of a batch, at most
 _HEADER_BYTES = 4  # that Kafka adds to each header
 
@@ -27,32 +25,31 @@ _HEADER_BYTES = 4  # that Kafka adds to each header
 class Ready:
     """An event that its schema takes, encoded."""
 
-    line: int  # 1, 2, ...
+    line: int  # where it begins: 1, 2, ...
     key: bytes
     value: bytes
     headers: Headers
+    content: Mapping[str, Any]  # in its raw Avro form
 
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """A line that holds no event of the topic."""
+    """A JSON value, or a text that is none, which is no event of the topic."""
 
-    line: int
+    line: int  # where the value begins, or of the fault in the text
     fault: str  # the field and what is wanted, never the value that was given
 
 
 def read_events(codec: Codec, topic: str, lines: Iterable[bytes], max_bytes: int) -> Iterator[Ready | Bad]:
-    """Encode each line that is not blank; with a registry, `Codec.prepare` must have been awaited for the topic.
+    """Encode each JSON value, in any layout; with a registry, `Codec.prepare` must have been awaited for the topic.
 
     ``max_bytes``: the topic's ``max.message.bytes``. A larger event is bad: Kafka would refuse it when a part of the
     file has been sent already.
     """
-    for number, line in enumerate(lines, start=1):
-        text = line.removeprefix(BOM).strip()
-        if text:
-            event = _event(codec, topic, number, text)
-            size = _size(event) if isinstance(event, Ready) else 0
-            yield Bad(number, f"{size} bytes in Kafka, and the topic takes {max_bytes}") if size > max_bytes else event
+    for found in json_values(lines):
+        event = Bad(found.line, found.fault) if isinstance(found, NotJson) else _event(codec, topic, found)
+        size = _size(event) if isinstance(event, Ready) else 0
+        yield Bad(event.line, f"{size} bytes in Kafka, and the topic takes {max_bytes}") if size > max_bytes else event
 
 
 def _size(event: Ready) -> int:
@@ -60,21 +57,18 @@ def _size(event: Ready) -> int:
     return _BATCH_BYTES + len(event.key) + len(event.value) + headers
 
 
-def _event(codec: Codec, topic: str, number: int, text: bytes) -> Ready | Bad:
-    schema = codec.schemas[topic].today
+def _event(codec: Codec, topic: str, found: JsonValue) -> Ready | Bad:
+    schema, number = codec.schemas[topic].today, found.line
     try:
-        given: Any = orjson.loads(text)
-        data = from_json(schema.tree, given)
+        data = from_json(schema.tree, found.value)
         value = codec.encode(topic, data)
         key = kind_of(schema.name).key_of(data)
-    except orjson.JSONDecodeError as error:
-        return Bad(number, f"not JSON: {error.msg} at column {error.colno}")
     except (InvalidEvent, Unencodable, KindError) as error:
         return Bad(number, str(error))
     if not key:
         return Bad(number, "the order id is empty, and it is the key")
     headers = event_headers(schema.tree.name, data, key, datetime.now(UTC))
-    return Ready(number, key.encode(), value, headers)
+    return Ready(number, key.encode(), value, headers, data)
 
 
 def record_json(codec: OpenCodec, record: Record) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from workers.app.events.schemas import opened_registry
 from workers.app.runtime.build import build_client
 from workers.app.runtime.rights import rights_fault
 from workers.app.topics.apply import plan_topics
+from workers.core.counted import counted
 from workers.core.delivery import outcome as outcomes
 from workers.edges.avro.registry import RegistryRefused, RegistryUnavailable
 from workers.edges.kafka.client import KafkaFailed
@@ -51,7 +52,7 @@ async def _kafka(configuration: Configuration) -> CheckResult:
         message = "answers; its topics were not compared, because the registry fails"
         return CheckResult("Kafka", where, ok=True, message=message)
     if differences:
-        message = f"answers; {len(differences)} differences to topics.yaml: `relay topics plan` lists them"
+        message = f"answers; {counted(len(differences), 'difference')} to topics.yaml: `relay topics plan` lists them"
         return CheckResult("Kafka", where, ok=False, message=message)
     return CheckResult("Kafka", where, ok=True, message="answers; its topics are as topics.yaml says")
 

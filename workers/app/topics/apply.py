@@ -81,7 +81,8 @@ class _Connections:
         grows = any(self.config.topics[name].partitions != found.partitions for name, found in topics.items())
         lags = {sink.group: self._lag(sink, topics) for sink in self.config.sinks.values()} if grows else {}
         broken = {found.topic: str(found) for found in check(self.schemas) if isinstance(found, Break)}
-        facts = Facts(topics=topics, lags=lags, unregistered=await self._unregistered(), broken=broken)
+        brokers = self.admin.broker_count()
+        facts = Facts(topics=topics, brokers=brokers, lags=lags, unregistered=await self._unregistered(), broken=broken)
         return plan(self.config, facts, allow_repartition=allow_repartition)
 
     async def make(self, change: Change) -> Failure | None:

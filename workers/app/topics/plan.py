@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from workers.app.config.specs import Config, SinkSpec, TopicSpec
+from workers.core.counted import counted
 from workers.edges.kafka.admin import TopicState
 
 PARTITIONS = "partitions"
@@ -45,6 +46,7 @@ class Facts:
     """The state of the cluster and of the registry."""
 
     topics: Mapping[str, TopicState]
+    brokers: int | None = None  # None: unknown
     lags: Mapping[str, int] = field(default_factory=dict)  # by consumer group, in records
     unregistered: tuple[str, ...] = ()  # topics whose current schema the registry does not have
     broken: Mapping[str, str] = field(default_factory=dict)  # by topic: whom its current schema breaks, and how
@@ -76,7 +78,8 @@ def _registration(topic: str, broken: str) -> Change:
 
 
 def _creation(topic: TopicSpec) -> Change:
-    return Change(topic.name, TOPIC, "missing", f"{topic.partitions} partitions, {topic.replication_factor} replicas")
+    wanted = f"{counted(topic.partitions, 'partition')}, {counted(topic.replication_factor, 'replica')}"
+    return Change(topic.name, TOPIC, "missing", wanted)
 
 
 def _differences(topic: TopicSpec, found: TopicState) -> Iterator[Change]:
@@ -92,6 +95,8 @@ def _differences(topic: TopicSpec, found: TopicState) -> Iterator[Change]:
 
 def _judged(change: Change, config: Config, facts: Facts, *, allow_repartition: bool) -> Change:
     match change.key:
+        case "topic":
+            return _replicas(change, config.topics[change.topic].replication_factor, facts.brokers)
         case "replication_factor":
             reason = (
                 "move the replicas with Kafka's kafka-reassign-partitions, or write the present number into topics.yaml"
@@ -105,11 +110,24 @@ def _judged(change: Change, config: Config, facts: Facts, *, allow_repartition: 
             return change
 
 
+def _replicas(change: Change, factor: int, brokers: int | None) -> Change:
+    """Refuse more replicas than there are brokers: Kafka would refuse one topic after another, in `apply`."""
+    if brokers is None or factor <= brokers:
+        return change
+    reason = (
+        f"{counted(factor, 'replica')} need as many brokers, and the cluster has {brokers}: "
+        f"set RELAY_REPLICATION_FACTOR={brokers}, or add brokers"
+    )
+    return replace(change, verdict=Verdict.IMPOSSIBLE, reason=reason)
+
+
 def _in_sync(change: Change, facts: Facts) -> Change:
     """Refuse more in-sync replicas than the topic has replicas: the brokers would refuse every write."""
     if int(change.after) <= facts.topics[change.topic].replication_factor:
         return change
-    reason = f"the topic has {facts.topics[change.topic].replication_factor} replicas: raise their number first"
+    reason = (
+        f"the topic has {counted(facts.topics[change.topic].replication_factor, 'replica')}: raise their number first"
+    )
     return replace(change, verdict=Verdict.IMPOSSIBLE, reason=reason)
 
 
@@ -136,7 +154,8 @@ def _refusal(change: Change, sinks: Iterable[SinkSpec], facts: Facts) -> str | N
             )
         lag = facts.lags.get(sink.group, 0)
         if change.topic in sink.consumes and lag:
-            return f"{sink.group} has a lag of {lag} records: stop the publishers and let the group finish first"
+            left = counted(lag, "record")
+            return f"{sink.group} has a lag of {left}: stop the publishers and let the group finish first"
     return None
 
 

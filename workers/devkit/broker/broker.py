@@ -40,28 +40,32 @@ class Broker:
     process: subprocess.Popen[bytes] = field(repr=False)
 
     @classmethod
-    def start(cls, folder: Path | None = None, *, announce: Callable[[str], None] = lambda _: None) -> Broker:
-        """Start on free ports and return when it answers; raises `BrokerError`.
+    def start(
+        cls, folder: Path | None = None, *, port: int = 0, announce: Callable[[str], None] = lambda _: None
+    ) -> Broker:
+        """Start and return when it answers; raises `BrokerError`. ``port`` 0: any free one.
 
         Data lives in ``folder`` and is kept there; without one, in a temporary
         folder that goes with the broker.
         """
+        home = installed(announce)
         for _ in range(_TRIES - 1):
             try:
-                return cls._start(installed(announce), folder)
+                return cls._start(home, folder, port)
             except PortTakenError:
-                continue
-        return cls._start(installed(announce), folder)
+                if port:
+                    raise
+        return cls._start(home, folder, port)
 
     @classmethod
-    def _start(cls, home: Path, folder: Path | None) -> Broker:
+    def _start(cls, home: Path, folder: Path | None, port: int) -> Broker:
         place = folder
         broker: Broker | None = None
         try:
             with child.signals_deferred():  # a temporary folder that we do not know of would stay for good
                 place = Path(folder or tempfile.mkdtemp(prefix="order-relay-kafka-")).resolve()
             place.mkdir(parents=True, exist_ok=True)
-            ports = free_ports()
+            ports = free_ports(port)
             with child.signals_deferred():  # a Kafka that we do not know of would write on into a deleted folder
                 process = launch(home, place, ports)
                 broker = cls(place, ports, temporary=folder is None, home=home, process=process)

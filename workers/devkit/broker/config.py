@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from workers.devkit.broker.errors import PortTakenError
+
 NODE_ID: Final = 1
 _FIXED: Final = {
     "process.roles": "broker,controller",
@@ -50,10 +52,16 @@ class Ports(NamedTuple):
     controller: int
 
 
-def free_ports() -> Ports:
-    """Return two free loopback ports; another process may take one before Kafka does, so a start may be tried again."""
+def free_ports(broker: int = 0) -> Ports:
+    """Return two free loopback ports, the first of them ``broker`` unless that is 0; raises `PortTakenError`.
+
+    Another process may take one before Kafka does, so a start may be tried again.
+    """
     with ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
+        try:
+            sockets = [held.enter_context(socket.create_server(("127.0.0.1", port))) for port in (broker, 0)]
+        except OSError as error:
+            raise PortTakenError(f"port {broker} is taken: stop the process that listens there") from error
         return Ports(*(one.getsockname()[1] for one in sockets))
 
 

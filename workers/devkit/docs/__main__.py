@@ -1,4 +1,4 @@
-"""``python -m workers.devkit.docs``: writes the generated pages of ``docs/``."""
+"""``python -m workers.devkit.docs``: writes the generated pages of ``docs/``, and the shell completion's table."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from workers.devkit.docs import configuration, metrics
+from workers.devkit.docs import completion, configuration, metrics
 
-DOCS: Final = Path(__file__).parents[3] / "docs"
-PAGES: Final[dict[str, Callable[[], str]]] = {"configuration.md": configuration.text, "metrics.md": metrics.text}
-"""File name -> its text; a test compares each with the file."""
+ROOT: Final = Path(__file__).parents[3]
+PAGES: Final[dict[str, Callable[[], str]]] = {
+    "docs/configuration.md": configuration.text,
+    "docs/metrics.md": metrics.text,
+    "workers/cli/completion.json": completion.text,
+}
+"""File -> its text; a test compares each with the file."""
 
 
 def main() -> None:
     """Write every page."""
-    DOCS.mkdir(exist_ok=True)
     for name, text in PAGES.items():
-        (DOCS / name).write_text(text())
+        (ROOT / name).write_text(text())
 
 
 if __name__ == "__main__":

@@ -73,6 +73,10 @@ class KafkaAdmin:
         configs = self._configs(there)
         return {name: _state(name, topic, configs[name]) for name, topic in there.items()}
 
+    def broker_count(self) -> int:
+        """How many brokers take partitions; one that is fenced, as a node that has ended, takes none."""
+        return sum(not node.get("is_fenced") for node in self._client.describe_cluster()["brokers"])
+
     def create(self, topic: TopicState) -> None:
         """Create a topic; `wait_for_leaders` waits until it can be used."""
         options = {
