@@ -57,7 +57,9 @@ class Stand:
             shard.fences_loaded = True
             self.intake.loaded(shard)
 
-    def fetch(self, *records: Record, ends: dict[Partition, int] | None = None, epoch: int = 1) -> None:
+    def fetch(
+        self, *records: Record, ends: dict[Partition, int] | None = None, epoch: int = 1, asked_at_ms: int = 0
+    ) -> None:
         """One hand-over; each topic's position is after its last record."""
         batches = []
         for at in (C, S):
@@ -65,10 +67,10 @@ class Stand:
             if own:
                 batches.append(Batch(at, own, own[-1].offset + 1))
         known = {C: 0, S: 0} | {batch.partition: batch.position for batch in batches}
-        self.intake.fetched(Fetched(epoch, batches, ends or known, {}))
+        self.intake.fetched(Fetched(epoch, batches, ends or known, {}, asked_at_ms))
 
     def reach(self, at: Partition, position: int) -> None:
-        self.intake.fetched(Fetched(1, [Batch(at, [], position)], {}, {}))
+        self.intake.fetched(Fetched(1, [Batch(at, [], position)], {}, {}, 0))
 
     def taken(self) -> list[tuple[str, bytes | None]]:
         """What would be sent now, in its order."""

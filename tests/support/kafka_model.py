@@ -42,14 +42,15 @@ class Kafka:
         log.append(Record(*at, len(log), stamp, key.encode(), value.encode()))
         return len(log) - 1
 
-    def fetch(self, positions: dict[Partition, int], most: int) -> Fetched:
+    def fetch(self, positions: dict[Partition, int], most: int, now_ms: int) -> Fetched:
         """A hand-over of some records of each topic, stamped with the ends; the positions move on."""
         batches = []
         for at, log in self.sources.items():
             records = log[positions[at] : positions[at] + most]
             positions[at] += len(records)
             batches.append(Batch(at, records, positions[at]))
-        return Fetched(self.generation, batches, {at: len(log) for at, log in self.sources.items()}, {})
+        ends = {at: len(log) for at, log in self.sources.items()}
+        return Fetched(self.generation, batches, ends, {}, now_ms)
 
     def command(self, row_of: Callable[[str], bytes]) -> None:
         """An operator's command, by its name."""

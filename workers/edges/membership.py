@@ -48,18 +48,21 @@ class Membership:
         self._limit_s = session_s * (1 - MARGIN)
         self._worker = worker
         self.clock = clock
-        self._confirmed = Instant(-inf, -inf)
+        self._until = self._unproved = Instant(inf, inf) if session_s == inf else Instant(-inf, -inf)
         self._held_since: Instant | None = None
         self._proved = asyncio.Event()
         self.held = 0
 
     @property
     def is_proved(self) -> bool:
-        return self.clock().since(self._confirmed) <= self._limit_s
+        (running_s, wall_s), (running_until_s, wall_until_s) = self.clock(), self._until
+        return running_s <= running_until_s and wall_s <= wall_until_s
 
     def answered(self, asked: Instant | None) -> None:
         """The coordinator has confirmed the member that asked then; None: it has another one in our place, or none."""
-        self._confirmed = asked or Instant(-inf, -inf)
+        self._until = self._unproved
+        if asked is not None:
+            self._until = Instant(asked.running_s + self._limit_s, asked.wall_s + self._limit_s)
         if not self.is_proved:
             return
         if self._held_since is not None:

@@ -111,7 +111,7 @@ class SinkMachine(RuleBasedStateMachine):
     @rule(most=st.integers(1, 4))
     def fetch(self, most: int) -> None:
         """A hand-over of some records of each topic, stamped with the ends."""
-        fetched = self.kafka.fetch(self.positions, most)
+        fetched = self.kafka.fetch(self.positions, most, int(self.loop.time() * 1000))
         self._run(lambda: self.rig.worker.fetched(fetched))
 
     @rule()

@@ -122,7 +122,7 @@ def test_an_order_in_two_partitions_is_counted(stand: Stand) -> None:
     stand.fetch(rig.record("A"))
     record = rig.record("A", number=1)
     ends = dict.fromkeys(everything, 0)
-    stand.intake.fetched(Fetched(1, [Batch(at, [record], 1)], ends, {}))
+    stand.intake.fetched(Fetched(1, [Batch(at, [record], 1)], ends, {}, 0))
     assert rig.stats.two_partitions == 1
 
 
@@ -141,6 +141,20 @@ def test_a_status_of_an_order_that_nothing_here_knows_waits_for_its_create() -> 
     stand.rig.lanes.wake(stand.rig.now[0])
     assert stand.taken() == [(STATUS, b"new@5")]
     assert stand.rig.lanes.held == 1
+
+
+@pytest.mark.parametrize(
+    ("asked_at_ms", "created_end", "waits"), [(7_001, 0, False), (6_999, 0, True), (7_001, 1, True)]
+)
+def test_a_status_waits_unless_every_create_that_was_appended_soon_after_it_has_been_read(
+    asked_at_ms: int, created_end: int, waits: bool
+) -> None:
+    stand = Stand(publish_skew="1s")
+    stand.begin()
+    ends = {C: created_end, S: 1}
+    stand.fetch(stand.rig.record("A@9:paid", ms=1_001), ends=ends, asked_at_ms=asked_at_ms)
+    stand.reach(C, created_end)
+    assert stand.taken() == ([] if waits else [(STATUS, b"A@9:paid")])
 
 
 def test_a_status_that_was_appended_before_its_create_is_sent_after_it() -> None:

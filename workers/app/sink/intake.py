@@ -24,6 +24,7 @@ from workers.edges.kafka.owner import Batch, Fetched
 from workers.edges.log import log
 
 _RECORD_COST_BYTES = 1_500  # of memory for a record's objects, its lane and its place in the ledger
+_CLOCKS_DIFFER_MS = 5_000  # of brokers and workers, by less: else a create could count as read that is still to come
 _COPIES = 8  # in flight a value exists as Avro, as JSON (twice the size), in the body, and in the socket's buffer
 
 
@@ -108,6 +109,7 @@ class Intake:
         ]
         if any(first_records):
             self._wakeups.commit_soon()
+        _note_read(assignment, fetched)
         for number in {batch.partition.number for batch in fetched.batches}:
             self._fill(assignment.shards[number])
         self._sender.pump()
@@ -198,14 +200,20 @@ class Intake:
         self._lanes.add(entry, self._context.monotonic(), hold=self._may_precede_its_create(shard, entry))
 
     def _may_precede_its_create(self, shard: Shard, entry: Entry) -> bool:
-        """A status of an order that nothing here knows: its publisher may have sent the create first."""
-        return not (
+        """A status of an order that nothing here knows: its publisher may have sent the create first.
+
+        Of a backlog no status waits: whatever creates were appended within `publish_skew` after it have been read.
+        """
+        if (
             entry.creates_order
             or entry.producer is None
             or entry.order_id in self._lanes.delivered_orders
             or entry.order_id in shard.tracked
             or shard.fences.get(entry.order_id) is not None
-        )
+        ):
+            return False
+        until_ms = entry.record.timestamp_ms + int(self._context.spec.publish_skew * 1000) + _CLOCKS_DIFFER_MS
+        return not all(shard.has_read(topic, until_ms) for topic in self._context.create_topics)
 
     def _watch_partition(self, order_id: str, record: Record) -> None:
         """An order whose records come in two partitions has no sequence of its own: log it."""
@@ -226,6 +234,14 @@ class Intake:
             producer=head.producer,
             occurred_at=head.occurred_at,
         )
+
+
+def _note_read(assignment: SinkAssignment, fetched: Fetched) -> None:
+    """Note which partitions had been read to their ends when the ends were asked for."""
+    for at, end in fetched.ends.items():
+        shard = assignment.shards[at.number]
+        if at in shard.ledgers and at not in shard.stopped and shard.ledgers[at].position >= end:
+            shard.read_until_ms[at] = fetched.asked_at_ms
 
 
 def cost(record: Record) -> int:

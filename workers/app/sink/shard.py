@@ -33,6 +33,7 @@ class Shard:
     committed: dict[Partition, CommitPoint] = field(default_factory=dict)  # by us
     repeatable: dict[Partition, int] = field(default_factory=dict)  # below it a former owner may have sent
     ends: dict[Partition, int] = field(default_factory=dict)
+    read_until_ms: dict[Partition, int] = field(default_factory=dict)  # all that was appended before has been fetched
     fences_loaded: bool = False
     tracked: dict[str, Tracked] = field(default_factory=dict)  # by order id, for sinks that track
     tracked_loaded: bool = True  # False until they are read, for sinks that track
@@ -52,6 +53,7 @@ class Shard:
         self.ledgers[at] = Ledger(start.offset, start.finished, self.metadata_limit)
         self.records[at] = self.bytes[at] = 0
         self.stopped.pop(at, None)
+        self.read_until_ms.pop(at, None)
         if self.next is not None and self.next.at == at:
             self.next = self.suspect = None
         self.merge.restart(at.topic, start.offset)
@@ -70,6 +72,11 @@ class Shard:
     def memory_use(self) -> Mapping[Partition, MemoryUse]:
         """What each partition keeps in memory."""
         return {at: MemoryUse(count, self.bytes[at]) for at, count in self.records.items()}
+
+    def has_read(self, topic: str, until_ms: int) -> bool:
+        """Whether every record of the topic that was appended before then has been fetched, and has left the merge."""
+        until = self.read_until_ms.get(Partition(topic, self.number), 0)
+        return until >= until_ms and not self.merge.queued_of(topic)
 
     def awaited(self) -> list[Partition]:
         """What must be fetched before the next record can go."""
@@ -91,8 +98,9 @@ class Shard:
                 if stop is not None:
                     # Nothing has finished beyond a suspect record: no metadata is lost for the reason.
                     waits = self.next is not None and (self.next.at, self.next.offset) == (at, point.offset)
-                    text = stop.metadata_or_reason("" if waits else point.metadata, self.metadata_limit.characters)
-                    point = CommitPoint(point.offset, text)
+                    if waits or point.offset == ledger.position:  # all before it has ended: it may be passed over
+                        text = stop.metadata_or_reason("" if waits else point.metadata, self.metadata_limit.characters)
+                        point = CommitPoint(point.offset, text)
                 found[at] = point
         return found
 

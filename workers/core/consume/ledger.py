@@ -1,6 +1,7 @@
 """Which offset of one partition may be committed when records finish out of order."""
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from itertools import islice
 
 from workers.core.consume.commit_metadata import FinishedOffsets, MetadataLimit, encode, fits
@@ -25,6 +26,7 @@ class Ledger:
         self.position = start  # the offset after the last one seen
         self._finished_before = finished
         self._unfinished: OrderedDict[int, None] = OrderedDict()
+        self._finished_end = start  # the offset after the highest one that is known to have finished
 
     def open(self, offset: int) -> bool:
         """Take note of a fetched record; False when it finished under a former owner and must not be sent again."""
@@ -32,15 +34,18 @@ class Ledger:
         assert offset >= self.position, f"offset {offset} opened after position {self.position} was reached"
         self.position = offset + 1
         if self._finished_before is not None and offset in self._finished_before:
+            self._finished_end = self.position
             return False
         self._unfinished[offset] = None
         return True
 
     def finish(self, offset: int) -> bool:
         """Nothing more to do for this record; True the first time, finishing twice is the same as once."""
-        known = offset in self._unfinished
-        self._unfinished.pop(offset, None)
-        return known
+        if offset not in self._unfinished:
+            return False
+        del self._unfinished[offset]
+        self._finished_end = max(self._finished_end, offset + 1)
+        return True
 
     def reached(self, position: int) -> None:
         """The fetch position has moved past what is no record (transaction markers, compacted offsets)."""
@@ -63,9 +68,15 @@ class Ledger:
         The metadata says which records have finished beyond the offset, cut to what fits: a restart repeats only what
         it does not say.
         """
-        unfinished = [offset for offset in self._unfinished if offset not in also_finished]
-        base = unfinished[0] if unfinished else self.position
-        text = encode(at, base, self.position, unfinished, self._carried(), limit=self._limit.characters)
+        unfinished: Iterable[int] = self._unfinished
+        if also_finished:
+            unfinished = [offset for offset in unfinished if offset not in also_finished]
+        base = next(iter(unfinished), self.position)
+        carried, end = self._carried(), max(self._finished_end, base, max(also_finished, default=-1) + 1)
+        if carried is not None:
+            end = self.position
+        # What was opened after the last finished record, thousands of records in a backlog, needs no bit.
+        text = encode(at, base, end, unfinished, carried, limit=self._limit.characters)
         return CommitPoint(base, text)
 
     def _carried(self) -> FinishedOffsets | None:

@@ -108,7 +108,9 @@ def open_client(
     ``membership``: in the worker's group; None: requests need no proof of it. ``environ`` names the proxy
     (`proxy_for`: raises `ProxyError`) and the authorities; ``resolver`` is the system's by default.
     """
-    proxy, tls = proxy_for(base_url, environ), tls_context(environ)
+    proxy = proxy_for(base_url, environ)
+    by_tls = base_url.scheme == "https" or (proxy is not None and proxy.url.startswith("https:"))
+    tls = tls_context(environ) if by_tls else None  # reading the system's authorities takes 50 ms and more
     transport = open_transport(base_url, policy, membership or Membership(), proxy, resolver, tls=tls)
     return VendorClient(transport, base_url, session)
 

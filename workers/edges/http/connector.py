@@ -40,10 +40,10 @@ class VendorConnector(aiohttp.TCPConnector):
         keep_alive_s: float,
         resolver: AbstractResolver | None,
         membership: Membership,
-        tls: ssl.SSLContext,
+        tls: ssl.SSLContext | None,
     ) -> None:
         """``keep_alive_s``: a connection that was idle for longer is closed: servers and firewalls forget it."""
-        super().__init__(limit=limit, keepalive_timeout=keep_alive_s, ssl=tls, resolver=resolver)
+        super().__init__(limit=limit, keepalive_timeout=keep_alive_s, ssl=tls or True, resolver=resolver)
         self.membership = membership
         # Connections that have carried a request.
         self._known: WeakKeyDictionary[asyncio.BaseProtocol, _Kept] = WeakKeyDictionary()

@@ -161,11 +161,12 @@ def open_transport(
     proxy: Proxy | None = None,
     resolver: AbstractResolver | None = None,
     *,
-    tls: ssl.SSLContext,
+    tls: ssl.SSLContext | None,
 ) -> Transport:
     """Make a transport to one host, with its own connection pool, in the running loop."""
     connecting_s = min(policy.connect_timeout_s, policy.request_timeout_s / 2)
-    tls.set_alpn_protocols(["http/1.1"])
+    if tls is not None:
+        tls.set_alpn_protocols(["http/1.1"])
     limit, keep_alive_s = policy.max_in_flight + 1, policy.keep_alive_s
     connector = VendorConnector(
         limit=limit, keep_alive_s=keep_alive_s, resolver=resolver, membership=membership, tls=tls

@@ -52,12 +52,13 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """One hand-over. ``ends``: end offsets asked after the fetch; ``unreachable``: since when (monotonic seconds)."""
+    """One hand-over. ``unreachable``: since when (monotonic seconds)."""
 
     epoch: int
     batches: list[Batch]
-    ends: Mapping[Partition, int]
+    ends: Mapping[Partition, int]  # end offsets, asked after the fetch
     unreachable: Mapping[Partition, float]
+    asked_at_ms: int  # just before the question for the ends, milliseconds since 1970
 
 
 @dataclass(frozen=True, slots=True)

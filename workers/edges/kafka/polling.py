@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
@@ -70,12 +70,13 @@ class Polling:
         with_records = {batch.partition for batch in batches}
         looked_at = share.started if survey else share.awaited & share.started
         batches += [_batch(clients.consumer, TopicPartition(*one), []) for one in looked_at - with_records]
+        asked_at_ms = int(time() * 1000)
         ends = clients.ends.after_fetch(share.started if survey else _co_partitions(share, with_records))
         if survey:
             self._survey_due = monotonic() + SURVEY_INTERVAL_S
             _find_blocked(clients.consumer, share, batches, ends)
             self._watch_for_stalls(clients.consumer, share, batches, ends)
-        fetched = Fetched(share.epoch, batches, ends, clients.ends.unreachable | share.blocked)
+        fetched = Fetched(share.epoch, batches, ends, clients.ends.unreachable | share.blocked, asked_at_ms)
         self._hand_overs.acquire()
         self._thread.call(self._taken, fetched)
 
