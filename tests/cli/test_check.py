@@ -127,7 +127,7 @@ def test_a_system_that_does_not_answer_is_a_row_not_a_traceback(folder: Path) ->
     }
     command = [sys.executable, "-m", "workers", "check", "--json"]
     ended = subprocess.run(command, capture_output=True, text=True, env=os.environ | environ, check=False)
-    assert (ended.returncode, ended.stderr) == (1, "")
+    assert (ended.returncode, ended.stderr) == (1, "waiting for Kafka at 127.0.0.1:9: connection refused\n")
     assert [(one["what"], one["ok"]) for one in json.loads(ended.stdout)["reached"]] == [
         ("Kafka", False),
         ("registry", False),

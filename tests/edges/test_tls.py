@@ -11,11 +11,10 @@ import pytest
 from aiohttp import web
 
 from tests.support.certificates import BAD_CA, GOOD_CA, company
+from tests.support.kafka_opening import opened
 from tests.support.topics_yaml import load_settings
 from tests.support.vendor_rig import client_of, put
 from workers.edges.avro.registry import RegistryUnavailable, connect
-from workers.edges.kafka.client import KafkaFailed
-from workers.edges.kafka.errors import kafka_errors
 from workers.edges.otlp_session import otlp_session
 from workers.vendors.contract import NotSent
 
@@ -85,17 +84,9 @@ async def ask_kafka(url: str, environ: dict[str, str]) -> str:
         {"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_BOOTSTRAP_SERVERS": url.removeprefix("https://")} | environ
     ).kafka
 
-    def fail() -> str:
-        from kafka.errors import KafkaTimeoutError  # noqa: PLC0415
-
-        try:
-            with kafka_errors(connection):
-                raise KafkaTimeoutError
-        except KafkaFailed as failed:
-            return str(failed)
-
-    said = await asyncio.to_thread(fail)
-    return "200" if "check that it runs" in said else said
+    given = {"protocol": connection.protocol, "cafile": connection.cafile}
+    said = str((await asyncio.to_thread(opened, connection.bootstrap[0], **given))["ends"])
+    return said if "TLS:" in said else "200"
 
 
 Ask: TypeAlias = Callable[[str, dict[str, str]], Awaitable[str]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +10,7 @@ from workers.cli.configured import read_configuration
 from workers.cli.names import WORKER
 from workers.cli.output import print_err, show_json, show_line, show_table
 from workers.core.counted import counted
+from workers.edges.aio import run_interruptibly
 
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
@@ -60,7 +60,7 @@ def _valid(configuration: Configuration, *, as_json: bool) -> int:
 def _connect(configuration: Configuration, *, as_json: bool) -> int:
     from workers.app.inspect.connectivity import check_all
 
-    found = asyncio.run(check_all(configuration, configuration.credentials))
+    found = run_interruptibly(check_all(configuration, configuration.credentials))
     if as_json:
         reached = [{"what": one.what, "where": one.where, "ok": one.ok, "says": one.message} for one in found]
         show_json({"faults": [], "reached": reached})

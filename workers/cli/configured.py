@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
+
+from workers.cli.output import print_err
 
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
@@ -14,10 +17,28 @@ if TYPE_CHECKING:
 
 
 def read_configuration(names: Iterable[str] | None = ()) -> Configuration:
-    """Everything that the workers ``names`` need (None: all), from topics.yaml and the environment."""
+    """Everything that the workers ``names`` need (None: all), from topics.yaml and the environment.
+
+    For a command: its clients of Kafka say on stderr what they wait for.
+    """
     from workers.app.config.configuration import load_configuration
 
-    return load_configuration(os.environ, names)
+    found = load_configuration(os.environ, names)
+    kafka = replace(found.settings.kafka, waiting=WaitingLines())
+    return replace(found, settings=replace(found.settings, kafka=kafka))
+
+
+class WaitingLines:
+    """Says on stderr that the command waits for Kafka: each cause once, however many clients wait."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def waits(self, servers: str, cause: str) -> None:
+        line = f"waiting for Kafka at {servers}: {cause}"
+        if line not in self._said:
+            self._said.add(line)
+            print_err(line)
 
 
 def sink_named(configuration: Configuration, name: str, of_poller: str) -> SinkSpec:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from time import time_ns
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from workers.cli.configured import poller_named, read_configuration, time_ms
 from workers.cli.names import POLLER
 from workers.cli.output import clear_progress, print_err, show_json_text, show_progress
 from workers.core.counted import counted
+from workers.edges.aio import run_interruptibly
 
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
@@ -32,7 +32,7 @@ def poll(vendor: str, start: str, end: str | None) -> int:
     out. The command only reads the poller's state, so the poller may be running.
     """
     spec = poller_named(read_configuration(), vendor)
-    count = asyncio.run(_print(read_configuration([spec.name]), spec, _time_range(start, end)))
+    count = run_interruptibly(_print(read_configuration([spec.name]), spec, _time_range(start, end)))
     print_err(f"{counted(count, 'event')}; nothing was published")
     return 0
 

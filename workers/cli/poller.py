@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +9,7 @@ import click
 from workers.cli.configured import poller_named, read_configuration, time_ms
 from workers.cli.names import POLLER
 from workers.cli.output import print_err, show_json, show_line
+from workers.edges.aio import run_interruptibly
 
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
@@ -39,7 +39,7 @@ def reset(name: str, to: str, as_json: bool) -> int:
     to_ms = time_ms("--to", to)
     configuration = read_configuration()
     spec = poller_named(configuration, name)
-    moved, unmoved = asyncio.run(_reset(configuration, spec, to_ms))
+    moved, unmoved = run_interruptibly(_reset(configuration, spec, to_ms))
     if as_json:
         rows = [{"shard": m.shard, "before": time_text(m.before_ms), "after": time_text(m.after_ms)} for m in moved]
         unmoved_rows = [{"shard": one.shard, "why": one.why} for one in unmoved]

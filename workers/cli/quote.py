@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -11,6 +10,7 @@ import click
 from workers.cli.configured import read_configuration
 from workers.cli.names import SINK
 from workers.cli.output import show_json, show_table
+from workers.edges.aio import run_interruptibly
 
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
@@ -39,7 +39,7 @@ def quote(file: BinaryIO, sink: str | None, as_json: bool) -> int:
 
     name, configuration = _configuration(sink)
     created = _event(configuration, name, file)
-    found = asyncio.run(_ask(configuration, name, created))
+    found = run_interruptibly(_ask(configuration, name, created))
     if not isinstance(found, ExistingOrder):
         raise click.ClickException(_refusal(found))
     if as_json:

@@ -4,7 +4,6 @@ import os
 
 import click
 
-from workers.cli.configured import read_configuration
 from workers.cli.names import WORKER
 
 
@@ -16,10 +15,11 @@ def run(names: tuple[str, ...]) -> int:
     A second signal exits at once. Logs go to stderr; health, metrics and status are served at
     RELAY_HTTP_ADDR (127.0.0.1:8080).
     """
+    from workers.app.config.configuration import load_configuration
     from workers.app.runtime.process import WorkerFailed, run_workers
 
     wanted = tuple(dict.fromkeys(names))
-    configuration = read_configuration(wanted)
+    configuration = load_configuration(os.environ, wanted)
     try:
         run_workers(wanted, configuration, os.environ)
     except WorkerFailed as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import click
 from workers.cli.configured import read_configuration
 from workers.cli.output import print_err, show_json, show_line, show_table
 from workers.core.counted import counted
+from workers.edges.aio import run_interruptibly
 
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
@@ -54,7 +54,7 @@ def apply(allow_repartition: bool, as_json: bool) -> int:
     """
     from workers.app.topics.apply import apply_topics
 
-    applied = asyncio.run(apply_topics(read_configuration(), allow_repartition=allow_repartition))
+    applied = run_interruptibly(apply_topics(read_configuration(), allow_repartition=allow_repartition))
     if as_json:
         show_json({"made": list(map(asdict, applied.made)), "left": list(map(asdict, applied.left))})
     else:
@@ -94,7 +94,7 @@ def _schema_findings(configuration: Configuration) -> list[dict[str, Any]]:
     found = judge(read_schemas(configuration.config))
     findings = [{key: _plain(value) for key, value in asdict(one).items()} | {"says": str(one)} for one in found]
     judged = {one.topic for one in found}
-    for topic, texts in asyncio.run(refused_schemas(configuration)).items():
+    for topic, texts in run_interruptibly(refused_schemas(configuration)).items():
         if topic not in judged:
             says = f"{topic}: the registry would refuse the schema: {'; '.join(texts)}"
             findings.append({"topic": topic, "says": says})
@@ -108,7 +108,7 @@ def _plain(value: Any) -> Any:
 def _planned(configuration: Configuration, *, allow_repartition: bool = False) -> list[Change]:
     from workers.app.topics.apply import plan_topics
 
-    return asyncio.run(plan_topics(configuration, allow_repartition=allow_repartition))
+    return run_interruptibly(plan_topics(configuration, allow_repartition=allow_repartition))
 
 
 def _counts(changes: Sequence[Change]) -> dict[str, int]:

@@ -2,11 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+CANCELLED_WITHIN_S = 0.3
 
 
 async def run_in_daemon_thread(what: Callable[[], T], within: float) -> T:
@@ -36,7 +39,38 @@ async def run_in_daemon_thread(what: Callable[[], T], within: float) -> T:
         return await done
 
 
-def _post(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:
+def run_interruptibly(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's coroutine, in a loop of its own thread; raises what it raises.
+
+    Ctrl-C ends the wait at once: asyncio's own runner waits until no call blocks the loop any more. The coroutine is
+    cancelled, and has `CANCELLED_WITHIN_S` to leave; what still blocks then is left behind in its daemon thread.
+    """
+    result: Future[T] = Future()
+    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[T]]] = Future()
+
+    async def main() -> T:
+        task = asyncio.ensure_future(work)
+        started.set_result((asyncio.get_running_loop(), task))
+        return await task
+
+    def run() -> None:
+        try:
+            result.set_result(asyncio.run(main()))
+        except BaseException as error:  # noqa: BLE001 - the caller decides
+            result.set_exception(error)
+
+    threading.Thread(target=run, daemon=True, name="command").start()
+    try:
+        return result.result()
+    except KeyboardInterrupt:
+        loop, task = started.result()
+        _post(loop, task.cancel)
+        with suppress(BaseException):
+            result.result(CANCELLED_WITHIN_S)
+        raise
+
+
+def _post(loop: asyncio.AbstractEventLoop, what: Callable[[], object]) -> None:
     with suppress(RuntimeError):  # the loop is closed: no task waits for the result
         loop.call_soon_threadsafe(what)
 

@@ -10,10 +10,11 @@ from workers.app.config.credentials import VendorCredentials
 from workers.app.config.specs import PollerSpec, SinkSpec
 from workers.app.events.schemas import opened_registry
 from workers.app.runtime.build import build_client
-from workers.app.runtime.rights import rights_fault
+from workers.app.runtime.rights import WITHIN_S, rights_fault
 from workers.app.topics.apply import plan_topics
 from workers.core.counted import counted
 from workers.core.delivery import outcome as outcomes
+from workers.edges.aio import run_in_daemon_thread
 from workers.edges.avro.registry import RegistryRefused, RegistryUnavailable
 from workers.edges.kafka.client import KafkaFailed
 from workers.vendors.contract import Flow, LoginFailed, MaybeSent, NotSent, load
@@ -37,7 +38,7 @@ async def check_all(configuration: Configuration, names: Iterable[str]) -> list[
     vendors = (_vendor(configuration, spec) for spec in specs)
     rights = (_rights(configuration, spec) for spec in specs)
     # Kafka's client blocks its thread: in a thread of its own, the other checks go on.
-    kafka = asyncio.to_thread(lambda: asyncio.run(_kafka(configuration)))
+    kafka = run_in_daemon_thread(lambda: asyncio.run(_kafka(configuration)), WITHIN_S)
     found = await asyncio.gather(kafka, *rights, _registry(configuration), *vendors)
     return [result for result in found if result is not None]
 

@@ -51,7 +51,7 @@ class GroupState:
 def open_admin(connection: KafkaConnection) -> Iterator[KafkaAdmin]:
     """Connect for the length of a ``with`` block; raises `KafkaFailed` for whatever goes wrong in it."""
     with kafka_errors(connection):
-        client = open_client(KafkaAdminClient, admin_options(connection))
+        client = open_client(KafkaAdminClient, admin_options(connection), connection.waiting)
         try:
             yield KafkaAdmin(client)
         finally:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -15,6 +15,13 @@ MIB = 1024 * 1024
 
 SESSION_TIMEOUT_S = 45.0
 """After so long without a heartbeat a member loses its partitions; a static one that restarts sooner keeps them."""
+
+
+class Waits(Protocol):
+    """What shows that a command waits for Kafka."""
+
+    def waits(self, servers: str, cause: str) -> None:
+        """Called in a thread of its own, once for each client that waits longer than a moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +38,7 @@ class KafkaConnection:
     keyfile: str | None = None
     key_password: str | Callable[[], str] = field(default="", repr=False)  # None would ask the terminal
     client_id: str = "order-relay"
+    waiting: Waits | None = field(default=None, repr=False, compare=False)  # a command's; a worker logs instead
 
 
 class KafkaFailed(Exception):  # noqa: N818 - the cluster's answer, in one line
@@ -55,7 +63,7 @@ def connection_options(connection: KafkaConnection) -> dict[str, Any]:
         "ssl_certfile": connection.certfile,
         "ssl_keyfile": connection.keyfile,
         "ssl_password": connection.key_password,
-        "bootstrap_timeout_ms": 10_000,  # the constructor blocks for so long; then the caller tries again
+        "bootstrap_timeout_ms": 9_000,  # the constructor blocks for so long: a command has failed within ten seconds
         "request_timeout_ms": 30_000,
         "retry_backoff_ms": 100,
         "reconnect_backoff_ms": 50,
@@ -125,10 +133,11 @@ def admin_options(connection: KafkaConnection) -> dict[str, Any]:
     return connection_options(connection)
 
 
-def open_client(make: Callable[..., T], options: Mapping[str, Any]) -> T:
-    """Make a patched kafka-python client; raises what its constructor raises, and then leaves no thread behind."""
-    from workers.edges.kafka.client_patches.connections import construct  # noqa: PLC0415 - see the module's docstring
-    from workers.edges.kafka.client_patches.install import patch_client  # noqa: PLC0415 - see the module's docstring
+def open_client(make: Callable[..., T], options: Mapping[str, Any], waiting: Waits | None = None) -> T:
+    """Make a patched kafka-python client, and leave no thread behind when that fails.
 
-    patch_client()
-    return construct(make, options)
+    Raises what its constructor raises, and `reach.opening.Unreachable`, with the cause, where no broker answers.
+    """
+    from workers.edges.kafka.reach.opening import open_patched  # noqa: PLC0415 - see the module's docstring
+
+    return open_patched(make, options, waiting)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
-import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -28,10 +26,10 @@ from kafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from workers.edges.kafka.client import KafkaConnection, KafkaFailed, MetadataTooLarge, connection_options
-from workers.edges.kafka.client_patches.connections import strict_context
+from workers.edges.kafka.client import KafkaConnection, KafkaFailed, MetadataTooLarge
 from workers.edges.kafka.owner import Member
-from workers.edges.tls import TRUST_HINT, certificate_fault
+from workers.edges.kafka.reach.causes import cause_of
+from workers.edges.kafka.reach.opening import SILENT, Unreachable, unreachable
 
 FATAL = (
     FencedInstanceIdError,
@@ -60,6 +58,8 @@ class NotAcknowledgedError(TimeoutError):
 
 def describe(error: Exception) -> str:
     """The error's kind and text in one line."""
+    if isinstance(error, Unreachable):
+        return str(error)
     name, text = type(error).__name__, " ".join(str(error).split())
     text = re.sub(r"^\[Error \d+\] ", "", text).removesuffix(": None")
     if not text or text.startswith(name):  # kafka-python's errors begin with their numbers and names
@@ -89,34 +89,17 @@ def kafka_errors(connection: KafkaConnection) -> Iterator[None]:
 
 
 def _refusal(error: Exception, connection: KafkaConnection) -> str:
+    if isinstance(error, Unreachable):
+        return str(error)
     name = type(error).__name__
     servers = ",".join(connection.bootstrap)
     if "Authorization" in name:
         return f"Kafka refuses it: {name}; the user {connection.username or '(none)'} lacks this right: ask for an ACL"
     if "Authentication" in name or "Sasl" in name:
         return f"Kafka at {servers} refuses our user ({name}); check KAFKA_SASL_USERNAME, _PASSWORD and _MECHANISM"
-    if name in {"KafkaTimeoutError", "KafkaConnectionError", "NodeNotReadyError"}:
-        return tls_fault(connection) or f"cannot reach Kafka at {servers}; check that it runs, {_SETTINGS}"
+    if name in SILENT:
+        return unreachable(servers, cause_of(error))
     return f"Kafka at {servers} refuses it: {_brokers_sentence(error)}"
-
-
-def tls_fault(connection: KafkaConnection) -> str | None:
-    """Why TLS to the bootstrap servers fails, which kafka-python keeps to itself; None: no certificate is at fault."""
-    if not connection.protocol.endswith("SSL"):
-        return None
-    options = {name: value for name, value in connection_options(connection).items() if name.startswith("ssl_")}
-    context = strict_context(options)
-    for server in connection.bootstrap:
-        host, _, port = server.rpartition(":")
-        address = host.strip("[]"), int(port)
-        try:
-            with socket.create_connection(address, _TLS_WITHIN_S) as plain:
-                context.wrap_socket(plain, server_hostname=address[0]).close()
-        except ssl.SSLCertVerificationError as error:
-            return f"TLS: {server} ({certificate_fault(error)}); {TRUST_HINT}"
-        except OSError:
-            continue
-    return None
 
 
 def _brokers_sentence(error: Exception) -> str:
@@ -155,20 +138,19 @@ def write_error(error: Exception) -> KafkaFailed:
     """Why a transaction failed, and what to do where that is known."""
     if any(kind.__name__ in str(error) for kind in METADATA_TOO_LARGE):  # kafka-python keeps the name, not the kind
         return MetadataTooLarge(describe(error))
+    if isinstance(error, Unreachable):
+        return KafkaFailed(str(error))
     for kinds, text, todo in _AFTER_FAILED_WRITE:
         if isinstance(error, kinds) and text in str(error):
             return KafkaFailed(f"{describe(error)}: {todo}")
     return KafkaFailed(describe(error))
 
 
-_TLS_WITHIN_S = 3.0
-_SETTINGS = "KAFKA_BOOTSTRAP_SERVERS and KAFKA_SECURITY_PROTOCOL"
 _AFTER_FAILED_WRITE: Final[Sequence[tuple[type[Exception] | tuple[type[Exception], ...], str, str]]] = (
     (TransactionalIdAuthorizationFailedError, "", "ask for an ACL: Write and Describe on this TransactionalId"),
     (TopicAuthorizationFailedError, "", "ask for an ACL: Write on this topic"),
     (GroupAuthorizationFailedError, "", "ask for an ACL: Read on this group"),
     (UnknownTopicOrPartitionError, "", "a topic is missing; run 'relay topics apply'"),
-    (KafkaTimeoutError, "bootstrap", f"check that Kafka runs, {_SETTINGS}"),
     (KafkaTimeoutError, "metadata", "Kafka is out of reach, or a topic is missing; run 'relay topics apply'"),
     (ValueError, "partition", "give it as many partitions as the sink's topics have, see 'relay topics plan'"),
     (

@@ -71,7 +71,7 @@ class Publisher:
 def open_publisher(connection: KafkaConnection, *, keep_places: bool = False) -> Iterator[Publisher]:
     """Connect for the length of a ``with`` block; raises `KafkaFailed` for whatever goes wrong in it."""
     with kafka_errors(connection):
-        producer = open_client(KafkaProducer, producer_options(connection))
+        producer = open_client(KafkaProducer, producer_options(connection), connection.waiting)
         try:
             yield Publisher(producer, keep_places)
         finally:

@@ -90,7 +90,7 @@ def new_reader(connection: KafkaConnection, fetch_wait_ms: int = READ_WAIT_MS) -
         "max_partition_fetch_bytes": _FETCH_BYTES,
         "max_poll_records": 5_000,
     }
-    return PartitionReader(open_client(KafkaConsumer, options))
+    return PartitionReader(open_client(KafkaConsumer, options, connection.waiting))
 
 
 @contextmanager

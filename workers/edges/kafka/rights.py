@@ -33,7 +33,7 @@ class Rights:
 def missing_rights(connection: KafkaConnection, wanted: Rights) -> list[str]:
     """The rights that our user lacks, as ``Read on Group relay.ecdp-sink``; blocking, and raises `KafkaFailed`."""
     with kafka_errors(connection):
-        client: Any = open_client(KafkaAdminClient, admin_options(connection))
+        client: Any = open_client(KafkaAdminClient, admin_options(connection), connection.waiting)
         try:
             return [*_on_topics(client, wanted), *_on_group_and_transactions(client, wanted)]
         finally:

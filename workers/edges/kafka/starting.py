@@ -12,7 +12,7 @@ from workers.core.consume.start_position import NeedsOperator, decide_start
 from workers.core.record import Partition
 from workers.edges.kafka.admin import open_admin
 from workers.edges.kafka.client import KafkaFailed, open_client
-from workers.edges.kafka.errors import FATAL, describe, tls_fault
+from workers.edges.kafka.errors import FATAL, describe
 from workers.edges.kafka.log_ends import Ends, open_ends
 from workers.edges.kafka.owner import Member, OwnedThread, Owner
 from workers.edges.kafka.rebalance import Share
@@ -63,7 +63,7 @@ def connect(connector: Connector, member: Member, thread: OwnedThread) -> Client
         except FATAL:
             raise
         except KafkaError as error:
-            log.warning("kafka_unreachable", detail=tls_fault(member.connection) or describe(error))
+            log.warning("kafka_unreachable", detail=describe(error))
             thread.pause(CONNECT_AGAIN_AFTER_S)
     return None
 

@@ -50,7 +50,7 @@ class _Followed:
 
 def open_table_consumer(connection: KafkaConnection) -> KafkaConsumer:
     """Open a consumer in no group, for many small rows; raises kafka-python's errors."""
-    return open_client(KafkaConsumer, consumer_options(connection) | {"max_poll_records": 5_000})
+    return open_client(KafkaConsumer, consumer_options(connection) | {"max_poll_records": 5_000}, connection.waiting)
 
 
 class KafkaTable:

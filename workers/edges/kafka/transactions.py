@@ -61,6 +61,7 @@ class Transactions:
             "linger_ms": 5,  # with 0 the first record of each partition goes alone
             "max_block_ms": max_block_ms,
         }
+        self._waiting = connection.waiting
         self._producer: KafkaProducer | None = None
         self._one = asyncio.Lock()
 
@@ -112,7 +113,7 @@ class Transactions:
 
     def _ready(self) -> KafkaProducer:
         if self._producer is None:
-            producer = open_client(KafkaProducer, self._options)
+            producer = open_client(KafkaProducer, self._options, self._waiting)
             producer.init_transactions()
             self._producer = producer
         return self._producer

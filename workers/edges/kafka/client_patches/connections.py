@@ -2,6 +2,7 @@
 
 import random
 import ssl
+import threading
 from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any, TypeVar
@@ -97,24 +98,67 @@ def strict_context(options: Mapping[str, Any]) -> ssl.SSLContext:
 
 # A constructor that fails. `KafkaConsumer`, `KafkaProducer` and `KafkaAdminClient` start an IO thread and then connect;
 # when that fails, the thread runs on, and the object that could stop it was never made: a worker that tries again for
-# an hour would have hundreds of threads. No upstream issue is known.
+# an hour would have hundreds of threads. Nor does the error say why: each attempt's own error is only logged. And a TLS
+# handshake has no time limit (manager.py, `_build_transport`): at a listener that never answers, the constructor never
+# returns. No upstream issue is known.
+
+STOP_AFTER_S = 1.0  # beyond ``bootstrap_timeout_ms``, by which the released constructor has ended unless it hangs
 
 
-def construct(make: Callable[..., T], options: Mapping[str, Any]) -> T:
-    """Make a client; raises what its constructor raises, and leaves no thread behind."""
+def construct(make: Callable[..., T], options: Mapping[str, Any], failed: Callable[[BaseException], None]) -> T:
+    """Make a client; raises what its constructor raises, and leaves no thread behind.
+
+    ``failed`` is called on the IO thread with the error of each connection that could not be opened.
+    """
     made: list[Any] = []
+    stopped = threading.Event()
+
+    def not_opened(error: BaseException) -> None:
+        if not stopped.is_set():  # else we have closed it
+            failed(error)
 
     def keep(**config: Any) -> Any:
         made.append(KafkaNetClient(**config))
+        watch_connections(made[-1]._manager, not_opened)  # noqa: SLF001 - no public way
         return made[-1]
 
-    try:
-        return make(**options, kafka_client=keep)
-    except BaseException:
+    def stop() -> None:
+        stopped.set()
         for client in made:
             client.close()
             client._manager._net.stop()  # noqa: SLF001 - no public way
+
+    limit = threading.Timer(options["bootstrap_timeout_ms"] / 1000 + STOP_AFTER_S, stop)
+    limit.daemon = True
+    limit.start()
+    try:
+        return make(**options, kafka_client=keep)
+    except Exception:
+        stop()
         raise
+    except BaseException:  # Ctrl-C: the IO thread may be in a look-up of a name, which nothing can end
+        threading.Thread(target=stop, daemon=True).start()
+        raise
+    finally:
+        end_timer(limit)
+
+
+def end_timer(timer: threading.Timer) -> None:
+    """Cancel it, and leave no thread behind."""
+    timer.cancel()
+    if timer.is_alive():
+        timer.join(0.5)
+
+
+def watch_connections(connections: Any, failed: Callable[[BaseException], None]) -> None:
+    """Have ``failed`` called on the IO thread with the error that a connection failed to open with, or was lost by."""
+    connect = connections._connect  # noqa: SLF001 - no public way
+
+    def watched(node: Any, connection: Any, **options: Any) -> Any:
+        connection.close_future.add_errback(failed)
+        return connect(node, connection, **options)
+
+    connections._connect = watched  # noqa: SLF001 - no public way
 
 
 # A join that is forgotten. The group's leader revokes its partitions because the topics' metadata differ from those of

@@ -1,0 +1,1 @@
+"""Can the brokers be reached? Why not, since when."""
