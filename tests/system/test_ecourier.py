@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.support.kafka_side import delivery, reasons
+from tests.support.kafka_side import delivery, header, reasons
 from tests.support.relay_process import Relay
 from tests.support.sink_process import Rig, order_ids
 from tests.support.vendor import KEY
@@ -65,6 +65,27 @@ def test_a_cancellation_appended_before_its_create_leaves_nothing_open(rig: Rig)
     rig.kafka.publish_statuses_first(ids, "canceled")
     relay.caught_up()
     rig.assert_each_has_one_end(told(ids, "create", "cancel"))
+
+
+def test_weights_go_out_as_plain_decimals_and_an_absurd_one_parks_its_order_by_name(rig: Rig) -> None:
+    bodies: list[bytes] = []
+
+    def between(request: Received, vendor: Callable[[], Answer]) -> Answer:
+        bodies.append(request.body)
+        return vendor()
+
+    rig.vendor.answer_by(between)
+    for order_id, weight in {"light": 0.00005, "absurd": 1e16, "negative": -1.0}.items():
+        piece = {"sequence": 1, "quantity": 1, "reference": None, "description": None, "weight": weight}
+        rig.kafka.create(order_id, delivery=delivery(order_id, pieces=[piece]))
+    rig.kafka.flush()
+    assert rig.start().joined().caught_up()["parked_total"] == 2
+    saved = b"".join(bodies)
+    assert b'"0.00005"' in saved
+    assert b"e-05" not in saved
+    details = {record.key: header(record, "relay-detail") for record in rig.kafka.all_parked()}
+    assert details.keys() == {b"absurd", b"negative"}
+    assert all("delivery.pieces[0].weight" in one and "0.000001" in one for one in details.values())
 
 
 def _assert_an_unchanged_delivery_is_skipped(rig: Rig, kept: list[str], before: int) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -9,6 +10,7 @@ from tests.support.poller_process import take_transactional_id
 from tests.support.relay_process import Relay, at_least
 from tests.support.waiting import wait_for
 from tests.system.conftest import MakeDcl
+from workers.devkit.simulators.server import Answer, Received
 
 pytestmark = pytest.mark.broker
 
@@ -40,6 +42,21 @@ def test_every_change_is_published_once_with_the_state_before_it(make_dcl: MakeD
     assert status["fresh_until"].endswith("Z")
     assert 2.0 <= status["behind_seconds"] < 30.0
     assert relay.stop() == 0
+
+
+def test_a_window_that_dcl_answers_too_slowly_is_asked_for_in_halves(make_dcl: MakeDcl) -> None:
+    rig = make_dcl(keys={"request_timeout": "500ms", "lookback": "1h"})
+    for minute in range(50):
+        rig.dcl.put(f"O{minute:02}", 10, age_ms=minute * 60_000 + 5_000)
+
+    def between(_: Received, vendor: Callable[[], Answer]) -> Answer:
+        answer = vendor()
+        return answer._replace(after_s=2.0) if answer.body.count(b'"order_number"') > 8 else answer
+
+    rig.dcl.answer_by(between)
+    relay = rig.start().joined()
+    assert len(rig.wait_for_all()) == 50
+    assert relay.status()["late_found_total"] == 0
 
 
 @pytest.mark.parametrize("sort", ["ascending", "descending", "id", "unstable"])

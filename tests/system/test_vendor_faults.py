@@ -127,6 +127,24 @@ def test_an_order_that_a_firewall_denies_is_parked_and_the_others_go_on(rig: Rig
     assert set(rig.vendor.by_order()) == set(order_ids(number))
 
 
+def test_too_large_for_now_is_waited_for_and_nothing_is_parked(rig: Rig) -> None:
+    """RFC 9110, 15.5.14: Retry-After makes a 413 temporary."""
+    refused: list[bytes] = []
+
+    def between(request: Received, vendor: Callable[[], Answer]) -> Answer:
+        if len(refused) < 3:
+            refused.append(request.body)
+            return Answer(413, b'{"title": "Quota"}', retry_after_s=1)
+        return vendor()
+
+    rig.vendor.answer_by(between)
+    relay = rig.start().joined()
+    rig.kafka.publish(order_ids(20), "paid")
+    relay.wait(REASON["throttled"], "the 413 was not taken for temporary")
+    assert relay.caught_up()["parked_total"] == 0
+    rig.assert_each_has_one_end(story(order_ids(20), "paid"))
+
+
 def test_what_is_answered_about_one_order_alone_concerns_no_other(make_rig: MakeRig) -> None:
     """A success that says no, and a proxy's page where an id with a slash is looked up."""
     rig = make_rig(3, UNKNOWN_ORDER_WAIT="2s", RETRY__FIRST="50ms")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
@@ -40,6 +41,8 @@ class Answer(NamedTuple):
     status: int
     body: bytes = b""
     content_type: str = JSON_TYPE
+    retry_after_s: float | None = None
+    after_s: float = 0.0  # between its making and its sending
 
 
 class Effect(NamedTuple):
@@ -175,11 +178,16 @@ class SimulatorServer:
             return await self._troubled(request, received, faults)
         if faults.latency:
             await asyncio.sleep(faults.latency)
-        return self._counted(received, self.behaviour.answer(received, faults))
+        answer = self.behaviour.answer(received, faults)
+        if answer.after_s:
+            with suppress(TimeoutError):  # or until the faults change, or the simulator stops
+                await asyncio.wait_for(self._changed.wait(), answer.after_s)
+        return self._counted(received, answer)
 
     def _counted(self, received: Received, answer: Answer) -> web.Response:
         self.requests[f"{received.method} {answer.status}"] += 1
-        return web.Response(status=answer.status, body=answer.body, content_type=answer.content_type)
+        headers = {} if answer.retry_after_s is None else {"Retry-After": f"{answer.retry_after_s:g}"}
+        return web.Response(status=answer.status, body=answer.body, content_type=answer.content_type, headers=headers)
 
     async def _troubled(self, request: web.BaseRequest, received: Received, faults: Faults) -> web.StreamResponse:
         if self._hits(faults.hang):
@@ -193,10 +201,9 @@ class SimulatorServer:
         refusal = self._refusal(received, faults)
         if refusal is None:
             return await self._applied(request, received, faults)
-        response = self._counted(received, refusal)
-        if refusal.status == THROTTLED and faults.throttle is not None:
-            response.headers["Retry-After"] = f"{faults.throttle:g}"
-        return response
+        if refusal.status == THROTTLED:
+            refusal = refusal._replace(retry_after_s=faults.throttle)
+        return self._counted(received, refusal)
 
     def _refusal(self, received: Received, faults: Faults) -> Answer | None:
         """Answer without applying anything, if one of the knobs says so."""
