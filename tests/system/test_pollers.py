@@ -150,7 +150,7 @@ def test_a_dry_run_of_a_window_prints_events_and_publishes_none(make_dcl: MakeDc
     rig.dcl.put("A", 10)
     start = ("poll", "dcl", "--from", "2020-01-01T00:00:00Z")
     first = rig.command(*start)
-    assert (first.status, first.err) == (0, "1 events; nothing was published\n")
+    assert (first.status, first.err) == (0, "1 event; nothing was published\n")
     event = json.loads(first.out)
     assert (event["order_number"], event["stage_code"], event["sequence"]) == ("A", 10, 1)
     assert rig.events() == []
