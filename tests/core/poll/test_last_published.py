@@ -1,12 +1,23 @@
 """The last published state tells what has changed, is packed without loss, and is dropped only when at rest."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.core.poll.change import DIGEST_BYTES, PROGRESS, Stage, VendorOrder, digest, event_id, stage_event
+from workers.core.poll.change import (
+    DIGEST_BYTES,
+    PROGRESS,
+    ProofOfDelivery,
+    Stage,
+    StageChange,
+    VendorOrder,
+    digest,
+    event_id,
+    stage_event,
+)
 from workers.core.poll.cursor import Cursor, first_cursor
 from workers.core.poll.last_published import LastPublished, change_of, hash_fields, unpack_last_published
 from workers.core.poll.shard_state import ShardState
@@ -88,6 +99,17 @@ def test_an_event_id_holds_the_sequence_and_the_contents_digest() -> None:
     assert event_id("dcl", one[0]) == event_id("dcl", again[0]) != event_id("dcl", other[0])
     assert event_id("dcl", one[0]) == f"dcl:acc:A1:1:{digest(10).hex()}"
     assert stage_event("dcl", one[0])["previous"] is None
+
+
+def test_an_event_holds_the_vendors_flags_and_the_proof_of_delivery() -> None:
+    proof = ProofOfDelivery("A. Sample", NOW, "11/28/2014 11:05 AM")
+    shown = replace(order(60), back_ordered=False, on_hold=True, proof_of_delivery=proof)
+    event = stage_event("dcl", StageChange("created", 1, shown, None, (), NOW))
+    assert (event["back_ordered"], event["on_hold"]) == (False, True)
+    assert event["proof_of_delivery"] == {"name": "A. Sample", "at": NOW, "at_text": "11/28/2014 11:05 AM"}
+    assert "A. Sample" not in repr(proof)
+    silent = stage_event("dcl", StageChange("created", 1, order(60), None, (), NOW))
+    assert (silent["back_ordered"], silent["on_hold"], silent["proof_of_delivery"]) == (None, None, None)
 
 
 def state_with(*stages: int) -> tuple[ShardState, Cursor]:

@@ -1,7 +1,7 @@
 """An order as its vendor shows it, and the change of its stage that becomes an event."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Final, Literal, TypeAlias, get_args
 
@@ -49,6 +49,15 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class ProofOfDelivery:
+    """Who took the delivery, and when."""
+
+    name: str | None = field(default=None, repr=False)  # personal data
+    at_ms: int | None = None  # None: ``at_text`` is no readable time
+    at_text: str | None = None  # as the vendor sent it
+
+
+@dataclass(frozen=True, slots=True)
 class VendorOrder:
     """One order as the vendor shows it now."""
 
@@ -58,7 +67,10 @@ class VendorOrder:
     fields: Mapping[str, Any]  # the vendor's top-level fields
     account: str = ""
     order_id: str | None = None
-    shipments: Sequence[Mapping[str, Any]] = ()  # in the event's own form
+    shipments: Sequence[Mapping[str, Any]] = ()  # in the event's own form; a field may be missing: its default holds
+    back_ordered: bool | None = None  # None: the vendor does not say so
+    on_hold: bool | None = None  # None: the vendor does not say so
+    proof_of_delivery: ProofOfDelivery | None = None
     modified_ms: int | None = None  # by the vendor's clock; only a hint
     raw: str | None = None  # the vendor's JSON, if configured
 
@@ -105,6 +117,9 @@ def stage_event(vendor: str, change: StageChange) -> dict[str, Any]:
         "order_number": order.order_number,
         "order_id": order.order_id,
         **_stage(order.stage),
+        "back_ordered": order.back_ordered,
+        "on_hold": order.on_hold,
+        "proof_of_delivery": _proof(order.proof_of_delivery),
         "previous": None if change.previous is None else _stage(change.previous),
         "changed": list(change.changed),
         "shipments": list(order.shipments),
@@ -113,6 +128,10 @@ def stage_event(vendor: str, change: StageChange) -> dict[str, Any]:
         "observed_at": change.observed_ms,
         "raw": order.raw,
     }
+
+
+def _proof(proof: ProofOfDelivery | None) -> dict[str, Any] | None:
+    return None if proof is None else {"name": proof.name, "at": proof.at_ms, "at_text": proof.at_text}
 
 
 def _stage(stage: Stage) -> dict[str, Any]:
