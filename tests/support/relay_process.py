@@ -224,7 +224,7 @@ class Processes:
         environ = {name: value for name, value in self._environ("cli").items() if name not in self.withheld}
         self.commands += 1
         out, err = (self.folder / f"command-{self.commands}.{stream}" for stream in ("out", "err"))
-        return Command(fork(arguments, environ | {"USER": "ada"}, out, err), out, err)
+        return Command(fork(arguments, environ | {"LOGNAME": "ada"}, out, err), out, err)
 
     def command(self, *arguments: str) -> Ran:
         """Run a command to its end."""

@@ -1,8 +1,14 @@
 """Parked orders put back on a live system: in sequence, through refusals, kills and rebalances."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from socket import gethostname
 
 import pytest
 
@@ -89,6 +95,69 @@ def test_a_replay_without_a_running_worker_fails_at_once_and_changes_nothing(rig
     assert len(rig.parked("list", "--json").lines) == 1
 
 
+@contextmanager
+def member_that_takes_nothing(rig: Rig) -> Iterator[None]:
+    """A process in the worker's group that is no worker: commands are sent, and stay where they are."""
+    from kafka import KafkaConsumer  # noqa: PLC0415 - after the broker's fixture
+
+    consumer = KafkaConsumer(
+        rig.kafka.created,
+        rig.kafka.status,
+        bootstrap_servers=rig.kafka.bootstrap,
+        group_id=rig.kafka.group,
+        enable_auto_commit=False,
+    )
+    while not consumer.assignment():
+        consumer.poll(timeout_ms=100)
+    try:
+        yield
+    finally:
+        consumer.close()
+
+
+@pytest.mark.parametrize("verb", ["replay", "discard"])
+def test_what_no_worker_has_taken_is_withdrawn_by_ctrl_c_and_a_worker_that_starts_later_does_nothing(
+    rig: Rig, verb: str
+) -> None:
+    assert park(rig, ["bad"], SESSION="6s").stop() == 0
+    wait_for(lambda: not rig.kafka.admin.describe_groups([rig.kafka.group])[rig.kafka.group]["members"], "it stays")
+    with member_that_takes_nothing(rig):
+        yes = ["--yes"] if verb == "discard" else []
+        asked = rig.begin("parked", verb, "--sink", rig.worker, "bad", "--by", "grace", "--why", "a test", *yes)
+        wait_for(lambda: any(key.startswith("\0") for key in rig.kafka.fences()), "the command was not sent")
+        (row,) = [row for key, row in rig.kafka.fences().items() if key.startswith("\0")]
+        assert (row["kind"], row["by"], row["why"]) == (verb, "grace", "a test")
+        asked.interrupt()
+        ran = asked.ended()
+    assert ran.status == 130
+    assert ran.err == "withdrawn: nothing will be done for 1 order\nrelay: interrupted\n"
+    relay = rig.start().joined()
+    relay.wait(lambda status: status["parked_orders"] == 1, "the order is not parked")
+    rig.kafka.create("bad").get(5)
+    relay.caught_up()
+    assert set(rig.kafka.fences()) == {"bad"}
+    assert relay.said("command_taken") == []
+    assert rig.vendor.of("bad") == []
+
+
+def test_a_discard_that_the_operator_declines_discards_nothing(rig: Rig) -> None:
+    park(rig, ["bad"])
+    before = rig.kafka.fences()
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "workers", "parked", "discard", "--sink", rig.worker, "bad"]
+    variables = {"KAFKA_BOOTSTRAP_SERVERS": rig.kafka.bootstrap, "RELAY_REPLICATION_FACTOR": "1"}
+    environ = os.environ | variables | {"RELAY_TOPOLOGY": str(rig.processes.folder / "topics.yaml")}
+    with subprocess.Popen(command, stdin=theirs, stderr=subprocess.PIPE, env=environ, text=True) as process:
+        os.write(ours, b"n\n")
+        _, err = process.communicate(timeout=60)
+    os.close(ours)
+    os.close(theirs)
+    assert process.returncode == 1
+    assert "Give up on 1 record of 1 order for good?" in err
+    assert err.endswith("nothing was discarded\n")
+    assert rig.kafka.fences() == before
+
+
 def test_an_expired_command_is_deleted_and_not_executed(rig: Rig) -> None:
     from workers.core.parked.rows import ReplayCommand, command_key, command_row  # noqa: PLC0415 - beside its only use
 
@@ -126,7 +195,9 @@ def test_discarded_records_are_never_delivered_and_leave_a_trace(rig: Rig) -> No
     trace = rig.kafka.all_parked()
     (trace,) = [one for one in trace if one.value is None]
     assert trace.key == b"bad"
-    assert header(trace, "relay-discarded-by") == "ada"
+    assert str(header(trace, "relay-discarded-by")).startswith("ada@")
+    (taken,) = relay.said("command_taken")
+    assert (taken["kind"], taken["by"], taken["why"]) == ("discard", f"ada@{gethostname()}", "cancelled by phone")
     assert header(trace, "relay-discarded-why") == "cancelled by phone"
     rig.kafka.create("bad").get(5)
     relay.wait(lambda _: rig.vendor.of("bad"), "the order is still fenced")

@@ -52,8 +52,15 @@ def json_text(value: Any, *, indent: bool = False) -> str:
 
 def show_json_text(text: str) -> None:
     """Print JSON that is encoded already. JSON itself allows most of what a terminal executes: it is escaped here."""
-    sys.stdout.write(safe_json(text) + "\n")
-    sys.stdout.flush()
+    show_json_lines([text])
+
+
+def show_json_lines(texts: Iterable[str]) -> None:
+    """Print several documents, all in one write."""
+    text = "".join(f"{safe_json(one)}\n" for one in texts)
+    if text:
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
 
 def safe_json(text: str) -> str:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from workers.cli import names
 from workers.cli.configured import read_configuration, sink_named
-from workers.cli.output import print_err, show_json, truncate
+from workers.cli.operator import BY, DECLINED, WHY, YES, agreed, operator, plain
+from workers.cli.output import json_text, print_err, show_json, show_json_lines, show_line, show_lines, terminal_width
+from workers.core.counted import counted
 
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
     from workers.app.config.specs import SinkSpec
     from workers.app.inspect.parked_orders import ParkedOrder
-    from workers.app.inspect.parked_requests import MakeCommand, OrderResult
+    from workers.app.inspect.parked_requests import MakeCommand, OrderResult, Requester, RequestTracker
     from workers.app.inspect.parked_show import ShownRecord
     from workers.cli.parked_format import RequestWording
     from workers.core.record import Partition
@@ -32,7 +35,6 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON obje
 REASON = click.option(
     "--reason", type=click.Choice(REASONS), help="Only orders whose first record is parked for this reason."
 )
-YES = click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
 PROGRESS_EVERY = 1_000  # orders
 
 
@@ -64,23 +66,20 @@ def parked() -> None:
 @REASON
 @JSON
 def list_(name: str, reason: str | None, as_json: bool) -> int:
-    """Print one row per parked order: records, since when, first reason and detail."""
-    from workers.app.inspect.parked_orders import parked_orders
-    from workers.cli.parked_format import HEADINGS, facts, row
-    from workers.edges.kafka.reader import open_reader
+    """Print one row per parked order, the oldest first: records, since when, first reason and detail; then the totals.
 
-    configuration, sink = _sink(name)
-    count = 0
-    with open_reader(configuration.settings.kafka) as reader:
-        for found in parked_orders(reader, sink):
-            for order in found.orders.values():
-                if reason in (None, order.fence.reason.value):
-                    if not count and not as_json:
-                        click.echo(HEADINGS)
-                    show_json(facts(order)) if as_json else click.echo(truncate(row(order)))
-                    count += 1
-    if not as_json:
-        print_err(f"{count} orders parked by {name}")
+    The totals say how many orders share a reason. On a terminal a long detail is wrapped; elsewhere a row is one line.
+    """
+    from workers.cli.parked_format import facts, rows, totals
+
+    orders = sorted(_find(name, (), reason).orders, key=lambda order: (order.fence.since_ms, order.order_id))
+    if as_json:
+        show_json_lines([json_text(facts(order)) for order in orders])
+        return 0
+    show_lines(rows(orders, terminal_width()))
+    show_lines(totals(orders, name))
+    if orders:
+        print_err(f"`relay parked show --sink {name} ORDER` shows an order and its request; then replay or discard it")
     return 0
 
 
@@ -105,7 +104,7 @@ def show(order: str, name: str, as_json: bool) -> int:
         if as_json:
             show_json(facts(found) | {"parked": [record.facts for record in records]})
         else:
-            click.echo("\n".join(order_lines(found, records)))
+            show_lines(order_lines(found, records))
     return 0
 
 
@@ -119,6 +118,8 @@ def show(order: str, name: str, as_json: bool) -> int:
 @REASON
 @click.option("--rate", metavar="N/s", help="Replay N orders a second; without it, all at once.")
 @click.option("--dry-run", is_flag=True, help="Print the requests that would be sent, and send none.")
+@BY
+@WHY
 @JSON
 def replay(
     *,
@@ -128,17 +129,21 @@ def replay(
     reason: str | None,
     rate: str | None,
     dry_run: bool,
+    by: str,
+    why: str,
     as_json: bool,
 ) -> int:
     """Have the running worker deliver parked orders again, each in its sequence; print what became of each.
 
     An order that is refused again stays parked, with all its records and the new reason.
-    If you interrupt the command, the worker goes on with what it has taken; you may give the command again.
+    If you interrupt the command, the worker goes on with what it has taken, and the rest is withdrawn.
     """
+    from workers.app.inspect.parked_requests import replay_command
     from workers.cli.parked_format import DELIVERED
-    from workers.core.parked.rows import ReplayCommand
 
-    if everything == bool(orders):
+    if everything and orders:
+        raise click.UsageError("Give either the orders to replay or --all, not both.")
+    if not everything and not orders:
         raise click.UsageError("Give the orders to replay, or --all.")
     if reason is not None and not everything:
         raise click.UsageError("--reason selects among all orders: give --all as well.")
@@ -146,7 +151,7 @@ def replay(
     chosen = _find(name, orders, reason)
     if dry_run:
         return _dry_run(chosen, as_json=as_json)
-    return _request(chosen, ReplayCommand, DELIVERED, rate=a_second, as_json=as_json)
+    return _request(chosen, replay_command(operator(by), plain(why)), DELIVERED, rate=a_second, as_json=as_json)
 
 
 @parked.command(
@@ -156,23 +161,28 @@ def replay(
 @click.argument("orders", nargs=-1, required=True, metavar="ORDER...")
 @SINK
 @click.option("--first-only", is_flag=True, help="Only the first parked record of each; the rest stays parked.")
-@click.option("--why", default="", metavar="TEXT", help="The reason, kept with your name in the parked topic.")
+@BY
+@WHY
 @YES
 @JSON
-def discard(*, orders: tuple[str, ...], name: str, first_only: bool, why: str, yes: bool, as_json: bool) -> int:
+def discard(
+    *, orders: tuple[str, ...], name: str, first_only: bool, by: str, why: str, yes: bool, as_json: bool
+) -> int:
     """Give up on parked records: they are never delivered, and later records of the order are.
 
     Who, when and why is kept in the parked topic and in the worker's log.
+    If you interrupt the command, the worker goes on with what it has taken, and the rest is withdrawn.
     """
     from workers.app.inspect.parked_requests import discard_command
     from workers.cli.parked_format import DISCARDED, FIRST_DISCARDED
 
     chosen = _find(name, orders)
     records = sum(1 if first_only else order.fence.records for order in chosen.orders)
-    if chosen.orders and not yes:
-        _confirm(f"Give up on {records} records of {len(chosen.orders)} orders for good?")
-    user = os.environ.get("USER") or os.environ.get("LOGNAME") or "unknown"
-    command = discard_command(user, why, first_only=first_only)
+    given_up = f"{counted(records, 'record')} of {counted(len(chosen.orders), 'order')}"
+    if chosen.orders and not agreed(f"Give up on {given_up} for good?", yes=yes):
+        print_err("nothing was discarded")
+        return DECLINED
+    command = discard_command(operator(by), plain(why), first_only=first_only)
     return _request(chosen, command, FIRST_DISCARDED if first_only else DISCARDED, as_json=as_json)
 
 
@@ -222,8 +232,8 @@ def _dry_run(chosen: Chosen, *, as_json: bool) -> int:
             requests = [{key: one.facts[key] for key in keys if key in one.facts} for one in records]
             show_json({"order_id": order.name, "requests": requests})
         else:
-            click.echo(f"{order.name}: {len(records)} records")
-            click.echo("\n".join(line for one in records for line in request_lines(one.facts)))
+            show_line(f"{order.name}: {counted(len(records), 'record')}")
+            show_lines(line for one in records for line in request_lines(one.facts))
     return _report_missing(chosen, as_json=as_json)
 
 
@@ -231,24 +241,47 @@ def _request(
     chosen: Chosen, make: MakeCommand, wording: RequestWording, *, rate: float | None = None, as_json: bool
 ) -> int:
     """Ask the worker, and print what became of each order as soon as it is known."""
-    from workers.app.inspect.parked_requests import Requester, request
+    from workers.app.inspect.parked_requests import Requester, new_tracker, request
     from workers.cli.parked_format import outcome_of
+    from workers.edges.kafka.client import KafkaFailed
 
     status, succeeded, done = _report_missing(chosen, as_json=as_json), 0, 0
     requester = Requester(chosen.configuration.settings.kafka, chosen.sink, chosen.ends, rate, print_err)
+    tracker = new_tracker()
     try:
-        for results in request(requester, chosen.orders, make) if chosen.orders else ():
-            _show_results(results, wording, as_json=as_json)
-            if (done + len(results)) // PROGRESS_EVERY > done // PROGRESS_EVERY and sys.stderr.isatty():
-                print_err(f"{done + len(results)} of {len(chosen.orders)} orders")
-            done += len(results)
-            succeeded += sum(outcome_of(result, wording)[0] for result in results)
-    except KeyboardInterrupt:
-        print_err(f"the worker goes on with what it has taken; see 'relay parked list --sink {chosen.sink.name}'")
+        with closing(request(requester, chosen.orders, make, tracker)) as coming:
+            for results in coming if chosen.orders else ():
+                _show_results(results, wording, as_json=as_json)
+                if (done + len(results)) // PROGRESS_EVERY > done // PROGRESS_EVERY and sys.stderr.isatty():
+                    print_err(f"{done + len(results)} of {len(chosen.orders)} orders")
+                done += len(results)
+                succeeded += sum(outcome_of(result, wording)[0] for result in results)
+    except (KeyboardInterrupt, KafkaFailed):
+        if tracker.commands:
+            _withdraw(requester, tracker, left=len(chosen.orders) - done)
         raise
     if not as_json:
-        print_err(f"{succeeded} of {len(chosen.orders) + len(chosen.missing)} orders {wording.gone}")
+        print_err(f"{succeeded} of {counted(len(chosen.orders) + len(chosen.missing), 'order')} {wording.gone}")
     return status if succeeded == len(chosen.orders) else 1
+
+
+def _withdraw(requester: Requester, tracker: RequestTracker, left: int) -> None:
+    """Take back what no worker has begun, and say what is still done; ``left``: orders without a result."""
+    from workers.app.inspect.parked_withdrawal import withdraw
+    from workers.edges.kafka.client import KafkaFailed
+
+    name = requester.sink.name
+    try:
+        taken = withdraw(requester, tracker)
+    except (KeyboardInterrupt, KafkaFailed):
+        until = datetime.fromtimestamp(max(one.expires_ms for one in tracker.commands.values()) / 1000, UTC)
+        print_err(f"not withdrawn: a worker of {name} that starts before {until:%H:%M:%S} UTC still does it")
+        return
+    if left > taken:
+        print_err(f"withdrawn: nothing will be done for {counted(left - taken, 'order')}")
+    if taken:
+        goes_on = f"the worker goes on with {counted(taken, 'order')} that it has taken"
+        print_err(f"{goes_on}; see 'relay parked list --sink {name}'")
 
 
 def _show_results(results: list[OrderResult], wording: RequestWording, *, as_json: bool) -> None:
@@ -257,13 +290,15 @@ def _show_results(results: list[OrderResult], wording: RequestWording, *, as_jso
 
     if results:
         words = [(result, outcome_of(result, wording)[1]) for result in results]
-        lines = [json.dumps(result_facts(*row), ensure_ascii=False) if as_json else result_line(*row) for row in words]
-        click.echo("\n".join(lines))
+        if as_json:
+            show_json_lines([json_text(result_facts(*row)) for row in words])
+        else:
+            show_lines(result_line(*row) for row in words)
 
 
 def _report_missing(chosen: Chosen, *, as_json: bool) -> int:
     for name in chosen.missing:
-        show_json({"order_id": name, "result": "not-parked"}) if as_json else click.echo(f"{name}  not parked")
+        show_json({"order_id": name, "result": "not-parked"}) if as_json else show_line(f"{name}  not parked")
     return 1 if chosen.missing else 0
 
 
@@ -275,9 +310,3 @@ def _rate(text: str) -> float:
     if not 0.0 < rate < float("inf"):
         raise click.UsageError("--rate must be a number of orders a second, such as 20/s.")
     return rate
-
-
-def _confirm(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise click.UsageError("there is no terminal to ask for confirmation: give --yes.")
-    click.confirm(question, abort=True, err=True)

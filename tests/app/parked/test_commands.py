@@ -5,13 +5,13 @@ from typing import Any, cast
 
 from tests.support.sink_rig import CREATED, Rig
 from workers.app.parked.command_progress import CommandProgress
-from workers.app.parked.commands import ParkedCommands
+from workers.app.parked.commands import ParkedCommands, ParkedState
 from workers.app.sink.shard import Shard
 from workers.core.consume.start_position import NeedsOperator
 from workers.core.delivery.outcome import Rejected
 from workers.core.parked.fence import Fence, ParkReason
-from workers.core.parked.rows import DiscardCommand, ReplayCommand, RestartAt, read_row
-from workers.core.record import Partition
+from workers.core.parked.rows import DiscardCommand, ReplayCommand, RestartAt, command_row, read_row
+from workers.core.record import Partition, Record
 
 NOW_MS = 1_000_000  # of the rig's clock
 KEY = "\0asked"
@@ -189,3 +189,20 @@ def test_parked_orders_that_are_refused_again_cast_no_suspicion_on_the_account()
         rig.settle([(lane, Rejected("no", 422))])
     assert rig.gate.is_open
     assert len(rig.parked) == 5
+
+
+def test_a_command_that_was_withdrawn_before_it_was_read_is_not_carried_out() -> None:
+    """The operator's removal of the row may come in the same batch as the row."""
+    stand = Stand()
+    state = ParkedState({0: stand.shard}, cast("Any", None), cast("Any", stand.replays), stand.commands)
+    stand.shard.fences_loaded = True
+    rows = [Record("s", 0, at, 0, KEY.encode(), value) for at, value in enumerate([command_row(replay("A")), None])]
+    state.rows(0, rows)
+    assert stand.replays.asked == []
+    state.rows(0, rows[:1])
+    assert stand.replays.asked == [("A", "c1", False)]
+
+
+def test_a_replay_row_of_an_older_release_says_not_who_asked() -> None:
+    old = b'{"version":1,"kind":"replay","id":"c1","orders":{"A":7},"expires":1,"taken":false}'
+    assert read_row(old) == ReplayCommand("c1", {"A": 7}, 1)

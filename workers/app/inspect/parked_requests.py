@@ -6,7 +6,7 @@ deletes the row when it has finished; the tracker reads all of it from the same 
 
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from time import monotonic, time_ns
@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from workers.app.config.specs import SinkSpec
 from workers.app.inspect.parked_orders import ParkedOrder, fence_of, row_name
+from workers.core.counted import counted
 from workers.core.parked.fence import Fence, OrderKey
 from workers.core.parked.rows import DiscardCommand, ReplayCommand, command_key, command_row, read_row
 from workers.core.record import Partition, Record
@@ -59,6 +60,7 @@ class SentCommand(NamedTuple):
 
     orders: list[OrderKey]
     pick_up_until: float  # monotonic, seconds
+    expires_ms: int = 0  # since 1970: no worker begins it later
 
 
 @dataclass(slots=True)
@@ -70,8 +72,8 @@ class RequestTracker:
     commands: dict[str, SentCommand] = field(default_factory=dict)  # by the key of their row
     taken: set[str] = field(default_factory=set)
 
-    def add(self, key: str, orders: Sequence[ParkedOrder], pick_up_until: float) -> None:
-        self.commands[key] = SentCommand([order.key for order in orders], pick_up_until)
+    def add(self, key: str, orders: Sequence[ParkedOrder], pick_up_until: float, expires_ms: int = 0) -> None:
+        self.commands[key] = SentCommand([order.key for order in orders], pick_up_until, expires_ms)
         self.open |= {order.key: order for order in orders}
 
     def apply(self, record: Record) -> Iterator[OrderResult]:
@@ -98,6 +100,15 @@ class RequestTracker:
     def all_taken(self) -> bool:
         return self.commands.keys() <= self.taken
 
+    @property
+    def untaken(self) -> dict[str, SentCommand]:
+        """The commands that no worker has begun, by the key of their row."""
+        return {name: sent for name, sent in self.commands.items() if name not in self.taken}
+
+    def orders_taken(self) -> int:
+        """Orders without a result that a worker works on."""
+        return sum(key in self.open for name in self.taken & self.commands.keys() for key in self.commands[name].orders)
+
     def _apply_command(self, name: str, record: Record) -> Iterator[OrderResult]:
         if record.value is None:
             sent = self.commands.pop(name)
@@ -109,6 +120,10 @@ class RequestTracker:
 
     def _end(self, key: OrderKey, end: End, fence: Fence | None = None) -> OrderResult:
         return OrderResult(self.open.pop(key), end, fence)
+
+
+def replay_command(by: str, why: str) -> MakeCommand:
+    return lambda name, orders, expires: ReplayCommand(name, orders, expires, by=by, why=why)
 
 
 def discard_command(by: str, why: str, *, first_only: bool) -> MakeCommand:
@@ -126,9 +141,17 @@ class Requester:
     print_notice: Callable[[str], None] = lambda _: None
 
 
-def request(requester: Requester, orders: Sequence[ParkedOrder], make: MakeCommand) -> Iterator[list[OrderResult]]:
-    """Send commands and yield the orders' results as they come; raises `KafkaFailed`, at once without a worker."""
-    tracker = RequestTracker(uuid.uuid4().hex[:12])
+def new_tracker() -> RequestTracker:
+    return RequestTracker(uuid.uuid4().hex[:12])
+
+
+def request(
+    requester: Requester, orders: Sequence[ParkedOrder], make: MakeCommand, tracker: RequestTracker
+) -> Generator[list[OrderResult]]:
+    """Send commands and yield the orders' results as they come; raises `KafkaFailed`, at once without a worker.
+
+    A caller that stops early withdraws what no worker has taken: `parked_withdrawal`.
+    """
     unsent = list(reversed(orders))
     with (
         open_admin(requester.connection) as admin,
@@ -177,8 +200,9 @@ def commands(
             some = ours[start : start + ORDERS_IN_ONE_COMMAND]
             key = command_key(f"asked/{tracker.id}/{number}/{some[0].order_id}")
             meant = {one.order_id: one.fence.since_ms for one in some}
-            command = make(tracker.id, meant, now_ms + int(PICK_UP_WITHIN_S * 1000))
-            tracker.add(key.decode(), some, now + PICK_UP_WITHIN_S + CHECK_EVERY_S)
+            expires_ms = now_ms + int(PICK_UP_WITHIN_S * 1000)
+            command = make(tracker.id, meant, expires_ms)
+            tracker.add(key.decode(), some, now + PICK_UP_WITHIN_S + CHECK_EVERY_S, expires_ms)
             yield CommandRow(Partition(sink.parked_state, number), key, command_row(command))
 
 
@@ -198,7 +222,7 @@ class ProgressNotice:
             self.since = now
             working = "the worker is at it; its /status shows the state of the vendor's gate"
             not_taken = f"no worker of {self.worker} has taken them yet: is 'relay run {self.worker}' running?"
-            self.print_notice(f"{left} orders left; {working if taken else not_taken}")
+            self.print_notice(f"{counted(left, 'order')} left; {working if taken else not_taken}")
 
 
 class WorkerPresence:
@@ -221,7 +245,8 @@ class WorkerPresence:
             self._seen = now
         elif now - self._seen > ABSENT_MAX_S:
             name = self._sink.name
+            undone = f"{counted(left, 'order')} {'is' if left == 1 else 'are'} not done"
             raise KafkaFailed(
-                f"no worker of {name} is running any more; {left} orders are not done: start it with "
+                f"no worker of {name} is running any more; {undone}: start it with "
                 f"'relay run {name}', it goes on with those that it had taken; then ask again for the rest"
             )

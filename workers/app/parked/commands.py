@@ -59,7 +59,8 @@ class ParkedCommands:
             return
         orders = set(_orders_meant(shard, command.orders, command.id))
         kind = "replay" if isinstance(command, ReplayCommand) else "discard"
-        log.info("command_taken", worker=self._context.spec.name, kind=kind, orders=len(orders))
+        who = {"by": command.by, "why": command.why}
+        log.info("command_taken", worker=self._context.spec.name, kind=kind, orders=len(orders), **who)
         progress = self._progress(shard, key, orders)
         self._begun.add(OrderKey(shard.number, key))
         if not orders:
@@ -86,6 +87,13 @@ def _orders_meant(shard: Shard, orders: Mapping[str, int], command: str) -> Iter
             yield order_id
 
 
+def _without_withdrawn(records: list[Record]) -> list[Record]:
+    """Without the commands that the operator has withdrawn: a removed row that we have not begun must do nothing."""
+    rows = {record.key: record for record in records if is_command(record.key or b"")}  # the last of each key
+    withdrawn = {key for key, row in rows.items() if row.value is None}
+    return [record for record in records if record.value is None or record.key not in withdrawn]
+
+
 class ParkedState:
     """Fills the shards of one assignment: rows that come after its end change nothing elsewhere.
 
@@ -100,7 +108,7 @@ class ParkedState:
         self._early: dict[int, dict[str, Command]] = {}  # commands read before the fences were known
 
     def rows(self, number: int, records: list[Record]) -> None:
-        for record in records:
+        for record in _without_withdrawn(records):
             self._row(self._shards[number], record)
 
     def loaded(self, number: int) -> None:

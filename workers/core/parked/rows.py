@@ -30,6 +30,8 @@ class ReplayCommand:
     orders: Mapping[str, int]  # order id -> ``since_ms`` of the fence that the operator saw; a later one is left alone
     expires_ms: int
     taken: bool = False  # an owner has begun it: the partition's next owner goes on with it, expired or not
+    by: str = ""  # who asked; a row of an older release does not say
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ def command_row(command: Command) -> bytes:
             row = {"kind": "offsets", "topic": topic, "offset": offset, "expires": expires_ms}
         case ReplayCommand(id=name, orders=orders, expires_ms=expires_ms, taken=taken):
             row = {"kind": "replay", "id": name, "orders": dict(orders), "expires": expires_ms, "taken": taken}
+            row |= {"by": command.by, "why": command.why}
         case DiscardCommand(id=name, orders=orders, expires_ms=expires_ms, taken=taken):
             row = {"kind": "discard", "id": name, "orders": dict(orders), "expires": expires_ms, "taken": taken}
             row |= {"by": command.by, "why": command.why, "first_only": command.first_only}
@@ -79,7 +82,8 @@ def read_command(row: Mapping[str, Any]) -> Command:
         return RestartAt(str(row["topic"]), int(row["offset"]), expires)
     orders = {str(order_id): int(since) for order_id, since in row["orders"].items()}
     if row["kind"] == "replay":
-        return ReplayCommand(str(row["id"]), orders, expires, bool(row["taken"]))
+        asked = str(row.get("by", "")), str(row.get("why", ""))
+        return ReplayCommand(str(row["id"]), orders, expires, bool(row["taken"]), *asked)
     who = str(row["by"]), str(row["why"])
     return DiscardCommand(str(row["id"]), orders, expires, *who, bool(row["first_only"]), bool(row["taken"]))
 

@@ -38,7 +38,9 @@ class Publisher:
     _waiting: deque[Any] = field(default_factory=deque)
     _placed: list[Placed] = field(default_factory=list)
 
-    def send(self, topic: str, key: bytes, value: bytes, headers: Headers, *, partition: int | None = None) -> None:
+    def send(
+        self, topic: str, key: bytes, value: bytes | None, headers: Headers, *, partition: int | None = None
+    ) -> None:
         """Send one event to ``partition``, or to that of its key (murmur2, as Java's client does)."""
         while len(self._waiting) >= MAX_IN_FLIGHT:
             self._wait()
