@@ -16,15 +16,7 @@ from workers.cli.commands import COMMANDS, LazyCommands, relay, run
 from workers.cli.output import show_table
 
 ROOT = Path(__file__).parents[2]
-SHARED = {
-    "main",
-    "commands",
-    "complete",
-    "configured",
-    "names",
-    "output",
-    "parked_format",
-}  # modules of `workers/cli` that are no command
+SHARED = {"main", "commands", "complete", "configured", "names", "operator", "output", "parked_format"}  # no commands
 STEMS = {path.stem for path in (ROOT / "workers/cli").glob("[!_]*.py")}
 HERE = sorted(stem.replace("_", "-") for stem in STEMS - SHARED)
 
@@ -196,3 +188,11 @@ def test_no_color_leaves_no_escapes_in_a_table(
     monkeypatch.setenv("NO_COLOR", "1")
     show_table(["name"], [["A-1"]])
     assert "\x1b[" not in capsys.readouterr().out
+
+
+def test_commands_print_through_the_module_that_lets_no_control_character_through() -> None:
+    """`demo` prints through rich, and `commands` only what click has made."""
+    prints = re.compile(r"click\.echo|std(out|err)\.(write|buffer)|\bprint\(")
+    found = {stem for stem in STEMS if prints.search((ROOT / f"workers/cli/{stem}.py").read_text())}
+    assert "output" in found
+    assert found <= {"output", "main", "commands", "demo"}

@@ -8,7 +8,7 @@ import click
 
 from workers.cli.configured import read_configuration, sink_named, time_ms
 from workers.cli.names import SINK
-from workers.cli.output import print_err, show_json, show_table
+from workers.cli.output import print_err, show_json, show_line, show_table
 
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
@@ -75,7 +75,7 @@ def _show(configuration: Configuration, sink: SinkSpec, *, as_json: bool) -> int
     columns = ("topic", "partition", "committed", "end", "lag", "state")
     show_table(columns, [tuple("-" if value is None else str(value) for value in row.values()) for row in rows])
     members = ", ".join(found.members) or "no process"
-    click.echo(f"group {found.group}, in use by {members}; lag {sum(one.lag for one in found.partitions)}")
+    show_line(f"group {found.group}, in use by {members}; lag {sum(one.lag for one in found.partitions)}")
     return 0
 
 
@@ -106,6 +106,6 @@ def _move(configuration: Configuration, sink: SinkSpec, to: When, chosen: list[P
         return 0
     for move in moved:
         before = "-" if move.before is None else move.before
-        click.echo(f"{move.partition}: {before} -> {move.after}")
+        show_line(f"{move.partition}: {before} -> {move.after}")
     print_err(f"{len(moved)} offsets of {sink.group} moved")
     return 0
