@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from workers.core.poll.change import (
     DIGEST_BYTES,
     PROGRESS,
+    Progress,
     ProofOfDelivery,
     Stage,
     StageChange,
@@ -88,6 +89,44 @@ def test_a_field_added_to_the_list_since_is_not_named() -> None:
     found = change_of(before, order(20, note="x"), fields=FIELDS, first_op="created", now_ms=NOW)
     assert found is not None
     assert found[0].changed == ("stage",)
+
+
+def test_a_field_that_one_of_two_readings_did_not_ask_for_is_not_named() -> None:
+    """It is no null: an upgrade that asks for fewer fields would name all of them in each order's next event."""
+    first = change_of(None, order(10, note="a"), fields=FIELDS, first_op="created", now_ms=NOW)
+    assert first is not None
+    second = change_of(
+        first[1], replace(order(20), unread=frozenset({"note"})), fields=FIELDS, first_op="created", now_ms=NOW
+    )
+    assert second is not None
+    third = change_of(second[1], order(30, note="b"), fields=FIELDS, first_op="created", now_ms=NOW)
+    assert third is not None
+    assert [one[0].changed for one in (second, third)] == [("stage",), ("stage",)]
+
+
+def test_content_that_a_release_compares_for_the_first_time_makes_no_event_but_counts_from_then_on() -> None:
+    """An upgrade publishes no known order again. Of an order at rest the dropped hashes stay dropped."""
+    state, cursor = state_with(10)
+    state.accept(state.tidied(["acc/A1"], cursor, now_ms=NOW + 500 * DAY, rest_ms=0, forget_ms=900 * DAY))
+    before = state.last_published("acc/A1")
+
+    def shown(serial: str) -> VendorOrder:
+        return replace(order(10), digest=digest([10, serial]), former_digests=(digest(10),))
+
+    upgrade = state.step([shown("S1"), shown("S1")], cursor, fields=FIELDS, now_ms=NOW + 1)
+    assert not upgrade.changes
+    state.accept(upgrade)
+    assert before is not None
+    assert state.last_published("acc/A1") == replace(before, digest=digest([10, "S1"]))
+    assert state.step([shown("S1")], cursor, fields=FIELDS, now_ms=NOW + 2).is_empty
+    (change,) = state.step([shown("S2")], cursor, fields=FIELDS, now_ms=NOW + 3).changes
+    assert (change.op, change.sequence) == ("updated", 2)
+
+
+@pytest.mark.parametrize(("progress", "swept"), [("shipped", True), ("closed_short", True), ("delivered", False)])
+def test_a_sweep_reads_open_orders_and_those_closed_short(progress: Progress, swept: bool) -> None:
+    """The parcels of an order that was closed short may still be on their way."""
+    assert LastPublished(1, NOW, Stage("62", 62, "", progress), digest(1)).is_swept is swept
 
 
 def test_an_event_id_holds_the_sequence_and_the_contents_digest() -> None:

@@ -144,4 +144,4 @@ class Sweeps:
 
 
 def _is_awaited(row: LastPublished, now_ms: int, rest_ms: int) -> bool:
-    return row.is_open and not row.may_rest(now_ms, rest_ms)
+    return row.is_swept and not row.may_rest(now_ms, rest_ms)

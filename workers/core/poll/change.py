@@ -29,7 +29,7 @@ PROGRESS: Final[tuple[Progress, ...]] = get_args(Progress)
 FINAL: Final = frozenset[Progress](("delivered", "returned", "closed_short", "cancelled"))
 """No further stage is expected; if one follows, it is published."""
 
-QUIET: Final = FINAL | {"shipped"}
+QUIET: Final = FINAL | {"shipped", "in_transit", "out_for_delivery", "exception"}
 """Stages in which an order may rest: many vendors never report that a parcel arrived."""
 
 
@@ -65,6 +65,10 @@ class VendorOrder:
     stage: Stage
     digest: bytes  # of the content that matters: the same digest means no change
     fields: Mapping[str, Any]  # the vendor's top-level fields
+    # The digests that former releases and other options made of this content: a row with one of them is no change.
+    # Invariant: a former digest covers less than today's. Otherwise an upgrade would publish every known order again.
+    former_digests: Sequence[bytes] = ()
+    unread: frozenset[str] = frozenset()  # top-level fields that the vendor was not asked for
     account: str = ""
     order_id: str | None = None
     shipments: Sequence[Mapping[str, Any]] = ()  # in the event's own form; a field may be missing: its default holds

@@ -18,6 +18,8 @@ _HEAD: Final = Struct(f"<I q B i B B {DIGEST_BYTES}s".replace(" ", ""))
 _NO_CODE: Final = -(2**31)
 _MAX_TEXT_BYTES: Final = 255
 _HASH_BYTES: Final = 4
+_UNREAD: Final = bytes(_HASH_BYTES)  # in the place of a field's hash: the vendor was not asked for the field
+_CLOSED_SHORT: Final = "closed_short"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,11 @@ class LastPublished:
     def is_open(self) -> bool:
         """Whether further stages are expected."""
         return self.stage.progress not in FINAL
+
+    @property
+    def is_swept(self) -> bool:
+        """Whether a sweep reads it: the parcels of an order that was closed short may still be on their way."""
+        return self.is_open or self.stage.progress == _CLOSED_SHORT
 
     def may_rest(self, now_ms: int, rest_ms: int) -> bool:
         """Whether it is in a quiet stage and unchanged for ``rest_ms``, so that its field hashes may be dropped."""
@@ -86,9 +93,9 @@ def change_of(
 
     ``fields``: names of the vendor's top-level fields; ``first_op``: for an order that was never published.
     """
-    if before is not None and before.digest == order.digest:
+    if before is not None and before.digest in {order.digest, *order.former_digests}:
         return None
-    hashes = hash_fields(order.fields, fields)
+    hashes = hash_fields(order.fields, fields, order.unread)
     if before is None:
         change = StageChange(first_op, 1, order, None, (), now_ms)
     else:
@@ -97,22 +104,31 @@ def change_of(
     return change, LastPublished(change.sequence, now_ms, order.stage, order.digest, hashes)
 
 
-def hash_fields(fields: Mapping[str, Any], names: Sequence[str]) -> bytes:
+def adopted(before: LastPublished | None, order: VendorOrder) -> LastPublished | None:
+    """The row with today's digest, where `change_of` finds no change but another digest; None: the row stays.
+
+    Without it the content that today's digest covers and the former one did not would never be compared.
+    """
+    if before is None or before.digest == order.digest or before.digest not in order.former_digests:
+        return None
+    return replace(before, digest=order.digest)
+
+
+def hash_fields(fields: Mapping[str, Any], names: Sequence[str], unread: frozenset[str] = frozenset()) -> bytes:
     """A short hash of each of these fields; a missing field counts as null."""
-    return b"".join(
-        crc32(orjson.dumps(fields.get(name), option=orjson.OPT_SORT_KEYS)).to_bytes(_HASH_BYTES, "little")
-        for name in names
-    )
+    return b"".join(_UNREAD if name in unread else _hash(fields.get(name)) for name in names)
+
+
+def _hash(value: Any) -> bytes:
+    return crc32(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).to_bytes(_HASH_BYTES, "little")
 
 
 def _differing(before: bytes, after: bytes, names: Sequence[str]) -> tuple[str, ...]:
-    """The fields that differ, without those that the list did not have when ``before`` was written."""
+    """The fields that differ, without those that one of the two readings, or the list of its time, did not have."""
     places = range(0, min(len(before), len(after)), _HASH_BYTES)
-    return tuple(
-        name
-        for name, place in zip(names, places, strict=False)
-        if before[place : place + _HASH_BYTES] != after[place : place + _HASH_BYTES]
-    )
+    pairs = [(before[place : place + _HASH_BYTES], after[place : place + _HASH_BYTES]) for place in places]
+    named = zip(names, pairs, strict=False)
+    return tuple(name for name, pair in named if pair[0] != pair[1] and _UNREAD not in pair)
 
 
 def _cut(text: str) -> bytes:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from workers.core.poll.change import ChangeOp, Stage, StageChange, VendorOrder, digest
-from workers.core.poll.last_published import LastPublished, change_of
+from workers.core.poll.last_published import LastPublished, adopted, change_of
 from workers.core.poll.schedule import LookSchedule
 from workers.core.poll.step import AnsweredLook, Done, OrderUpdate
 from workers.core.poll.vendor_event import ObservedEvent, PublishedEventIds, VendorEvent
@@ -39,6 +39,8 @@ def judge(before: Before, answered: AnsweredLook, schedule: LookSchedule, now_ms
             last_published=None if found is None else found[1],
             event_ids=PublishedEventIds(now_ms, known.ids_with(new), ended),
         )
+    if answered.look.order is not None:
+        update = replace(update, last_published=adopted(before.last_published, answered.look.order))
     quiet_ms = now_ms - max(known.changed_ms, answered.row.saved_ms)
     at_end = ended or (before.last_published is not None and not before.last_published.is_open)
     if not schedule.is_over(quiet_ms, ended=at_end):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from workers.core.poll.change import ChangeOp, VendorOrder
 from workers.core.poll.cursor import Cursor
-from workers.core.poll.last_published import LastPublished, change_of, unpack_last_published
+from workers.core.poll.last_published import LastPublished, adopted, change_of, unpack_last_published
 from workers.core.poll.step import OrderUpdate, Step
 from workers.core.poll.time_range import SECOND_MS
 from workers.core.poll.vendor_event import PublishedEventIds, unpack_event_ids
@@ -29,6 +29,8 @@ class ShardState:
             if found is not None:
                 changes = (*update.changes, found[0])
                 updates[order.key] = replace(update, changes=changes, last_published=found[1])
+            elif (row := adopted(before, order)) is not None:
+                updates[order.key] = replace(update, last_published=row)
         return Step(cursor, tuple(updates.values()))
 
     def accept(self, step: Step) -> None:
