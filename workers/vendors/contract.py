@@ -205,6 +205,7 @@ class Vendor:
     poller: Callable[[Any, Credentials], Poller] | None = None
     order_poller: Callable[[Any, Credentials], OrderPoller] | None = None  # of the orders in the ``follows`` topic
     session: Callable[[Any, Credentials], Session] | None = None
+    long_answers: bool = False  # one order's answer may be as long as a poll's: it holds signatures
     # (options of its sink or poller, order id) -> the vendor's number of the order; None: the options do not tell it
     order_number: Callable[[Any, str], str | None] | None = None
 

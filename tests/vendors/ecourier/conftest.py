@@ -60,8 +60,12 @@ def status_of(order_id: str = "A-1", status: Any = "canceled") -> Status:
     return status_with(order_id, status)
 
 
-def sink_of(account: dict[str, str] | None = None, **options: Any) -> Any:
-    return EcourierSink(EcourierOptions(**options), ACCOUNT | (account or {}))
+def sink_of(account: dict[str, str] | None = None, *, proven: bool = True, **options: Any) -> Any:
+    """``proven``: the site has found one of our numbers before."""
+    sink = EcourierSink(EcourierOptions(**options), ACCOUNT | (account or {}))
+    if proven:
+        sink.numbering.found()
+    return sink
 
 
 def session_of(account: dict[str, str] | None = None, **options: Any) -> Any:

@@ -40,7 +40,13 @@ def label(case: dict[str, Any]) -> str:
 @pytest.mark.parametrize("case", OUTCOMES, ids=label)
 def test_an_answer_has_its_meaning(case: dict[str, Any]) -> None:
     answer = case["answer"]
-    response = httpx.Response(answer["status"], headers=answer.get("headers"), content=answer.get("body", "").encode())
+    phrase = {"reason_phrase": answer["phrase"].encode()} if "phrase" in answer else {}
+    response = httpx.Response(
+        answer["status"],
+        headers=answer.get("headers"),
+        content=answer.get("body", "").encode(),
+        extensions=phrase,
+    )
     outcome = outcome_of(response, case["operation"], ["password-canary", "guid-canary"])
     assert type(outcome).__name__ == case["outcome"]
     assert case.get("says", "") in str(getattr(outcome, "detail", "")) + str(getattr(outcome, "reason", ""))

@@ -137,6 +137,8 @@ class TestSave:
         asked, [outcome] = talk_of(sink_of().deliver([update]), LOCKED)
         assert endpoints(asked) == ["SaveOrder"]
         assert outcome == Rejected("HTTP 409, status -4: Order Unable to Modify", 409, blocks_following=False)
+        bare = talk_of(sink_of().deliver([update]), httpx.Response(409))[1]
+        assert bare == [Rejected("HTTP 409", 409, blocks_following=False)]
 
     def test_a_refused_first_save_blocks_the_cancellation(self) -> None:
         """Otherwise the cancellation would find no order, and a replay would then save one."""
@@ -185,6 +187,15 @@ class TestWhatIsKnown:
     def test_an_order_without_delivery_is_skipped(self) -> None:
         assert sink_of().prepare(created_of(bare=True)) == Skipped("no delivery")
 
+    def test_a_delivery_that_a_later_event_takes_out_is_canceled(self) -> None:
+        gone = attempt_of(created_of(bare=True), known=known_of())
+        assert gone.call.creates_order
+        asked, [outcome] = talk_of(sink_of().deliver([gone]), there(attempt_of()), DONE)
+        assert order_in(asked[1])["OrderStatus"] == "X"
+        assert outcome.mark == Mark("OR-A-1", HASH, canceled=True)
+        twice = sink_of().prepare(created_of(bare=True), known_of(canceled=True))
+        assert twice == Skipped("already canceled", supersedes=True)
+
 
 class TestCancel:
     def test_cancelling_an_existing_order_deletes_it(self) -> None:
@@ -209,6 +220,15 @@ class TestCancel:
         assert talk_of(sink_of().deliver([attempt_of(status_of())]), ABSENT)[1] == [
             Skipped("canceled, and never saved", supersedes=True)
         ]
+
+    def test_a_saved_order_that_is_not_found_is_no_silent_skip(self) -> None:
+        for event in (status_of(), created_of(state="canceled"), created_of(bare=True)):
+            cancel = attempt_of(event, known=known_of())
+            asked, [outcome] = talk_of(sink_of().deliver([cancel]), ABSENT)
+            assert endpoints(asked) == ["GetJsonOrder"]
+            assert isinstance(outcome, Rejected)
+            assert outcome.blocks_following
+            assert "a courier may still drive" in outcome.detail
 
     def test_cancelling_a_deleted_order_is_delivered(self) -> None:
         gone = there(attempt_of(), OrderStatus="X")

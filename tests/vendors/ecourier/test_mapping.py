@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.vendors.ecourier.conftest import created_of, sink_of, status_of
 from workers.core.delivery.outcome import Rejected
 from workers.vendors.contract import Call
-from workers.vendors.ecourier.wall_time import Clock, parse_wall_time, time_zone
+from workers.vendors.ecourier.wall_time import Clock, format_wall_time, parse_wall_time, time_zone
 
 FROM, TO = {"sequence": 1, "type": "pickup"}, {"sequence": 2, "type": "destination"}
 NO_STOPS = "delivery.stops: must hold at least a pickup stop and a destination stop"
@@ -94,6 +94,22 @@ def test_a_written_time_is_read_back(at: int) -> None:
     moment = parse_wall_time(Clock(UTC).wall_time(at, None, "x").text)
     assert moment is not None
     assert moment.replace(tzinfo=UTC).timestamp() == at // 1000
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("12/05/2020 09:00", "12/5/2020 9:00:00 AM"),  # QuoteOrder's ReadyDateTime
+        ("12/05/20 11:00", "12/5/2020 11:00:00 AM"),  # QuoteOrder's DueDateTime
+        ("12/05/2020 21:00:05", "12/5/2020 9:00:05 PM"),
+        ("9/3/2020 2:43 AM", "9/3/2020 2:43:00 AM"),
+        ("9/3/20 2:43:00 AM", "9/3/2020 2:43:00 AM"),
+    ],
+)
+def test_the_pages_other_forms_of_a_time_are_read(text: str, written: str) -> None:
+    moment = parse_wall_time(text)
+    assert moment is not None
+    assert format_wall_time(moment) == written
 
 
 @pytest.mark.parametrize("text", ["", "None", "2019-11-13", "13/13/2019 6:00:00 AM", "11/13/2019 16:00:00 AM"])

@@ -9,6 +9,7 @@ import pytest
 from tests.vendors.ecourier.conftest import session_of, talk_of
 from workers.core.delivery.outcome import Denied, Throttled, Unavailable
 from workers.vendors.contract import MaybeSent, NotSent
+from workers.vendors.ecourier.outcome import outcome_of
 from workers.vendors.ecourier.session import variables_fault
 
 GUID = "{011114A4-5391-46E0-B576-9835485F5731}"
@@ -110,7 +111,7 @@ def test_no_secret_shows_even_when_e_courier_echoes_it() -> None:
         (httpx.Response(200, json={"status": -5}), True),
         (httpx.Response(401), True),
         (httpx.Response(403, text="<html>"), True),
-        (httpx.Response(500, json={"status": "-6"}), False),
+        (httpx.Response(500, json={"status": "-6", "statusdescription": "No config file found"}), True),
         (httpx.Response(500, json={"status": "-4"}), False),
         (httpx.Response(200, json={"status": "0"}), False),
         (httpx.Response(200, json={"Order": {"x": "y" * 5000}, "status": "-5"}), False),
@@ -120,6 +121,13 @@ def test_no_secret_shows_even_when_e_courier_echoes_it() -> None:
 )
 def test_a_dead_token_is_known_by_its_answer(answer: httpx.Response, dead: bool) -> None:
     assert session_of().is_dead(answer) is dead
+
+
+def test_without_a_login_a_missing_configuration_keeps_its_own_words() -> None:
+    here, answer = session_of({"PASSWORD": ""}), httpx.Response(500, json={"status": "-6"})
+    assert not here.is_dead(answer)
+    assert here.is_dead(httpx.Response(500, json={"status": "-5"}))
+    assert "ask the e-Courier customer's support" in outcome_of(answer, "save", []).reason  # type: ignore[union-attr]
 
 
 def test_dead_statuses_are_configurable() -> None:

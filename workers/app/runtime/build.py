@@ -28,7 +28,7 @@ from workers.edges.membership import Membership
 from workers.edges.telemetry import Tracing
 from workers.vendors.contract import Poller, Vendor, load
 
-LARGEST_POLL_ANSWER_BYTES = 64 * MIB  # a hundred orders with all their parcels, or one with its signatures
+LONG_ANSWER_BYTES = 64 * MIB  # a hundred orders with all their parcels, or one with its signatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def build_sink_worker(spec: SinkSpec, configuration: Configuration, shared: Shar
         spec=spec,
         create_topics=create_topics(spec, shared.codec.schemas),
         sink=vendor.sink(spec.options, credentials),
-        client=build_client(spec, vendor, credentials, membership=ours.membership),
+        client=build_client(spec, vendor, credentials, ours.membership),
         credentials=credentials,
         codec=shared.codec,
         tracing=shared.tracing,
@@ -90,7 +90,7 @@ def build_poll_tools(
     return PollerContext(
         spec=spec,
         polling=_polling(spec, vendor, credentials),
-        client=build_client(spec, vendor, credentials, LARGEST_POLL_ANSWER_BYTES, membership),
+        client=build_client(spec, vendor, credentials, membership),
         credentials=credentials,
         codec=codec,
         connection=configuration.settings.kafka,
@@ -121,14 +121,14 @@ def build_client(
     spec: SinkSpec | PollerSpec,
     vendor: Vendor,
     credentials: VendorCredentials,
-    max_answer_bytes: int = MAX_ANSWER_BYTES,
     membership: Membership | None = None,
 ) -> VendorClient:
     """Connections to the worker's vendor, with its session where it has one."""
+    is_long = vendor.long_answers or isinstance(spec, PollerSpec)
     policy = TransportPolicy(
         max_in_flight=spec.max_in_flight,
         request_timeout_s=spec.request_timeout,
-        max_answer_bytes=max_answer_bytes,
+        max_answer_bytes=LONG_ANSWER_BYTES if is_long else MAX_ANSWER_BYTES,
     )
     session = None if vendor.session is None else vendor.session(spec.options, credentials)
     return open_client(httpx.URL(credentials["BASE_URL"]), policy, session, membership=membership)

@@ -124,9 +124,16 @@ class Outcomes:
         self._stats.delivered += 1
         self._stats.duplicates_avoided += outcome.found
         self._stats.resends += entry.unknown and not outcome.found
+        if outcome.note is not None:
+            self._note(outcome.note)
         self._lanes.finish(lane)
         self._lanes.delivered_orders.add(entry.order_id)
         self._finisher.delivered(entry, outcome.mark)
+
+    def _note(self, note: str) -> None:
+        if not self._stats.notes[note]:
+            log.warning("vendor_response_anomaly", worker=self._context.spec.name, what=note)
+        self._stats.notes[note] += 1
 
     def _skip(self, lane: Lane, entry: Entry, *, supersedes: bool) -> None:
         self._lanes.finish(lane)

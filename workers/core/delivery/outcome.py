@@ -19,6 +19,7 @@ class Delivered:
     found: bool = False  # it was there before this attempt: a duplicate avoided
     status: int | None = None  # HTTP status of the answer
     mark: Mark | None = None  # to be remembered of the order, for sinks that track
+    note: str | None = None  # an anomaly of the vendor's to be counted, such as "saved_order_not_found"
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,7 +151,7 @@ class EcourierLedger:
         if number in faults.locked_ids:
             canceling = order.get("OrderStatus") == DELETED
             return self.trouble(-4, UNABLE_TO_CANCEL if canceling else UNABLE_TO_MODIFY)._replace(status=409)
-        self.kept.save(order)
+        self.kept.save(order | {"OrderNumber": ""} if faults.own_numbers else order)
         return _done(UserGUID="JSON Post Recieved")
 
     def _quote(self, body: dict[str, Any]) -> Answer:

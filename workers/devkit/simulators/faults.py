@@ -44,7 +44,8 @@ class Faults(BaseModel):
     unknown_order: Literal[200, 400, 404] = 400  # the answer to a status for an order that is not there
     locked_ids: frozenset[str] = frozenset()  # e-Courier: order numbers that can no longer be modified or canceled
     token_uses: int | None = Field(None, ge=0)  # e-Courier: uses of a session; None: no limit
-    dead_token: Literal[-5, 401, 403] = -5  # e-Courier: the answer to an ended session
+    dead_token: Literal[-5, -6, 401, 403] = -5  # e-Courier: the answer to an ended session
+    own_numbers: bool = False  # e-Courier: the site ignores our OrderNumber, and numbers each save by itself
     single_as_object: bool = False  # e-Courier: a collection of one member comes as an object, not as a list
     reset_after: Share = 0.0  # applied, then cut
     empty_200: Share = 0.0  # applied, answered with an empty body
@@ -84,6 +85,7 @@ _OWN_RULES = (
     "changes_per_page",
     "visible_after",
     "naive_times",
+    "own_numbers",
     "hidden_ids",
     "deleted",
     "late_events",

@@ -46,8 +46,12 @@ class TransportPolicy:
 class _WholeResponse(httpx.Response):
     """A response with its body read and unpacked; httpx's own ``content=`` would run the body through its decoders."""
 
-    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes, request: httpx.Request) -> None:
-        super().__init__(status, headers=headers, stream=httpx.ByteStream(body), request=request)
+    def __init__(self, answer: aiohttp.ClientResponse, body: bytes, request: httpx.Request) -> None:
+        headers = [item for item in answer.raw_headers if item[0].lower() not in _WIRE_HEADERS]
+        phrase = {"reason_phrase": (answer.reason or "").encode(errors="replace")}  # some vendors' only words
+        super().__init__(
+            answer.status, headers=headers, stream=httpx.ByteStream(body), request=request, extensions=phrase
+        )
         self._body = body
 
     @property
@@ -126,8 +130,7 @@ class Transport:
         body = await self._read(answer.content)
         if protocol is not None and _ends_with_the_connection(answer):
             _check_end(protocol.exception())
-        kept = [item for item in answer.raw_headers if item[0].lower() not in _WIRE_HEADERS]
-        return _WholeResponse(answer.status, kept, body, request)
+        return _WholeResponse(answer, body, request)
 
     def _headers(self, request: httpx.Request) -> list[tuple[str, str]]:
         headers = [(n.decode(), v.decode()) for n, v in request.headers.raw if n.lower() not in _OUR_HEADERS]

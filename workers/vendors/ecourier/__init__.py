@@ -27,5 +27,6 @@ VENDOR = Vendor(
     order_poller=EcourierPoller,
     session=EcourierSession,
     tracks=True,
+    long_answers=True,
     order_number=number_by,
 )

@@ -1,15 +1,13 @@
-"""e-Courier's flows: find an order, save it once, cancel it, quote it."""
+"""e-Courier's flows: save an order once, cancel it, quote it."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from workers.core.delivery.outcome import (
     Delivered,
-    Denied,
     Outcome,
     Rejected,
     Skipped,
@@ -19,18 +17,19 @@ from workers.core.delivery.outcome import (
 )
 from workers.core.delivery.tracked_order import Mark
 from workers.vendors._shared.answers import one_line
-from workers.vendors._shared.check import check_outcome
-from workers.vendors._shared.requests import SetUpError
-from workers.vendors.contract import Credentials, Flow, MaybeSent, NotSent
+from workers.vendors.contract import Flow
 from workers.vendors.ecourier.existing_order import ExistingOrder, differences, existing_order, is_ours
+from workers.vendors.ecourier.look_up import EcourierAccount, find
 from workers.vendors.ecourier.mapping import DELETED, NEW, Fields, order_json
-from workers.vendors.ecourier.outcome import outcome_of
-from workers.vendors.ecourier.requests import EcourierRequests, ecourier_requests
+from workers.vendors.ecourier.numbering import Numbering, found_again
+from workers.vendors.ecourier.outcome import BY_RULE, outcome_of
 
 NOT_OURS = "e-Courier has an order of this number that is not ours: its OrderNumber or CustomerCode differs"
 NEVER_SAVED = "canceled, and never saved"
-NO_ORDER = "look-up: the answer holds no order that can be read"
-SECRETS: Final = ("PASSWORD", "USER_GUID")
+LOST: Final = (
+    "e-Courier does not find this order, which it has taken before; a courier may still drive: ask e-Courier's customer"
+)
+NOT_FOUND_AGAIN: Final = "saved_order_not_found"  # a note, counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,68 +60,57 @@ class Cancel:
 Payload: TypeAlias = Save | Cancel
 
 
-@dataclass(frozen=True, slots=True)
-class EcourierAccount:
-    """A site's requests, and the secrets to hide in its messages."""
-
-    requests: EcourierRequests
-    secrets: Sequence[str] = field(repr=False)
-
-
-def account_of(credentials: Credentials) -> EcourierAccount:
-    """Read the variables' present values; raises `SetUpError`."""
-    requests = ecourier_requests(credentials["BASE_URL"], credentials["TIME_ZONE"])
-    return EcourierAccount(requests, [credentials[name] for name in SECRETS])
-
-
-def check(credentials: Credentials, number: str) -> Flow[Outcome]:
-    """Look up an improbable order, which e-Courier does not find when address and user are right."""
-    try:
-        account = account_of(credentials)
-    except SetUpError as error:
-        return Denied(str(error))
-    return check_outcome((yield from find(account, number)))
-
-
-def find(account: EcourierAccount, number: str) -> Flow[ExistingOrder | Outcome]:
-    """Return the order, `UnknownOrder` when e-Courier has none of that number, or why it did not answer."""
-    try:
-        response = yield account.requests.get(number)
-    except (NotSent, MaybeSent) as error:
-        return Unavailable(f"look-up: {error}")
-    outcome = outcome_of(response, "find", account.secrets)
-    if not isinstance(outcome, Delivered):
-        return outcome
-    return existing_order(response) or Unavailable(NO_ORDER, outcome.status)
-
-
-def save(account: EcourierAccount, order: Save, *, look_up: bool, unknown: bool) -> Flow[Outcome]:
+def save(account: EcourierAccount, order: Save, numbering: Numbering, *, look_up: bool, unknown: bool) -> Flow[Outcome]:
     """Create or update the order; a look-up before it decides whether that is needed and allowed."""
-    reopens, exists = False, order.known
-    if look_up or unknown:
-        found = yield from find(account, order.number)
-        if isinstance(found, ExistingOrder):
-            decided = _needs_no_save(order, found)
-            if decided is not None:
-                return decided
-            reopens = found.is_deleted and not order.known  # a known order was deleted by e-Courier's own staff
-            exists = True
-        elif not isinstance(found, UnknownOrder):
-            return _still_unknown(found) if unknown else found
+    found: ExistingOrder | None = None
+    if look_up or unknown or (order.known and not numbering.proven):
+        before = yield from _before_save(account, order, numbering, unknown=unknown)
+        if isinstance(before, Outcome):
+            return before
+        found = before
+    reopens = found is not None and found.is_deleted and not order.known  # e-Courier's staff deleted a known order
     outcome = yield from _post(account, order.json(reopens=reopens), Mark(order.number, order.hash))
-    # If a refused first save let the cancellation pass, it would find no order, and a replay would then save one.
-    return outcome if exists or not isinstance(outcome, Rejected) else replace(outcome, blocks_following=True)
+    match outcome:
+        case Delivered() if not numbering.proven:
+            numbering.saved(order.number)
+            lost = yield from found_again(account, order.number, numbering)  # if it fails, `doubt` asks again
+            return replace(outcome, note=NOT_FOUND_AGAIN if isinstance(lost, UnknownOrder) else None)
+        case Rejected(status=status):
+            # An order that can no longer be modified may still be canceled. If a refused first save let the
+            # cancellation pass, it would find no order, and a replay would then save one.
+            exists = order.known or found is not None
+            return replace(outcome, blocks_following=not exists or status != BY_RULE)
+        case _:
+            return outcome
 
 
-def cancel(account: EcourierAccount, order: Cancel) -> Flow[Outcome]:
+def _before_save(
+    account: EcourierAccount, order: Save, numbering: Numbering, *, unknown: bool
+) -> Flow[ExistingOrder | Outcome | None]:
+    """Look the order up; an outcome: it must not be saved, or need not; None: e-Courier does not have it."""
+    found = yield from find(account, order.number)
+    match found:
+        case ExistingOrder():
+            decided = _needs_no_save(order, found)
+            if not isinstance(decided, Rejected):
+                numbering.found()
+            return decided or found
+        case UnknownOrder(status=status):
+            return Rejected(LOST, status) if order.known and not numbering.proven else None
+        case _:
+            return _still_unknown(found) if unknown else found
+
+
+def cancel(account: EcourierAccount, order: Cancel, numbering: Numbering) -> Flow[Outcome]:
     """Set the order's status to X if e-Courier has it; a repeat finds it deleted."""
     found = yield from find(account, order.number)
     if isinstance(found, UnknownOrder):
-        return Skipped(NEVER_SAVED, supersedes=True)
+        return Rejected(LOST, found.status) if order.known else Skipped(NEVER_SAVED, supersedes=True)
     if not isinstance(found, ExistingOrder):
         return found
     if not order.known and not is_ours(found, order.number, order.customer_code):
         return Rejected(NOT_OURS)
+    numbering.found()
     mark = Mark(order.number, order.hash, canceled=True)
     if found.is_deleted:
         return Delivered(found=True, mark=mark)

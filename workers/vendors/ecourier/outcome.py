@@ -31,9 +31,10 @@ Judge: TypeAlias = Callable[[httpx.Response, Sequence[str]], Outcome]
 SUCCESS: Final = "0"
 MAX_CODE_CHARS: Final = 8
 MAX_XML_HEAD_BYTES: Final = 2048
+NOT_CONFIGURED: Final = "-6"
+BY_RULE: Final = 409  # HTTP status: the customer's business rules refuse to modify or to cancel an order
 NOT_FOUND: Final = "not found"  # in the description of -4: "Order Not Found"
 _GUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)  # any may be a live token
-UNABLE_TO_MODIFY: Final = "unable to modify"  # in the description of 409: "Order Unable to Modify"
 
 
 def outcome_of(response: httpx.Response, operation: Operation, hide: Sequence[str]) -> Outcome:
@@ -63,13 +64,21 @@ def error_text(response: httpx.Response, hide: Sequence[str]) -> str:
     body = _body(response)
     head = f"HTTP {response.status_code}"
     if not isinstance(body, dict):
-        return f"{head}; the answer is XML around JSON" if _is_xml_around_json(response) else head
-    code, said = code_of(response), body.get("statusdescription")
+        if _is_xml_around_json(response):
+            return f"{head}; the answer is XML around JSON"
+        body = {}
+    code, said = code_of(response), body.get("statusdescription") or _own_phrase(response)
     line = f"{head}, status {code}" if code else head
     line = f"{line}: {said}" if isinstance(said, str) and said else line
     for secret in filter(None, hide):
         line = line.replace(secret, REDACTED)
     return one_line(_GUID.sub(REDACTED, line))
+
+
+def _own_phrase(response: httpx.Response) -> str:
+    """The words of the status line, where they are e-Courier's: a 409 is "accompanied by a status description"."""
+    own = response.status_code == BY_RULE and response.reason_phrase
+    return own if own and own.lower() != "conflict" else ""
 
 
 def _is_xml_around_json(response: httpx.Response) -> bool:
@@ -146,12 +155,6 @@ def _not_there(response: httpx.Response, hide: Sequence[str]) -> Outcome:
     return (UnknownOrder if is_not_found(line) else Rejected)(line, response.status_code)
 
 
-def _refused_by_rule(response: httpx.Response, hide: Sequence[str]) -> Outcome:
-    """409. An order that can no longer be modified may still be canceled, so it blocks no later event."""
-    line = error_text(response, hide)
-    return Rejected(line, response.status_code, blocks_following=UNABLE_TO_MODIFY not in line.lower())
-
-
 def _token_refused(response: httpx.Response, hide: Sequence[str]) -> Outcome:
     said = error_text(response, hide)
     return Denied(
@@ -181,7 +184,7 @@ BY_STATUS: Final[Mapping[int, Judge]] = {
     403: _token_refused,
     404: _wrong_address,
     405: _wrong_address,
-    409: _refused_by_rule,  # documented: business rules forbid to cancel or to modify
+    BY_RULE: _rejected,  # documented: business rules forbid to cancel or to modify
 }
 """HTTP statuses that decide whatever the code is."""
 
@@ -192,7 +195,7 @@ BY_CODE: Final[Mapping[str, Judge]] = {
     "-3": _unavailable,  # documented: the database is unavailable, retry later
     "-4": _rejected,  # documented: elements are missing, or values do not match the customer's options
     "-5": _token_refused,  # documented: no UserGUID
-    "-6": _not_configured,  # documented: no configuration for this customer or UserGUID
+    NOT_CONFIGURED: _not_configured,  # documented: no configuration for this customer or UserGUID
 }
 
 BY_OPERATION: Final[Mapping[tuple[Operation, str], Judge]] = {

@@ -13,7 +13,7 @@ from workers.vendors._shared.requests import SetUpError, in_a_header
 from workers.vendors.contract import Credentials, Flow, MaybeSent, NotSent
 from workers.vendors.ecourier.api import body_of
 from workers.vendors.ecourier.options import EcourierOptions, EcourierPollerOptions
-from workers.vendors.ecourier.outcome import SUCCESS, code_of, error_text
+from workers.vendors.ecourier.outcome import NOT_CONFIGURED, SUCCESS, code_of, error_text
 from workers.vendors.ecourier.requests import GUID_HEADER, checked_time_zone, ecourier_requests
 
 DAY_S: Final = 86_400.0
@@ -22,6 +22,7 @@ PASSING_CODES: Final = frozenset({"-1", "-3"})  # a general error, the database 
 PASSING_STATUSES: Final = frozenset({408, 425})
 REFUSALS: Final = frozenset({401, 403})
 
+LOGIN: Final = ("WEBSITE", "USERNAME", "PASSWORD")
 MAX_REFUSAL_BYTES: Final = 2000  # an order may be a megabyte: longer answers are not parsed
 
 CHECK_LOGIN: Final = "are WEBSITE, USERNAME and PASSWORD right?"
@@ -59,13 +60,16 @@ class EcourierSession:
             return True
         if len(response.content) > MAX_REFUSAL_BYTES:
             return False
-        return code_of(response) in {str(code) for code in dead if code < 0}
+        code = code_of(response)
+        if code == NOT_CONFIGURED and not self._has_login:
+            return False  # its own words say more than a login that cannot be made
+        return code in {str(each) for each in dead if each < 0}
 
     def login(self) -> Flow[Denied | Throttled | Unavailable | None]:
         """Get a new GUID by user and password."""
-        website, username, password = (self.credentials[name] for name in ("WEBSITE", "USERNAME", "PASSWORD"))
-        if not (website and username and password):
+        if not self._has_login:
             return Denied(NO_LOGIN)
+        website, username, password = (self.credentials[name] for name in LOGIN)
         try:
             requests = ecourier_requests(self.credentials["BASE_URL"], self.credentials["TIME_ZONE"])
             response = yield requests.login(website, username, password)
@@ -78,6 +82,10 @@ class EcourierSession:
         if refusal is None:
             self._token, self._given = new_token(response), given
         return refusal
+
+    @property
+    def _has_login(self) -> bool:
+        return all(self.credentials[name] for name in LOGIN)
 
     def renew(self, idle_s: float) -> Flow[None] | None:
         """Refresh a GUID that has not been used for 10 days, half of its life."""
@@ -123,8 +131,7 @@ def new_token(response: httpx.Response) -> str | None:
 
 def variables_fault(credentials: Credentials) -> tuple[str, str] | None:
     """Return the bad variable and what is wanted of it; None when there is at least one way to log in."""
-    login = ("WEBSITE", "USERNAME", "PASSWORD")
-    missing = [name for name in login if not credentials[name]]
+    missing = [name for name in LOGIN if not credentials[name]]
     if missing and (credentials["USERNAME"] or credentials["PASSWORD"]):
         return missing[0], "wanted: WEBSITE, USERNAME and PASSWORD go together"
     if missing and not credentials["USER_GUID"]:

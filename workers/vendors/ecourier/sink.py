@@ -17,8 +17,10 @@ from workers.vendors._shared.limits import LimitError
 from workers.vendors._shared.requests import REDACTED, SetUpError
 from workers.vendors.contract import Attempt, Call, Credentials, Flow
 from workers.vendors.ecourier.existing_order import ExistingOrder
-from workers.vendors.ecourier.flows import Cancel, Payload, Save, account_of, cancel, cancel_fields, check, quote, save
+from workers.vendors.ecourier.flows import Cancel, Payload, Save, cancel, cancel_fields, quote, save
+from workers.vendors.ecourier.look_up import account_of, check
 from workers.vendors.ecourier.mapping import content_hash, order_fields, order_json
+from workers.vendors.ecourier.numbering import Numbering, doubt
 from workers.vendors.ecourier.options import EcourierOptions
 from workers.vendors.ecourier.order_number import order_number
 from workers.vendors.ecourier.requests import GUID_HEADER
@@ -38,6 +40,7 @@ class EcourierSink:
 
     options: EcourierOptions
     credentials: Credentials = field(repr=False)
+    numbering: Numbering = field(default_factory=Numbering, init=False, repr=False)
 
     def prepare(self, event: Event, known: Tracked | None = None) -> Call | Skipped | Rejected:
         """Map and check an event; never raises. The payload is a `Payload`. Reads TIME_ZONE and CUSTOMER_CODE."""
@@ -61,10 +64,13 @@ class EcourierSink:
             account = account_of(self.credentials)
         except SetUpError as error:
             return [Denied(str(error))]
+        doubts = yield from doubt(account, self.numbering)
+        if doubts is not None:
+            return [doubts]
         if isinstance(payload, Cancel):
-            return [(yield from cancel(account, payload))]
+            return [(yield from cancel(account, payload, self.numbering))]
         first = self.options.look_up_first and not payload.known
-        return [(yield from save(account, payload, look_up=first, unknown=attempt.unknown))]
+        return [(yield from save(account, payload, self.numbering, look_up=first, unknown=attempt.unknown))]
 
     def preview(self, call: Call) -> httpx.Request:
         """Build the SaveOrder that `deliver` would send if a look-up allows it, the UserGUID redacted."""
@@ -92,7 +98,9 @@ class EcourierSink:
     def _save(self, event: Created, known: Tracked | None) -> Call | Skipped | Rejected:
         delivery = event.content["order"]["delivery"]
         if delivery is None:
-            return Skipped(NO_DELIVERY)
+            # A later event replaces an earlier one: the order that was saved wants no courier any more.
+            known_one = known is not None
+            return self._cancel(event.order_id, known, creates_order=True) if known_one else Skipped(NO_DELIVERY)
         number = self._number(event.order_id, known)
         clock = Clock(time_zone(self.credentials["TIME_ZONE"]) or UTC)  # `account_of` refuses an unknown zone later
         try:

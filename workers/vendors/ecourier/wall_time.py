@@ -12,7 +12,15 @@ from workers.core.events import Millis
 from workers.vendors._shared.limits import LimitError
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_FORMAT: Final = "%m/%d/%Y %I:%M:%S %p"
+# The page's forms: those of an order, and of QuoteOrder's answer. Sites write them with and without seconds.
+_FORMATS: Final = (
+    "%m/%d/%Y %I:%M:%S %p",
+    "%m/%d/%Y %H:%M",
+    "%m/%d/%y %H:%M",
+    "%m/%d/%Y %I:%M %p",
+    "%m/%d/%Y %H:%M:%S",
+    "%m/%d/%y %I:%M:%S %p",
+)
 _NOON: Final = 12
 
 
@@ -47,10 +55,12 @@ def format_wall_time(moment: datetime) -> str:
 
 def parse_wall_time(text: str) -> datetime | None:
     """Read the wall time of a text that e-Courier wrote; None when it is unreadable."""
-    try:
-        return datetime.strptime(text.strip(), _FORMAT)  # noqa: DTZ007 - another field holds the zone
-    except ValueError:
-        return None
+    for form in _FORMATS:
+        try:
+            return datetime.strptime(text.strip(), form)  # noqa: DTZ007 - another field holds the zone
+        except ValueError:
+            continue
+    return None
 
 
 @lru_cache(maxsize=1024)
