@@ -18,7 +18,7 @@ ORDER: dict[str, Any] = {
     "currency": None,
     "total_value": "150.00",
     "returns_value": None,
-    "customer": {},
+    "customer": {"email": "a@example.com"},
     "lines": [],
     "attributes": [],
     "delivery": None,

@@ -178,8 +178,9 @@ class TestAdd:
             {"date": "2024-11-06T10:10:00Z", "currency": None, "customer": None},
             {"customer": {"email": "a&amp;#64;b.c", "phone": "001 555", "crmId": ""}},
             {"date": "6 November", "id": 12345, "totalValue": None, "products": None},
+            {"products": [{"price": 30, "quantity": 2.5}, {"price": "many", "quantity": 1.5}], "websiteId": "x"},
         ],
-        ids=range(6),
+        ids=range(7),
     )
     def test_a_look_up_knows_the_order_however_a_site_writes_it(
         self, changed: dict[str, Any], adds: EcdpSink, mine: Any
@@ -201,6 +202,14 @@ class TestAdd:
     ) -> None:
         [outcome] = talk(adds.deliver([mine]), NO, there(mine, **{field: value}))[1]
         assert outcome.detail.endswith(f"different: {field}")
+
+    @pytest.mark.parametrize("deleted", [{"status": "IsDeleted"}, {"isDeleted": True}], ids=str)
+    def test_an_order_that_is_marked_as_deleted_is_another_one(
+        self, deleted: dict[str, Any], adds: EcdpSink, mine: Any
+    ) -> None:
+        [outcome] = talk(adds.deliver([mine]), NO, there(mine, **deleted))[1]
+        assert isinstance(outcome, Rejected)
+        assert outcome.detail.endswith("different: IsDeleted")
 
     @pytest.fixture
     def mine(self) -> Any:

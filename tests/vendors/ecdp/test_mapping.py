@@ -26,6 +26,11 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"currency": ""}, "currency: must have 3 characters"),
     ({"currency": "EURO"}, "currency: must have 3 characters"),
     ({"total_value": "-0.01"}, "total_value: must be 0 or more"),
+    ({"customer": {}}, "customer: must have email, phone or crm_id: ECDP matches customers by one of them"),
+    (
+        {"customer": {"email": "", "crm_id": ""}},
+        "customer: must have email, phone or crm_id: ECDP matches customers by one of them",
+    ),
     ({"customer": {"email": "e" * 321}}, "customer.email: must have at most 320 characters"),
     ({"customer": {"phone": "1" * 21}}, "customer.phone: must have at most 20 characters"),
     ({"customer": {"crm_id": "c" * 129}}, "customer.crm_id: must have at most 128 characters"),
@@ -64,6 +69,16 @@ def test_an_order_that_breaks_a_limit_is_refused_with_the_field_and_the_limit(
     order: dict[str, Any], detail: str
 ) -> None:
     assert sink_of().prepare(created_of(**order)) == Rejected(detail)
+
+
+@pytest.mark.parametrize("field", ["email", "phone", "crm_id"])
+def test_an_order_without_the_field_that_the_unit_matches_by_is_refused(field: str) -> None:
+    sink, others = sink_of(match_by=field), {"email": "a@example.com", "phone": "1", "crm_id": "7"}
+    assert isinstance(sink.prepare(created_of(customer=others)), Call)
+    for empty in (None, ""):
+        assert sink.prepare(created_of(customer=others | {field: empty})) == Rejected(
+            f"customer.{field}: must be there: the unit matches customers by it"
+        )
 
 
 @pytest.mark.parametrize("order", KEPT)

@@ -111,6 +111,7 @@ class FoundOrder(_ApiModel):
     id: str
     date: Read[datetime] = None
     status: Read[str] = None
+    isDeleted: Read[bool] = None  # noqa: N815 - the name of a status on the page; it may be a field
     currency: Read[str] = None
     totalValue: Read[float] = None  # noqa: N815 - the vendor's name
     customer: Read[FoundCustomer] = None

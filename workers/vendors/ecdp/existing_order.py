@@ -15,6 +15,7 @@ from workers.vendors._shared.answers import NotJsonError, json_body
 from workers.vendors._shared.read_back import contradicts, folded
 from workers.vendors.ecdp.api import FoundCustomer, FoundOrder, FoundProduct, OrderAnswer
 
+DELETED: Final = "isdeleted"  # the status that DELETE sets, in lower case
 MONEY_TOLERANCE: Final = 0.0051  # ECDP's numbers are doubles, and may be rounded to cents
 MINUTE_S: Final = 60.0
 QUARTER_S: Final = 900.0
@@ -33,6 +34,11 @@ def found_order(response: httpx.Response) -> FoundOrder | None:
 def has_status(found: FoundOrder, sent: bytes) -> bool:
     """Whether the order has the status of a PUT's body."""
     return bool(folded(found.status).replace("cancelled", "canceled") == orjson.loads(sent)["orderStatus"])
+
+
+def is_deleted(found: FoundOrder) -> bool:
+    """Whether a DELETE has marked the order as deleted."""
+    return bool(found.isDeleted) or folded(found.status) == DELETED
 
 
 def differences(sent: bytes, found: FoundOrder, *, whole: bool = False) -> list[str]:

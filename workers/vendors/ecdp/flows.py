@@ -15,7 +15,7 @@ from workers.vendors._shared.answers import is_page, one_line
 from workers.vendors._shared.bisect import bisect
 from workers.vendors.contract import Attempt, Call, Flow, MaybeSent, NotSent
 from workers.vendors.ecdp.api import FoundOrder, Mode
-from workers.vendors.ecdp.existing_order import differences, found_order, has_status
+from workers.vendors.ecdp.existing_order import differences, found_order, has_status, is_deleted
 from workers.vendors.ecdp.mapping import Body
 from workers.vendors.ecdp.outcome import outcome_of
 from workers.vendors.ecdp.requests import EcdpRequests
@@ -178,7 +178,7 @@ def _already_there(ecdp: EcdpRequests, attempts: Sequence[Attempt]) -> Flow[dict
 
 
 def _same_or_not(call: Call, found: FoundOrder, refusal: Rejected | None) -> Outcome:
-    fields = differences(call.payload.json, found)
+    fields = ["IsDeleted"] if is_deleted(found) else differences(call.payload.json, found)
     if not fields:
         return Delivered(found=True)
     detail = f"ECDP has another order of this id; different: {', '.join(fields)}"

@@ -16,6 +16,8 @@ from workers.vendors._shared.windows_zones import windows_zone
 from workers.vendors.ecdp.api import STATES, AttributeBody, CustomerBody, OrderBody, ProductBody, StatusBody
 
 TimeZoneOption: TypeAlias = Literal["event", "utc"]
+MatchBy: TypeAlias = Literal["email", "phone", "crm_id"]
+"""A unit's matching mode (Settings > Customers)."""
 
 INT32_MIN: Final = -(2**31)
 INT32_MAX: Final = 2**31 - 1
@@ -37,15 +39,18 @@ class Body(NamedTuple):
     unmapped_zone: str | None = None  # the event's time zone, when CLDR does not know it and we send UTC
 
 
-def order_json(order: Order, time_zone: TimeZoneOption) -> Body:
-    """Return one element of ``data`` of ``POST /orders``; raises `LimitError`."""
+def order_json(order: Order, time_zone: TimeZoneOption, match_by: MatchBy | None = None) -> Body:
+    """Return one element of ``data`` of ``POST /orders``; raises `LimitError`.
+
+    ``match_by``: the customer's field that the unit requires; None: not known, so any one of the three will do.
+    """
     zone, unmapped = _zone(order["time_zone"]) if time_zone == "event" else ("UTC", None)
     body: OrderBody = {
         "id": order_id(order["order_id"]),
         "date": _instant(order["placed_at"]),
         "timeZone": zone,
         "totalValue": _amount(order["total_value"], "total_value"),
-        "customer": _customer(order["customer"]),
+        "customer": _customer(order["customer"], match_by),
         "products": _products(order["lines"]),
     }
     _put_optional(body, order)
@@ -97,7 +102,11 @@ def _put_optional(body: OrderBody, order: Order) -> None:
         body["orderAttributes"] = _attributes(order["attributes"])
 
 
-def _customer(customer: Customer) -> CustomerBody:
+def _customer(customer: Customer, match_by: MatchBy | None) -> CustomerBody:
+    if match_by is not None and not customer[match_by]:
+        raise LimitError(f"customer.{match_by}", "must be there: the unit matches customers by it")
+    if not (customer["email"] or customer["phone"] or customer["crm_id"]):
+        raise LimitError("customer", "must have email, phone or crm_id: ECDP matches customers by one of them")
     body: CustomerBody = {}
     if (email := customer["email"]) is not None:
         body["email"] = _text(email, 320, "customer.email")

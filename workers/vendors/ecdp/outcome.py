@@ -42,6 +42,8 @@ def outcome_of(response: httpx.Response, operation: Operation, hide: str) -> Out
 def _success(response: httpx.Response, operation: Operation, hide: str) -> Outcome:
     """2xx. Only answers that are known to mean success deliver: a gateway or a framework may say "no" under 2xx."""
     status = response.status_code
+    if status == httpx.codes.CREATED and operation in POSTS and _text(response) in CREATED_WORDS:
+        return Delivered(status=status)  # the documented status; its body is not documented
     try:
         body = json_body(response)
     except NotJsonError as error:
@@ -55,6 +57,10 @@ def _success(response: httpx.Response, operation: Operation, hide: str) -> Outco
     if operation == "find" or _means_success(response, body):
         return Delivered(status=status)
     return Unknown(f"HTTP {status} with a body that is not known to mean success", status)
+
+
+def _text(response: httpx.Response) -> str:
+    return response.content.decode(errors="replace").strip(' \r\n\t".').casefold()
 
 
 def _means_success(response: httpx.Response, body: Any) -> bool:
@@ -96,6 +102,8 @@ def _unavailable(response: httpx.Response, _hide: str) -> Outcome:
     return Unavailable(f"HTTP {response.status_code}", response.status_code)
 
 
+POSTS: Final = frozenset({"add", "replace"})
+CREATED_WORDS: Final = frozenset({"created", "ok", "success", "true"})  # plain or as JSON
 SUCCESSES: Final = frozenset({200, 201, 204})
 KEPT_HEADERS: Final = ("content-type", "retry-after", "date")
 

@@ -18,7 +18,7 @@ from workers.vendors._shared.requests import REDACTED, SetUpError
 from workers.vendors.contract import Attempt, Call, Credentials, Flow
 from workers.vendors.ecdp.api import Mode
 from workers.vendors.ecdp.flows import create, find, set_status
-from workers.vendors.ecdp.mapping import Body, TimeZoneOption, order_json, status_json
+from workers.vendors.ecdp.mapping import Body, MatchBy, TimeZoneOption, order_json, status_json
 from workers.vendors.ecdp.requests import EcdpRequests, ecdp_requests
 
 UNMAPPED_ZONE: Final = "unmapped_time_zone"
@@ -32,6 +32,10 @@ class EcdpOptions(BaseModel):
     mode: Mode = Field(
         "AddOrReplace",
         description="Whether an order that ECDP has is replaced. AddOrReplace may be repeated without harm.",
+    )
+    match_by: MatchBy | None = Field(
+        None,
+        description="The unit's matching mode (Settings > Customers): an order without that field is refused here.",
     )
     time_zone: TimeZoneOption = Field("event", description="The zone of an order's times: its own, or UTC.")
 
@@ -49,7 +53,7 @@ class EcdpSink:
         try:
             match event:
                 case Created(order_id, created):
-                    body = order_json(created["order"], self.options.time_zone)
+                    body = order_json(created["order"], self.options.time_zone, self.options.match_by)
                     note = UNMAPPED_ZONE if body.unmapped_zone else None
                     return Call(
                         order_id, creates_order=True, payload=body, size=len(body.json) + 1, group="orders", note=note
