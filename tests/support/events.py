@@ -1,6 +1,7 @@
 """Event envelopes around content with readable values."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from workers.core.events import Created, OrderState, Status
@@ -17,3 +18,9 @@ def status_with(order_id: str, status: OrderState, website_id: int | None = None
 
 def millis(text: str | int) -> int:
     return text if isinstance(text, int) else round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+def money(text: str) -> bytes:
+    """Avro's decimal of a readable amount."""
+    unscaled = int(Decimal(text).scaleb(4))
+    return unscaled.to_bytes((unscaled.bit_length() + 8) // 8, "big", signed=True)

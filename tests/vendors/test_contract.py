@@ -89,6 +89,17 @@ pieces = st.fixed_dictionaries(
         "quantity": ints,
         "weight": optional(st.floats()),
         "description": optional(texts),
+        **dict.fromkeys(("height", "width"), optional(st.floats())),
+    }
+)
+notifiers = st.fixed_dictionaries(
+    {
+        "order_notify_id": ints | st.integers(-2, 12),
+        "notify_email": texts,
+        "subject": texts,
+        "style_sheet_id": ints,
+        "from_email": optional(texts),
+        "customer_notify_id": optional(ints),
     }
 )
 stops = st.fixed_dictionaries(
@@ -100,6 +111,8 @@ stops = st.fixed_dictionaries(
         **dict.fromkeys(
             ("name", "address", "city", "state", "postal_code", "country", "phone", "note"), optional(texts)
         ),
+        **dict.fromkeys(("room", "see", "customer_ship_to_code"), optional(texts)),
+        **dict.fromkeys(("latitude", "longitude"), optional(st.floats())),
         "pieces": st.lists(ints, max_size=2),
     }
 )
@@ -109,6 +122,10 @@ deliveries = st.fixed_dictionaries(
         "service": texts,
         "reference": optional(texts),
         "notes": optional(texts),
+        **dict.fromkeys(("description", "other_reference", "invoice_reference", "vehicle_type"), optional(texts)),
+        "pod_required": optional(st.booleans()),
+        **dict.fromkeys(("declared_value", "cod_amount"), optional(amounts)),
+        "notifiers": st.lists(notifiers, max_size=2),
         "pieces": st.lists(pieces, max_size=2),
         "stops": st.lists(stops, max_size=2),
     }
@@ -153,18 +170,31 @@ STOP = {
     "type": "destination",
     **dict.fromkeys(("scheduled_at", "early_at", "late_at"), 1_700_000_000_000),
     "time_zone": "America/New_York",
-    **dict.fromkeys(("name", "address", "city", "phone", "note"), "x"),
+    **dict.fromkeys(("name", "address", "city", "phone", "note", "room", "see", "customer_ship_to_code"), "x"),
+    **dict.fromkeys(("latitude", "longitude"), 40.5),
     "state": "NY",
     "postal_code": "10001",
     "country": "US",
     "pieces": [1],
 }
-PIECE = {"sequence": 1, "reference": "r", "quantity": 1, "weight": 1.0, "description": "d"}
+PIECE = {"sequence": 1, "reference": "r", "quantity": 1, "weight": 1.0, "description": "d", "height": 1.0, "width": 2.0}
+NOTIFIER = {
+    "order_notify_id": 2,
+    "notify_email": "a@b.example",
+    "subject": "s",
+    "style_sheet_id": 1,
+    **dict.fromkeys(("from_email", "customer_notify_id")),
+}
 DELIVERY = {
     "customer_code": "c",
     "service": "s",
     "reference": None,
     "notes": None,
+    **dict.fromkeys(("description", "other_reference", "invoice_reference", "vehicle_type"), "x"),
+    "pod_required": True,
+    "declared_value": money(10_000),
+    "cod_amount": None,
+    "notifiers": [NOTIFIER],
     "pieces": [PIECE],
     "stops": [{**STOP, "type": "pickup"}, {**STOP, "sequence": 2}],
 }

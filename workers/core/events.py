@@ -45,6 +45,8 @@ class Piece(TypedDict):
     quantity: int
     weight: float | None
     description: str | None
+    height: float | None
+    width: float | None
 
 
 class Stop(TypedDict):
@@ -62,7 +64,21 @@ class Stop(TypedDict):
     country: str | None
     phone: str | None
     note: str | None
+    room: str | None
+    see: str | None
+    customer_ship_to_code: str | None
+    latitude: float | None
+    longitude: float | None
     pieces: list[int]
+
+
+class Notifier(TypedDict):
+    order_notify_id: int
+    notify_email: str
+    subject: str
+    style_sheet_id: int
+    from_email: str | None
+    customer_notify_id: int | None
 
 
 class Delivery(TypedDict):
@@ -70,6 +86,14 @@ class Delivery(TypedDict):
     service: str
     reference: str | None
     notes: str | None
+    description: str | None
+    other_reference: str | None
+    invoice_reference: str | None
+    vehicle_type: str | None
+    pod_required: bool | None
+    declared_value: Money | None
+    cod_amount: Money | None
+    notifiers: list[Notifier]
     pieces: list[Piece]
     stops: list[Stop]
 

@@ -1,9 +1,8 @@
 """Events with readable values, and an ECDP sink with an account of its own."""
 
-from decimal import Decimal
 from typing import Any
 
-from tests.support.events import created_with, millis, status_with
+from tests.support.events import created_with, millis, money, status_with
 from workers.core.events import Created, Event, Status
 from workers.vendors.contract import Attempt, Call
 from workers.vendors.ecdp.sink import EcdpOptions, EcdpSink
@@ -34,11 +33,6 @@ LINE: dict[str, Any] = {
     "category": None,
     "attributes": [],
 }
-
-
-def money(text: str) -> bytes:
-    unscaled = int(Decimal(text).scaleb(4))
-    return unscaled.to_bytes((unscaled.bit_length() + 8) // 8, "big", signed=True)
 
 
 def line_of(given: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.events import created_with, millis, status_with
+from tests.support.events import created_with, millis, money, status_with
 from workers.core.delivery.tracked_order import Tracked
 from workers.core.events import Created, Event, OrderState, Status
 from workers.vendors.contract import Attempt, Call, Flow
@@ -23,11 +23,13 @@ ACCOUNT = {
     "TIME_ZONE": "America/New_York",
 }
 PIECE: dict[str, Any] = {"sequence": 1, "reference": None, "quantity": 1, "weight": None, "description": None}
+PIECE |= dict.fromkeys(("height", "width"))
 STOP: dict[str, Any] = {
     "sequence": 1,
     "type": "pickup",
     **dict.fromkeys(("scheduled_at", "early_at", "late_at", "time_zone", "name", "address", "city", "state")),
-    **dict.fromkeys(("postal_code", "country", "phone", "note")),
+    **dict.fromkeys(("postal_code", "country", "phone", "note", "room", "see")),
+    **dict.fromkeys(("customer_ship_to_code", "latitude", "longitude")),
     "pieces": [],
 }
 STOPS = [{"sequence": 1, "type": "pickup"}, {"sequence": 2, "type": "destination"}]
@@ -36,6 +38,9 @@ DELIVERY: dict[str, Any] = {
     "service": "Route",
     "reference": "1234779",
     "notes": None,
+    **dict.fromkeys(("description", "other_reference", "invoice_reference", "vehicle_type")),
+    **dict.fromkeys(("pod_required", "declared_value", "cod_amount")),
+    "notifiers": [],
     "pieces": [],
     "stops": STOPS,
 }
@@ -51,6 +56,8 @@ def created_of(order_id: str = "A-1", *, state: OrderState | None = None, bare: 
     """An order with a delivery that has the given fields; ``bare``: without a delivery."""
     delivery = DELIVERY | given
     pieces = [PIECE | each for each in delivery["pieces"]]
+    amounts = {name: delivery[name] for name in ("declared_value", "cod_amount") if isinstance(delivery[name], str)}
+    delivery |= {name: money(text) for name, text in amounts.items()}
     delivery |= {"pieces": pieces, "stops": [stop_of(each) for each in delivery["stops"]]}
     order: Any = {"order_id": order_id, "status": state, "delivery": None if bare else delivery}
     return created_with(order)

@@ -50,3 +50,18 @@ def test_escapes_are_no_difference_and_a_cut_text_is() -> None:
     escaped = {"Auth": "r&amp;amp;d / po  0000012345", "Notes": "&quot;&lt;ring&gt;&quot; &#38; wait"}
     assert differences(found(**escaped), SENT) == []
     assert differences(found(Auth="R&D / PO 000"), SENT) == ["Auth"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "written", "other"),
+    [
+        ({"PodRequired": "true"}, "True", "0"),
+        ({"PodRequired": "false"}, "0", "true"),
+        ({"CodAmount": "1250.50"}, "$1,250.5000", "$1,250"),
+        ({"Latitude": "28.5383"}, "28.538300", "28.5"),
+    ],
+)
+def test_other_forms_of_a_value_are_no_difference(sent: dict[str, str], written: str, other: str) -> None:
+    [name] = sent
+    assert differences(found(**{name: written}), sent) == []
+    assert differences(found(**{name: other}), sent) == [name]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.events import money
 from tests.vendors.ecourier.conftest import created_of, sink_of, status_of
 from workers.core.delivery.outcome import Rejected
 from workers.vendors.contract import Call
@@ -17,6 +18,14 @@ NO_STOPS = "delivery.stops: must hold at least a pickup stop and a destination s
 NO_PIECE = "delivery.stops[1].pieces: must be sequences of delivery.pieces, each once"
 WEIGHT = "must be 0, or 0.000001 to 1000000"
 ABSURD = (float("inf"), -1.0, -0.00005, 1e16, 1_000_000.5, 1e-7, 5e-324)
+NOTIFIER: dict[str, Any] = {"order_notify_id": 2, "notify_email": "a@b.example", "subject": "s", "style_sheet_id": 1}
+NOTIFIER |= dict.fromkeys(("from_email", "customer_notify_id"))
+BAD_NOTIFIERS: list[tuple[dict[str, Any], str]] = [
+    ({"order_notify_id": 0}, "order_notify_id: must be -2, -1, or 1 to 12"),
+    ({"order_notify_id": 13}, "order_notify_id: must be -2, -1, or 1 to 12"),
+    ({"notify_email": " "}, "notify_email: must not be empty"),
+    ({"subject": ""}, "subject: must not be empty"),
+]
 BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"stops": []}, NO_STOPS),
     ({"stops": [FROM, FROM | {"sequence": 2}]}, NO_STOPS),
@@ -34,13 +43,21 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
         {"stops": [FROM | {"early_at": -62135596800000}, TO]},
         "delivery.stops[0].early_at: must lie in the years 1 to 9999",
     ),
+    *(({"pieces": [{side: -1.0}]}, f"delivery.pieces[0].{side}: {WEIGHT}") for side in ("height", "width")),
+    ({"stops": [FROM | {"latitude": 90.1}, TO]}, "delivery.stops[0].latitude: must be -90 to 90"),
+    ({"stops": [FROM | {"longitude": float("nan")}, TO]}, "delivery.stops[0].longitude: must be -180 to 180"),
+    ({"declared_value": money("-0.01")}, "delivery.declared_value: must be 0 or more"),
+    ({"cod_amount": money("-1")}, "delivery.cod_amount: must be 0 or more"),
+    *(({"notifiers": [NOTIFIER | change]}, f"delivery.notifiers[0].{said}") for change, said in BAD_NOTIFIERS),
     ({"notes": "\ud800"}, "delivery: a text in it is not valid Unicode"),
 ]
 KEPT: list[dict[str, Any]] = [
     {"service": "", "customer_code": "", "reference": "", "notes": "漢字 😀\r\n"},
     {"stops": [FROM, {"sequence": 2, "type": "both"}]},
     {"stops": [FROM | {"time_zone": zone} for zone in ("America",)] + [TO | {"time_zone": "../etc\0"}]},
-    {"pieces": [{"sequence": -1, "quantity": 0, "weight": 1e6}]},
+    {"pieces": [{"sequence": -1, "quantity": 0, "weight": 1e6, "height": 0.0, "width": 1e6}]},
+    {"stops": [FROM | {"latitude": -90.0, "longitude": 180.0}, TO | {"latitude": 90.0, "longitude": -180.0}]},
+    {"cod_amount": money("0"), "notifiers": [NOTIFIER | {"order_notify_id": number} for number in (-2, -1, 1, 12)]},
 ]
 
 

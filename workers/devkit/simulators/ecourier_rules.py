@@ -28,6 +28,8 @@ STOP: Final = _names(
     " ContractNumber RouteNumber Frequency DriverPay AmountCharged StopClassID DriverCode"
 )
 PIECE: Final = _names("Sequence Reference Pieces Weight Height Width Quantity Description")
+NOTIFY: Final = _names("Sequence OrderNotifyID NotifyEmail FromEmail Subject StyleSheetID CustomerNotifyID")
+PARTS: Final = frozenset({"Pieces", "Stops", "OrderNotifiers"})
 STOP_PIECE: Final = frozenset({"PieceAction", "Sequence"})
 EVENT: Final = _names("OrderEventID EventType EventDateTime UserName UserID Note EventSource EventNote EdiNote")
 INTEGER: Final = re.compile(r"-?[0-9]+")
@@ -38,7 +40,7 @@ DATE_TIME: Final = re.compile(r"[1-9][0-9]?/[1-9][0-9]?/[0-9]{4} [1-9][0-9]?:[0-
 def order_errors(order: dict[str, Any], *, new: bool) -> Iterator[str]:
     """Everything that is wrong with the Order element; a new one must be whole."""
     pieces, stops = rows(order.get("Pieces"), "Piece"), rows(order.get("Stops"), "Stop")
-    yield from _texts("Order", {name: order[name] for name in order if name not in {"Pieces", "Stops"}}, ORDER)
+    yield from _texts("Order", {name: order[name] for name in order if name not in PARTS}, ORDER)
     if order.get("OrderStatus", "N") not in STATUSES:
         yield "OrderStatus must be N, A, I, P, X or T"
     yield from (f"{name} is required" for name in ("CustomerCode", "Service") if new and not order.get(name))
@@ -47,6 +49,8 @@ def order_errors(order: dict[str, Any], *, new: bool) -> Iterator[str]:
         yield "an order has at least a pickup stop and a destination stop"
     for piece in pieces:
         yield from _piece(piece)
+    for notify in rows(order.get("OrderNotifiers"), "OrderNotify"):
+        yield from _notify(notify)
     for stop in stops:
         yield from _stop(stop, {piece.get("Sequence") for piece in pieces})
     yield from _sequences("Piece", pieces)
@@ -70,6 +74,15 @@ def _piece(piece: dict[str, Any]) -> Iterator[str]:
     yield from _matches("Piece", piece, "Sequence", INTEGER, required=True)
     for name in ("Pieces", "Weight", "Height", "Width", "Quantity"):
         yield from _matches("Piece", piece, name, NUMBER)
+
+
+def _notify(notify: dict[str, Any]) -> Iterator[str]:
+    yield from _texts("OrderNotify", notify, NOTIFY)
+    for name in ("Sequence", "OrderNotifyID", "StyleSheetID"):
+        yield from _matches("OrderNotify", notify, name, INTEGER, required=True)
+    yield from (f"OrderNotify: {name} is required" for name in ("NotifyEmail", "Subject") if not notify.get(name))
+    if notify.get("OrderNotifyID") not in {str(number) for number in (-2, -1, *range(1, 13))}:
+        yield "OrderNotifyID must be one of the documented numbers"
 
 
 def _stop(stop: dict[str, Any], pieces: set[Any]) -> Iterator[str]:

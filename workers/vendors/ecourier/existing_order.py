@@ -15,7 +15,10 @@ from workers.vendors.ecourier.mapping import DELETED, Fields
 from workers.vendors.ecourier.requests import GUID_HEADER
 from workers.vendors.ecourier.wall_time import parse_wall_time
 
-NUMBERS: Final = frozenset({"Pieces", "Weight", "Sequence"})
+NUMBERS: Final = frozenset(
+    ("Pieces", "Weight", "Height", "Width", "Sequence", "Latitude", "Longitude", "DeclaredValue", "CodAmount")
+)
+TRUTHS: Final = {"1": "true", "yes": "true", "0": "false", "no": "false"}  # other forms of PodRequired
 DATE_TIME: Final = "DateTime"
 
 
@@ -89,6 +92,8 @@ def _holds(found: Any, sent: Any, name: str) -> bool:
 def _same_value(found: Any, sent: str, name: str) -> bool:
     if same_text(found, sent):
         return True
+    if name == "PodRequired":
+        return TRUTHS.get(folded(found)) == sent
     if name in NUMBERS:
         return _number(found) == _number(sent) is not None
     return name.endswith(DATE_TIME) and parse_wall_time(str(found)) == parse_wall_time(sent) is not None
@@ -96,6 +101,6 @@ def _same_value(found: Any, sent: str, name: str) -> bool:
 
 def _number(value: Any) -> float | None:
     try:
-        return float(value)
+        return float(str(value).strip().lstrip("$").replace(",", ""))  # QuoteOrder writes $40.00
     except (TypeError, ValueError):
         return None

@@ -6,21 +6,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from hashlib import sha256
 from typing import Any, Final, TypeAlias
 
 import orjson
 
-from workers.core.events import Delivery, Piece, Stop
+from workers.core.events import Delivery, Notifier, Piece, Stop
 from workers.vendors._shared.limits import LimitError
+from workers.vendors.ecourier.values import amount, degrees, filled, measure, notification, truth
 from workers.vendors.ecourier.wall_time import Clock
 
 Fields: TypeAlias = dict[str, Any]
 """An element of e-Courier's JSON: names to texts, elements and lists of elements."""
 
 STOP_TYPES: Final = {"pickup": "P", "destination": "D", "both": "B"}
-LEAST_WEIGHT, MOST_WEIGHT = 0.000001, 1_000_000.0  # of a piece, in any unit that a site may use
+MAX_LATITUDE, MAX_LONGITUDE = 90, 180
 PICKED_UP, DELIVERED = "P", "D"
 DELETED, NEW = "X", "N"
 
@@ -34,10 +34,19 @@ def order_fields(delivery: Delivery, number: str, customer_code: str, clock: Clo
         Service=delivery["service"],
         Auth=delivery["reference"],
         Notes=delivery["notes"],
+        Description=delivery["description"],
+        OtherReference=delivery["other_reference"],
+        InvoiceReference=delivery["invoice_reference"],
+        VehicleType=delivery["vehicle_type"],
+        PodRequired=truth(delivery["pod_required"]),
+        DeclaredValue=amount(delivery["declared_value"], "delivery.declared_value"),
+        CodAmount=amount(delivery["cod_amount"], "delivery.cod_amount"),
     )
     if delivery["pieces"]:
         fields["Pieces"] = {"Piece": [_piece(piece, index) for index, piece in enumerate(delivery["pieces"])]}
     fields["Stops"] = {"Stop": list(_stops(delivery["stops"], clock))}
+    if delivery["notifiers"]:
+        fields["OrderNotifiers"] = {"OrderNotify": [_notify(*each) for each in enumerate(delivery["notifiers"])]}
     return fields
 
 
@@ -80,16 +89,24 @@ def _piece(piece: Piece, index: int) -> Fields:
         Sequence=str(piece["sequence"]),
         Reference=piece["reference"],
         Pieces=str(quantity),
-        Weight=None if piece["weight"] is None else _weight(piece["weight"], f"{path}.weight"),
+        Weight=measure(piece["weight"], f"{path}.weight"),
+        Height=measure(piece["height"], f"{path}.height"),
+        Width=measure(piece["width"], f"{path}.width"),
         Description=piece["description"],
     )
 
 
-def _weight(weight: float, field: str) -> str:
-    """Plain decimals: a site that reads ``5e-05`` as 5 would charge for it."""
-    if weight == 0 or LEAST_WEIGHT <= weight <= MOST_WEIGHT:
-        return f"{Decimal(f'{abs(weight):.15g}'):f}"
-    raise LimitError(field, "must be 0, or 0.000001 to 1000000")
+def _notify(index: int, notifier: Notifier) -> Fields:
+    path, template = f"delivery.notifiers[{index}]", notifier["customer_notify_id"]
+    return _present(
+        Sequence=str(index + 1),
+        OrderNotifyID=notification(notifier["order_notify_id"], f"{path}.order_notify_id"),
+        NotifyEmail=filled(notifier["notify_email"], f"{path}.notify_email"),
+        FromEmail=notifier["from_email"],
+        Subject=filled(notifier["subject"], f"{path}.subject"),
+        StyleSheetID=str(notifier["style_sheet_id"]),
+        CustomerNotifyID=None if template is None else str(template),
+    )
 
 
 def _stops(stops: Sequence[Stop], clock: Clock) -> Iterator[Fields]:
@@ -136,6 +153,11 @@ def _stop(stop: Stop, clock: Clock, path: str) -> Fields:
         Country=stop["country"],
         Phone=stop["phone"],
         Note=stop["note"],
+        Room=stop["room"],
+        See=stop["see"],
+        CustomerShipToCode=stop["customer_ship_to_code"],
+        Latitude=degrees(stop["latitude"], MAX_LATITUDE, f"{path}.latitude"),
+        Longitude=degrees(stop["longitude"], MAX_LONGITUDE, f"{path}.longitude"),
         ScheduledDateTimeTZ=next((reading.zone for reading in times.values()), None),
     )
 
