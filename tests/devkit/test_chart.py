@@ -102,6 +102,7 @@ def test_each_variable_of_a_pod_is_there_once_and_the_users_wins() -> None:
     found = environ(pods["r-ecdp-sink"])
     assert (found["RELAY_HTTP_ADDR"], found["RELAY__ECDP_SINK__DRAIN"]) == ("[::]:9090", "5s")
     assert (found["RELAY_INSTANCE_ID"], found["RELAY__ECDP_SINK__SESSION"]) == ("one", "45s")
+    assert found["RELAY__ECDP_SINK__LEAVE"] == "false", "a pod keeps its partitions over a restart"
     assert pods["r-ecdp-sink"]["containers"][0]["ports"] == [{"name": "http", "containerPort": 9090}]
     assert found["ECDP_API_KEY_FILE"] == "/run/secrets/relay/ECDP_API_KEY"
     assert environ(pods["r-ecourier-sink"])["ECDP_API_KEY"] == "own"

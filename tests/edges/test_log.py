@@ -89,10 +89,10 @@ def test_renamed_actions_are_written_somewhere_and_their_former_names_nowhere() 
 def test_librarys_error_is_a_line_like_ours_and_is_rate_limited(output: io.StringIO) -> None:
     set_up("info", "json", output)
     for number in range(20):
-        logging.getLogger("kafka.net").error("no broker\nat %d", number)
-    logging.getLogger("kafka.net").warning("chatter")
+        logging.getLogger("aiohttp.server").error("no broker\nat %d", number)
+    logging.getLogger("aiohttp.server").warning("chatter")
     (line,) = [json.loads(text) for text in lines(output)]
-    assert (line["action"], line["library"], line["detail"]) == ("library", "kafka.net", "no broker at 0")
+    assert (line["action"], line["library"], line["detail"]) == ("library", "aiohttp.server", "no broker at 0")
 
 
 def test_our_own_lines_are_not_rate_limited(output: io.StringIO) -> None:
@@ -111,3 +111,13 @@ def test_traceback_of_a_library_is_not_written(output: io.StringIO) -> None:
         logging.getLogger("aiohttp").exception("it broke")
     assert "canary" not in output.getvalue()
     assert len(lines(output)) == 1
+
+
+def test_kafkas_client_speaks_at_debug_only(output: io.StringIO) -> None:
+    """In an outage it reports each attempt as an error; `kafka_unreachable` is the line to alert on."""
+    set_up("info", "json", output)
+    logging.getLogger("kafka.net.transport").error("Abort")
+    assert not lines(output)
+    set_up("debug", "json", output)
+    logging.getLogger("kafka.net.transport").error("Abort")
+    assert json.loads(lines(output)[-1])["level"] == "debug"

@@ -11,7 +11,7 @@ OPEN = """
 import json, sys, threading
 from kafka import KafkaAdminClient
 from workers.edges.kafka.client import KafkaConnection, admin_options, open_client
-from workers.edges.kafka.reach.opening import Unreachable
+from workers.edges.kafka.reach.causes import Unreachable
 
 def open_one(given):
     options = admin_options(KafkaConnection(**given)) | {"bootstrap_timeout_ms": TIMEOUT_MS}

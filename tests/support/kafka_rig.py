@@ -180,10 +180,11 @@ def start_source(
     session_timeout_s: float = SESSION_TIMEOUT_S,
     connector: Connector | None = None,
     membership: Membership | None = None,
+    leaves: bool = True,
 ) -> tuple[KafkaSource, Witness]:
     """A running member of the group, and its owner."""
     witness = Witness(tuple(topics))
-    member = Member(side.connection, group, instance, session_timeout_s, membership or Membership())
+    member = Member(side.connection, group, instance, session_timeout_s, membership or Membership(), leaves)
     witness.source = KafkaSource(member, tuple(topics), witness, asyncio.get_running_loop(), connector=connector)
     witness.source.start()
     return witness.source, witness

@@ -36,6 +36,7 @@ class FakeKafka:
 
     polled_at = 0.0
     stuck: str | None = None
+    fetched_at: float | None = None
     connection = KafkaConnection()
 
     def commit(self, epoch: int, offsets: Mapping[Partition, tuple[int, str]]) -> asyncio.Future[None]:

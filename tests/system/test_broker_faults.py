@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.support.relay_process import HTTP
 from tests.support.sink_process import Rig, order_ids, story
 from tests.support.waiting import wait_for
 from tests.system.conftest import MakeRig
@@ -62,4 +63,30 @@ def test_no_record_is_lost_when_the_broker_hangs_and_restarts(
     rig.assert_no_status_before_its_create()
     rig.assert_each_has_one_end(story(ids, "placed", "paid"), repeats=relay.status()["unknown_total"])
     rig.assert_committed_to_the_end()
+    assert relay.stop() == 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_outage_of_kafka_is_seen_in_status_metrics_and_two_log_lines(
+    debris: None, own_broker: Broker, make_rig: MakeRig
+) -> None:
+    rig = make_rig(3, at=own_broker)
+    relay = rig.start().joined()
+    relay.wait(lambda status: status["kafka"]["state"] == "up" and status["lag_known"], "Kafka is not seen")
+    own_broker.kill()
+    status = relay.wait(lambda status: status["kafka"]["state"] == "down", "nothing is seen of the outage", 15)
+    assert (status["kafka"]["detail"], status["state"]) == ("connection refused", "running")
+    relay.wait(lambda status: not status["lag_known"], "a lag by an old end is shown as known", 15)
+    text = HTTP.get(f"{relay.url}/metrics").text
+    assert f'relay_kafka_up{{worker="{rig.worker}"}} 0.0' in text
+    assert "relay_lag_records{" not in text
+    assert [HTTP.get(f"{relay.url}/{probe}").status_code for probe in ("livez", "readyz")] == [200, 200]
+    own_broker.restart()
+    relay.wait(lambda status: status["kafka"]["state"] == "up" and status["lag_known"], "it is not seen again", 60)
+    (lost,), (found,) = relay.said("kafka_unreachable"), relay.said("kafka_reachable")
+    assert "connection refused" in lost["detail"]
+    assert found["after_s"] > 0
+    assert not relay.said("library"), "the client's own lines are for debugging"
+    rig.kafka.publish(order_ids(10), "paid")
+    relay.caught_up(60)
     assert relay.stop() == 0

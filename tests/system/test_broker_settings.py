@@ -103,7 +103,7 @@ def test_a_worker_follows_brokers_that_have_all_changed_their_addresses(
     relay.caught_up()
     assert reasons(rig.kafka.all_parked()) == [("bad", "rejected"), ("bad", "behind")]
     rig.assert_each_has_one_end(story([*order_ids(50), *order_ids(50, "late")], "paid"))
-    (line,) = relay.said("kafka_unreachable")
+    (line,) = relay.said("kafka_asks_everywhere")
     assert line["tried"] == sorted(bootstrap.split(","))
     rig.kafka.close()
     assert relay.stop() == 0

@@ -40,6 +40,30 @@ def test_members_that_join_and_leave_under_load_lose_and_repeat_no_record(make_r
     assert [relay.stop() for relay in (one, two, three)] == [0, 0, 0]
 
 
+def test_sigterm_gives_the_partitions_to_the_others_at_once_and_sigkill_when_the_session_ends(rig: Rig) -> None:
+    """Those of a process that keeps them wait as those of a killed one do."""
+    ids = order_ids(90)
+    stays = rig.start("stays").joined()
+    leaver = rig.start("leaves").joined()
+    leaver.wait(lambda status: status["partitions"], "the partitions were not shared")
+    rig.kafka.publish(ids[:30], "paid")
+    assert leaver.stop() == 0
+    assert leaver.said("released")
+    stays.wait(lambda status: len(status["partitions"]) == 6, "they wait for a process that is gone", within_s=10)
+    keeper = rig.start("keeps", LEAVE="false", SESSION="6s").joined()
+    keeper.wait(lambda status: status["partitions"], "the partitions were not shared")
+    rig.kafka.publish(ids[30:60], "paid")
+    assert keeper.stop() == 0
+    (line,) = keeper.said("kept")
+    assert line["for_s"] == 6
+    killed = rig.start("killed", SESSION="6s").joined()
+    rig.kafka.publish(ids[60:], "paid")
+    killed.kill()
+    stays.wait(lambda status: len(status["partitions"]) == 6, "the session of the killed one does not end")
+    stays.caught_up()
+    rig.assert_each_has_one_end(story(ids, "paid"), repeats=60)
+
+
 def test_the_older_of_two_processes_with_one_instance_id_ends_and_says_why(rig: Rig) -> None:
     ids = order_ids(200)
     older = rig.start("same").joined()

@@ -12,7 +12,8 @@ import orjson
 _LOGGER = logging.getLogger("order_relay")
 _REPEAT_AFTER_S = 60.0
 _MOST_REMEMBERED = 1000  # different lines of libraries
-_LIBRARIES = ("kafka", "aiohttp", "asyncio")  # their warnings are worth a line, their other lines are not
+_LIBRARIES = ("aiohttp", "asyncio")  # their errors are worth a line, their other lines are not
+_KAFKA = "kafka"  # what its client says in an outage, many times a second, `kafka_unreachable` says once
 
 FORMERLY: Final[Mapping[str, str]] = {
     "discard_skipped": "discard_left",
@@ -94,6 +95,8 @@ def _line(record: logging.LogRecord) -> dict[str, Any]:
     values = getattr(record, "values", None)
     if values is None:  # a library's line
         detail = _one_line(record.getMessage())[:500]
+        if record.name.partition(".")[0] == _KAFKA:
+            line["level"] = "debug"
         return line | {"action": "library", "library": record.name, "detail": detail}
     action = record.getMessage()
     named = {"action": action, "formerly": FORMERLY.get(action)} | values
@@ -110,5 +113,6 @@ def set_up(level: str, style: Literal["json", "text"], stream: TextIO | None = N
     _LOGGER.setLevel(level.upper())
     for name in _LIBRARIES:
         logging.getLogger(name).setLevel(logging.ERROR if level != "debug" else logging.INFO)
+    logging.getLogger(_KAFKA).setLevel(logging.CRITICAL if level != "debug" else logging.INFO)
     if level != "debug":
         output.addFilter(_RateLimit())

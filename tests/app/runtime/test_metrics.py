@@ -2,13 +2,13 @@
 
 import pytest
 
-from workers.app.runtime.metrics import NUMBERS, POLLER, SINK, metrics_text
+from workers.app.runtime.metrics import KAFKA, NUMBERS, POLLER, SINK, metrics_text
 
 SINK_NAMES = {
     "delivered_total", "skipped_total", "parked_total", "notes_total", "retries_total", "unknown_total",
     "resends_total", "duplicates_avoided_total", "repeated_total", "key_mismatches_total", "two_partitions_total",
     "passed_unreachable_total", "metadata_ignored_total", "held_total", "held_seconds_total", "reordered_total",
-    "rebalances_total", "look_ups_total", "requests_held_total", "logins_total", "lag_records",
+    "rebalances_total", "look_ups_total", "requests_held_total", "logins_total", "lag_records", "lag_known",
     "oldest_unfinished_seconds", "in_flight", "unfinished", "parked_orders", "parked_records", "parked_full",
     "parked_full_orders",
 }  # fmt: skip
@@ -21,6 +21,7 @@ POLLER_NAMES = {
 
 def test_metric_names_stay_as_dashboards_know_them() -> None:
     assert {metric.name for metric in SINK} == {f"relay_{name}" for name in SINK_NAMES}
+    assert {metric.name for metric in KAFKA} == {"relay_kafka_up", "relay_seconds_since_fetch"}
     assert {metric.name for metric in POLLER} == {f"relay_{name}" for name in POLLER_NAMES}
 
 

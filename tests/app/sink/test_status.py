@@ -31,6 +31,7 @@ def rig() -> Rig:
     made.finisher.finish(entries[0])
     made.shard.committed[Partition(STATUS, 0)] = CommitPoint(1, "")
     made.shard.ends[Partition(STATUS, 0)] = 5
+    made.shard.ends_at.update(dict.fromkeys(made.shard.ledgers, made.now[0]))
     made.fence("canary-C", Fence(ParkReason.REJECTED, "no", 0, 1))
     made.stats.delivered = 1
     made.stats.parked["rejected"] = 2
@@ -96,6 +97,15 @@ def test_metrics_have_a_sample_of_every_number_of_a_sink(rig: Rig) -> None:
     assert found["relay_gate_state", ("state", "shut")] == 1
     assert found["relay_gate_state", ("state", "open")] == 0
     assert found["relay_lag_records", ()] == 4
+
+
+def test_lag_by_an_old_end_is_unknown_and_has_no_sample(rig: Rig) -> None:
+    rig.now[0] += 5
+    status = sink_status(rig.context, rig)
+    assert (status["lag_records"], status["lag_known"]) == (4, False)
+    found = samples(status)
+    assert ("relay_lag_records", ()) not in found
+    assert found["relay_lag_known", ()] == 0
 
 
 def test_metrics_have_no_label_for_an_order(rig: Rig) -> None:

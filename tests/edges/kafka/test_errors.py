@@ -12,8 +12,7 @@ from kafka.errors import (
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed
 from workers.edges.kafka.errors import NotAcknowledgedError, describe, kafka_errors, membership_error, write_error
 from workers.edges.kafka.owner import Member
-from workers.edges.kafka.reach.causes import cause_of
-from workers.edges.kafka.reach.opening import Unreachable
+from workers.edges.kafka.reach.causes import Unreachable, cause_of
 
 NOWHERE = KafkaConnection(bootstrap=("127.0.0.1:9",), password="canary-77aa")
 MEMBER = Member(NOWHERE, "the-group", "one")

@@ -87,7 +87,13 @@ class WorkerSpec(Block):
     session: Session = Field(
         45.0,
         description="A process that is silent for so long loses its partitions to others; one that returns within "
-        "it keeps them. Vendor requests wait once the group has not confirmed the membership for three quarters of it.",
+        "it keeps them, unless it has left (`leave`). Vendor requests wait once the group has not confirmed the "
+        "membership for three quarters of it.",
+    )
+    leave: bool = Field(
+        True,
+        description="Whether a process that is stopped leaves its consumer group: others have its partitions at once. "
+        "false: they wait for its restart, until `session` ends.",
     )
     options: Any = None  # the vendor's own model; its keys are written among the others
 

@@ -24,6 +24,7 @@ from workers.edges.avro.schema_files import Schemas
 from workers.edges.http.client import VendorClient, open_client
 from workers.edges.http.transport import MAX_ANSWER_BYTES, TransportPolicy
 from workers.edges.kafka.owner import Member
+from workers.edges.kafka.reach.brokers import Brokers
 from workers.edges.membership import Membership
 from workers.edges.telemetry import Tracing
 from workers.vendors.contract import Poller, Vendor, load
@@ -37,6 +38,7 @@ class Shared:
 
     codec: Codec
     tracing: Tracing
+    brokers: Brokers
     failed: Callable[[Exception], None]  # takes the error that a worker cannot go on after
 
 
@@ -45,7 +47,7 @@ def build_sink_worker(spec: SinkSpec, configuration: Configuration, shared: Shar
     vendor = load(spec.vendor)
     assert vendor.sink is not None, f"{spec.vendor} takes no orders: topics.yaml was checked for that"
     credentials = configuration.credentials[spec.name]
-    ours = member(spec, configuration.settings)
+    ours = member(spec, configuration.settings, shared.brokers)
     context = SinkContext(
         spec=spec,
         create_topics=create_topics(spec, shared.codec.schemas),
@@ -72,7 +74,7 @@ def build_worker(name: str, configuration: Configuration, shared: Shared) -> Sin
 
 def build_poll_worker(spec: PollerSpec, configuration: Configuration, shared: Shared) -> PollWorker:
     """One poller, ready to start; to be called in the running loop."""
-    ours = member(spec, configuration.settings)
+    ours = member(spec, configuration.settings, shared.brokers)
     tools = build_poll_tools(spec, configuration, shared.codec, shared.failed, ours.membership)
     return PollWorker(tools, ours)
 
@@ -111,10 +113,10 @@ def _polling(spec: PollerSpec, vendor: Vendor, credentials: VendorCredentials) -
     return vendor.poller(spec.options, credentials)
 
 
-def member(spec: SinkSpec | PollerSpec, settings: Settings) -> Member:
+def member(spec: SinkSpec | PollerSpec, settings: Settings, brokers: Brokers) -> Member:
     """Who this process is in the worker's group."""
     membership = Membership(spec.session, spec.name)
-    return Member(settings.kafka, spec.group, settings.instance_id, spec.session, membership)
+    return Member(settings.kafka, spec.group, settings.instance_id, spec.session, membership, spec.leave, brokers)
 
 
 def build_client(

@@ -7,6 +7,7 @@ import prometheus_client.core as prometheus
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.registry import Collector
 
+from workers.app.events.kafka_status import KafkaGauges
 from workers.app.poll.stats import LookGauges, PollGauges, PollStats
 from workers.app.sink.stats import LaneCounts, LoginCounts, RequestCounts, SinkGauges, SinkStats
 from workers.core.delivery.gate import GateState
@@ -18,7 +19,8 @@ SINK: Final = tuple(
     for metric in metrics_of(declared)
 )
 POLLER: Final = tuple(metric for declared in (PollStats, PollGauges, LookGauges) for metric in metrics_of(declared))
-NUMBERS: Final = {metric.name: metric for metric in SINK + POLLER}
+KAFKA: Final = metrics_of(KafkaGauges)
+NUMBERS: Final = {metric.name: metric for metric in KAFKA + SINK + POLLER}
 """By name. No metric has a label for an order: the number of series would grow for ever."""
 
 # What `/status` shows in another form than a number.
@@ -73,8 +75,8 @@ def _samples(metric: Metric, status: Mapping[str, Any]) -> Iterator[tuple[tuple[
     value = status.get(metric.key)
     if metric is STOPPED:
         yield (), sum(1 for row in status.get("partitions", ()) if row.get("stopped"))
-    elif value is None:
-        return
+    elif value is None or (metric.key == "lag_records" and not status.get("lag_known", True)):
+        return  # a lag by an old end would read as "all is well" while Kafka is out of reach
     elif metric is GATE:
         yield from (((state.value,), float(value["state"] == state.value)) for state in GateState)
     elif metric.label is not None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from math import inf
 from typing import Any
 
+from workers.app.events.kafka_status import kafka_status
 from workers.app.events.schemas import learn_to_write
 from workers.app.poll.context import PollerContext
 from workers.app.poll.shard import PollShard
@@ -30,6 +31,7 @@ class PollWorker:
     def __init__(self, context: PollerContext, member: Member) -> None:
         """Nothing runs before `start`. To be called in the running loop."""
         self.context = context
+        self._member = member
         self.source = KafkaSource(member, context.spec.topics, self, asyncio.get_running_loop())
         self._assignment: Assignment | None = None
         self._shards: dict[int, PollShard] = {}
@@ -58,7 +60,8 @@ class PollWorker:
 
     def status(self) -> dict[str, Any]:
         """The worker's part of ``GET /status``."""
-        return poll_status(self.context, [shard for _, shard in sorted(self._shards.items())], self._state())
+        kafka = kafka_status(self._member.brokers, self.source.fetched_at, self.context.monotonic())
+        return poll_status(self.context, [shard for _, shard in sorted(self._shards.items())], self._state()) | kafka
 
     def age(self) -> float:
         """Seconds since the last activity of the slower loop: the consumer thread's polls, or our own ticks."""

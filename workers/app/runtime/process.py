@@ -20,6 +20,7 @@ from workers.app.runtime.listening import EVERY_ADDRESS, listen_everywhere
 from workers.app.runtime.rights import log_missing_rights
 from workers.edges.aio import run_in_daemon_thread
 from workers.edges.avro.codec import Codec
+from workers.edges.kafka.reach.brokers import Brokers
 from workers.edges.log import log, set_up
 from workers.edges.telemetry import Tracing, open_tracing
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _LEAVE_AT_ONCE = 1  # exit status of a second signal
 _TRACES_WITHIN_S = 1.0
+LOOK_EVERY_S = 0.5
 
 
 class WorkerFailed(Exception):  # noqa: N818 - it names the end of a worker
@@ -52,10 +54,13 @@ async def _run(names: Sequence[str], configuration: Configuration, environ: Mapp
     shared = Shared(
         codec=Codec(read_schemas(configuration.config), loop.time, registry),
         tracing=open_tracing(environ, about),
+        brokers=Brokers(",".join(settings.kafka.bootstrap)),
         failed=lambda error: None if ended.done() else ended.set_result(error),
     )
     workers = {name: build_worker(name, configuration, shared) for name in names}
     _on_signal(loop, ended)
+    watching = loop.create_task(_watch(shared.brokers))
+    ended.add_done_callback(lambda _: watching.cancel())  # clients that we close ourselves get no answer
     if settings.http is not None:
         _claim(settings.http)
     starting = asyncio.gather(*(worker.start() for worker in workers.values()))
@@ -78,6 +83,12 @@ async def _run(names: Sequence[str], configuration: Configuration, environ: Mapp
     if error is not None:
         raise WorkerFailed(str(error) or type(error).__name__) from error
     log.info("ended", workers=list(names))
+
+
+async def _watch(brokers: Brokers) -> None:
+    while True:
+        brokers.look()
+        await asyncio.sleep(LOOK_EVERY_S)
 
 
 async def _end(tracing: Tracing) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from math import inf
 from typing import Any
 
+from workers.app.events.kafka_status import kafka_status
 from workers.app.parked.trim import ParkedTrim
 from workers.app.runtime.sink_pipe import SinkEdges, SinkPipe, open_edges
 from workers.app.sink.context import SinkContext
@@ -26,6 +27,7 @@ class SinkWorker:
         """Nothing runs before `start`. To be called in the running loop. ``edges``: other ones than Kafka's."""
         self._context = context
         self._edges = edges or open_edges(context.spec, member, self)
+        self._member = member
         self.pipe = SinkPipe(context, self._edges)
         self._trim = ParkedTrim(context, self.pipe.ownership, self._edges.connection)
         self._key_version = context.credentials.version
@@ -69,7 +71,8 @@ class SinkWorker:
     def status(self) -> dict[str, Any]:
         """The worker's part of ``GET /status``."""
         status = sink_status(self._context, self.pipe, is_draining=self._is_draining)
-        return status | client_status(self._context.client)
+        kafka = kafka_status(self._member.brokers, self._edges.source.fetched_at, self._context.monotonic())
+        return status | kafka | client_status(self._context.client)
 
     def age(self) -> float:
         """Seconds since the slowest of the loops moved: the Kafka thread's polls, and our own ticks.
@@ -136,7 +139,14 @@ class SinkWorker:
         release.offsets = self._committable()
         pipe.ownership.end()
         release.done = True
-        log.info("released", worker=self._context.spec.name, partitions=len(release.partitions))
+        self._log_release(len(release.partitions))
+
+    def _log_release(self, partitions: int) -> None:
+        name = self._context.spec.name
+        if self._is_draining and not self._member.leaves:
+            log.info("kept", worker=name, partitions=partitions, for_s=self._member.session_timeout_s)
+        else:
+            log.info("released", worker=name, partitions=partitions)
 
     async def _publish(self, release: Release) -> None:
         while True:

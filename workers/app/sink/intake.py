@@ -99,9 +99,10 @@ class Intake:
         assignment = self._ownership.current(fetched.epoch)
         if assignment is None:
             return
+        now = self._context.monotonic()
         for at, end in fetched.ends.items():
             shard = assignment.shards[at.number]
-            shard.ends[at] = end
+            shard.ends[at], shard.ends_at[at] = end, now
             shard.merge.restamp(at.topic, end)
         self._note_unreachable(assignment, fetched)
         first_records = [

@@ -33,6 +33,7 @@ class Shard:
     committed: dict[Partition, CommitPoint] = field(default_factory=dict)  # by us
     repeatable: dict[Partition, int] = field(default_factory=dict)  # below it a former owner may have sent
     ends: dict[Partition, int] = field(default_factory=dict)
+    ends_at: dict[Partition, float] = field(default_factory=dict)  # when each end was asked, monotonic
     read_until_ms: dict[Partition, int] = field(default_factory=dict)  # all that was appended before has been fetched
     fences_loaded: bool = False
     tracked: dict[str, Tracked] = field(default_factory=dict)  # by order id, for sinks that track

@@ -43,6 +43,9 @@ class SinkGauges:
     """What a sink measures at the moment it is asked."""
 
     lag_records: Annotated[int, measured("Records between the committed offsets and the ends of the partitions")]
+    lag_known: Annotated[
+        bool, measured("1 while the ends of all partitions are known; else relay_lag_records has no sample. Alert on 0")
+    ]
     oldest_unfinished_seconds: Annotated[
         float, measured("Age of the oldest record that is fetched and unfinished, in seconds; 0 when there is none")
     ]

@@ -1,6 +1,7 @@
 """A sink's part of ``GET /status``."""
 
-from typing import Any, Protocol
+from math import inf
+from typing import Any, Final, Protocol
 
 from workers.app.events.gate_status import gate_status
 from workers.app.sink.assignment import Ownership
@@ -11,6 +12,8 @@ from workers.core.consume.lanes import Lanes
 from workers.core.delivery.gate import Gate
 from workers.core.metrics import status_of
 from workers.edges.http.client import VendorClient
+
+ENDS_OLD_AFTER_S: Final = 5.0  # they are asked every second
 
 
 class SinkParts(Protocol):
@@ -55,6 +58,7 @@ def _gauges(context: SinkContext, parts: SinkParts, rows: list[dict[str, Any]]) 
     parked = [fence.records for shard in shards for fence in shard.fences.values()]
     return SinkGauges(
         lag_records=sum(row["end"] - row["committed"] for row in rows if row["end"] is not None),
+        lag_known=_knows_ends(parts.ownership, context.monotonic()),
         oldest_unfinished_seconds=_oldest(context, parts.lanes),
         in_flight=parts.sender.in_flight,
         unfinished=sum(ledger.unfinished for shard in shards for ledger in shard.ledgers.values()),
@@ -90,6 +94,14 @@ def _partitions(ownership: Ownership) -> list[dict[str, Any]]:
         if at not in shard.ledgers
     ]
     return sorted(rows, key=lambda row: (row["topic"], row["partition"]))
+
+
+def _knows_ends(ownership: Ownership, now: float) -> bool:
+    """Whether the end of each partition that is read was asked a moment ago; one that has stopped is not asked."""
+    asked = [
+        shard.ends_at.get(at, -inf) for shard in ownership.shards for at in shard.ledgers if at not in shard.stopped
+    ]
+    return ownership.assignment is not None and now - min(asked, default=now) < ENDS_OLD_AFTER_S
 
 
 def _oldest(context: SinkContext, lanes: Lanes) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from workers.app.runtime.metrics import BUILD, GATE, POLLER, SINK, STOPPED
+from workers.app.runtime.metrics import BUILD, GATE, KAFKA, POLLER, SINK, STOPPED
 from workers.core.metrics import Metric
 
 _HEAD = """\
@@ -21,7 +21,7 @@ same numbers as JSON, under the names in the last column. Every metric has the l
 
 def text() -> str:
     """The whole page."""
-    sections = {"Every worker": (BUILD, GATE, STOPPED), "Sinks": SINK, "Pollers": POLLER}
+    sections = {"Every worker": (BUILD, *KAFKA, GATE, STOPPED), "Sinks": SINK, "Pollers": POLLER}
     return "\n".join([_HEAD, *(line for title, metrics in sections.items() for line in _section(title, metrics))])
 
 

@@ -136,7 +136,7 @@ def admin_options(connection: KafkaConnection) -> dict[str, Any]:
 def open_client(make: Callable[..., T], options: Mapping[str, Any], waiting: Waits | None = None) -> T:
     """Make a patched kafka-python client, and leave no thread behind when that fails.
 
-    Raises what its constructor raises, and `reach.opening.Unreachable`, with the cause, where no broker answers.
+    Raises what its constructor raises, and `reach.causes.Unreachable`, with the cause, where no broker answers.
     """
     from workers.edges.kafka.reach.opening import open_patched  # noqa: PLC0415 - see the module's docstring
 

@@ -28,8 +28,7 @@ from kafka.errors import (
 
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed, MetadataTooLarge
 from workers.edges.kafka.owner import Member
-from workers.edges.kafka.reach.causes import cause_of
-from workers.edges.kafka.reach.opening import SILENT, Unreachable, unreachable
+from workers.edges.kafka.reach.causes import SILENT, Unreachable, cause_of, unreachable
 
 FATAL = (
     FencedInstanceIdError,

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from workers.core.consume.start_position import NeedsOperator, StartDecision
 from workers.core.record import CommitPoint, Partition, Record
 from workers.edges.kafka.client import SESSION_TIMEOUT_S, KafkaConnection, consumer_options
+from workers.edges.kafka.reach.brokers import Brokers
 from workers.edges.membership import Membership
 
 METADATA_AGE_MS = 2_000
@@ -20,13 +21,17 @@ METADATA_AGE_MS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A static member of a consumer group: a restart within ``session_timeout_s`` moves no partition."""
+    """A static member of a consumer group: one that did not leave and returns within ``session_timeout_s`` moves no
+    partition.
+    """
 
     connection: KafkaConnection
     group: str
     instance: str
     session_timeout_s: float = SESSION_TIMEOUT_S  # after so long without a heartbeat the partitions are lost
     membership: Membership = field(default_factory=Membership)  # written by the consumer thread's events
+    leaves: bool = True  # when it is stopped; else its partitions wait for its restart, until the session ends
+    brokers: Brokers = field(default_factory=Brokers)  # the process's: what its consumers hear of them
 
     @property
     def release_within_s(self) -> float:

@@ -97,6 +97,7 @@ class KafkaSource:
         self._shares = Shares(owner, self._thread)
         self._beginning = Beginning(owner, self._thread)
         self._polling = Polling(owner, self._shares, self._thread)
+        self.fetched_at: float | None = None  # when a broker last answered a fetch, monotonic
 
     @property
     def polled_at(self) -> float:
@@ -107,6 +108,9 @@ class KafkaSource:
     def stuck(self) -> str | None:
         """A partition that delivers nothing and that only a restart of the process can help."""
         return self._polling.stuck
+
+    def _note_fetch(self, at: float) -> None:
+        self.fetched_at = at
 
     def start(self) -> None:
         self._thread.start()
@@ -146,7 +150,7 @@ class KafkaSource:
             try:
                 self._serve(clients)
             finally:
-                clients.close()
+                clients.close(leaves=self._member.leaves)
             if self._thread.goes_on():
                 leave_group(self._member, self._thread)
 
@@ -160,6 +164,7 @@ class KafkaSource:
         """
         consumer, topics, membership = clients.consumer, self._topics, self._member.membership
         watch_membership(consumer, membership.clock, partial(self._thread.call, membership.answered))
+        self._member.brokers.watch(consumer, self._note_fetch)
         listener = RebalanceListener(consumer, self._shares, self._member.release_within_s)
         consumer.subscribe(list(topics), listener=listener)
         await_topics(consumer, topics, self._written_topics, self._thread, self._owner)

@@ -12,6 +12,7 @@ from workers.core.consume.start_position import NeedsOperator, decide_start
 from workers.core.record import Partition
 from workers.edges.kafka.admin import open_admin
 from workers.edges.kafka.client import KafkaFailed, open_client
+from workers.edges.kafka.client_patches.membership import leave_at_close
 from workers.edges.kafka.errors import FATAL, describe
 from workers.edges.kafka.log_ends import Ends, open_ends
 from workers.edges.kafka.owner import Member, OwnedThread, Owner
@@ -29,7 +30,10 @@ class Clients(NamedTuple):
     consumer: KafkaConsumer
     ends: Ends
 
-    def close(self) -> None:
+    def close(self, *, leaves: bool) -> None:
+        """Give the partitions up: the others have them at once if the member ``leaves``, else when its session ends."""
+        if leaves:
+            leave_at_close(self.consumer)
         self.consumer.close(autocommit=False, timeout_ms=5_000)
         self.ends.close()
 
@@ -55,6 +59,8 @@ class Connector:
 def connect(connector: Connector, member: Member, thread: OwnedThread) -> Clients | None:
     """Wait for the cluster: a broker that is down is no reason to crash. None: the thread was stopped first.
 
+    The process's `Brokers` log that none answers.
+
     Raises what no later try can mend (`FATAL`).
     """
     while thread.goes_on():
@@ -63,7 +69,8 @@ def connect(connector: Connector, member: Member, thread: OwnedThread) -> Client
         except FATAL:
             raise
         except KafkaError as error:
-            log.warning("kafka_unreachable", detail=describe(error))
+            log.debug("kafka_not_connected", detail=describe(error))
+            member.brokers.failed(error)
             thread.pause(CONNECT_AGAIN_AFTER_S)
     return None
 
@@ -75,7 +82,7 @@ def leave_group(member: Member, thread: OwnedThread) -> None:
             with open_admin(member.connection) as admin:
                 admin.remove_member(member.group, member.instance)
         except KafkaFailed as error:
-            log.warning("kafka_unreachable", detail=str(error))
+            log.debug("kafka_not_connected", detail=str(error))
             thread.pause(CONNECT_AGAIN_AFTER_S)
         else:
             return

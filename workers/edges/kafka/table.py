@@ -93,7 +93,7 @@ class KafkaTable:
             try:
                 consumer = self._open_consumer(self._connection)
             except KafkaError as error:
-                log.warning("kafka_unreachable", topic=self._topic, detail=describe(error))
+                log.debug("kafka_not_connected", topic=self._topic, detail=describe(error))
                 self._thread.pause(CONNECT_AGAIN_AFTER_S)
                 continue
             try:

@@ -57,7 +57,7 @@ class Refreshes:
             return
         self._log_due = self._clock() + LOG_EVERY_S
         tried = sorted({f"{one.host}:{one.port}" for one in (*cluster.brokers(), *cluster.bootstrap_brokers())})
-        log.warning("kafka_unreachable", tried=tried, detail=f"no broker has answered for {silent_s:.0f} s")
+        log.info("kafka_asks_everywhere", tried=tried, detail=f"no broker has answered for {silent_s:.0f} s")
 
 
 _REFRESHES = Refreshes()

@@ -1,4 +1,4 @@
-"""A membership that is not shown.
+"""A membership that is not shown, and one that cannot be ended.
 
 kafka-python keeps only the time of a heartbeat's answer, on a clock that stands still while a laptop is suspended, and
 does not tell when the coordinator has another member in our place: at FENCED_INSTANCE_ID
@@ -45,3 +45,27 @@ def watch_membership(consumer: KafkaConsumer, clock: Callable[[], T], answered: 
         return send(request, *args, **options).add_callback(tell)
 
     connections.send = watched
+
+
+def watch_answers(consumer: KafkaConsumer, answered: Callable[[Any], None], failed: Callable[[], None]) -> None:
+    """Have one of these called on the IO thread for each request of the consumer: with the request that a broker has
+    answered, whatever it says; or because none has.
+    """
+    connections = consumer._coordinator._manager  # noqa: SLF001 - no public way
+    send = connections.send
+
+    def watched(request: Any, *args: Any, **options: Any) -> Any:
+        future = send(request, *args, **options)
+        return future.add_callback(lambda _: answered(request)).add_errback(lambda _: failed())
+
+    connections.send = watched
+
+
+def leave_at_close(consumer: KafkaConsumer) -> None:
+    """Have the consumer's close take it out of its group, after the revocation.
+
+    `BaseCoordinator.maybe_leave_group_async` sends no LeaveGroup request for a static member, whose partitions then
+    wait for the whole session. The request names our member id: it cannot take out a process that has joined in our
+    place. The broker takes such a request (KIP-345).
+    """
+    consumer._coordinator.is_dynamic_member = lambda: True  # noqa: SLF001 - no public way

@@ -39,9 +39,31 @@ CLOSED: Final = Cause("the broker closed the connection", f"check {_PROTOCOL}: t
 NO_ANSWER: Final = Cause("no answer", f"check that it runs, {_ADDRESS} and {_PROTOCOL}")
 
 
+SILENT = frozenset({"KafkaTimeoutError", "KafkaConnectionError", "NodeNotReadyError", "RequestTimedOutError"})
+"""Names of the errors that say: no broker has answered."""
+
+
+class Unreachable(KafkaTimeoutError):  # type: ignore[misc] # noqa: N818 - kafka-python has no types; no broker's error
+    """No broker of ``servers`` has let us in; the text is the whole sentence, with the cause and what to do."""
+
+    def __init__(self, servers: str, cause: Cause) -> None:
+        super().__init__(unreachable(servers, cause))
+        self.cause = cause
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def unreachable(servers: str, cause: Cause) -> str:
+    """The sentence of every command."""
+    return f"cannot reach Kafka at {servers}: {cause}"
+
+
 def cause_of(error: BaseException | None) -> Cause:
     """The cause that an error of a connection stands for; None: nothing has come back yet."""
     match error:
+        case Unreachable():
+            return error.cause
         case None | KafkaTimeoutError() | RequestTimedOutError():
             return NO_ANSWER
         case IllegalSaslStateError() | UnsupportedSaslMechanismError():

@@ -11,29 +11,11 @@ from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 from workers.edges.kafka.client import Waits
 from workers.edges.kafka.client_patches.connections import construct, end_timer
 from workers.edges.kafka.client_patches.install import patch_client
-from workers.edges.kafka.reach.causes import CLOSED, Cause, cause_of
+from workers.edges.kafka.reach.causes import CLOSED, Unreachable, cause_of
 
 T = TypeVar("T")
 
 SAY_AFTER_S = 1.0
-SILENT = frozenset({"KafkaTimeoutError", "KafkaConnectionError", "NodeNotReadyError", "RequestTimedOutError"})
-"""Names of the errors that say: no broker has answered."""
-
-
-class Unreachable(KafkaTimeoutError):  # type: ignore[misc] # noqa: N818 - kafka-python has no types; no broker's error
-    """No broker of ``servers`` has let us in; the text is the whole sentence, with the cause and what to do."""
-
-    def __init__(self, servers: str, cause: Cause) -> None:
-        super().__init__(unreachable(servers, cause))
-        self.cause = cause
-
-    def __str__(self) -> str:
-        return str(self.args[0])
-
-
-def unreachable(servers: str, cause: Cause) -> str:
-    """The sentence of every command."""
-    return f"cannot reach Kafka at {servers}: {cause}"
 
 
 class _Attempt:
