@@ -56,8 +56,8 @@ def rig(make_rig: MakeRig) -> Rig:
 def make_dcl(broker: Broker, tmp_path: Path, ends: ExitStack) -> MakeDcl:
     """``make_dcl(shards=2, latency=0.1, keys={"every": "1s"})``: as `make_rig`, with a DCL poller."""
 
-    def make(**knobs: Any) -> DclRig:
-        return ends.enter_context(open_dcl_rig(broker.bootstrap, tmp_path, **knobs))
+    def make(*, at: Broker = broker, **knobs: Any) -> DclRig:
+        return ends.enter_context(open_dcl_rig(at.bootstrap, tmp_path, **knobs))
 
     return make
 

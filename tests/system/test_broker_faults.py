@@ -10,7 +10,7 @@ import pytest
 from tests.support.relay_process import HTTP
 from tests.support.sink_process import Rig, order_ids, story
 from tests.support.waiting import wait_for
-from tests.system.conftest import MakeRig
+from tests.system.conftest import MakeDcl, MakeRig
 from workers.devkit.broker.broker import Broker
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
@@ -72,7 +72,7 @@ def test_an_outage_of_kafka_is_seen_in_status_metrics_and_two_log_lines(
 ) -> None:
     rig = make_rig(3, at=own_broker)
     relay = rig.start().joined()
-    relay.wait(lambda status: status["kafka"]["state"] == "up" and status["lag_known"], "Kafka is not seen")
+    relay.wait(lambda status: status["kafka"]["state"] == "up" and status["lag_known"], "the ends are not known")
     own_broker.kill()
     status = relay.wait(lambda status: status["kafka"]["state"] == "down", "nothing is seen of the outage", 15)
     assert (status["kafka"]["detail"], status["state"]) == ("connection refused", "running")
@@ -89,4 +89,27 @@ def test_an_outage_of_kafka_is_seen_in_status_metrics_and_two_log_lines(
     assert not relay.said("library"), "the client's own lines are for debugging"
     rig.kafka.publish(order_ids(10), "paid")
     relay.caught_up(60)
+    assert relay.stop() == 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_poller_keeps_what_it_has_loaded_through_an_outage_of_kafka(
+    debris: None, own_broker: Broker, make_dcl: MakeDcl
+) -> None:
+    """What changes meanwhile is published afterwards, once."""
+    rig = make_dcl(at=own_broker, shards=4)
+    rig.dcl.happen(30)
+    relay = rig.start().joined()
+    rig.wait_for_all()
+    loads = len(relay.said("shard_loaded"))
+    own_broker.kill()
+    relay.wait(lambda status: status["kafka"]["state"] == "down", "nothing is seen of the outage", 20)
+    rig.dcl.happen(30)
+    relay.wait(lambda status: status["last_error"], "no write has failed", 40)
+    assert all(shard["loaded"] for shard in relay.status()["shards"])
+    own_broker.restart()
+    rig.wait_for_all()
+    status = relay.wait(lambda status: not status["last_error"], "it works again, and shows an error")
+    assert (status["taken_over_total"], relay.said("shard_restarts")) == (0, [])
+    assert all(line["kept"] for line in relay.said("shard_loaded")[loads:])
     assert relay.stop() == 0

@@ -31,7 +31,7 @@ def rig() -> Rig:
     made.finisher.finish(entries[0])
     made.shard.committed[Partition(STATUS, 0)] = CommitPoint(1, "")
     made.shard.ends[Partition(STATUS, 0)] = 5
-    made.shard.ends_at.update(dict.fromkeys(made.shard.ledgers, made.now[0]))
+    made.shard.ends_at.update(dict.fromkeys((Partition(topic, 0) for topic in made.context.spec.consumes), made.now[0]))
     made.fence("canary-C", Fence(ParkReason.REJECTED, "no", 0, 1))
     made.stats.delivered = 1
     made.stats.parked["rejected"] = 2
@@ -54,10 +54,17 @@ def test_status_shows_the_numbers_of_shards_lanes_and_gate(rig: Rig) -> None:
     gate = status["gate"]
     assert (gate["state"], gate["reason"], gate["detail"]) == ("shut", "denied", "401: key refused")
     assert gate["until"].endswith("Z")
+    assert gate["since"].endswith("Z")
 
 
 def test_open_gate_has_neither_reason_nor_end() -> None:
-    assert sink_status(Rig().context, Rig())["gate"] == {"state": "open", "reason": None, "detail": None, "until": None}
+    assert sink_status(Rig().context, Rig())["gate"] == {
+        "state": "open",
+        "reason": None,
+        "detail": None,
+        "since": None,
+        "until": None,
+    }
 
 
 def test_state_follows_assignment_and_drain(rig: Rig) -> None:

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from workers.app.config.credentials import VendorCredentials
 from workers.app.config.specs import PollerSpec
+from workers.app.events.gate_log import GateLog
 from workers.app.poll.stats import PollStats
 from workers.core.delivery.gate import Gate
 from workers.core.poll.schedule import Now
@@ -14,6 +15,7 @@ from workers.core.poll.step import Step
 from workers.edges.avro.codec import Codec
 from workers.edges.http.client import VendorClient
 from workers.edges.kafka.client import KafkaConnection
+from workers.edges.kafka.reach.brokers import Brokers
 from workers.vendors.contract import OrderPoller, Poller
 
 WriteStep: TypeAlias = Callable[[Step], Awaitable[None]]
@@ -44,8 +46,16 @@ class PollerContext:
     monotonic: Callable[[], float]  # seconds
     wall_ms: Callable[[], int]  # milliseconds since 1970
     jitter: Callable[[], float]  # in [0, 1)
+    brokers: Brokers = field(default_factory=Brokers)
     stats: PollStats = field(default_factory=PollStats)
     in_flight: int = 0
+    _gate_log: GateLog | None = None
+
+    def log_gate(self) -> None:
+        """Log what has happened to the gate; to be called now and then, too: each minute that it is shut is logged."""
+        now, self._gate_log = self.monotonic(), self._gate_log or GateLog(self.gate, self.spec.name)
+        if self._gate_log.has_changed(now):
+            self._gate_log.write(now)
 
     def now(self) -> Now:
         return Now(self.wall_ms(), round(self.monotonic() * 1000))

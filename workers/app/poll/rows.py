@@ -52,7 +52,19 @@ def cursor_record(codec: Codec, partition: Partition, cursor: cursors.Cursor) ->
 
 async def load_state(codec: Codec, connection: KafkaConnection, partition: Partition) -> ShardState:
     """Read a shard's state to the end; raises `KafkaFailed`, and `StateUnreadableError` that names the row."""
-    state, loop = ShardState(), asyncio.get_running_loop()
+    state = ShardState()
+    await read_state(codec, connection, partition, state)
+    return state
+
+
+async def read_state(
+    codec: Codec, connection: KafkaConnection, partition: Partition, state: ShardState, start: int | None = None
+) -> int:
+    """Apply the rows from ``start`` (None: the beginning) to the end, which is returned; raises as `load_state` does.
+
+    `StartGoneError`: the state must be read from the beginning. To apply a row twice changes nothing.
+    """
+    loop = asyncio.get_running_loop()
 
     def learn(schema_id: SchemaId) -> None:
         asyncio.run_coroutine_threadsafe(codec.learn(schema_id), loop).result()
@@ -66,10 +78,9 @@ async def load_state(codec: Codec, connection: KafkaConnection, partition: Parti
                 _apply(codec, state, record)
 
     try:
-        await read_all(connection, partition, take)
+        return await read_all(connection, partition, take, start)
     except RegistryUnavailable as error:
         raise KafkaFailed(f"{partition}: {error}") from error
-    return state
 
 
 def _apply(codec: Codec, state: ShardState, record: Record) -> None:

@@ -6,16 +6,20 @@ from typing import Final
 
 from workers.app.poll.context import OrderPolling, PollerContext
 from workers.app.poll.per_order import OrderRounds
-from workers.app.poll.rows import StateUnreadableError, load_state, step_records
+from workers.app.poll.rows import StateUnreadableError, read_state, step_records
 from workers.app.poll.time_windows import WindowRounds
 from workers.core.poll.shard_state import ShardState
 from workers.core.poll.step import Step
 from workers.core.record import Partition
+from workers.edges.avro.json_text import time_text
 from workers.edges.kafka.client import KafkaFailed
+from workers.edges.kafka.table import StartGoneError
 from workers.edges.kafka.transactions import Transactions
 from workers.edges.log import log
 
 RESTART_AFTER_S: Final = 2.0  # at least half of it
+LOOK_AGAIN_AFTER_S: Final = 0.5  # while no broker answers
+KEPT_FOR_S: Final = 3600.0  # far below a day, for which Kafka keeps deletions by default (delete.retention.ms)
 WRITE_GRACE_S: Final = 10.0  # for a transaction in progress, when the shard is given away
 
 
@@ -23,8 +27,9 @@ class PollShard:
     """Runs from assignment to revocation.
 
     Its right to write is the transactional id, not the assignment: Kafka accepts only the process that opened it last.
-    So after a failed write the shard restarts: it opens the id, reads the state to its end, and goes on. A former owner
-    that wakes up can therefore not write, and one whose answer was lost does not go on from outdated memory.
+    So after a failed write the shard restarts: it opens the id, reads what was written since it has read the state, and
+    goes on. A former owner that wakes up can therefore not write, and one whose answer was lost does not go on from
+    outdated memory. While no broker answers, it waits with what it has loaded.
     """
 
     def __init__(self, number: int, context: PollerContext) -> None:
@@ -32,6 +37,9 @@ class PollShard:
         self.loaded = False
         self.state = ShardState()
         self._context = context
+        self._partition = Partition(context.spec.state, number)
+        self._end: int | None = None  # of the state's partition, as far as it was read
+        self._owned_at = 0.0  # monotonic: the last time that we were known to be its only writer
         self._rounds = _rounds_of(number, context)
 
     @property
@@ -45,33 +53,58 @@ class PollShard:
         while True:
             transactions = Transactions(context.connection, context.spec.transactional_id(self.number))
             try:
+                await self._brokers_answer()
                 await transactions.open()
                 await self._load()
                 await self._rounds.run(self.state, partial(self._write, transactions))
             except KafkaFailed as error:
-                context.stats.taken_over += 1
-                context.stats.last_error = str(error)
-                log.warning("shard_restarts", worker=context.spec.name, shard=self.number, detail=str(error))
+                self._failed(error)
             except StateUnreadableError as error:
                 context.failed(error)
                 return
             finally:
-                self.loaded = False
                 await transactions.close()
             await asyncio.sleep(RESTART_AFTER_S * (0.5 + context.jitter() / 2))
 
-    async def _load(self) -> None:
+    async def _brokers_answer(self) -> None:
+        while self._context.brokers.is_down:  # noqa: ASYNC110 - the clock decides it, with what an IO thread has heard
+            await asyncio.sleep(LOOK_AGAIN_AFTER_S)
+
+    def _failed(self, error: KafkaFailed) -> None:
+        """The process logs an outage, once for all shards; what the shard has loaded is still true after it."""
         context = self._context
-        self.state = await load_state(context.codec, context.connection, Partition(context.spec.state, self.number))
-        self.loaded = True
+        context.stats.errors.put(self._partition, str(error), context.wall_ms())
+        say = log.debug
+        if not context.brokers.may_fail:
+            context.stats.taken_over += 1
+            say = log.warning
+        say("shard_restarts", worker=context.spec.name, shard=self.number, detail=str(error))
+
+    async def _load(self) -> None:
+        """Read the state: of a shard that has it already, only what was written since."""
+        context, kept = self._context, self.loaded and self._is_fresh()
+        if not kept:
+            self.loaded, self.state, self._end = False, ShardState(), None
+        try:
+            self._end = await read_state(context.codec, context.connection, self._partition, self.state, self._end)
+        except StartGoneError:
+            self.loaded = False
+            raise
+        self.loaded, self._owned_at = True, context.monotonic()
+        context.stats.errors.clear(self._partition)
         cursor = self.state.cursor
         log.info(
             "shard_loaded",
             worker=context.spec.name,
             shard=self.number,
             orders=len(self.state.orders),
-            cursor_ms=None if cursor is None else cursor.at_ms,
+            cursor=None if cursor is None else time_text(cursor.at_ms),
+            kept=kept or None,
         )
+
+    def _is_fresh(self) -> bool:
+        """Whether no row can be missed that another owner has deleted since, and whose deletion Kafka has forgotten."""
+        return self._context.monotonic() - self._owned_at < KEPT_FOR_S
 
     async def _write(self, transactions: Transactions, step: Step) -> None:
         """Write all of the step or nothing. When cancelled, wait: an open transaction would block the next owner."""
@@ -81,6 +114,7 @@ class PollShard:
         except asyncio.CancelledError:
             await asyncio.wait({writing}, timeout=WRITE_GRACE_S)
             raise
+        self._owned_at = self._context.monotonic()
         self.state.accept(step)
         self._context.stats.events += len(step.changes) + len(step.events)
 

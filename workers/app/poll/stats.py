@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from workers.core.last_errors import LastErrors
 from workers.core.metrics import counted, measured
 
 
@@ -23,7 +24,11 @@ class PollStats:
         Counter[str], counted("Anomalies in events and in vendors' answers, by name", label="note", key="notes")
     ] = field(default_factory=Counter)
     skew_ms: int | None = None  # how far the vendor's clock is ahead of ours, by its last answer
-    last_error: str | None = None
+    errors: LastErrors = field(default_factory=LastErrors)
+
+    @property
+    def last_error(self) -> str | None:
+        return None if self.errors.last is None else self.errors.last.text
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from workers.app.events.error_status import error_status
 from workers.app.events.gate_status import gate_status
 from workers.app.poll.context import PollerContext
 from workers.app.poll.per_order import OrderRounds
@@ -31,7 +32,7 @@ def poll_status(context: PollerContext, shards: Collection[PollShard], state: st
         **_looks([shard.orders for shard in shards if shard.orders is not None]),
         "gate": gate_status(context.gate, context.monotonic(), now_ms),
         **status_of(context.stats),
-        "last_error": context.stats.last_error,
+        **error_status(context.stats.errors),
     }
 
 

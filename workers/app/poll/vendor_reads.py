@@ -8,8 +8,10 @@ from typing import Final, TypeVar, assert_never
 import httpx
 
 from workers.app.poll.context import PollerContext
+from workers.core.delivery.gate import GatePolicy
 from workers.core.delivery.outcome import Delivered, Denied, Throttled, Unavailable
 from workers.core.delivery.retry import RetryPolicy
+from workers.core.last_errors import Part
 from workers.core.poll.cursor import PollStart
 from workers.core.poll.vendor_event import Look
 from workers.edges.http.session import Send
@@ -71,6 +73,7 @@ class PollClock:
 
 R = TypeVar("R", Reading, Look)
 
+PROBE_AFTER_S: Final = GatePolicy().longest_pause  # a vendor that works again is found so soon
 GATE_CHECK_S: Final = 0.5  # another shard's probe, or a new key, may open the gate at any time
 
 
@@ -95,7 +98,7 @@ class VendorReads:
             if isinstance(found, Reading):
                 return found
             failures += 1
-            await asyncio.sleep(self.delay(failures))
+            await asyncio.sleep(min(self.delay(failures), PROBE_AFTER_S))
 
     async def read_once(
         self, flow: Flow[R | PollFault], clock: PollClock, failures: int = 0, *, order_number: str = ""
@@ -107,14 +110,23 @@ class VendorReads:
         found = await self._run(flow, clock)
         if isinstance(found, Throttled | Unavailable | Denied):
             alone = order_number and isinstance(found, Unavailable)
-            self._failed(found, failures + 1, f"order {order_number}: " if alone else "")
+            self._failed(found, failures + 1, _subject(order_number) if alone else "")
             return found
         self._report(Delivered())
+        self._works_again(order_number)
         self._note(found.notes)
         return found
 
+    def _works_again(self, order_number: str) -> None:
+        errors = self._context.stats.errors
+        errors.clear(Part.VENDOR)
+        if (errors.of(Part.ORDER) or "").startswith(_subject(order_number)):
+            errors.clear(Part.ORDER)
+
     def delay(self, failures: int) -> float:
-        return self._retry.delay(failures, 0.5 + self._context.jitter() / 2)
+        """How long a failed read waits; while the gate is shut no longer than its probes, one of which it may be."""
+        delay_s = self._retry.delay(failures, 0.5 + self._context.jitter() / 2)
+        return delay_s if self._context.gate.is_open else min(delay_s, PROBE_AFTER_S)
 
     async def admitted(self) -> None:
         """Wait until the gate admits a request."""
@@ -150,13 +162,20 @@ class VendorReads:
         context, was_open, reason = self._context, self._context.gate.is_open, subject + describe_fault(fault)
         self._report(fault)
         context.stats.failures += 1
-        context.stats.last_error = reason
+        if not isinstance(fault, Throttled):
+            context.stats.errors.put(Part.ORDER if subject else Part.VENDOR, reason, context.wall_ms())
         if failures == 1 or (was_open and not context.gate.is_open):
-            log.warning("poll_failed", worker=context.spec.name, reason=reason, gate=context.gate.state.value)
+            say = log.info if isinstance(fault, Throttled) else log.warning
+            say("poll_failed", worker=context.spec.name, reason=reason, gate=context.gate.state.value)
 
     def _report(self, outcome: Delivered | PollFault) -> None:
         context = self._context
         context.gate.report(outcome, context.monotonic(), context.jitter(), other_in_flight=context.in_flight)
+        context.log_gate()
+
+
+def _subject(order_number: str) -> str:
+    return f"order {order_number}: "
 
 
 def describe_fault(fault: PollFault) -> str:

@@ -76,6 +76,7 @@ def build_poll_worker(spec: PollerSpec, configuration: Configuration, shared: Sh
     """One poller, ready to start; to be called in the running loop."""
     ours = member(spec, configuration.settings, shared.brokers)
     tools = build_poll_tools(spec, configuration, shared.codec, shared.failed, ours.membership)
+    tools.brokers = shared.brokers
     return PollWorker(tools, ours)
 
 

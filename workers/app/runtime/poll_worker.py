@@ -11,6 +11,7 @@ from workers.app.poll.context import PollerContext
 from workers.app.poll.shard import PollShard
 from workers.app.poll.status import poll_status
 from workers.core.consume.start_position import NeedsOperator, StartDecision
+from workers.core.last_errors import Part
 from workers.core.record import Partition
 from workers.edges.aio import task_error
 from workers.edges.kafka.client import KafkaFailed
@@ -74,6 +75,7 @@ class PollWorker:
     def assigned(self, assignment: Assignment) -> None:
         self._assignment = assignment
         self.context.stats.rebalances += 1
+        self.context.stats.errors.clear(Part.TOPICS)
 
     def previous_owner_fenced(self, epoch: int) -> None:
         """Nothing to do: each shard fences its former owner itself, by the transactional id."""
@@ -111,7 +113,7 @@ class PollWorker:
         asyncio.get_running_loop().create_task(self._release(release)).add_done_callback(self._ended)
 
     def waits(self, why: str) -> None:
-        self.context.stats.last_error = why
+        self.context.stats.errors.put(Part.TOPICS, why, self.context.wall_ms())
 
     def lost(self, epoch: int) -> None:
         """Others own the shards already, and Kafka refuses our writes."""
@@ -151,6 +153,7 @@ class PollWorker:
         while True:
             await asyncio.sleep(TICK_S)
             self.ticked_at = self.context.monotonic()
+            self.context.log_gate()
             await self.context.client.keep_alive()
 
     def _ended(self, task: asyncio.Task[None]) -> None:

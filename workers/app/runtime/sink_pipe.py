@@ -73,13 +73,13 @@ class SinkPipe:
         self.tracked = TrackedOrders(context, edges.tracked)
         self.fetching = Fetching(context, self.ownership, edges.source)
         finisher = Finisher(context, self.ownership, self.tracked, self.wakeups)
-        outcomes = Outcomes(context, self.lanes, self.gate, finisher, self.stats)
+        self.outcomes = Outcomes(context, self.lanes, self.gate, finisher, self.stats)
         self.sender = Sender(
             context,
             self.ownership,
             lanes=self.lanes,
             gate=self.gate,
-            outcomes=outcomes,
+            outcomes=self.outcomes,
             finisher=finisher,
             stats=self.stats,
         )

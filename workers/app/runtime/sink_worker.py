@@ -10,6 +10,7 @@ from workers.app.runtime.sink_pipe import SinkEdges, SinkPipe, open_edges
 from workers.app.sink.context import SinkContext
 from workers.app.sink.status import client_status, sink_status
 from workers.core.consume.start_position import NeedsOperator, StartDecision
+from workers.core.last_errors import Part
 from workers.core.record import CommitPoint, Partition
 from workers.edges.aio import task_error
 from workers.edges.kafka.client import KafkaFailed
@@ -88,6 +89,7 @@ class SinkWorker:
     def assigned(self, assignment: Assignment) -> None:
         log.info("assigned", worker=self._context.spec.name, partitions=len(assignment.partitions))
         self.pipe.stats.rebalances += 1
+        self.pipe.stats.errors.clear(Part.TOPICS)
         self.pipe.begin(assignment)
         if self._is_draining:
             self.pipe.close()
@@ -109,7 +111,7 @@ class SinkWorker:
         self.pipe.intake.stopped(epoch, partition, stop)
 
     def waits(self, why: str) -> None:
-        self.pipe.stats.last_error = why
+        self.pipe.stats.errors.put(Part.TOPICS, why, self._context.wall_ms())
 
     def lost(self, epoch: int) -> None:
         """What is in flight commits nothing."""
@@ -170,6 +172,7 @@ class SinkWorker:
                 log.info("credentials_changed", worker=self._context.spec.name)
                 pipe.gate.try_now(self._ticked_at)
             await self._context.client.keep_alive()
+            pipe.outcomes.log_gate()
             pipe.fetching.look_for_overfull()
             pipe.intake.fill_and_send()
             pipe.fetching.recheck()

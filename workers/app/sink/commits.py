@@ -14,6 +14,7 @@ from workers.app.sink.stats import SinkStats
 from workers.app.sink.write_queue import TransactionDraft, Write
 from workers.core.consume.commit_pacing import CommitPacing, Pacing, PlainCommit, Transaction, Wait
 from workers.core.consume.lanes import Entry
+from workers.core.last_errors import Part
 from workers.core.parked.fence import Fence, OrderKey
 from workers.core.record import CommitPoint, Partition
 from workers.edges.kafka.client import KafkaFailed, MetadataTooLarge
@@ -176,6 +177,8 @@ class Commits:
             writes, _fences(shards, writes), spec.name, spec.parks, spec.parked_state, self._context.wall_ms()
         )
         points, offsets = await self._write_draft(draft, assignment, shards)
+        for shard in shards:
+            self._stats.errors.clear((Part.PARKING, shard.number))
         if self._ownership.assignment is not assignment:
             return  # given away meanwhile: nothing of this assignment is finished any more
         fences: dict[int, dict[str, Fence | None]] = {shard.number: {} for shard in shards}
@@ -210,10 +213,12 @@ class Commits:
             for shard in shards:
                 shard.writes.try_alone = True
         text = f"cannot park in {self._context.spec.parks}: {error}"
-        if text != self._stats.last_error:
+        parts = [(Part.PARKING, shard.number) for shard in shards]
+        if text not in map(self._stats.errors.of, parts):
             numbers = [shard.number for shard in shards]
             log.error("parking_failed", worker=self._context.spec.name, partitions=numbers, detail=text)
-        self._stats.last_error = text
+        for part in parts:
+            self._stats.errors.put(part, text, self._context.wall_ms())
 
 
 def _fences(shards: Sequence[Shard], writes: Mapping[int, Sequence[Write]]) -> dict[OrderKey, Fence | None]:

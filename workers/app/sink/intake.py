@@ -85,8 +85,9 @@ class Intake:
         shard.stopped[partition] = stop
         shard.merge.unreachable(partition.topic, self._context.monotonic())
         name = self._context.spec.name
-        self._stats.last_error = f"{partition} stopped: {stop.reason}; decide with 'relay offsets {name} --to ...'"
-        log.error("partition_stopped", worker=name, partition=str(partition), detail=self._stats.last_error)
+        detail = f"{partition} stopped: {stop.reason}; decide with 'relay offsets {name} --to ...'"
+        self._stats.errors.put(partition, detail, self._context.wall_ms())
+        log.error("partition_stopped", worker=name, partition=str(partition), detail=detail)
 
     def loaded(self, shard: Shard) -> None:
         """The shard's fences or its tracked orders are known: its records may have waited for that."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, TypeAlias, assert_never
 
+from workers.app.events.gate_log import GateLog
 from workers.app.sink.context import SinkContext
 from workers.app.sink.finisher import Finisher
 from workers.app.sink.stats import SinkStats
 from workers.core.consume.lanes import Entry, Lane, Lanes
 from workers.core.consume.suspicion import Suspicion
-from workers.core.delivery.gate import Gate, GateState
+from workers.core.delivery.gate import Gate, Reason
 from workers.core.delivery.outcome import (
     Delivered,
     Denied,
@@ -23,11 +24,11 @@ from workers.core.delivery.outcome import (
     UnknownOrder,
 )
 from workers.core.delivery.retry import RetryPolicy
+from workers.core.last_errors import Part
 from workers.core.parked.fence import ParkReason
 from workers.core.parked.headers import Parking
 from workers.core.redaction import redact
 from workers.edges.avro.reader import Undecodable
-from workers.edges.log import log
 
 VendorFault: TypeAlias = Throttled | Unavailable | Unknown | Denied
 VENDOR_FAULTS: Final = (Throttled, Unavailable, Unknown, Denied)
@@ -43,6 +44,7 @@ class Outcomes:
         self._context = context
         self._lanes = lanes
         self._gate = gate
+        self._gate_log = GateLog(gate, context.spec.name)
         self._finisher = finisher
         self._stats = stats
         retry = context.spec.retry
@@ -84,21 +86,25 @@ class Outcomes:
 
     def _report(self, outcome: Outcome, other_in_flight: int, *, repeat: bool) -> None:
         gate, now, jitter = self._gate, self._context.monotonic(), self._context.jitter()
-        before, one_order = (gate.state, gate.reason), gate.struck_one_order
+        was_open, one_order = gate.is_open, gate.struck_one_order
         gate.report(outcome, now, jitter, other_in_flight=other_in_flight, repeat=repeat)
-        if (gate.state, gate.reason) != before:
-            self._log_gate(before[0])
-            if gate.is_open and not one_order:
-                self._gate_opened_at = now
+        if gate.is_open and not was_open:
+            self._stats.errors.clear(Part.VENDOR)
+            self._gate_opened_at = self._gate_opened_at if one_order else now
+        self.log_gate()
 
-    def _log_gate(self, before: GateState) -> None:
-        gate, name = self._gate, self._context.spec.name
-        reason = None if gate.reason is None else gate.reason.value
-        if gate.is_open:
-            log.info("gate_opened", worker=name)
-        elif before is GateState.OPEN:  # once for each time it shuts; probes that fail are not logged
-            self._stats.last_error = f"gate shut ({reason}): {gate.detail}"
-            log.error("gate_shut", worker=name, reason=reason, detail=gate.detail)
+    def log_gate(self) -> None:
+        """Log what has happened to the gate; to be called now and then, too: each minute that it is shut is logged."""
+        now, gate = self._context.monotonic(), self._gate
+        if not self._gate_log.has_changed(now):
+            return
+        waiting = sum(1 for lane in self._lanes if lane.queue)
+        has_shut = self._gate_log.write(now, waiting)
+        if has_shut and gate.reason is not None and gate.reason is not Reason.THROTTLED:
+            self._failed(f"gate shut ({gate.reason.value}): {gate.detail}")
+
+    def _failed(self, why: str) -> None:
+        self._stats.errors.put(Part.VENDOR, why, self._context.wall_ms())
 
     def _settle_one(self, lane: Lane, outcome: Outcome, *, alone: bool) -> None:
         entry = lane.queue[0]
@@ -122,6 +128,7 @@ class Outcomes:
     def _deliver(self, lane: Lane, entry: Entry, outcome: Delivered) -> None:
         self._delivered_at = self._context.monotonic()
         self._stats.delivered += 1
+        self._stats.errors.clear(Part.VENDOR)
         self._stats.duplicates_avoided += outcome.found
         self._stats.resends += entry.unknown and not outcome.found
         if outcome.note is not None:
@@ -149,7 +156,7 @@ class Outcomes:
         now, suspicion = self._context.monotonic(), entry.suspicion
         assert suspicion is not None, "it is held against the order first"
         if isinstance(outcome, Denied):
-            self._stats.last_error = outcome.reason
+            self._failed(outcome.reason)
         # A vendor that throttles all may throttle one order several times by chance, but not for so long.
         own_for_s = 0.0 if isinstance(outcome, Denied) else self._policy.give_up_after
         if suspicion.is_own_fault and now - suspicion.since >= own_for_s:
@@ -168,7 +175,7 @@ class Outcomes:
     def _retry(self, lane: Lane, entry: Entry, outcome: Unavailable | Unknown) -> None:
         now = self._context.monotonic()
         self._stats.retries += 1
-        self._stats.last_error = outcome.reason
+        self._failed(outcome.reason)
         if isinstance(outcome, Unknown):
             self._stats.unknown += 1
             entry.unknown = True

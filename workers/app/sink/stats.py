@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from workers.core.last_errors import LastErrors
 from workers.core.metrics import counted, measured
 
 
@@ -35,7 +36,11 @@ class SinkStats:
         int, counted("Commits whose metadata was written for another offset or is damaged, and is ignored")
     ] = 0
     rebalances: Annotated[int, counted("Assignments received from the consumer group")] = 0
-    last_error: str | None = None
+    errors: LastErrors = field(default_factory=LastErrors)
+
+    @property
+    def last_error(self) -> str | None:
+        return None if self.errors.last is None else self.errors.last.text
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
 """A sink's part of ``GET /status``."""
 
+from collections.abc import Collection
 from math import inf
 from typing import Any, Final, Protocol
 
+from workers.app.events.error_status import error_status
 from workers.app.events.gate_status import gate_status
 from workers.app.sink.assignment import Ownership
 from workers.app.sink.context import SinkContext
@@ -11,6 +13,7 @@ from workers.app.sink.stats import LaneCounts, LoginCounts, RequestCounts, SinkG
 from workers.core.consume.lanes import Lanes
 from workers.core.delivery.gate import Gate
 from workers.core.metrics import status_of
+from workers.core.record import Partition
 from workers.edges.http.client import VendorClient
 
 ENDS_OLD_AFTER_S: Final = 5.0  # they are asked every second
@@ -34,6 +37,7 @@ class SinkParts(Protocol):
 def sink_status(context: SinkContext, parts: SinkParts, *, is_draining: bool = False) -> dict[str, Any]:
     """Everything that an operator may want to know, as of now."""
     rows = _partitions(parts.ownership)
+    parts.stats.errors.keep_partitions([at for shard in parts.ownership.shards for at in shard.stopped])
     return {
         "kind": "sink",
         "state": _state(parts.ownership, is_draining=is_draining),
@@ -43,7 +47,7 @@ def sink_status(context: SinkContext, parts: SinkParts, *, is_draining: bool = F
         **status_of(parts.stats),
         **status_of(LaneCounts(parts.lanes.held, parts.lanes.held_s, parts.lanes.reordered)),
         "parked_total": parts.stats.parked.total(),
-        "last_error": parts.stats.last_error,
+        **error_status(parts.stats.errors),
     }
 
 
@@ -58,7 +62,7 @@ def _gauges(context: SinkContext, parts: SinkParts, rows: list[dict[str, Any]]) 
     parked = [fence.records for shard in shards for fence in shard.fences.values()]
     return SinkGauges(
         lag_records=sum(row["end"] - row["committed"] for row in rows if row["end"] is not None),
-        lag_known=_knows_ends(parts.ownership, context.monotonic()),
+        lag_known=_knows_ends(parts.ownership, spec.consumes, context.monotonic()),
         oldest_unfinished_seconds=_oldest(context, parts.lanes),
         in_flight=parts.sender.in_flight,
         unfinished=sum(ledger.unfinished for shard in shards for ledger in shard.ledgers.values()),
@@ -96,11 +100,10 @@ def _partitions(ownership: Ownership) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["topic"], row["partition"]))
 
 
-def _knows_ends(ownership: Ownership, now: float) -> bool:
-    """Whether the end of each partition that is read was asked a moment ago; one that has stopped is not asked."""
-    asked = [
-        shard.ends_at.get(at, -inf) for shard in ownership.shards for at in shard.ledgers if at not in shard.stopped
-    ]
+def _knows_ends(ownership: Ownership, topics: Collection[str], now: float) -> bool:
+    """Whether the end of each partition was asked a moment ago; one that has stopped is not asked."""
+    shards = {Partition(topic, shard.number): shard for shard in ownership.shards for topic in topics}
+    asked = [shard.ends_at.get(at, -inf) for at, shard in shards.items() if at not in shard.stopped]
     return ownership.assignment is not None and now - min(asked, default=now) < ENDS_OLD_AFTER_S
 
 

@@ -54,7 +54,7 @@ class GatePolicy:
     suspect_after: int = 50
     throttle_cap: float = 300.0
     first_pause: float = 0.5
-    longest_pause: float = 30.0
+    longest_pause: float = 10.0  # a vendor that works again is found so soon, whatever a record's own retries wait
     denied_first_pause: float = 5.0
     denied_longest_pause: float = 60.0
 
@@ -68,6 +68,7 @@ class Gate:
         self.reason: Reason | None = None
         self.detail = ""
         self.until = 0.0
+        self.shut_at: float | None = None  # when it left `OPEN`
         self._throttled_until = 0.0  # from Retry-After; never shortened
         self._pauses = 0  # in a row without an opening between
         self._failures = 0  # vendor faults in a row
@@ -154,6 +155,7 @@ class Gate:
         """The vendor answered a probe: the gate opens."""
         if self.state is GateState.PROBING:
             self.state, self.reason, self.detail = GateState.OPEN, None, ""
+            self.shut_at = None
             self._pauses = self._failures = 0
 
     def _refuse_or_answer(self, detail: str, now: float, jitter: float) -> None:
@@ -201,6 +203,8 @@ class Gate:
                 return
         else:
             self._pauses += 1
+        if self.state is GateState.OPEN:
+            self.shut_at = now
         self.state, self.reason, self.detail = GateState.SHUT, reason, detail
         self.until = max(self.until, now + pause)
 

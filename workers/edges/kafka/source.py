@@ -187,7 +187,8 @@ class KafkaSource:
             if self._polling.damaged(clients.consumer, error):
                 self._thread.pause(RETRY_AFTER_S)
         except KafkaError as error:
-            log.warning("kafka_poll_failed", detail=describe(error))
+            say = log.debug if self._member.brokers.may_fail else log.warning
+            say("kafka_poll_failed", detail=describe(error))
             self._thread.pause(RETRY_AFTER_S)
 
     def _execute_commands(self, consumer: KafkaConsumer) -> None:

@@ -10,6 +10,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from kafka import KafkaConsumer, TopicPartition
@@ -17,7 +18,7 @@ from kafka.errors import KafkaError
 
 from workers.core.record import Partition, Record
 from workers.edges.aio import run_in_daemon_thread
-from workers.edges.kafka.client import KafkaConnection, consumer_options, open_client
+from workers.edges.kafka.client import KafkaConnection, KafkaFailed, consumer_options, open_client
 from workers.edges.kafka.convert import to_record
 from workers.edges.kafka.errors import RECORDS_GONE, describe, kafka_errors, partitions_of
 from workers.edges.kafka.owner import OwnedThread
@@ -29,6 +30,10 @@ POSITION_TIMEOUT_MS = 1_000
 BOUNDS_TIMEOUT_MS = 5_000
 CONNECT_AGAIN_AFTER_S = 1.0
 RETRY_AFTER_S = 0.5
+
+
+class StartGoneError(KafkaFailed):
+    """What was read before is not in the log any more: it must be read from its beginning."""
 
 
 class Reader(Protocol):
@@ -159,15 +164,22 @@ class KafkaTable:
                 self._thread.call(one.reader.loaded, number)
 
 
-async def read_all(connection: KafkaConnection, partition: Partition, take: Callable[[list[Record]], None]) -> None:
-    """Read a partition's committed records from its beginning to its present end; raises `KafkaFailed`.
+async def read_all(
+    connection: KafkaConnection,
+    partition: Partition,
+    take: Callable[[list[Record]], None],
+    start: int | None = None,
+) -> int:
+    """Read a partition's committed records up to its present end, which is returned; raises `KafkaFailed`.
 
+    ``start``: an end that was returned before, None: the beginning. `StartGoneError`: it is not in the log any more.
     ``take`` gets them in their order, in the reading thread: a million rows must not hold up the loop.
     """
     stopping = threading.Event()
     with kafka_errors(connection):
         try:
-            await run_in_daemon_thread(lambda: _read_all(connection, partition, take, stopping), READ_ALL_WITHIN_S)
+            read = partial(_read_all, connection, partition, take, start, stopping)
+            return await run_in_daemon_thread(read, READ_ALL_WITHIN_S)
         finally:
             stopping.set()
 
@@ -176,15 +188,20 @@ def _read_all(
     connection: KafkaConnection,
     partition: Partition,
     take: Callable[[list[Record]], None],
+    start: int | None,
     stopping: threading.Event,
-) -> None:
+) -> int:
     consumer = open_table_consumer(connection)
     try:
         asked = TopicPartition(*partition)
         consumer.assign([asked])
         end = consumer.end_offsets([asked], timeout_ms=BOUNDS_TIMEOUT_MS)[asked]
-        consumer.seek(asked, consumer.beginning_offsets([asked], timeout_ms=BOUNDS_TIMEOUT_MS)[asked])
+        beginning = consumer.beginning_offsets([asked], timeout_ms=BOUNDS_TIMEOUT_MS)[asked]
+        if start is not None and not beginning <= start <= end:
+            raise StartGoneError(f"{partition} has been created again, or cut: offset {start} is not in it")
+        consumer.seek(asked, beginning if start is None else start)
         while not stopping.is_set() and (consumer.position(asked, timeout_ms=POSITION_TIMEOUT_MS) or 0) < end:
             take([to_record(one) for one in consumer.poll(timeout_ms=1_000).get(asked, [])])
+        return int(end)
     finally:
         consumer.close(autocommit=False, timeout_ms=2_000)

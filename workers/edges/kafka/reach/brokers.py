@@ -30,7 +30,8 @@ class ReachPolicy:
     """When brokers count as down, in seconds."""
 
     failing_s: float = 3.0  # since the first failure after the last answer
-    silent_s: float = 10.0  # without an answer to anything: a member asks every 3 s at least
+    silent_s: float = 8.0  # without an answer to anything: a member asks every 3 s at least
+    recovery_s: float = 30.0  # after their return, while coordinators and leaders are still being found
     asleep_s: float = 5.0  # without a look: this process itself was stopped, which says nothing of the brokers
 
 
@@ -58,11 +59,19 @@ class Brokers:
         self._heard_at = self._looked_at = clock()  # monotonic: the last answer, or the start
         self._answered = False
         self._failing_since: float | None = None
+        self._found_at: float | None = None  # when an outage ended
         self._missing = False  # `kafka_unreachable` is logged, and no broker has answered since
 
     @property
     def is_down(self) -> bool:
         return self.state is BrokersState.DOWN
+
+    @property
+    def may_fail(self) -> bool:
+        """Whether a failed request says nothing new: no broker answers, or one has only just begun to again."""
+        if self._failing_since is not None or self.is_down:
+            return True
+        return self._found_at is not None and self._clock() - self._found_at < self._policy.recovery_s
 
     @property
     def detail(self) -> str | None:
@@ -123,6 +132,7 @@ class Brokers:
     def _find(self, now: float) -> None:
         after_s = (self._wall_ms() - self.since_ms) / 1000
         if self._missing:
+            self._found_at = now
             log.info("kafka_reachable", servers=self._servers, after_s=round(after_s, 1))
         self._missing = False
         self._enter(BrokersState.UP, now)

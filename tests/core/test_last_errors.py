@@ -1,0 +1,26 @@
+"""A worker's last error is the newest of those that still stand."""
+
+from workers.core.last_errors import LastError, LastErrors, Part
+from workers.core.record import Partition
+
+
+def test_an_error_stands_until_its_own_part_works_again() -> None:
+    errors = LastErrors()
+    assert errors.last is None
+    errors.put(Part.PARKING, "too large", 1)
+    errors.put(Part.VENDOR, "HTTP 500", 2)
+    assert errors.last == LastError("HTTP 500", 2)
+    errors.clear(Part.VENDOR)
+    assert errors.last == LastError("too large", 1)
+    errors.clear(Part.PARKING)
+    errors.clear(Part.TOPICS)
+    assert errors.last is None
+
+
+def test_an_error_of_a_partition_stands_while_it_is_stopped() -> None:
+    errors, at = LastErrors(), Partition("orders", 3)
+    errors.put(at, "expired", 1)
+    errors.keep_partitions([at])
+    assert errors.last == LastError("expired", 1)
+    errors.keep_partitions([])
+    assert errors.last is None
