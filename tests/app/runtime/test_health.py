@@ -66,6 +66,13 @@ async def test_startupz_and_readyz_follow_the_state_of_the_workers(state: str, s
         assert (await get(f"{url}/livez"))[0] == 200
 
 
+async def test_readyz_says_which_worker_is_not_ready_and_why() -> None:
+    waits = Worker("starting", more={"last_error": "no topic", "kafka": {"detail": "connection refused"}})
+    async with served(a=Worker(), b=waits) as url:
+        text = (await get(f"{url}/readyz"))[2]
+    assert text == "not yet\nb: starting; no topic; Kafka: connection refused\n"
+
+
 @pytest.mark.parametrize(("seconds", "status"), [(STALE_AFTER_S - 1, 200), (STALE_AFTER_S + 1, 503), (inf, 503)])
 async def test_livez_passes_while_the_loops_of_all_workers_tick(seconds: float, status: int) -> None:
     async with served(a=Worker(), b=Worker(seconds=seconds)) as url:

@@ -48,6 +48,26 @@ def test_one_silent_leader_hides_no_other_partitions_ends() -> None:
     assert ends.bounds([GOOD, SILENT]) == {GOOD: (3, 10)}
 
 
+def test_many_silent_partitions_are_asked_in_turns_of_a_few_seconds() -> None:
+    """The thread that asks polls, too: liveness counts on it while no broker answers."""
+    many, clock, consumer = [Partition("orders", number) for number in range(40)], Clock(), Consumer()
+    consumer.silent = set(many)
+
+    def ask(partitions: Sequence[Any], timeout_ms: int) -> dict[Any, int]:
+        clock.now += timeout_ms / 1000
+        return Consumer.end_offsets(consumer, partitions, timeout_ms)
+
+    consumer.end_offsets = ask  # type: ignore[method-assign]
+    ends = Ends(consumer, clock)
+    for _ in range(3):
+        began = clock.now
+        ends.after_fetch(many)
+        assert clock.now - began < 8
+        clock.now += 1.0
+    assert set(ends.unreachable) == set(many)
+    assert set().union(*(asked for asked in consumer.asked if len(asked) == 1)) == set(many)
+
+
 def test_a_silent_partition_is_asked_alone_and_once_a_second() -> None:
     consumer, clock = Consumer(), Clock()
     ends = Ends(consumer, clock)

@@ -53,13 +53,21 @@ class HealthServer:
             await self._runner.cleanup()
 
     async def _startupz(self, _: web.Request) -> web.Response:
-        return _probe(not any(status["state"] == "starting" for status in self._statuses().values()))
+        return _probe(not any(status["state"] == "starting" for status in self._statuses().values()), self._waits())
+
+    def _waits(self) -> str:
+        """Why it is not ready, worker by worker: a probe's answer is the first thing that `kubectl` shows."""
+        return "".join(
+            f"{name}: {status['state']}{_reason(status)}\n"
+            for name, status in self._statuses().items()
+            if status["state"] != "running"
+        )
 
     async def _livez(self, _: web.Request) -> web.Response:
         return _probe(all(worker.age() < STALE_AFTER_S for worker in self._workers.values()))
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        return _probe(all(status["state"] == "running" for status in self._statuses().values()))
+        return _probe(all(status["state"] == "running" for status in self._statuses().values()), self._waits())
 
     async def _metrics(self, _: web.Request) -> web.Response:
         text = metrics_text(self._statuses(), self._about["version"])
@@ -73,5 +81,11 @@ class HealthServer:
         return {name: worker.status() for name, worker in self._workers.items()}
 
 
-def _probe(passed: bool) -> web.Response:
-    return web.Response(text="ok\n" if passed else "not yet\n", status=200 if passed else 503)
+def _reason(status: Mapping[str, Any]) -> str:
+    kafka = status.get("kafka") or {}
+    reasons = [status.get("last_error"), f"Kafka: {kafka['detail']}" if kafka.get("detail") else None]
+    return "".join(f"; {reason}" for reason in reasons if reason)
+
+
+def _probe(passed: bool, why: str = "") -> web.Response:
+    return web.Response(text="ok\n" if passed else f"not yet\n{why}", status=200 if passed else 503)

@@ -15,6 +15,7 @@ from workers.edges.kafka.convert import to_partition, topic_partitions
 
 ALL_TIMEOUT_MS = 1_000
 ONE_TIMEOUT_MS = 300
+ALONE_WITHIN_S = 5.0  # of asking one by one
 ASK_AGAIN_AFTER_S = 1.0  # a partition whose leader does not answer
 
 
@@ -56,16 +57,20 @@ class Ends:
 
     def _ask(self, question: Callable[..., Any], partitions: Collection[Partition]) -> dict[Partition, int]:
         reachable = [one for one in partitions if one not in self.unreachable]
+        silent = [one for one in partitions if one in self.unreachable and self._may_ask(one)]
         try:
             answer = self._question(question, reachable, ALL_TIMEOUT_MS)
         except KafkaError:
             answer = self._one_by_one(question, reachable)
-        silent = [one for one in partitions if one in self.unreachable and self._may_ask(one)]
         return answer | self._one_by_one(question, silent)
 
     def _one_by_one(self, question: Callable[..., Any], partitions: Collection[Partition]) -> dict[Partition, int]:
         answer: dict[Partition, int] = {}
-        for partition in partitions:
+        until = self._clock() + ALONE_WITHIN_S
+        for partition in sorted(partitions, key=lambda one: self._asked_alone.get(one, 0.0)):  # none is left out twice
+            if self._clock() > until:  # to ask hundreds of silent ones would take minutes, in which nothing is polled
+                self.unreachable.setdefault(partition, self._clock())
+                continue
             try:
                 answer |= self._question(question, [partition], ONE_TIMEOUT_MS)
             except KafkaError:
