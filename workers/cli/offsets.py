@@ -13,6 +13,7 @@ from workers.cli.output import print_err, show_json, show_line, show_table
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
     from workers.app.config.specs import SinkSpec
+    from workers.app.inspect.absent_members import AbsentMember
     from workers.app.inspect.offsets import PartitionOffsets
     from workers.core.record import Partition
     from workers.edges.kafka.admin import When
@@ -64,19 +65,40 @@ def _partition(text: str) -> Partition:
 
 def _show(configuration: Configuration, sink: SinkSpec, *, as_json: bool) -> int:
     from workers.app.inspect.offsets import read_offsets
+    from workers.core.counted import counted
+    from workers.edges.avro.json_text import time_text
     from workers.edges.kafka.admin import open_admin
 
     with open_admin(configuration.settings.kafka) as admin:
         found = read_offsets(admin, sink)
     rows = [_facts(one) for one in found.partitions]
     if as_json:
-        show_json({"worker": sink.name, "group": found.group, "members": list(found.members), "partitions": rows})
+        show_json(
+            {
+                "worker": sink.name,
+                "group": found.group,
+                "members": list(found.members),
+                "absent": [_absence(one) for one in found.absent],
+                "partitions": rows,
+            }
+        )
         return 0
     columns = ("topic", "partition", "committed", "end", "lag", "state")
     show_table(columns, [tuple("-" if value is None else str(value) for value in row.values()) for row in rows])
+    for one in found.absent:
+        waiting = f"{counted(len(one.partitions), 'partition')} wait{'s' if len(one.partitions) == 1 else ''}"
+        show_line(f"{waiting} for {one.name}, which does not commit any more, until {time_text(one.until_ms)}:")
+        show_line("  " + ", ".join(map(str, one.partitions)))
     members = ", ".join(found.members) or "no process"
     show_line(f"group {found.group}, in use by {members}; lag {sum(one.lag for one in found.partitions)}")
     return 0
+
+
+def _absence(absent: AbsentMember) -> dict[str, Any]:
+    from workers.edges.avro.json_text import time_text
+
+    partitions = [str(at) for at in absent.partitions]
+    return {"member": absent.name, "until": time_text(absent.until_ms), "partitions": partitions}
 
 
 def _facts(found: PartitionOffsets) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from time import monotonic, sleep, time_ns
+from time import monotonic, sleep, time, time_ns
 
 from workers.app.config.specs import SinkSpec
+from workers.app.inspect.absent_members import AbsentMember, absent_members
 from workers.core.consume.start_position import NeedsOperator, decide_start, stop_reason
 from workers.core.parked.rows import RestartAt, command_key, command_row
 from workers.core.record import CommitPoint, Partition
@@ -34,6 +35,7 @@ class GroupOffsets:
     group: str
     members: tuple[str, ...]
     partitions: tuple[PartitionOffsets, ...]
+    absent: tuple[AbsentMember, ...] = ()  # whose partitions wait until their session ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,9 @@ def read_offsets(admin: KafkaAdmin, sink: SinkSpec) -> GroupOffsets:
         _partition_offsets(partition, committed.get(partition), starts[partition], ends[partition])
         for partition in partitions
     )
-    return GroupOffsets(sink.group, admin.group(sink.group).members, tuple(found))
+    group = admin.group(sink.group)
+    absent = absent_members(group.assignments, committed, time(), sink.session)
+    return GroupOffsets(sink.group, group.members, tuple(found), tuple(absent))
 
 
 def move_offsets(

@@ -29,6 +29,7 @@ from workers.core.parked.fence import ParkReason
 from workers.core.parked.headers import Parking
 from workers.core.redaction import redact
 from workers.edges.avro.reader import Undecodable
+from workers.edges.log import log
 
 VendorFault: TypeAlias = Throttled | Unavailable | Unknown | Denied
 VENDOR_FAULTS: Final = (Throttled, Unavailable, Unknown, Denied)

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ METADATA_LIMIT = 4096  # characters, by Kafka's default
 MOST_OFFSETS = 2**24  # that a text covers: 2 MiB of bitmap, to be compressed at each commit
 ALWAYS_FITS = 24_000  # offsets: their bitmap fits Kafka's default limit even if it does not compress
 _PREFIX, _OLD_RUNS, _OLD_BITS = "or2:", "or1r:", "or1b:"
+_STAMP, _STAMP_ROOM = "~", 11  # no character of base64; characters of a stamp until the year 2286
 _CHECKSUM_BYTES = 8
 _COUNT_BYTES = 4
 _LAST_OFFSET = 2**63 - 1
@@ -73,13 +75,24 @@ class FinishedOffsets:
         """Read the metadata of a commit at ``base``; None when it is empty, or we did not write it for this commit."""
         if not is_ours(text) or text is None or len(text) > METADATA_LIMIT:
             return None
-        prefix, _, encoded = text.partition(":")
+        prefix, _, encoded = text.partition(_STAMP)[0].partition(":")
         try:
             payload = base64.b64decode(encoded.encode("ascii"), validate=True)
             count, bitmap = _read(at, base, payload) if prefix + ":" == _PREFIX else _read_old(prefix + ":", payload)
         except (binascii.Error, ValueError, zlib.error):
             return None
         return cls(base, base + count, bitmap) if base + count <= _LAST_OFFSET else None
+
+
+def stamped(text: str, now_s: int) -> str:
+    """The metadata with the time of the commit (seconds since 1970): a member that is gone commits no more."""
+    return f"{text}{_STAMP}{now_s}"
+
+
+def stamp_of(text: str | None) -> int | None:
+    """When the commit was made, in seconds since 1970; None: its metadata does not say."""
+    found = re.fullmatch(rf"[^{_STAMP}]*{_STAMP}(\d{{1,12}})", text or "")
+    return int(found[1]) if found else None
 
 
 def is_ours(text: str | None) -> bool:
@@ -134,7 +147,7 @@ def fits(
 
 def _room(limit: int) -> int:
     """Bytes that the compressed bitmap may have in a text of so many characters."""
-    return (limit - len(_PREFIX)) // 4 * 3 - _CHECKSUM_BYTES - _COUNT_BYTES
+    return (limit - len(_PREFIX) - _STAMP_ROOM) // 4 * 3 - _CHECKSUM_BYTES - _COUNT_BYTES
 
 
 def _end(base: int, position: int, carried: FinishedOffsets | None) -> int:

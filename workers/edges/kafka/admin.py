@@ -45,6 +45,7 @@ class GroupState:
 
     state: str  # Stable, Empty, PreparingRebalance, CompletingRebalance or Dead
     members: tuple[str, ...]  # their instance ids, or client ids
+    assignments: Mapping[str, frozenset[Partition]] = field(default_factory=dict)  # of each member
 
 
 @contextmanager
@@ -106,8 +107,9 @@ class KafkaAdmin:
     def group(self, name: str) -> GroupState:
         """Describe a consumer group; one that does not exist is ``Dead`` and has no members."""
         found = when_ready(lambda: self._client.describe_groups([name]))[name]
-        members = (member.get("group_instance_id") or member["client_id"] for member in found["members"])
-        return GroupState(found["group_state"], tuple(members))
+        members = [member.get("group_instance_id") or member["client_id"] for member in found["members"]]
+        assigned = map(_assigned, found["members"])
+        return GroupState(found["group_state"], tuple(members), dict(zip(members, assigned, strict=True)))
 
     def remove_member(self, group: str, instance: str) -> None:
         """Remove a static member; one that is not there is removed already."""
@@ -163,6 +165,16 @@ def when_ready(call: Callable[[], T]) -> T:
             if not error.retriable or monotonic() > until:
                 raise
             sleep(RETRY_AFTER_S)
+
+
+def _assigned(member: Mapping[str, Any]) -> frozenset[Partition]:
+    """What the group's leader has given a member; nothing while a rebalance is under way."""
+    assignment = member["member_assignment"]
+    if not isinstance(assignment, Mapping):
+        return frozenset()
+    return frozenset(
+        Partition(one["topic"], number) for one in assignment["assigned_partitions"] for number in one["partitions"]
+    )
 
 
 def _state(name: str, topic: Mapping[str, Any], config: Mapping[str, str]) -> TopicState:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kafka import TopicPartition
 from kafka.structs import OffsetAndMetadata
 
+from workers.core.consume.commit_metadata import stamped
+from workers.core.consume.start_position import stop_reason
 from workers.core.record import CommitPoint, Partition, Record
 
 _NO_LEADER_EPOCH = -1
 
 
 def to_kafka(offsets: Mapping[Partition, CommitPoint]) -> dict[TopicPartition, OffsetAndMetadata]:
-    """Commit points as kafka-python's commits take them."""
+    """Commit points as kafka-python's commits take them, with the time."""
+    now_s = int(time.time())
     return {
-        TopicPartition(*partition): OffsetAndMetadata(point.offset, point.metadata, _NO_LEADER_EPOCH)
+        TopicPartition(*partition): OffsetAndMetadata(point.offset, _metadata(point.metadata, now_s), _NO_LEADER_EPOCH)
         for partition, point in offsets.items()
     }
+
+
+def _metadata(text: str, now_s: int) -> str:
+    return text if stop_reason(text) else stamped(text, now_s)
 
 
 def topic_partitions(partitions: Iterable[Partition]) -> list[TopicPartition]:
