@@ -97,7 +97,7 @@ def test_a_poller_keeps_what_it_has_loaded_through_an_outage_of_kafka(
     debris: None, own_broker: Broker, make_dcl: MakeDcl
 ) -> None:
     """What changes meanwhile is published afterwards, once."""
-    rig = make_dcl(at=own_broker, shards=4)
+    rig = make_dcl(at=own_broker)
     rig.dcl.happen(30)
     relay = rig.start().joined()
     rig.wait_for_all()
