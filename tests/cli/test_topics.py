@@ -11,7 +11,7 @@ pytestmark = pytest.mark.broker
 def test_plan_changes_nothing_and_its_json_has_the_same_changes(project: Any, relay: Any) -> None:
     first, second = relay("topics", "plan"), relay("topics", "plan", "--json")
     assert first.status == second.status == 0
-    assert second.json["apply"] == 4
+    assert second.json["apply"] == 5
     assert all(change["topic"] in first.out for change in second.json["changes"])
     assert max(map(len, first.out.splitlines())) <= 80
     assert relay("topics", "check").status == 1
@@ -86,7 +86,7 @@ def test_a_plan_says_that_the_brokers_are_too_few_once_for_all_topics(
     monkeypatch.setenv("RELAY_REPLICATION_FACTOR", "3")
     planned = relay("topics", "plan")
     assert planned.status == 1
-    assert "no changes to apply, 4 that apply will not make" in planned.out
+    assert "no changes to apply, 5 that apply will not make" in planned.out
     assert planned.err.count("\n") <= 2  # topics of 3 partitions; no other kind is missing
     assert "set RELAY_REPLICATION_FACTOR=1, or add brokers" in planned.err
     applied = relay("topics", "apply")

@@ -119,6 +119,7 @@ def test_a_missing_right_is_named_before_the_first_refusal_and_stops_no_other_pa
     for topic in (kafka.parked, f"{kafka.parked}-state"):
         rights = ACLOperation.READ, ACLOperation.WRITE, ACLOperation.DESCRIBE_CONFIGS
         allow(kafka.admin, ResourceType.TOPIC, topic, *rights)
+    allow(kafka.admin, ResourceType.TOPIC, kafka.receipts, ACLOperation.WRITE, ACLOperation.DESCRIBE_CONFIGS)
     rig.processes.withheld = ()
     rig.processes.variables = {**rig.processes.variables, **LOGIN}
     kafka.bootstrap, bootstrap = f"127.0.0.1:{asking}", kafka.bootstrap
@@ -138,7 +139,8 @@ def test_a_missing_right_is_named_before_the_first_refusal_and_stops_no_other_pa
     relay.wait(lambda status: "Write and Describe" in (status["last_error"] or ""), "it does not say what it lacks")
     allow(kafka.admin, ResourceType.TRANSACTIONAL_ID, f"{kafka.group}.one", ACLOperation.WRITE)
     relay.caught_up()
-    assert reasons(kafka.all_parked()) == [("bad", "rejected"), ("bad", "behind")]
+    wanted = [("bad", "rejected"), ("bad", "behind")]
+    wait_for(lambda: reasons(kafka.all_parked()) == wanted, "it was not parked")  # the coordinator ends the transaction
     assert rig.command("check", rig.worker).status == 1, "its own transactional id has another name"
     assert relay.stop() == 0
 

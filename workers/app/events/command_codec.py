@@ -56,7 +56,7 @@ async def codec_in_loop(configuration: Configuration) -> AsyncIterator[Codec]:
 def assert_publishable(configuration: Configuration, topic: str) -> None:
     """Raise `ConfigError` unless topics.yaml has the topic, with a schema, and no worker keeps its own rows in it."""
     config = configuration.config
-    owners = {name: one.name for one in config.sinks.values() for name in one.own_topics}
+    owners = {name: one.name for one in config.sinks.values() for name in one.written_topics}
     owners |= {name: one.name for one in config.pollers.values() for name in one.topics if name not in owners}
     with_schema = [name for name, spec in config.topics.items() if spec.schema_file is not None]
     if topic in with_schema and topic not in owners:
