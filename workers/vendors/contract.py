@@ -102,6 +102,17 @@ PollFault: TypeAlias = Throttled | Unavailable | Denied
 """Why nothing was read: the cursor does not move, whatever the answer held."""
 
 
+@dataclass(frozen=True, slots=True)
+class Only:
+    """Which orders of a time range are read; the default: all."""
+
+    open: bool = False  # orders that the vendor has not shipped as a whole
+    shipped_since_ms: int | None = None  # orders with a shipment of that day or a later one
+
+
+ALL = Only()
+
+
 class Poller(Protocol):
     """Reads the orders that changed in a time window, and orders by key, from a vendor that can list changes."""
 
@@ -113,7 +124,11 @@ class Poller(Protocol):
     def max_keys(self) -> int:
         """How many orders `by_key` may read at once."""
 
-    def window(self, shard: int, asked: TimeRange, sure_until_ms: int) -> Flow[Reading | PollFault]:
+    @property
+    def reads_only(self) -> bool:
+        """Whether `window` can read `Only` some orders of a time range; else it is never asked to."""
+
+    def window(self, shard: int, asked: TimeRange, sure_until_ms: int, only: Only = ALL) -> Flow[Reading | PollFault]:
         """Read every order modified in the window, or in as much of its beginning as one answer holds.
 
         Several pages would miss orders: one that changes between two pages shifts the others. Changes at

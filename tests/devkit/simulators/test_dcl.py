@@ -48,6 +48,23 @@ async def test_orders_are_found_by_number_and_by_the_time_of_their_change(dcl: D
     assert numbers(await get(dcl, modified_from="2020-01-01T00:00:00")) == ["A", "B"]
 
 
+async def test_orders_are_found_by_filter_and_by_the_day_of_their_shipment(dcl: DclSimulator) -> None:
+    for number, stage in (("A", 10), ("B", 50), ("10502/C", 60)):
+        dcl.ledger.put(number, stage)
+    assert numbers(await get(dcl, filter="order_stage lt 60")) == ["A", "B"]
+    assert numbers(await get(dcl, filter='order_stage ge 50, account_number eq "10502"')) == ["C"]
+    assert sorted(numbers(await get(dcl, shipped_from="2020-01-01"))) == ["B", "C"]
+    assert numbers(await get(dcl, shipped_to="2020-01-01")) == []
+    for wrong in ("order_stage below 60", "terms eq 1", "order_stage lt 60,"):
+        assert (await get(dcl, filter=wrong)).status_code == 400
+
+
+async def test_only_the_fields_that_are_asked_for_are_shown(dcl: DclSimulator) -> None:
+    dcl.ledger.put("A", 10)
+    (order,) = (await get(dcl, fields="order_number,order_stage")).json()["orders"]
+    assert order == {"order_number": "A", "order_stage": 10}
+
+
 async def test_a_change_shows_late_and_in_local_time_when_the_faults_say_so(dcl: DclSimulator) -> None:
     dcl.ledger.put("A", 10)
     dcl.ledger.put("A", 20, shows_after_ms=60_000)

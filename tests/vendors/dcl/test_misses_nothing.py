@@ -110,8 +110,8 @@ def all_pages(
 
 
 def one_page(poller: DclPoller, window: TimeRange, page: int) -> Flow[Reading]:
-    dcl = dcl_requests(poller.credentials, poller.options.page_size)
-    rows = rows_of((yield dcl.window(window, page, None)))
+    dcl = dcl_requests(poller.credentials, poller.options)
+    rows = rows_of((yield dcl.window(window, page)))
     assert isinstance(rows, Sequence)
     reading = reading_of(rows, dcl.zone, poller.options, None)
     assert isinstance(reading, Reading)

@@ -30,6 +30,8 @@ from workers.vendors.dcl.page_walks import MOST_PAGES
         {"is_cancelled": "maybe"},
         {"stage_description": ["Fully Shipped"]},
         {"shipments": {}},
+        {"shipments": [{"total_charge": "much", "rs_tracking_number": {}}]},
+        {"shipments": [{"packages": [{"shipped_items": [{"quantity": True, "lot_details": [7]}, 7]}]}]},
         {"shipments": [None, 7]},
         {"shipments": [{"ship_id": 1, "ship_date": [], "packages": [None, {"carton_id": {}}]}]},
     ],
@@ -75,7 +77,7 @@ def test_more_packages_than_an_event_can_hold_are_left_out_and_counted() -> None
     notes = Counter[str]()
     found = vendor_order(many_packages(30_000), None, DclOptions(), notes)
     assert 0 < len(orjson.dumps(found.shipments)) < 1_500_000
-    assert notes["shipments_cut_short"] == 1
+    assert +notes == {"shipments_cut_short": 1}
     other = many_packages(30_000)
     other["shipments"][1]["packages"][-1]["delivery_status"] = "Delivered"
     assert vendor_order(other, None, DclOptions(), notes).digest != found.digest, (
@@ -90,13 +92,28 @@ def test_thousands_of_packages_are_published() -> None:
     assert not +notes
 
 
+def test_of_more_items_than_an_event_can_hold_the_packages_stay_and_a_change_of_the_rest_counts() -> None:
+    def with_serials(last: str) -> dict[str, Any]:
+        serials = [f"SN{n:018}" for n in range(9_000)]
+        goods = [{"shipped_items": [{"item_number": "I", "serial_numbers": serials}]} for _ in range(5)]
+        goods[-1]["shipped_items"][0]["serial_numbers"] = [*serials, last]
+        return ROW | {"shipments": [{"ship_id": 1, "packages": goods}]}
+
+    notes = Counter[str]()
+    found, other = (vendor_order(with_serials(last), None, DclOptions(), notes) for last in ("a", "b"))
+    packages = found.shipments[0]["packages"]
+    assert [len(package["items"]) for package in packages] == [1, 1, 0, 0, 0]
+    assert +notes == {"items_cut_short": 2}
+    assert found.digest != other.digest
+
+
 def test_texts_too_long_for_an_event_are_cut() -> None:
     notes, long = Counter[str](), "x" * 2_000_000
     shipment = {"shipping_carrier": long, "packages": [{"tracking_number": long}]}
     odd = ROW | {"stage_description": long, "po_number": long, "shipments": [shipment]}
     found = vendor_order(odd, None, DclOptions(order_id_from="po_number"), notes)
     assert len(orjson.dumps([found.stage.description, found.order_id, found.shipments])) < 100_000
-    assert notes == {"too_long_texts": 4, "shipments_cut_short": 0}
+    assert +notes == {"too_long_texts": 4}
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -120,7 +137,8 @@ def test_of_two_states_with_one_stamp_the_same_counts_in_any_sequence() -> None:
 def test_the_digest_of_an_order_without_a_stage_never_changes() -> None:
     """The digest is stored in Kafka for longer than any release runs: another digest would publish the order again."""
     bare = {"order_number": "A", "order_stage": None, "is_cancelled": False, "is_back_order": False}
-    assert vendor_order(bare, 0, DclOptions(), Counter()).digest == digest(["A", None, "", [None, False, False], []])
+    first_release = digest(["A", None, "", [None, False, False], []])
+    assert first_release in vendor_order(bare, 0, DclOptions(), Counter()).former_digests
 
 
 @pytest.mark.parametrize("depth", [300, 1000])

@@ -20,24 +20,6 @@ from workers.vendors.dcl.poller import FULL_SECOND, DclPoller
 from workers.vendors.dcl.reading import OUTSIDE, UNSTAMPED
 
 
-def test_a_window_request_has_utc_bounds_and_a_page() -> None:
-    request = next(dcl(100).window(0, HOUR, NOW))
-    assert str(request.url).startswith("https://api.dclcorp.com/api/v1/orders?")
-    assert asked(request) == {
-        "modified_from": "2014-11-26T11:06:39Z",
-        "modified_to": "2014-11-26T12:06:40Z",
-        "page": "1",
-        "page_size": "100",
-        "extended_date": "true",
-    }
-    assert request.headers["authorization"] == "Basic ZGVtbzpkZW1vLWtleQ=="
-
-
-def test_each_account_has_its_own_requests() -> None:
-    request = next(dcl(accounts=("10501", "10502")).window(1, HOUR, NOW))
-    assert asked(request)["filter"] == 'account_number eq "10502"'
-
-
 def test_another_accounts_order_is_left_out() -> None:
     """If DCL did not apply the filter, two shards would publish the order."""
     flow = dcl(9, accounts=("10501", "10502")).window(1, HOUR, NOW)
@@ -214,7 +196,7 @@ PAGE = httpx.Response(200, content=b"<html>Sign in</html>", headers={"content-ty
     ("response", "fault"),
     [
         (answer(error_code=7, error_message="Out of order"), Unavailable),
-        (answer(orders=None), Unavailable),
+        (answer(orders=None, error_code=7), Unavailable),
         (httpx.Response(200, content=b'{"error_code": 0}'), Unavailable),
         (httpx.Response(200, content=b'{"error_code": 0, "orders": [{"order_nu'), Unavailable),
         (httpx.Response(200, content=b"[]"), Unavailable),
@@ -227,6 +209,12 @@ PAGE = httpx.Response(200, content=b"<html>Sign in</html>", headers={"content-ty
         (answer(status=401, error_code=41), Denied),
         (answer(status=403, error_code=43), Denied),
         (httpx.Response(404), Denied),
+        (
+            httpx.Response(404, content=b'{"Message": "No HTTP resource was found that matches the request URI"}'),
+            Denied,
+        ),
+        (httpx.Response(404, content=b'{"error_code": 404, "error_message": "An error has occurred."}'), Denied),
+        (answer(ROW, status=404), Denied),
         (httpx.Response(302, headers={"location": "https://elsewhere.example"}), Denied),
         (httpx.Response(429, headers={"retry-after": "7"}), Throttled),
         (httpx.Response(503, headers={"retry-after": "7"}), Throttled),
@@ -273,9 +261,18 @@ def test_an_unknown_time_zone_is_denied_without_a_request() -> None:
     assert "TIME_ZONE" in end.value.value.reason
 
 
-def test_check_verifies_the_login_by_a_harmless_read() -> None:
+def test_check_verifies_login_and_filter_by_a_harmless_read_and_names_stages_that_are_unmapped() -> None:
+    assert asked(next(dcl().check()))["filter"] == "order_stage lt 60"
     assert respond(dcl().check(), answer()) == Delivered(status=200)
+    assert respond(dcl().check(), answer(orders=None)) == Delivered(status=200)
     assert isinstance(respond(dcl().check(), httpx.Response(401)), Denied)
+    open_orders = [ROW | {"order_number": f"O{stage}", "order_stage": stage} for stage in (10, 45, 45, 33)]
+    found = respond(dcl(9).check(), answer(*open_orders))
+    assert isinstance(found, Delivered)
+    assert [remark.split(",")[0] for remark in found.remarks] == [
+        "open orders have the stage 33",
+        "open orders have the stage 45",
+    ]
 
 
 def test_no_secret_shows_in_the_poller() -> None:

@@ -20,6 +20,7 @@ class Delivered:
     status: int | None = None  # HTTP status of the answer
     mark: Mark | None = None  # to be remembered of the order, for sinks that track
     note: str | None = None  # an anomaly of the vendor's to be counted, such as "saved_order_not_found"
+    remarks: tuple[str, ...] = ()  # of a check: what an operator should know although all is well
 
 
 @dataclass(frozen=True, slots=True)

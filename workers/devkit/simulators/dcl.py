@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import time
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
@@ -16,7 +15,8 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from workers.devkit.simulators import PollerSide, SimulatorOptions
-from workers.devkit.simulators.dcl_orders import DclOrders, Version, row, sink_report
+from workers.devkit.simulators.dcl_filter import BadRequestError, Condition, conditions, limited
+from workers.devkit.simulators.dcl_orders import PARTIALLY_SHIPPED, DclOrders, Version, row
 from workers.devkit.simulators.faults import Faults
 from workers.devkit.simulators.server import Answer, Received, Simulated
 
@@ -43,10 +43,6 @@ MAX_PAGE_SIZE: Final = 100
 PATH: Final = "/api/v1/orders"
 FIRST_ORDERS: Final = 40  # when it starts
 CHANGES: Final = 0.5  # orders that change a second, unless the knob says otherwise
-
-
-class BadRequestError(ValueError):
-    """A parameter that DCL's page does not allow."""
 
 
 @dataclass
@@ -133,18 +129,22 @@ class DclLedger:
         page, size = _number(asked, "page", 1), min(_number(asked, "page_size", MAX_PAGE_SIZE), MAX_PAGE_SIZE)
         self.pages[page] += 1
         found = self._sorted(self._matching(asked), faults)[(page - 1) * size : page * size]
-        rows = [row(number, version, _stamp(version, naive=faults.naive_times)) for number, version in found]
+        rows = [
+            limited(row(number, version, _stamp(version, naive=faults.naive_times)), asked.get("fields", ""))
+            for number, version in found
+        ]
         return Answer(200, orjson.dumps({"error_code": 0, "error_message": "", "orders": rows}))
 
     def _matching(self, asked: Mapping[str, str]) -> list[tuple[str, Version]]:
         numbers = set(asked["order_numbers"].split(",")) if asked.get("order_numbers") else None
         first, last = _time(asked, "modified_from"), _time(asked, "modified_to")
-        account = _account(asked)
+        wanted = conditions(asked.get("filter", ""))
         return [
             (number, version)
             for number, version in self.orders_by_number.shown()
             if (numbers is None or number.rpartition("/")[2] in numbers)
-            and account in {None, sink_report(number)}
+            and (not wanted or _fits(number, version, wanted))
+            and _is_shipped_in(version, asked)
             and (first is None or version.modified_ms >= first)
             and (last is None or version.modified_ms <= last)
         ]
@@ -177,14 +177,18 @@ def _number(asked: Mapping[str, str], name: str, default: int) -> int:
     return int(text)
 
 
-def _account(asked: Mapping[str, str]) -> str | None:
-    """The one filter that is imitated."""
-    if "filter" not in asked:
-        return None
-    found = re.fullmatch(r'account_number eq "([A-Za-z0-9-]+)"', asked["filter"])
-    if found is None:
-        raise BadRequestError("The filter is not understood.")
-    return found[1]
+def _fits(number: str, version: Version, wanted: Sequence[Condition]) -> bool:
+    shown = row(number, version, _stamp(version, naive=True))
+    return all(condition.holds(shown) for condition in wanted)
+
+
+def _is_shipped_in(version: Version, asked: Mapping[str, str]) -> bool:
+    """Whether it has a shipment of these days; any order when no day is asked for."""
+    first, last = asked.get("shipped_from"), asked.get("shipped_to")
+    if first is None and last is None:
+        return True
+    day = _stamp(version, naive=True)[:10]
+    return version.stage >= PARTIALLY_SHIPPED and (first or day)[:10] <= day <= (last or day)[:10]
 
 
 def _time(asked: Mapping[str, str], name: str) -> int | None:

@@ -27,6 +27,7 @@ TEXTS: Final = {
     62: "Closed Short",
     70: "Sub Order Shipped",
 }
+PARTIALLY_SHIPPED: Final = 50
 SHIPPED: Final = 60
 
 
@@ -128,7 +129,9 @@ def row(number: str, version: Version, modified_at: str) -> dict[str, Any]:
         "packing_list_type": 101,
         **{f"custom_field{n}": "" for n in range(1, 6)},
         "order_lines": [_LINE],
-        "shipments": [_shipment(number, version, carrier, service, modified_at)] if version.stage >= 50 else None,  # noqa: PLR2004
+        "shipments": [_shipment(number, version, carrier, service, modified_at)]
+        if version.stage >= PARTIALLY_SHIPPED
+        else None,
         "modified_at": modified_at,
     }
 
@@ -142,7 +145,17 @@ def _shipment(number: str, version: Version, carrier: str, service: str, at: str
         "delivery_date": at[:19] if version.delivered else None,
         "delivery_status": "Delivered" if version.delivered else "",
         "asn": None,
-        "shipped_items": [{"item_number": "1002-002", "line_number": 1, "quantity": 5, "serial_numbers": None}],
+        "shipped_items": [
+            {
+                "item_number": "1002-002",
+                "description": "A sample product",
+                "line_number": 1,
+                "quantity": 5,
+                "serial_numbers": [f"SN{number}"],
+                "lot_numbers": None,
+                "lot_details": None,
+            }
+        ],
     }
     return {
         "ship_id": sum(number.encode()),
@@ -150,6 +163,9 @@ def _shipment(number: str, version: Version, carrier: str, service: str, at: str
         "shipping_carrier": carrier,
         "shipping_service": service,
         "total_weight": 1.0,
+        "total_charge": 7.35,
+        "reference1": f"1Z{number}",
+        "rs_tracking_number": "",
         "packages": [package],
     }
 

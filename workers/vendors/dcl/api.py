@@ -1,13 +1,17 @@
 """The parts of DCL's answer to GET orders that the relay reads. Any list and any text may be null."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from typing import Annotated, Any, Final
+from functools import partial
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from workers.vendors._shared.decimals import MONEY_SCALE, QUANTITY_SCALE, unscaled
 from workers.vendors._shared.event_size import UNREADABLE
+
+T = TypeVar("T")
 
 FIELDS: Final = (
     "order_status",
@@ -58,6 +62,20 @@ FIELDS: Final = (
 """Top-level fields that events name as changed; not ``modified_at``, which always differs. Add new ones at the end."""
 
 
+ADDRESSES: Final = ("shipping_address", "billing_address")
+NEEDED: Final = (
+    "order_number",
+    "account_number",
+    "order_stage",
+    "stage_description",
+    "order_status",
+    "is_cancelled",
+    "is_back_order",
+    "shipments",
+    "modified_at",
+)
+"""What events are made of: no choice of fields leaves these out."""
+
 MAX_NUMBER_CHARS: Final = 512  # both are in the keys of Kafka
 
 
@@ -78,10 +96,33 @@ def _items(value: Any) -> Any:
 
 Text = Annotated[str, BeforeValidator(_text)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
+Int32 = Annotated[int, Field(gt=-(2**31), lt=2**31)]
+List = Annotated[tuple[T, ...], BeforeValidator(_items)]
+Money = Annotated[int | None, BeforeValidator(partial(unscaled, scale=MONEY_SCALE))]  # without its point
+Quantity = Annotated[int | None, BeforeValidator(partial(unscaled, scale=QUANTITY_SCALE))]
 
 
 class _ApiModel(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+
+class LotDetail(_ApiModel):
+    """How many of an item are of one lot."""
+
+    lot_number: Text = ""
+    quantity: Quantity = None
+
+
+class Item(_ApiModel):
+    """Goods in a package."""
+
+    item_number: Text = ""
+    description: Text = ""
+    line_number: Int32 | None = None
+    quantity: Quantity = None
+    serial_numbers: List[Text] = ()
+    lot_numbers: List[Text] = ()
+    lot_details: List[LotDetail] = ()
 
 
 class Package(_ApiModel):
@@ -91,6 +132,7 @@ class Package(_ApiModel):
     tracking_number: Text = ""
     delivery_status: Text = ""
     delivery_date: Text = ""
+    items: List[Item] = Field((), alias="shipped_items")
 
 
 class Shipment(_ApiModel):
@@ -100,7 +142,10 @@ class Shipment(_ApiModel):
     ship_date: Text = ""
     carrier: Text = Field("", alias="shipping_carrier")
     sent_by: Text = Field("", alias="shipping_service")  # GROUND, 2DAY
-    packages: Annotated[Sequence[Package], BeforeValidator(_items)] = ()
+    reference: Text = Field("", alias="reference1")
+    return_tracking_number: Text = Field("", alias="rs_tracking_number")
+    freight_charge: Money = Field(None, alias="total_charge")
+    packages: List[Package] = ()
 
 
 class DclOrder(_ApiModel):
@@ -108,12 +153,12 @@ class DclOrder(_ApiModel):
 
     order_number: Annotated[Text, Field(min_length=1, max_length=MAX_NUMBER_CHARS)]
     account_number: Annotated[Text, Field(max_length=MAX_NUMBER_CHARS)] = ""
-    order_stage: Annotated[int, Field(gt=-(2**31), lt=2**31)] | None = None  # None: missing, or not a 32-bit integer
+    order_stage: Int32 | None = None  # None: missing, or not a 32-bit integer
     stage_description: Text = ""
     order_status: int | None = None
     is_cancelled: Flag = False
-    is_back_order: Flag = False
-    shipments: Annotated[Sequence[Shipment], BeforeValidator(_items)] = ()
+    is_back_order: bool | None = None
+    shipments: List[Shipment] = ()
 
 
 def order_of(row: Mapping[str, Any], notes: Counter[str]) -> DclOrder:

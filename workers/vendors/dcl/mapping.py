@@ -1,36 +1,19 @@
 """DCL's order to the relay's `VendorOrder`."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
-import orjson
-
-from workers.core.poll.change import Progress, Stage, VendorOrder, digest
+from workers.core.poll.change import Stage, VendorOrder, digest
 from workers.vendors._shared.event_size import cut, raw_json
-from workers.vendors.dcl.api import DclOrder, Package, Shipment, order_of
+from workers.vendors.dcl.api import order_of
 from workers.vendors.dcl.options import DclOptions
+from workers.vendors.dcl.progress import is_held, stage
+from workers.vendors.dcl.shipments import Shipped, in_event, shipped
 
-STAGES: Final[Mapping[int, tuple[str, Progress]]] = {
-    2: ("Order Cancelled", "cancelled"),
-    4: ("AV Required", "on_hold"),
-    5: ("DPS Required", "on_hold"),
-    6: ("Ship Method Rev", "on_hold"),
-    10: ("Order Received", "received"),
-    20: ("Pick List Printed", "processing"),
-    30: ("Partially Verified", "processing"),
-    40: ("Fully Verified", "processing"),
-    50: ("Partially Shipped", "partially_shipped"),
-    52: ("Partially Shipped/Partially Verified", "partially_shipped"),
-    55: ("Partially Shipped/Fully Verified", "partially_shipped"),
-    60: ("Fully Shipped", "shipped"),
-    62: ("Closed Short", "closed_short"),
-    70: ("Sub Order Shipped", "shipped"),
-}
-DELIVERED: Final = "delivered"
-MAX_SHIPMENTS_BYTES: Final = 524_288  # some six thousand packages
-CUT_SHORT: Final = "shipments_cut_short"  # a note, counted in /status
+# The forms of digests. Add another one when the content grows again: stored digests are compared with each form.
+_WITHOUT_ITEMS: Final = "2"
+_WITH_ITEMS: Final = "2 items"
 
 
 def vendor_order(
@@ -41,84 +24,38 @@ def vendor_order(
     The digest covers everything that an event holds, and the flags that decide it; other fields make no event.
     """
     order = order_of(row, notes)
-    shipments = [_shipment(one) for one in sorted(order.shipments, key=lambda one: one.ship_id)]
-    order_id, now = row.get(options.order_id_from), stage(order, row.get("order_stage"))
+    content = shipped(order.shipments)
+    now = stage(order, row.get("order_stage"), options.progress_by_status, notes)
+    order_id = row.get(options.order_id_from)
     order_id = None if order_id in (None, "") else str(order_id)
     of_stage = now.name or None if now.code is None else now.code
-    flags = [order.order_status, order.is_cancelled, order.is_back_order]
+    flags = [order.order_status, order.is_cancelled, bool(order.is_back_order)]
+    digests = _digests([order_id, of_stage, now.description, flags], content, items=options.items)
     return VendorOrder(
         order_number=order.order_number,
-        stage=replace(now, name=cut(now.name, notes), description=cut(now.description, notes)),
-        digest=digest([order_id, of_stage, now.description, flags, shipments]),
+        stage=Stage(cut(now.name, notes), now.code, cut(now.description, notes), now.progress),
+        digest=digests.now,
+        former_digests=digests.former,
         fields=row,
+        unread=options.unread,
         account=order.account_number,
         order_id=order_id and cut(order_id, notes),
-        shipments=fitting(shipments, notes),
+        back_ordered=order.is_back_order,
+        on_hold=is_held(order, now.progress),
+        shipments=in_event(content, notes, items=options.items),
         modified_ms=modified_ms,
         raw=raw_json(row, notes) if options.raw else None,
     )
 
 
-def stage(order: DclOrder, as_sent: Any) -> Stage:
-    """A code that DCL's page does not list has progress ``unknown``; a code that is no number is its text."""
-    description, progress = STAGES.get(order.order_stage or 0, ("", "unknown"))
-    if order.is_cancelled:
-        progress = "cancelled"
-    elif progress == "shipped" and _arrived(order.shipments):
-        progress = "delivered"
-    name = str(as_sent) if isinstance(as_sent, str | float | int) else ""
-    if order.order_stage is not None:
-        name = str(order.order_stage)
-    return Stage(name, order.order_stage, order.stage_description or description, progress)
+class _Digests(NamedTuple):
+    now: bytes
+    former: tuple[bytes, ...]  # of other releases and options
 
 
-def _arrived(shipments: Sequence[Shipment]) -> bool:
-    packages = [package for shipment in shipments for package in shipment.packages]
-    return bool(packages) and all(package.delivery_status.strip().lower() == DELIVERED for package in packages)
-
-
-def fitting(shipments: list[dict[str, Any]], notes: Counter[str]) -> list[dict[str, Any]]:
-    """As many packages as an event can hold. The digest covers all of them, so that any change makes an event."""
-    if len(orjson.dumps(shipments)) <= MAX_SHIPMENTS_BYTES:
-        return shipments
-    left, held = MAX_SHIPMENTS_BYTES, []
-    for shipment in shipments:
-        packages: list[dict[str, Any]] = []
-        short = _cut_all(shipment, notes) | {"packages": packages}
-        left -= _size(short)
-        for package in shipment["packages"]:
-            short_package = _cut_all(package, notes)
-            left -= _size(short_package)
-            packages += [short_package] if left >= 0 else []
-        held += [short] if left >= 0 or packages else []
-    notes[CUT_SHORT] += left < 0
-    return held
-
-
-def _cut_all(fields: Mapping[str, Any], notes: Counter[str]) -> dict[str, Any]:
-    return {name: cut(value, notes) if isinstance(value, str) else value for name, value in fields.items()}
-
-
-def _size(fields: Mapping[str, Any]) -> int:
-    """The most bytes that its texts take."""
-    return sum(len(value.encode()) + 4 for value in fields.values() if isinstance(value, str)) + 4
-
-
-def _shipment(shipment: Shipment) -> dict[str, Any]:
-    packages = sorted(shipment.packages, key=lambda one: (one.carton_id, one.tracking_number))
-    return {
-        "shipment_id": shipment.ship_id,
-        "carrier": shipment.carrier,
-        "service": shipment.sent_by,
-        "shipped_on": shipment.ship_date or None,
-        "packages": [_package(one) for one in packages],
-    }
-
-
-def _package(package: Package) -> dict[str, Any]:
-    return {
-        "carton_id": package.carton_id,
-        "tracking_number": package.tracking_number,
-        "delivery_status": package.delivery_status,
-        "delivered_at": package.delivery_date or None,
-    }
+def _digests(head: list[Any], content: Shipped, *, items: bool) -> _Digests:
+    """Each form has its own name: a row that was compared with items is never taken for one without."""
+    first = digest([*head, content.outlines])
+    without = digest([_WITHOUT_ITEMS, first.hex(), content.references])
+    whole = digest([_WITH_ITEMS, first.hex(), content.references, content.items])
+    return _Digests(whole, (without, first)) if items else _Digests(without, (whole, first))

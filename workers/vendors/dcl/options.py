@@ -1,8 +1,15 @@
 """The keys that a DCL poller adds to its worker in topics.yaml."""
 
+import re
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from workers.core.poll.change import Progress
+from workers.vendors.dcl.api import ADDRESSES, FIELDS, NEEDED
+from workers.vendors.dcl.delivery_statuses import DELIVERY_STATUSES, DeliveryProgress, normal
 
 MAX_PAGE_SIZE: Final = 100  # documented
 
@@ -19,6 +26,26 @@ OrderIdFrom: TypeAlias = Literal[
 
 Account: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,10}$")]
 
+_TAG: Final = (
+    "(order_stage|order_status|account_number|po_number|customer_number|shipping_carrier|shipping_service|order_type"
+    "|system_id|custom_field[1-5])"
+)
+_CONDITION: Final = rf'{_TAG} (eq|neq|gt|ge|lt|le) (-?\d+|"[^",]*")'
+_FILTER: Final = re.compile(rf"({_CONDITION}(, ?{_CONDITION})*)?", re.ASCII)
+
+
+def _filter(text: str) -> str:
+    if not _FILTER.fullmatch(text):
+        raise ValueError('must be conditions of DCL\'s page such as order_type eq "REST", order_stage gt 40')
+    return text
+
+
+def _field_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = sorted(set(names) - {*FIELDS, *NEEDED})
+    if unknown:
+        raise ValueError(f"has no such field of DCL's orders: {', '.join(unknown)}")
+    return names
+
 
 class DclOptions(BaseModel):
     """Options of a DCL poller."""
@@ -32,7 +59,40 @@ class DclOptions(BaseModel):
     page_size: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE)] = Field(
         MAX_PAGE_SIZE, description="Orders in one answer, at most 100."
     )
+    filter: Annotated[str, AfterValidator(_filter)] = Field(
+        "", description="Only orders that fit DCL's `filter` are read, in addition to `accounts`."
+    )
+    fields: Annotated[tuple[str, ...], AfterValidator(_field_names)] | Literal["all"] = Field(
+        (),
+        description="The fields that DCL is asked for, in addition to those that events are made of "
+        "(none: all but addresses, with `raw` those too; `all`: DCL decides).",
+    )
+    items: bool = Field(
+        True,
+        description="Whether events hold the items of packages, and a change of these (serial numbers, lots) is one.",
+    )
+    delivery_statuses: dict[str, DeliveryProgress] = Field(
+        {}, description="The progress that a package's delivery_status means, in addition to carriers' common texts."
+    )
     raw: bool = Field(False, description="true: events carry DCL's own JSON, with addresses.")
+
+    @cached_property
+    def asked_fields(self) -> tuple[str, ...]:
+        """The names of the fields to ask for; none: all."""
+        if self.fields == "all" or (self.raw and not self.fields):
+            return ()
+        chosen = self.fields or tuple(name for name in FIELDS if name not in ADDRESSES)
+        return tuple(dict.fromkeys((*NEEDED, self.order_id_from, *chosen)))
+
+    @cached_property
+    def unread(self) -> frozenset[str]:
+        """The fields that DCL is not asked for."""
+        return frozenset(FIELDS) - set(self.asked_fields) if self.asked_fields else frozenset()
+
+    @cached_property
+    def progress_by_status(self) -> Mapping[str, Progress]:
+        """By the normal form of a delivery status."""
+        return {**DELIVERY_STATUSES, **{normal(text): means for text, means in self.delivery_statuses.items()}}
 
 
 def order_number(options: DclOptions, order_id: str) -> str | None:

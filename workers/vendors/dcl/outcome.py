@@ -14,6 +14,10 @@ NO_ERROR: Final = frozenset({"0", "0.0"})  # as a number or as text
 
 Rows: TypeAlias = Sequence[dict[str, Any]]
 
+NO_ORDERS: Final[Rows] = ()
+"""An answer that says "no orders" otherwise than by an empty list; compared by identity, to be counted."""
+
+_NOTHING_FOUND: Final = re.compile(r"\bno (matching )?(orders?|records?|results?|data)\b|not found", re.IGNORECASE)
 _TIMED_OUT: Final = frozenset({408, 504, 524})  # 524: Cloudflare's
 _TIMEOUT_TEXT: Final = re.compile(r"time[sd]?[ -]?out", re.IGNORECASE)
 
@@ -31,7 +35,8 @@ def rows_of(response: httpx.Response) -> Rows | PollFault:
     if status in {401, 403}:
         return Denied(f"HTTP {status}: DCL refuses the login; are USERNAME and PASSWORD right?", status)
     if status == httpx.codes.NOT_FOUND:
-        return Denied("HTTP 404: there is no orders API at this address; is BASE_URL right?", status)
+        wrong = Denied("HTTP 404: there is no orders API at this address; is BASE_URL right?", status)
+        return NO_ORDERS if _says_no_orders(response) else wrong
     return Unavailable(_error_text(response), status)
 
 
@@ -50,10 +55,24 @@ def _rows(response: httpx.Response) -> Rows | PollFault:
         return Unavailable("HTTP 200 without DCL's envelope", response.status_code)
     if str(body.get("error_code")) not in NO_ERROR:
         return Unavailable(_error_text(response), response.status_code)
-    orders = body.get("orders")
+    orders = body.get("orders", ...)
+    if orders is None:
+        return NO_ORDERS  # the page writes null for every other list without members
     if not isinstance(orders, list) or not all(isinstance(row, dict) for row in orders):
         return Unavailable("HTTP 200 without a list of orders", response.status_code)
     return orders
+
+
+def _says_no_orders(response: httpx.Response) -> bool:
+    """Whether the orders API itself says so: a wrong address has another server's page or ASP.NET's own message."""
+    try:
+        body = json_body(response)
+    except NotJsonError:
+        return False
+    if not isinstance(body, dict) or "error_code" not in body or body.get("orders"):
+        return False
+    no_error = str(body["error_code"]) in NO_ERROR
+    return "orders" in body or no_error or bool(_NOTHING_FOUND.search(str(body.get("error_message"))))
 
 
 def _error_text(response: httpx.Response) -> str:

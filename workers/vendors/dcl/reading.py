@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -16,12 +17,15 @@ from workers.vendors.contract import PollFault, Reading
 from workers.vendors.dcl.mapping import vendor_order
 from workers.vendors.dcl.options import DclOptions
 from workers.vendors.dcl.outcome import Rows
+from workers.vendors.dcl.progress import SHIPPED
+from workers.vendors.dcl.requests import DclRequests
 
 # Notes, counted in /status.
 OUTSIDE: Final = "outside_window"  # rows outside the bounds of the request
 UNSTAMPED: Final = "unreadable_modified_at"
 NO_NUMBER: Final = "orders_without_number"
 SHOWN_TWICE: Final = "orders_shown_twice"
+NOT_ASKED: Final = "orders_not_asked_for"  # DCL does not apply filter or shipped_from
 
 
 def reading_of(rows: Rows, zone: ZoneInfo, options: DclOptions, window: TimeRange | None) -> Reading | PollFault:
@@ -34,6 +38,26 @@ def reading_of(rows: Rows, zone: ZoneInfo, options: DclOptions, window: TimeRang
     if rows and all(row.get("order_number") in (None, "") for row in rows):
         return Unavailable("HTTP 200 with an unreadable order: order_number")
     return Reading(_newest(_orders(rows, zone, options, window, notes), notes), window, +notes)
+
+
+def only_asked(reading: Reading, dcl: DclRequests) -> Reading:
+    """The reading without orders that were not asked for, in case DCL does not apply a parameter.
+
+    Otherwise the first picture of open orders would publish every order that DCL ever had.
+    """
+    day = dcl.shipped_from()
+    kept = tuple(
+        one
+        for one in reading.orders
+        if not (dcl.only.open and (one.stage.code or 0) >= SHIPPED) and (day is None or _shipped_since(one, day))
+    )
+    reading.notes[NOT_ASKED] += len(reading.orders) - len(kept)
+    return replace(reading, orders=kept, notes=+reading.notes)
+
+
+def _shipped_since(order: VendorOrder, day: str) -> bool:
+    """Whether a shipment is of that day or a later one; the day of a shipment may be unknown."""
+    return any(not one["shipped_on"] or one["shipped_on"] >= day for one in order.shipments)
 
 
 def _orders(
