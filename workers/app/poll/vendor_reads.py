@@ -114,7 +114,7 @@ class VendorReads:
             return found
         self._report(Delivered())
         self._works_again(order_number)
-        self._note(found.notes)
+        self.note(found.notes)
         return found
 
     def _works_again(self, order_number: str) -> None:
@@ -135,7 +135,7 @@ class VendorReads:
             self._try_new_credentials()
             await asyncio.sleep(min(GATE_CHECK_S, max(0.01, context.gate.until - context.monotonic())))
 
-    def _note(self, notes: Counter[str]) -> None:
+    def note(self, notes: Counter[str]) -> None:
         """Count anomalies; log each kind once."""
         counted = self._context.stats.notes
         for name in notes.keys() - counted.keys():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from random import Random
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from workers.devkit.simulators.ecourier_events import account_time
 from workers.devkit.simulators.ecourier_orders import DELETED, Kept, Orders
 from workers.devkit.simulators.faults import Faults
 
@@ -13,6 +14,7 @@ NEW: Final = "N"
 LATE_MS: Final = 2 * 3_600_000
 SET_BACK: Final = 0.15  # share of the assigned orders that lose their driver again
 AT_ONCE: Final = 10_000  # changes between two requests, at most
+RECEIVER: Final = "R. Sample"  # who signs
 DRIVERS: Final = ("A. Sample", "B. Sample", "C. Sample")
 
 
@@ -61,7 +63,7 @@ class Life:
 
     def _move(self, kept: Kept, faults: Faults) -> None:
         step = self._next(kept, faults)
-        kept.order = kept.order | {"OrderStatus": step.status}
+        kept.order = kept.order | {"OrderStatus": step.status} | reached(step.event_type, self.orders.clock_ms())
         late = self.rng.random() < faults.late_events
         nameless = self.rng.random() < faults.events_without_id
         now = self.orders.clock_ms()
@@ -88,6 +90,25 @@ class Life:
             return UNASSIGN
         kept.steps += 1
         return WAY[kept.steps - 1]
+
+
+def reached(event_type: str, now_ms: int) -> dict[str, Any]:
+    """What a milestone changes in the order besides its status: the job's stops, and the proof of delivery."""
+    at = account_time(now_ms)
+    left = {"Sequence": "1", "StopType": "P", "StopID": "1", "ArriveDateTime": at, "DepartDateTime": at}
+    ahead = {"Sequence": "2", "StopType": "D", "StopID": "2"}
+    match event_type:
+        case "Pickup":
+            return {"Jobs": _job(left, ahead)}
+        case "POD":
+            signed = {"PodName": RECEIVER, "PodDateTime": at}
+            return {"Jobs": _job(left, ahead | signed | {"ArriveDateTime": at, "DepartDateTime": at})} | signed
+        case _:
+            return {}
+
+
+def _job(*stops: dict[str, str]) -> dict[str, Any]:
+    return {"Job": [{"Sequence": "1", "Service": "Route", "RouteNumber": "7", "JobStops": {"JobStop": list(stops)}}]}
 
 
 def _lives(kept: Kept) -> bool:

@@ -13,7 +13,7 @@ from workers.devkit.simulators.server import Effect
 
 FIRST_ID: Final = 2073  # e-Courier's own number of the first order
 DELETED: Final = "X"
-COLLECTIONS: Final = ("Piece", "Stop", "OrderStopPiece", "OrderEvent", "OrderNotify")
+COLLECTIONS: Final = ("Piece", "Stop", "OrderStopPiece", "OrderEvent", "OrderNotify", "Job", "JobStop")
 
 
 @dataclass

@@ -15,6 +15,16 @@ _DEAD: Final = "Answers that end the login: HTTP statuses, and below zero status
 _PREFIX: Final = re.compile(r"[0-9A-Za-z_-]*[A-Za-z][0-9A-Za-z_-]*")
 
 
+PROGRESS: Final[dict[str, Progress]] = {"N": "received", "A": "processing", "X": "cancelled"}
+DELIVERED: Final = ("POD", "CMS Order POD", "Delivered", "Web Order Delivered")
+
+
+def _with_defaults(given: dict[str, Progress]) -> dict[str, Progress]:
+    """The site's own meanings go first, in any case."""
+    own = {name.strip().casefold() for name in given}
+    return {name: progress for name, progress in PROGRESS.items() if name.casefold() not in own} | given
+
+
 def _prefix(text: str) -> str:
     """The prefix needs a letter: e-Courier's own numbers are like 2073, and a clash would overwrite an order."""
     if not _PREFIX.fullmatch(text):
@@ -53,11 +63,20 @@ class EcourierPollerOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    progress: dict[str, Progress] = Field(
-        {"N": "received", "A": "processing", "X": "cancelled"},
-        description="What the site means by its OrderStatus; any other is published as `unknown`.",
+    progress: Annotated[dict[str, Progress], AfterValidator(_with_defaults)] = Field(
+        PROGRESS,
+        description="What the site means by its OrderStatus, added to the defaults; any other is `unknown`.",
     )
-    final_events: tuple[str, ...] = Field(("POD",), description="EventTypes that end a delivery, in any case.")
+    picked_up_events: tuple[str, ...] = Field(
+        ("Pickup", "CMS Order Pickup", "Web Order Pickup"),
+        description="EventTypes after which a delivery is `in_transit`, in any case.",
+    )
+    delivered_events: tuple[str, ...] = Field(
+        DELIVERED, description="EventTypes after which a delivery is `delivered`, in any case; they end it, too."
+    )
+    final_events: tuple[str, ...] = Field(
+        DELIVERED, description="EventTypes that end a delivery, whether it was delivered or not, in any case."
+    )
     raw: bool = Field(False, description="true: events carry e-Courier's own JSON, with addresses.")
     dead_statuses: tuple[int, ...] = Field(DEAD_STATUSES, description=_DEAD)
 

@@ -10,22 +10,22 @@ from zoneinfo import ZoneInfo
 from workers.core.poll.change import Stage, VendorOrder, digest
 from workers.core.poll.vendor_event import Look, VendorEvent
 from workers.vendors._shared.event_size import cut, raw_json
-from workers.vendors._shared.local_time import parse_local_time, possible_instants
 from workers.vendors.ecourier.api import OrderEvent, members
 from workers.vendors.ecourier.existing_order import ExistingOrder
+from workers.vendors.ecourier.milestones import Milestones, ends_delivery, milestones_of, occurred
 from workers.vendors.ecourier.options import EcourierPollerOptions
-from workers.vendors.ecourier.wall_time import parse_wall_time
 
 DESCRIPTIONS: Final[Mapping[str, str]] = {"N": "New", "A": "Assigned", "X": "Deleted", "T": "Template"}
 NO_ID: Final = frozenset({"", "0"})  # an OrderEventID that was never set
-YEARS: Final = range(1900, 9999)  # databases use year 1 for "no date" and year 9999 for "no end"
 
-FIELDS: Final = ("OrderStatus",)  # the fields that decide an order's stage
+FIELDS: Final = ("OrderStatus", "PodName", "PodDateTime", "Jobs", "OrderEvents")  # they decide an order's stage
 
 # Notes, counted in /status.
 UNREADABLE_TIME: Final = "unreadable_event_time"
 WITHOUT_ID: Final = "events_without_id"
 WITHOUT_STATUS: Final = "orders_without_status"
+UNMAPPED_STATUS: Final = "unmapped_order_status"
+NO_FINAL_EVENT: Final = "delivered_without_final_event"  # does the site call its last event otherwise?
 
 
 def look_of(found: ExistingOrder, order_number: str, zone: ZoneInfo, options: EcourierPollerOptions) -> Look:
@@ -33,26 +33,49 @@ def look_of(found: ExistingOrder, order_number: str, zone: ZoneInfo, options: Ec
     notes: Counter[str] = Counter()
     elements = members(found.fields.get("OrderEvents"), "OrderEvent")
     events = tuple(_events(elements, zone, options, notes))
-    return Look(_order(found, order_number, options, notes), events, +notes)
+    types = [event.content["event_type"] for event in events]
+    milestones = milestones_of(found.fields, types, zone, options, notes)
+    notes[NO_FINAL_EVENT] += milestones.delivered and bool(events) and not any(event.ends for event in events)
+    return Look(_order(found, order_number, milestones, options, notes), events, +notes)
 
 
-def _order(found: ExistingOrder, order_number: str, options: EcourierPollerOptions, notes: Counter[str]) -> VendorOrder:
-    status = cut((found.order.order_status or "").strip(), notes)
+def _order(
+    found: ExistingOrder,
+    order_number: str,
+    milestones: Milestones,
+    options: EcourierPollerOptions,
+    notes: Counter[str],
+) -> VendorOrder:
+    status, proof = cut((found.order.order_status or "").strip(), notes), milestones.proof
     notes[WITHOUT_STATUS] += not status
-    progress = {name.strip().casefold(): progress for name, progress in options.progress.items()}
+    meant = {name.strip().casefold(): progress for name, progress in options.progress.items()}
+    of_status = meant.get(status.casefold(), "unknown")
+    progress = milestones.progress(of_status)
+    notes[UNMAPPED_STATUS] += bool(status) and progress == "unknown"
+    # Without a milestone the digest is what earlier releases made of the status alone: no event of an order twice.
+    reached = (
+        [] if progress == of_status and proof is None else [progress, proof and proof.name, proof and proof.at_text]
+    )
     return VendorOrder(
         order_number=order_number,
-        stage=Stage(status, None, DESCRIPTIONS.get(status.upper(), ""), progress.get(status.casefold(), "unknown")),
-        digest=digest([status]),
-        fields=dict.fromkeys(FIELDS, status),
+        stage=Stage(status, None, DESCRIPTIONS.get(status.upper(), ""), progress),
+        digest=digest([status, *reached]),
+        fields=_compared(status, milestones),
+        proof_of_delivery=proof,
         raw=raw_json(found.fields, notes) if options.raw else None,
     )
+
+
+def _compared(status: str, milestones: Milestones) -> dict[str, Any]:
+    """What is compared of the `FIELDS`, to name those that differ."""
+    proof = milestones.proof
+    values = (status, proof and proof.name, proof and proof.at_text, milestones.stops, milestones.events)
+    return dict(zip(FIELDS, values, strict=True))
 
 
 def _events(
     elements: list[dict[str, Any]], zone: ZoneInfo, options: EcourierPollerOptions, notes: Counter[str]
 ) -> Iterator[VendorEvent]:
-    final = {name.strip().casefold() for name in options.final_events}
     for fields in elements:
         event = OrderEvent.model_validate(fields)
         content = _content(event)
@@ -68,7 +91,7 @@ def _events(
             digest=content_digest,
             occurred_ms=occurred_ms,
             content=fitting | {"raw": raw_json(fields, notes) if options.raw else None},
-            ends=(event.event_type or "").strip().casefold() in final,
+            ends=ends_delivery(event.event_type, options),
         )
 
 
@@ -84,18 +107,3 @@ def _content(event: OrderEvent) -> dict[str, str | None]:
         "event_note": event.event_note,
         "edi_note": event.edi_note,
     }
-
-
-def occurred(text: str | None, zone: ZoneInfo) -> int | None:
-    """The instant of an EventDateTime on the account's clock; None when it is unreadable.
-
-    In the hour that occurs twice, the earlier instant; a time that the clocks skip lies before the gap.
-    """
-    wall = parse_wall_time(text or "")
-    found = parse_local_time((text or "").strip(), zone) if wall is None else possible_instants(wall, zone)
-    return found.earlier_ms if found is not None and _year(found.earlier_ms) in YEARS else None
-
-
-def _year(ms: int) -> int:
-    """The approximate year: in the first and last hours of a year it may be the neighbouring one."""
-    return 1970 + int(ms // (365.2425 * 86_400_000))
