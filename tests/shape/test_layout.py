@@ -16,7 +16,7 @@ SPANNING = {
     "vendors/dcl/test_odd_rows.py",
     "vendors/ecdp/test_cases.py",
     "vendors/ecourier/test_cases.py",
-    "vendors/ecourier/test_misses_nothing.py",
+    "vendors/ecourier/poll/test_misses_nothing.py",
     "devkit/simulators/test_contract.py",
     "devkit/test_chart.py",
     "edges/http/test_tls_and_proxies.py",

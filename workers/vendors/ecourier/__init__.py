@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workers.vendors.contract import Variable, Vendor
 from workers.vendors.ecourier.options import EcourierOptions, EcourierPollerOptions, number_by
-from workers.vendors.ecourier.poller import EcourierPoller
+from workers.vendors.ecourier.poll.poller import EcourierPoller
 from workers.vendors.ecourier.session import EcourierSession, variables_fault
 from workers.vendors.ecourier.sink import EcourierSink
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.vendors.ecourier.test_poller import NUMBER, PICKUP, answer, look_at
+from tests.vendors.ecourier.poll.test_poller import NUMBER, PICKUP, answer, look_at
 from workers.core.poll.change import ProofOfDelivery, VendorOrder, digest, stage_event
 from workers.core.poll.last_published import change_of
 

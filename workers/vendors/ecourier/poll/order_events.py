@@ -12,8 +12,8 @@ from workers.core.poll.vendor_event import Look, VendorEvent
 from workers.vendors._shared.event_size import cut, raw_json
 from workers.vendors.ecourier.api import OrderEvent, members
 from workers.vendors.ecourier.existing_order import ExistingOrder
-from workers.vendors.ecourier.milestones import Milestones, ends_delivery, milestones_of, occurred
 from workers.vendors.ecourier.options import EcourierPollerOptions
+from workers.vendors.ecourier.poll.milestones import Milestones, ends_delivery, milestones_of, occurred
 
 DESCRIPTIONS: Final[Mapping[str, str]] = {"N": "New", "A": "Assigned", "X": "Deleted", "T": "Template"}
 NO_ID: Final = frozenset({"", "0"})  # an OrderEventID that was never set

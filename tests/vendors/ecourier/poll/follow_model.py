@@ -21,7 +21,7 @@ from workers.core.poll.step import AnsweredLook, Step
 from workers.core.poll.vendor_event import Look, ObservedEvent, VendorEvent, observed_event_id
 from workers.core.record import Record
 from workers.vendors.ecourier.options import EcourierPollerOptions
-from workers.vendors.ecourier.poller import EcourierPoller
+from workers.vendors.ecourier.poll.poller import EcourierPoller
 from workers.vendors.ecourier.wall_time import format_wall_time
 
 NUMBERS = ("OR-a", "OR-b", "OR-c")

@@ -14,7 +14,7 @@ from workers.vendors.contract import Credentials, Flow, PollFault
 from workers.vendors.ecourier.existing_order import ExistingOrder
 from workers.vendors.ecourier.look_up import account_of, check, find
 from workers.vendors.ecourier.options import EcourierPollerOptions
-from workers.vendors.ecourier.order_events import FIELDS, look_of
+from workers.vendors.ecourier.poll.order_events import FIELDS, look_of
 from workers.vendors.ecourier.wall_time import time_zone
 
 

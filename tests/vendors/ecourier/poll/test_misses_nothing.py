@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.vendors.ecourier.follow_model import (
+from tests.vendors.ecourier.poll.follow_model import (
     EVERY_MS,
     GRACE_MS,
     NUMBERS,

@@ -11,7 +11,7 @@ from workers.core.delivery.outcome import Delivered, Denied, Throttled, Unavaila
 from workers.core.poll.vendor_event import Look, VendorEvent
 from workers.vendors.contract import MaybeSent, NotSent
 from workers.vendors.ecourier.options import EcourierPollerOptions
-from workers.vendors.ecourier.poller import EcourierPoller
+from workers.vendors.ecourier.poll.poller import EcourierPoller
 
 NUMBER = "OR-A-1"
 PICKUP = {"@OrderEventID": 12, "@EventType": "Pickup", "@EventDateTime": "7/4/2026 9:30:00 AM", "@EventNote": "dock"}
