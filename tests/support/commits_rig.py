@@ -6,14 +6,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from tests.support.sink_rig import Rig
-from workers.app.sink.commits import Commits
+from tests.support.sink_rig import RECEIPTS, Rig, receipts_in
+from workers.app.sink.commit.commits import Commits
+from workers.app.sink.commit.receipts import Receipts
 from workers.app.sink.write_queue import WriteLimits
 from workers.core.consume.commit_pacing import Pacing
 from workers.core.parked.fence import ParkReason
 from workers.core.parked.headers import Parking
+from workers.core.receipt import Receipt
 from workers.core.record import CommitPoint, Partition
 from workers.edges.kafka.client import KafkaFailed, MetadataTooLarge
+from workers.edges.kafka.publisher import Appended, Records
 
 REJECTED = Parking(ParkReason.REJECTED, "no")
 
@@ -31,6 +34,10 @@ class Kafka:
     under_way: int = 0
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     next_place: int = 100
+    receipts: list[Receipt] = field(default_factory=list)  # acknowledged, in their sequence
+    without_receipts: frozenset[int] = frozenset()  # partition numbers whose receipts are not acknowledged
+    appends: int = 0
+    appending: asyncio.Event = field(default_factory=asyncio.Event)  # unset: an append waits
 
     def commit(self, epoch: int, offsets: Mapping[Partition, CommitPoint]) -> asyncio.Future[None]:  # noqa: ARG002
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -59,8 +66,23 @@ class Kafka:
             raise MetadataTooLarge("too long")
         placed = [self.next_place + n for n in range(len(records))]
         self.next_place += len(records)
-        self.written.append(([one.value for one in records], [one.key for one in rows(placed)], offsets))
+        made = rows(placed)
+        own = [one.key for one in made if one.partition.topic != RECEIPTS]
+        self.receipts += receipts_in(made)
+        self.written.append(([one.value for one in records], own, offsets))
         return placed
+
+    async def append(self, records: Records) -> Appended:
+        self.appends += 1
+        await asyncio.sleep(0.001)
+        await self.appending.wait()
+        made = [one for one in records.records() if one.partition.number not in self.without_receipts]
+        self.receipts += receipts_in(made)
+        fault = KafkaFailed("no leader") if self.without_receipts else None
+        return Appended(frozenset(one.partition for one in made), fault)
+
+    async def close(self) -> None:
+        pass
 
     def is_too_long(self, offsets: Mapping[Partition, CommitPoint]) -> bool:
         too_long = any(len(point.metadata) > self.longest_metadata for point in offsets.values())
@@ -82,6 +104,7 @@ class Stand:
         self.rig = Rig(monotonic=asyncio.get_running_loop().time, limits=limits)
         self.kafka = Kafka()
         self.kafka.gate.set()
+        self.kafka.appending.set()
         one: Any = self.kafka
         rig = self.rig
         self.commits = Commits(
@@ -89,6 +112,7 @@ class Stand:
             rig.ownership,
             source=one,
             transactions=one,
+            receipts=Receipts(rig.context, one),
             finisher=rig.finisher,
             stats=rig.stats,
             pacing=pacing,
@@ -99,7 +123,7 @@ class Stand:
         self.rig.finisher.park(self.rig.entry(value, number=number), REJECTED)
 
     def finish(self, value: str, number: int = 0) -> None:
-        self.rig.finisher.finish(self.rig.entry(value, number=number))
+        self.rig.finisher.delivered(self.rig.entry(value, number=number))
 
 
 class NoFetching:

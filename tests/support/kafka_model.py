@@ -6,16 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.support.sink_rig import TOPICS
+from tests.support.sink_rig import RECEIPTS, TOPICS, receipts_in
 from tests.support.worker_rig import FakeKafka
 from workers.core.consume.start_position import StartAt, decide_start
 from workers.core.parked.fence import Fence
 from workers.core.parked.headers import DISCARDED_AT, is_original, order_of, source_record
 from workers.core.parked.rows import command_key, read_row
+from workers.core.receipt import Receipt
 from workers.core.record import Partition, Record
 from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.owner import Batch, Fetched
 from workers.edges.kafka.parked_reader import Bound, Wave
+from workers.edges.kafka.publisher import Appended, Records
 
 PARKS, STATE = Partition("ecdp-parked", 0), Partition("ecdp-parked-state", 0)
 SOURCES = tuple(Partition(topic, 0) for topic in TOPICS)
@@ -29,6 +31,7 @@ class Kafka:
     sources: dict[Partition, list[Record]] = field(default_factory=lambda: {at: [] for at in SOURCES})
     parked: list[Record] = field(default_factory=list)
     state: list[Record] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
     commits: dict[Partition, tuple[int, str]] = field(default_factory=dict)
     generation: int = 0
     commands: int = 0
@@ -87,6 +90,9 @@ class Kafka:
             if record.offset < start.offset or (start.finished is not None and record.offset in start.finished)
         }
 
+    def is_all_committed(self) -> bool:
+        return all(self.start(at).offset == len(log) for at, log in self.sources.items())
+
     def open_parked(self) -> set[Source]:
         """What lies parked at or behind its order's fence: a replay or an operator finds it there."""
         fences = self.fences()
@@ -111,6 +117,14 @@ class Kafka:
 
 
 @dataclass(eq=False)
+class Append:
+    """Receipts that wait for the model to let them through."""
+
+    records: Sequence[Any]
+    done: asyncio.Future[Appended]
+
+
+@dataclass(eq=False)
 class Transaction:
     """One that waits for the model to let it through."""
 
@@ -127,6 +141,8 @@ class Process(FakeKafka):
         self.kafka = kafka
         self.transactions: deque[Transaction] = deque()
         self.reader: Any = None
+        self.appends: deque[Append] = deque()
+        self.holds_receipts = False  # an append waits for the model to let it through
         self.blocked = False  # a rebalance is under way: the Kafka thread refuses commits
         self.followed = 0
 
@@ -144,20 +160,45 @@ class Process(FakeKafka):
             before = self.kafka.commits.get(at, (0, ""))[0]
             assert offset >= before or self.kafka.unheard, "a commit never moves back"
             self.kafka.commits[at] = (offset, metadata)
+        receipted = {(one.topic, one.offset) for one in self.kafka.receipts}
+        assert self.kafka.finished() <= receipted, "a record that a commit finishes has its receipt before the commit"
 
     async def write(self, records: Any, rows: Any, offsets: Any) -> list[int]:
         done: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
         self.transactions.append(Transaction(records, rows, offsets, done))
         return await done
 
+    async def append(self, records: Records) -> Appended:
+        one = Append(records.records(), asyncio.get_running_loop().create_future())
+        self.appends.append(one)
+        if not self.holds_receipts:
+            self.end_append("written")
+        return await one.done
+
+    def end_append(self, ending: str) -> None:
+        """``unheard``: the receipts are there, and their acknowledgement was lost."""
+        one = self.appends.popleft()
+        if ending != "refused":
+            self.kafka.receipts += receipts_in(one.records)
+        if one.done.done():
+            return  # the worker has given up waiting
+        if ending == "written":
+            one.done.set_result(Appended(frozenset(record.partition for record in one.records)))
+        else:
+            one.done.set_result(Appended(frozenset(), KafkaFailed("not acknowledged")))
+
     def apply(self, one: Transaction) -> list[int]:
         """Let a transaction through; returns the offsets of its parked records."""
         placed = [_append(self.kafka.parked, PARKS, record) for record in one.records]
-        for row in one.rows(placed):
+        rows = one.rows(placed)
+        self.kafka.receipts += receipts_in(rows)
+        for row in (row for row in rows if row.partition.topic != RECEIPTS):
             is_trace = row.partition == PARKS  # of a discard
             _append(*((self.kafka.parked, PARKS) if is_trace else (self.kafka.state, STATE)), row)
         assert one.offsets.offsets, "only a transaction that carries offsets is refused to a former owner"
         self.take_offsets(one.offsets.offsets)
+        discarded = {(one.topic, one.offset) for one in self.kafka.receipts if one.outcome == "discarded"}
+        assert self.kafka.given_up() == discarded, "a discard's receipts are in its own transaction"
         return placed
 
     def follow(self, numbers: frozenset[int], reader: Any) -> None:

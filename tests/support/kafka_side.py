@@ -2,16 +2,19 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource
 
 from tests.support.topics import Reader, Topic, codec_of, create, write_config
+from workers.app.events.receipts import read_receipts
 from workers.core.consume.commit_metadata import FinishedOffsets
+from workers.core.receipt import Receipt
 from workers.core.record import Partition
 from workers.edges.avro.codec import Codec
 from workers.edges.kafka.client_patches.batches import producer_headers
@@ -23,6 +26,14 @@ PARKED = {"retention.ms": -1, "retention.bytes": -1, "max.message.bytes": LIMIT 
 COMPACT = {"cleanup.policy": "compact", "min.insync.replicas": 1}
 
 Headers = Sequence[tuple[str, bytes | None]]
+
+
+class Place(NamedTuple):
+    """Where a record is."""
+
+    topic: str
+    partition: int
+    offset: int
 
 
 @dataclass
@@ -210,12 +221,34 @@ class KafkaSide:
 
     def told(self) -> int:
         """How many records the group's commits tell to be finished: below the offsets, and in their metadata."""
-        count = 0
+        return len(self.finished())
+
+    def finished(self) -> AbstractSet[Place]:
+        """The offsets that the group's commits tell to be finished."""
+        found = set()
         for at, commit in self.admin.list_group_offsets(self.group)[self.group].items():
             finished = FinishedOffsets.parse(Partition(at.topic, at.partition), commit.offset, commit.metadata)
-            beyond = range(finished.base, finished.end) if finished else ()
-            count += max(0, commit.offset) + sum(1 for offset in beyond if finished and offset in finished)
-        return count
+            beyond = [offset for offset in range(finished.base, finished.end) if offset in finished] if finished else []
+            found |= {Place(at.topic, at.partition, offset) for offset in (*range(commit.offset), *beyond)}
+        return found
+
+    def receipts_by_place(self) -> dict[Place, list[Receipt]]:
+        """What the sink says that became of each record, the newest last."""
+        found: dict[Place, list[Receipt]] = {}
+        for record in self.reader.all(self.receipts, self.partitions):
+            for one in read_receipts(self.codec, self.receipts, record.value):
+                found.setdefault(Place(one.topic, record.partition, one.offset), []).append(one)
+        return {place: sorted(receipts, key=lambda one: one.finished_at_ms) for place, receipts in found.items()}
+
+    def without_receipt(self) -> AbstractSet[Place]:
+        """Records that a commit has finished and that no receipt speaks of; there must be none, ever."""
+        finished = self.finished()  # read first: receipts come before their commit
+        there = {
+            Place(one.topic, one.partition, one.offset)
+            for topic in (self.created, self.status)
+            for one in self.reader.all(topic, self.partitions)
+        }
+        return (finished & there) - self.receipts_by_place().keys()
 
     def ends(self) -> dict[tuple[str, int], int]:
         places = [TopicPartition(topic, n) for topic in (self.created, self.status) for n in range(self.partitions)]

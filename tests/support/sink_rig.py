@@ -1,12 +1,15 @@
 """A sink's parts without Kafka: a clock that a test moves, a codec of plain text, a vendor that a test answers for."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 from workers.app.config.specs import SinkSpec
+from workers.app.events.receipts import read_receipts
 from workers.app.sink.assignment import Ownership, SinkAssignment
 from workers.app.sink.context import SinkContext
 from workers.app.sink.finisher import Finisher
@@ -24,9 +27,11 @@ from workers.core.delivery.outcome import Outcome, Rejected, Skipped
 from workers.core.events import Created, Event, EventHead, Status
 from workers.core.parked.fence import Fence
 from workers.core.parked.headers import Parking
+from workers.core.receipt import Receipt
 from workers.core.record import Headers, Partition, Record
-from workers.edges.avro.codec import UnknownSchema
+from workers.edges.avro.codec import Codec, UnknownSchema
 from workers.edges.avro.reader import Undecodable
+from workers.edges.avro.schema_files import load_topic
 from workers.edges.membership import Membership
 from workers.edges.telemetry import PassOn
 from workers.vendors.contract import Attempt, Call
@@ -35,11 +40,27 @@ CREATED, STATUS = "order-created", "order-status"
 TOPICS = (CREATED, STATUS)
 
 
+RECEIPTS = "ecdp-receipts"
+_OF_RECEIPTS = Codec(
+    {RECEIPTS: load_topic(RECEIPTS, Path(__file__).parents[2] / f"schemas/{RECEIPTS}.avsc")}, time.monotonic
+)
+
+
+def receipts_in(records: Iterable[Any]) -> list[Receipt]:
+    """The receipts in those of the records that hold any, in their sequence."""
+    ours = (one for one in records if one.partition.topic == RECEIPTS)
+    return [receipt for one in ours for receipt in read_receipts(_OF_RECEIPTS, RECEIPTS, one.value)]
+
+
 class PlainCodec:
     """A value is ``ORDER`` or ``ORDER:content``; ``!`` is undecodable, and ``?`` has a schema to be asked for.
 
-    ``ORDER@MS:content`` is an event of the one known producer, which occurred then.
+    ``ORDER@MS:content`` is an event of the one known producer, which occurred then. Receipts are Avro.
     """
+
+    schemas = _OF_RECEIPTS.schemas
+    encode = staticmethod(_OF_RECEIPTS.encode)
+    prepare = staticmethod(_OF_RECEIPTS.prepare)
 
     def __init__(self) -> None:
         self.known = False
@@ -136,6 +157,7 @@ def sink_context(
     one: Any = vendor
     return SinkContext(
         spec=whole,
+        instance="one",
         create_topics=frozenset([CREATED]),
         sink=one,
         client=one,

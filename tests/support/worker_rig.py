@@ -23,6 +23,7 @@ from workers.core.record import Partition, Record
 from workers.edges.kafka.client import KafkaConnection
 from workers.edges.kafka.owner import Member
 from workers.edges.kafka.parked_reader import Bound, Wave
+from workers.edges.kafka.publisher import Appended, Records
 
 _REFUSALS = [Rejected("no"), Rejected("no"), Rejected("not now", blocks_following=False), UnknownOrder("404")]
 _FAULTS = [Unavailable("500"), Unknown("time-out"), Denied("401")]
@@ -54,6 +55,9 @@ class FakeKafka:
     async def write(self, records: Any, rows: Any, offsets: Any) -> list[int]:
         raise NotImplementedError
 
+    async def append(self, records: Records) -> Appended:
+        raise NotImplementedError
+
     def follow(self, numbers: frozenset[int], reader: Any) -> None:
         raise NotImplementedError
 
@@ -71,7 +75,7 @@ class FakeKafka:
 
     def edges(self) -> SinkEdges:
         one: Any = self
-        return SinkEdges(one, one, one, None, self.connection, lambda: one)
+        return SinkEdges(one, one, one, one, None, self.connection, lambda: one)
 
 
 class WorkerRig:

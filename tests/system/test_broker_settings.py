@@ -116,6 +116,7 @@ def test_a_missing_right_is_named_before_the_first_refusal_and_stops_no_other_pa
     kafka = rig.kafka
     for topic in (kafka.created, kafka.status):
         allow(kafka.admin, ResourceType.TOPIC, topic, ACLOperation.READ, ACLOperation.DESCRIBE_CONFIGS)
+    allow(kafka.admin, ResourceType.TOPIC, kafka.receipts, ACLOperation.WRITE, ACLOperation.DESCRIBE_CONFIGS)
     for topic in (kafka.parked, f"{kafka.parked}-state"):
         rights = ACLOperation.READ, ACLOperation.WRITE, ACLOperation.DESCRIBE_CONFIGS
         allow(kafka.admin, ResourceType.TOPIC, topic, *rights)

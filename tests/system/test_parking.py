@@ -122,7 +122,7 @@ def test_a_kill_right_after_the_create_loses_no_parked_status(rig: Rig) -> None:
 
 def test_a_missing_parked_topic_stops_the_commits_until_it_exists(make_rig: MakeRig) -> None:
     rig = make_rig(2, topics=False)
-    rig.kafka.create_topics(rig.kafka.created, rig.kafka.status, f"{rig.kafka.parked}-state")
+    rig.kafka.create_topics(rig.kafka.created, rig.kafka.status, f"{rig.kafka.parked}-state", rig.kafka.receipts)
     rig.vendor.faults(bad_ids=["bad"])
     place = rig.kafka.create("bad").get(5)
     relay = rig.start().joined()

@@ -12,6 +12,7 @@ class Part(Enum):
 
     VENDOR = "vendor"
     PARKING = "parking"
+    RECEIPTS = "receipts"
     TOPICS = "topics"
     ORDER = "order"  # one order alone, which a poller reads again
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from workers.app.events.receipts import MOST_BYTES, ReceiptWriter, read_receipts, receipt_records
-from workers.core.delivery.receipt import LONGEST_ORDER_ID, Receipt
+from workers.core.receipt import LONGEST_ORDER_ID, Receipt
 from workers.core.record import Partition
 from workers.edges.avro.codec import Codec
 from workers.edges.avro.schema_files import load_topic

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, cast
 
-from tests.support.sink_rig import Rig
+from tests.support.sink_rig import STATUS, Rig
 from workers.app.parked.command_progress import CommandProgress
 from workers.app.parked.discard import DiscardPolicy, Discards
 from workers.app.sink.shard import Shard
@@ -14,6 +14,7 @@ from workers.core.consume.lanes import Entry
 from workers.core.parked.fence import Fence, ParkReason
 from workers.core.parked.headers import Parking, order_of, parked_headers
 from workers.core.parked.rows import DiscardCommand
+from workers.core.receipt import Receipt
 from workers.core.record import Partition, Record
 from workers.edges.kafka.parked_reader import Wave
 
@@ -79,6 +80,12 @@ def _parked(entry: Entry, parking: Parking, place: int) -> Record:
     return entry.record._replace(topic=PARKS, offset=place, headers=headers)
 
 
+def receipts(stand: Stand) -> list[Receipt]:
+    """Those that go with the discard's own writes: without them the record is still parked."""
+    assert not stand.rig.shard.receipts
+    return [receipt for write in stand.rig.shard.writes.next_writes() for receipt in write.receipts]
+
+
 @asynccontextmanager
 async def running(stand: Stand) -> AsyncIterator[None]:
     task = asyncio.create_task(stand.discards.run())
@@ -96,6 +103,7 @@ async def test_the_first_of_an_order_is_given_up_alone_however_little_a_pass_rea
         await stand.give_up(FIRST_ONLY)
     fence = stand.rig.shard.fences["A"]
     assert (fence.first, fence.records, fence.command) == (4, 1, "c1")
+    assert [one.offset for one in receipts(stand)] == [0]
 
 
 async def test_a_discarded_order_leaves_a_trace_and_no_fence() -> None:
@@ -107,6 +115,18 @@ async def test_a_discarded_order_leaves_a_trace_and_no_fence() -> None:
     assert trace is not None
     assert trace.partition == Partition(PARKS, 0)
     assert dict(trace.headers)["relay-discarded-by"] == b"ada"
+
+
+async def test_each_discarded_record_has_a_receipt_for_its_source_with_who_and_why() -> None:
+    """However often a replay has parked it again."""
+    stand = Stand(Rig(), copies=2)
+    async with running(stand):
+        await stand.give_up(replace(FIRST_ONLY, first_only=False, why="sent by hand"))
+    assert [(one.order_id, one.topic, one.offset, one.outcome) for one in receipts(stand)] == [
+        ("A", STATUS, 0, "discarded"),
+        ("A", STATUS, 1, "discarded"),
+    ]
+    assert {one.reason for one in receipts(stand)} == {"by ada: sent by hand"}
 
 
 async def test_records_that_never_arrive_in_the_parked_topic_hold_up_no_other_discard() -> None:

@@ -136,6 +136,8 @@ class SinkMachine(RuleBasedStateMachine):
     @rule()
     def end_all_transactions(self) -> None:
         for _ in range(100):
+            if self.process.appends:
+                self.end_an_append("written")
             if self.process.transactions:
                 self.end_a_transaction("written")
         assert not self.process.transactions, "transactions that lead to ever more"
@@ -156,8 +158,14 @@ class SinkMachine(RuleBasedStateMachine):
             self._run(lambda: one.done.set_result(placed))
         self._run(self.process.feed)
 
-    @rule(seconds=st.sampled_from([0.1, 1.0, 2.5, 6.0]))
-    def pass_time(self, seconds: float) -> None:
+    @precondition(lambda self: self.process.appends)
+    @rule(ending=st.sampled_from(["written", "written", "refused", "unheard"]))
+    def end_an_append(self, ending: str) -> None:
+        self._run(lambda: self.process.end_append(ending))
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 2.5, 6.0]), hold_receipts=st.booleans())
+    def pass_time(self, seconds: float, hold_receipts: bool = False) -> None:
+        self.process.holds_receipts = hold_receipts  # else they are acknowledged at once
         self.loop.run_until_complete(asyncio.sleep(seconds))
 
     @precondition(lambda self: self.flights)
@@ -219,8 +227,6 @@ class SinkMachine(RuleBasedStateMachine):
         self.kafka.command(row_of)
         self._run(self.process.feed)
 
-    # Rebalances and crashes.
-
     @rule(late=st.booleans())
     def lose_the_assignment(self, late: bool) -> None:
         """The group goes on without us; what is in flight is cut off, and a transaction under way is refused."""
@@ -268,8 +274,6 @@ class SinkMachine(RuleBasedStateMachine):
     def _end_process(self) -> None:
         self.loop.run_until_complete(self.rig.kill())
         assert self.rig.failures == []
-
-    # What must hold.
 
     @invariant()
     def each_finished_record_has_its_end(self) -> None:
@@ -322,13 +326,13 @@ class SinkMachine(RuleBasedStateMachine):
             self.end_all_transactions()
             self.pass_time(1.0)
             fences = self.kafka.fences()
-            if not fences and self._is_all_committed() and not self.kafka.rows():
+            if not fences and self.kafka.is_all_committed() and not self.kafka.rows():
                 break
             if fences and not self.flights and not self.process.transactions:
                 self._end_of(fences)
         published = {(one.topic, one.offset) for log in self.kafka.sources.values() for one in log}
         assert published <= set(self.sent) | self.skipped | self.kafka.given_up()
-        assert self._is_all_committed()
+        assert self.kafka.is_all_committed()
         assert self.kafka.rows() == {}, "no fence and no command is left"
         self.each_finished_record_has_its_end()
         self.effects_of_an_order_go_back_only_with_a_reason()
@@ -340,9 +344,6 @@ class SinkMachine(RuleBasedStateMachine):
                 self._ask_discard(order, fence, first_only=True)
             else:
                 self._ask_replay([order], fences)
-
-    def _is_all_committed(self) -> bool:
-        return all(self.kafka.start(at).offset == len(log) for at, log in self.kafka.sources.items())
 
 
 SinkMachine.TestCase.settings = settings(max_examples=2 * settings().max_examples, stateful_step_count=30)

@@ -85,7 +85,7 @@ def test_an_operator_passes_over_what_a_suspect_schema_wrote() -> None:
     assert stop is not None
     stand.intake.stopped(1, S, stop)
     while (lane := stand.rig.lanes.take()) is not None:
-        stand.rig.finisher.finish(stand.rig.lanes.finish(lane))
+        stand.rig.finisher.delivered(stand.rig.lanes.finish(lane))
     offset, metadata = stand.rig.shard.committable()[S]
     assert (offset, stop_reason(metadata)) == (3, stop.reason), "`relay offsets` moves only what has stopped"
     stand.fetching.restart(stand.rig.shard, S, 5)

@@ -43,6 +43,13 @@ def test_merged_topics_have_equal_partition_counts_and_written_topics_no_fewer(
     assert topics_fault(Consumer(counts), ("created", "status"), ("parked", "state")) == fault
 
 
+def test_a_written_topic_without_which_nothing_is_committed_may_not_be_missing() -> None:
+    """Else what is delivered would be delivered again at each restart."""
+    there = Consumer({"created": 3, "parked": 3})
+    fault = topics_fault(there, ("created",), ("parked", "receipts"), ("receipts",))
+    assert fault == "no receipts; run 'relay topics apply', or wait for Kafka"
+
+
 def test_a_missing_right_on_a_topic_ends_the_member() -> None:
     with pytest.raises(TopicAuthorizationFailedError):
         topics_fault(Consumer({"created": TopicAuthorizationFailedError}), ("created",), ())

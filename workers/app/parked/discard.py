@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from workers.app.parked.command_progress import CommandProgress
 from workers.app.parked.replay import Replays
@@ -11,6 +12,7 @@ from workers.app.sink.shard import Shard
 from workers.core.parked.fence import NO_KEY, Fence
 from workers.core.parked.headers import discard_headers, is_original, source_record
 from workers.core.parked.rows import DiscardCommand
+from workers.core.receipt import Receipt, given_up_by
 from workers.core.record import Partition, Record
 from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.parked_reader import ParkedReader
@@ -31,6 +33,13 @@ class _Asked:
     shard: Shard
     command: DiscardCommand
     progress: CommandProgress
+
+
+class _Lying(NamedTuple):
+    """What lies parked of an order."""
+
+    given_up: list[tuple[str, int]]  # topic and offset of each source
+    second: Record | None  # what leads after the first has been given up; None: nothing does
 
 
 class Discards:
@@ -79,45 +88,58 @@ class Discards:
     async def _try(self, shard: Shard, order_id: str, fence: Fence, command: DiscardCommand) -> bool:
         """Whether the order needs no other try; it does if its fence has changed in the meantime."""
         try:
-            second = await self._second(shard, order_id, fence) if command.first_only else None
+            lying = await self._read(shard, order_id, fence, first_only=command.first_only)
         except KafkaFailed as error:
             self._skip(order_id, str(error))
             return True
         if shard.fences.get(order_id) is fence and not self._replays.is_running(shard, order_id):
-            self._give_up(shard, order_id, fence, second, command)
+            self._give_up(shard, order_id, fence, lying, command)
             return True
         return False
 
     def _skip(self, order_id: str, why: str) -> None:
         log.warning("discard_skipped", worker=self._context.spec.name, order_id=order_id, detail=why)
 
-    def _give_up(
-        self, shard: Shard, order_id: str, fence: Fence, second: Record | None, command: DiscardCommand
-    ) -> None:
+    def _give_up(self, shard: Shard, order_id: str, fence: Fence, lying: _Lying, command: DiscardCommand) -> None:
+        second, now_ms = lying.second, self._context.wall_ms()
         records = fence.records if second is None else 1
-        now = datetime.fromtimestamp(self._context.wall_ms() / 1000, UTC)
+        now = datetime.fromtimestamp(now_ms / 1000, UTC)
         places = fence.first or 0, (fence.last or 0) if second is None else second.offset - 1
         headers = discard_headers(self._context.spec.name, command, records, places, now)
         # The client refuses a record with neither key nor value, and its transaction would never succeed.
         key, value = (None, b"") if order_id == NO_KEY else (order_id.encode(), None)
         trace = Outgoing(Partition(self._context.spec.parks, shard.number), key, value, headers)
+        reason = given_up_by(command.by, command.why)
+        receipts = [Receipt(order_id, *source, now_ms, "discarded", reason) for source in lying.given_up]
         if second is None:
-            shard.fences.lift(order_id, trace)
+            shard.fences.lift(order_id, trace, receipts)
         else:
-            shard.fences.give_up_first(order_id, second, command.id, trace)
+            shard.fences.give_up_first(order_id, second, command.id, trace, receipts)
         who = {"by": command.by, "why": command.why}
         log.info("parked_discarded", worker=self._context.spec.name, order_id=order_id, records=records, **who)
 
-    async def _second(self, shard: Shard, order_id: str, fence: Fence) -> Record | None:
-        """The order's second parked record; None when there is only one."""
+    async def _read(self, shard: Shard, order_id: str, fence: Fence, *, first_only: bool) -> _Lying:
+        """Read what is to be given up: all of the order, or what lies before its second record."""
         at = Partition(self._context.spec.parks, shard.number)
-        begin, last, first = fence.first or 0, fence.last or 0, None
+        begin, last = fence.first or 0, fence.last or 0
+        given_up: dict[tuple[str, int], None] = {}
         while begin <= last:
             found = await self._reader.read(at, {order_id: (begin, last)})
-            for one in filter(is_original, found.orders.get(order_id, ())):
-                first = first or source_record(one)
-                if source_record(one) != first:
-                    return one
+            for parked in filter(is_original, found.orders.get(order_id, ())):
+                source = _source(parked)
+                if first_only and given_up and source not in given_up:
+                    return _Lying(list(given_up), parked)
+                if source is not None:
+                    given_up[source] = None
             # A pass may end early. Taken for the whole range, the whole order would be given up.
             begin = max(begin, found.reached + 1)
+        return _Lying(list(given_up), None)
+
+
+def _source(parked: Record) -> tuple[str, int] | None:
+    """Topic and offset of the record's source; None: this relay has not written it."""
+    try:
+        source = source_record(parked)
+    except ValueError:
         return None
+    return source.topic, source.offset

@@ -50,6 +50,7 @@ def build_sink_worker(spec: SinkSpec, configuration: Configuration, shared: Shar
     ours = member(spec, configuration.settings, shared.brokers)
     context = SinkContext(
         spec=spec,
+        instance=ours.instance,
         create_topics=create_topics(spec, shared.codec.schemas),
         sink=vendor.sink(spec.options, credentials),
         client=build_client(spec, vendor, credentials, ours.membership),

@@ -10,7 +10,8 @@ from workers.app.parked.commands import ParkedCommands, ParkedState
 from workers.app.parked.discard import Discards
 from workers.app.parked.replay import Replays
 from workers.app.sink.assignment import Ownership, SinkAssignment
-from workers.app.sink.commits import Commits
+from workers.app.sink.commit.commits import Commits
+from workers.app.sink.commit.receipts import Appending, Receipts
 from workers.app.sink.context import SinkContext
 from workers.app.sink.fetching import Fetching
 from workers.app.sink.finisher import Finisher
@@ -26,6 +27,7 @@ from workers.core.delivery.gate import Gate, GatePolicy
 from workers.edges.kafka.client import KafkaConnection
 from workers.edges.kafka.owner import Assignment, Member, Owner
 from workers.edges.kafka.parked_reader import ParkedReader
+from workers.edges.kafka.publisher import Appender
 from workers.edges.kafka.source import KafkaSource
 from workers.edges.kafka.table import KafkaTable
 from workers.edges.kafka.transactions import Transactions
@@ -38,6 +40,7 @@ class SinkEdges:
 
     source: KafkaSource
     transactions: Transactions
+    receipts: Appending
     parked_state: KafkaTable
     tracked: KafkaTable | None  # None: the sink tracks no orders
     connection: KafkaConnection
@@ -47,10 +50,17 @@ class SinkEdges:
 def open_edges(spec: SinkSpec, member: Member, owner: Owner) -> SinkEdges:
     """To be called in the running loop, in which the owner is called."""
     loop, connection, tracks = asyncio.get_running_loop(), member.connection, spec.tracks
-    written = (spec.parks, spec.parked_state, *([tracks] if tracks else ()))
     return SinkEdges(
-        source=KafkaSource(member, spec.consumes, owner, loop, written_topics=written),
+        source=KafkaSource(
+            member,
+            spec.consumes,
+            owner,
+            loop,
+            written_topics=spec.written_topics,
+            needed_topics=(spec.receipts,),
+        ),
         transactions=Transactions(connection, spec.transactional_id(member.instance)),
+        receipts=Appender(connection),
         parked_state=KafkaTable(connection, spec.parked_state, loop, owner.failed),
         tracked=None if tracks is None else KafkaTable(connection, tracks, loop, owner.failed),
         connection=connection,
@@ -93,15 +103,20 @@ class SinkPipe:
             stats=self.stats,
             wakeups=self.wakeups,
         )
-        self.commits = Commits(
-            context,
+        self.receipts = Receipts(context, edges.receipts)
+        self.commits = self._commits(finisher)
+        self.wakeups.connect(sender=self.sender, commits=self.commits, fetching=self.fetching)
+
+    def _commits(self, finisher: Finisher) -> Commits:
+        return Commits(
+            self._context,
             self.ownership,
-            source=edges.source,
-            transactions=edges.transactions,
+            source=self._edges.source,
+            transactions=self._edges.transactions,
+            receipts=self.receipts,
             finisher=finisher,
             stats=self.stats,
         )
-        self.wakeups.connect(sender=self.sender, commits=self.commits, fetching=self.fetching)
 
     def begin(self, assigned: Assignment) -> None:
         """Own these partitions; none of them is fetched yet."""

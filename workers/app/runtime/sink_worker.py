@@ -1,17 +1,20 @@
 """One sink at work: Kafka to vendor, in sequence per order, losing nothing."""
 
 import asyncio
+from contextlib import suppress
 from math import inf
 from typing import Any
 
 from workers.app.events.kafka_status import kafka_status
 from workers.app.parked.trim import ParkedTrim
 from workers.app.runtime.sink_pipe import SinkEdges, SinkPipe, open_edges
+from workers.app.sink.assignment import SinkAssignment
+from workers.app.sink.commit.handover import Handover
 from workers.app.sink.context import SinkContext
 from workers.app.sink.status import client_status, sink_status
 from workers.core.consume.start_position import NeedsOperator, StartDecision
 from workers.core.last_errors import Part
-from workers.core.record import CommitPoint, Partition
+from workers.core.record import Partition
 from workers.edges.aio import task_error
 from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.owner import Assignment, Fetched, Member, Release
@@ -44,6 +47,7 @@ class SinkWorker:
         except KafkaFailed as error:
             log.warning("transactions_not_ready", worker=self._context.spec.name, detail=str(error))
         await self.pipe.tracked.start()
+        await self.pipe.receipts.start()
         edges.parked_state.start()
         edges.source.start()
         for work in (self.pipe.commits.run(), self._trim.run(), self._tick()):
@@ -67,7 +71,8 @@ class SinkWorker:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         pipe.ownership.end()
-        await asyncio.gather(edges.transactions.close(), self._context.client.close(), return_exceptions=True)
+        closing = (edges.transactions.close(), pipe.receipts.close(), self._context.client.close())
+        await asyncio.gather(*closing, return_exceptions=True)
 
     def status(self) -> dict[str, Any]:
         """The worker's part of ``GET /status``."""
@@ -129,16 +134,18 @@ class SinkWorker:
     async def _release(self, release: Release) -> None:
         """Give the partitions away: finish what is in flight, as far as time allows, and publish what to commit."""
         pipe = self.pipe
-        if pipe.ownership.current(release.epoch) is None:
+        assignment = pipe.ownership.current(release.epoch)
+        if assignment is None:
             release.done = True
             return
         self.pipe.close()
         pipe.commits.abandon_plain_commit()
-        publishing = asyncio.get_running_loop().create_task(self._publish(release))
+        settled = asyncio.Event()
+        publishing = asyncio.get_running_loop().create_task(self._publish(release, assignment, settled))
         pipe.sender.release_batch()
         await self.pipe.settle(max(0.0, release.deadline - self._context.monotonic()))
-        publishing.cancel()
-        release.offsets = self._committable()
+        settled.set()
+        await publishing
         pipe.ownership.end()
         release.done = True
         self._log_release(len(release.partitions))
@@ -150,15 +157,16 @@ class SinkWorker:
         else:
             log.info("released", worker=name, partitions=partitions)
 
-    async def _publish(self, release: Release) -> None:
-        while True:
-            release.offsets = self._committable()
-            await asyncio.sleep(PUBLISH_EVERY_S)
-
-    def _committable(self) -> dict[Partition, CommitPoint]:
-        """Nothing of a shard with queued writes: its transaction commits further, and this commit might come after."""
-        shards = [shard for shard in self.pipe.ownership.shards if not shard.writes]
-        return {at: point for shard in shards for at, point in shard.committable().items()}
+    async def _publish(self, release: Release, assignment: SinkAssignment, settled: asyncio.Event) -> None:
+        """Publish what may be committed again and again, the last time when all has settled."""
+        handover = Handover(self._context.spec.name, assignment, self.pipe.receipts)
+        is_last = False
+        while not is_last:
+            is_last = settled.is_set()
+            release.offsets = await handover.offsets()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PUBLISH_EVERY_S):
+                    await settled.wait()
 
     async def _tick(self) -> None:
         """What only time brings: a side unreachable for long enough, a new key, a session to be kept alive."""

@@ -16,6 +16,7 @@ class SinkContext:
     """The sink's settings, the vendor's sink and the edges around it, time and chance. Nothing in it changes."""
 
     spec: SinkSpec
+    instance: str  # the process's name in its groups
     create_topics: frozenset[str]  # topics whose records create or replace an order
     sink: Sink
     client: VendorClient

@@ -8,6 +8,7 @@ from workers.app.sink.write_queue import Write, WriteQueue
 from workers.core.consume.lanes import Entry
 from workers.core.parked.fence import NO_KEY, Fence, ParkReason
 from workers.core.parked.headers import DETAIL, REASON, Parking, header_text
+from workers.core.receipt import Receipt
 from workers.core.record import Record
 from workers.edges.kafka.transactions import Outgoing
 
@@ -100,13 +101,15 @@ class Fences(Mapping[str, Fence]):
         copy = None if entry is None else replace(parking, replays=fence.replays)
         self._set(fence, Write(order_id, entry, copy))
 
-    def lift(self, order_id: str, extra_record: Outgoing | None = None) -> None:
-        """Nothing of the order is parked any more."""
+    def lift(self, order_id: str, trace: Outgoing | None = None, receipts: Sequence[Receipt] = ()) -> None:
+        """Nothing of the order is parked any more; ``trace``, ``receipts``: of a discard."""
         del self._fences[order_id]
         self._being_lifted.add(order_id)
-        self._writes.append(Write(order_id, extra_record=extra_record))
+        self._writes.append(Write(order_id, extra_record=trace, receipts=receipts))
 
-    def give_up_first(self, order_id: str, second: Record, command: str, trace: Outgoing) -> None:
+    def give_up_first(
+        self, order_id: str, second: Record, command: str, trace: Outgoing, receipts: Sequence[Receipt] = ()
+    ) -> None:
         """An operator gave up its first record; ``second``, the next one as it lies parked, now leads."""
         fence = replace(
             self._fences[order_id].without_first(second.offset),
@@ -116,7 +119,7 @@ class Fences(Mapping[str, Fence]):
             replays=0,
             command=command,
         )
-        self._set(fence, Write(order_id, extra_record=trace))
+        self._set(fence, Write(order_id, extra_record=trace, receipts=receipts))
 
     def acknowledge(self, writes: Sequence[Write], written: Mapping[str, Fence | None]) -> list[Entry]:
         """A transaction has written these rows. Returns the entries that wait for no other write."""

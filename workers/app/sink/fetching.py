@@ -12,6 +12,7 @@ from workers.core.record import Partition
 from workers.edges.kafka.source import KafkaSource
 from workers.edges.log import log
 
+MOST_RECEIPTS = 20_000  # unwritten, some 5 MB: several seconds' worth, while a commit writes them every 0.2 s
 RECHECK_AFTER_S = 0.02  # what to fetch changes with batches, not with every record
 
 
@@ -61,7 +62,14 @@ class Fetching:
         awaited = frozenset(at for shard in shards for at in shard.awaited())
         before = self._sent.paused if self._sent else frozenset[Partition]()
         paused = frozenset(self._budget.to_pause(memory, before, awaited))
-        return FetchPlan(paused | (self._overfull - awaited), awaited)
+        return FetchPlan(paused | (self._overfull - awaited) | self._without_receipts(), awaited)
+
+    def _without_receipts(self) -> frozenset[Partition]:
+        """All partitions, while so many receipts cannot be written that memory would not stay bounded."""
+        shards = self._ownership.shards
+        if sum(len(shard.receipts) for shard in shards) < max(MOST_RECEIPTS, self._context.spec.max_unfinished):
+            return frozenset()
+        return frozenset(at for shard in shards for at in shard.ledgers)
 
     def look_for_overfull(self) -> None:
         """Find the partitions whose finished records no longer fit a commit's metadata: they pause until they do."""

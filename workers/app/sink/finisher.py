@@ -1,20 +1,26 @@
 """Ends records: delivered, skipped or parked. Each has exactly one end, and its offset is committed with it."""
 
+from typing import Final
+
 from workers.app.sink.assignment import Ownership
 from workers.app.sink.context import SinkContext
 from workers.app.sink.shard import Shard
 from workers.app.sink.tracked_orders import TrackedOrders
 from workers.app.sink.wakeups import Wakeups
 from workers.core.consume.lanes import Entry
-from workers.core.delivery.tracked_order import Mark
+from workers.core.delivery.outcome import Delivered, Skipped
 from workers.core.parked.headers import Parking
+from workers.core.receipt import Receipt, ReceiptOutcome
 from workers.edges.log import log
+
+_DELIVERED: Final = Delivered()
 
 
 class Finisher:
     """Queues what a record's end has to write, and finishes the record when all of it has been written.
 
     Invariant: an entry is finished when its lane has let it go and `Entry.pending_writes` is 0, whichever comes last.
+    Its receipt is in the shard's `ReceiptLog`, or in the transaction that finishes it, before its offset is committed.
     """
 
     def __init__(self, context: SinkContext, ownership: Ownership, tracked: TrackedOrders, wakeups: Wakeups) -> None:
@@ -23,26 +29,36 @@ class Finisher:
         self._tracked = tracked
         self._wakeups = wakeups
 
-    def delivered(self, entry: Entry, mark: Mark | None = None) -> None:
-        """The vendor has applied it, or is as the record wants it. ``mark``: what that left at the vendor."""
+    def delivered(self, entry: Entry, outcome: Delivered = _DELIVERED) -> None:
+        """The vendor has applied it, or had it already."""
         shard = self._ownership.shard_of(entry)
         if shard is None:
             return  # given away since: its next owner sends it
-        if mark is not None:
-            self._tracked.remember(shard, entry, mark)
+        entry.receipt = self._receipt(
+            entry,
+            "found" if outcome.found else "delivered",
+            status=outcome.status,
+            attempts=entry.attempts + 1,
+            vendor_ref=outcome.order_at_vendor,
+        )
+        if outcome.mark is not None:
+            self._tracked.remember(shard, entry, outcome.mark)
         if entry.replay:
             self._ownership.replays.delivered(shard, entry)
         else:
             self._note_at_fence(shard, entry)
         self._finish_if_written(shard, entry)
 
-    def skipped(self, entry: Entry) -> None:
+    def skipped(self, entry: Entry, outcome: Skipped) -> None:
         """There is nothing to send for it."""
         shard = self._ownership.shard_of(entry)
         if shard is None:
             return
+        entry.receipt = self._receipt(entry, "skipped", outcome.reason, attempts=entry.attempts)
         if entry.replay:
             self._ownership.replays.delivered(shard, entry)
+        elif outcome.supersedes:  # what is parked of the order is older than what the vendor has
+            self._note_at_fence(shard, entry)
         self._finish_if_written(shard, entry)
 
     def park(self, entry: Entry, parking: Parking) -> None:
@@ -50,10 +66,12 @@ class Finisher:
         shard = self._ownership.shard_of(entry)
         if shard is None:
             return  # given away since: its next owner comes to the same end
+        reason = parking.reason.value
+        entry.receipt = self._receipt(entry, "parked", reason, status=parking.status, attempts=parking.attempts)
         if entry.replay:
             self._ownership.replays.refused(shard, entry, parking)
             return
-        name, reason = self._context.spec.name, parking.reason.value
+        name = self._context.spec.name
         log.info("parking", worker=name, order_id=entry.order_id, reason=reason, detail=parking.detail)
         fence = shard.fences.block(entry, parking, self._context.wall_ms())
         if fence.records == self._context.spec.max_parked_per_order:
@@ -64,6 +82,20 @@ class Finisher:
         shard = self._ownership.shard_of(entry)
         if shard is not None:
             self._finish_if_written(shard, entry)
+
+    def _receipt(
+        self,
+        entry: Entry,
+        outcome: ReceiptOutcome,
+        reason: str | None = None,
+        *,
+        status: int | None = None,
+        attempts: int,
+        vendor_ref: str | None = None,
+    ) -> Receipt:
+        topic, _, offset, *_ = entry.record
+        now_ms = self._context.wall_ms()
+        return Receipt(entry.order_id, topic, offset, now_ms, outcome, reason, status, attempts, vendor_ref)
 
     def _finish_if_written(self, shard: Shard, entry: Entry) -> None:
         if not entry.pending_writes:

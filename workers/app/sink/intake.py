@@ -14,6 +14,7 @@ from workers.app.sink.suspect_schemas import SuspectSchemas
 from workers.app.sink.wakeups import Wakeups
 from workers.core.consume.lanes import Entry, Lanes
 from workers.core.consume.start_position import NeedsOperator, StartDecision
+from workers.core.delivery.outcome import Skipped
 from workers.core.events import EventHead
 from workers.core.parked.fence import ParkReason
 from workers.core.parked.headers import Parking
@@ -23,6 +24,7 @@ from workers.edges.avro.reader import Undecodable
 from workers.edges.kafka.owner import Batch, Fetched
 from workers.edges.log import log
 
+TOMBSTONE = Skipped("tombstone")
 _RECORD_COST_BYTES = 1_500  # of memory for a record's objects, its lane and its place in the ledger
 _CLOCKS_DIFFER_MS = 5_000  # of brokers and workers, by less: else a create could count as read that is still to come
 _COPIES = 8  # in flight a value exists as Avro, as JSON (twice the size), in the body, and in the socket's buffer
@@ -183,8 +185,9 @@ class Intake:
 
     def _enter(self, shard: Shard, record: Record) -> None:
         if record.value is None:
-            self._stats.skipped["tombstone"] += 1
-            self._finisher.finish(self._entry(shard, record, EventHead("")))
+            self._stats.skipped[TOMBSTONE.reason] += 1
+            order_id = (record.key or b"").decode("utf-8", "replace")
+            self._finisher.skipped(self._entry(shard, record, EventHead(order_id)), TOMBSTONE)
             return
         key = None if record.key is None else record.key.decode("utf-8", "replace")
         try:

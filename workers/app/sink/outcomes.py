@@ -112,9 +112,8 @@ class Outcomes:
         match outcome:
             case Delivered():
                 self._deliver(lane, entry, outcome)
-            case Skipped(reason=reason, supersedes=supersedes):
-                self._stats.skipped[reason] += 1
-                self._skip(lane, entry, supersedes=supersedes)
+            case Skipped():
+                self._skip(lane, entry, outcome)
             case Throttled() | Denied():
                 self._hold(lane, entry, outcome, alone=alone)
             case Unavailable() | Unknown():
@@ -136,21 +135,19 @@ class Outcomes:
             self._note(outcome.note)
         self._lanes.finish(lane)
         self._lanes.delivered_orders.add(entry.order_id)
-        self._finisher.delivered(entry, outcome.mark)
+        self._finisher.delivered(entry, outcome)
 
     def _note(self, note: str) -> None:
         if not self._stats.notes[note]:
             log.warning("vendor_response_anomaly", worker=self._context.spec.name, what=note)
         self._stats.notes[note] += 1
 
-    def _skip(self, lane: Lane, entry: Entry, *, supersedes: bool) -> None:
+    def _skip(self, lane: Lane, entry: Entry, outcome: Skipped) -> None:
+        self._stats.skipped[outcome.reason] += 1
         self._lanes.finish(lane)
         if entry.creates_order:  # a skipped status says nothing about its order's create
             self._lanes.delivered_orders.add(entry.order_id)
-        if supersedes:
-            self._finisher.delivered(entry)  # what is parked of the order is older than what the vendor has
-        else:
-            self._finisher.skipped(entry)
+        self._finisher.skipped(entry, outcome)
 
     def _hold(self, lane: Lane, entry: Entry, outcome: Throttled | Denied, *, alone: bool) -> None:
         """The vendor's fault, for which no attempt is spent; or the order's own, when it alone meets it."""

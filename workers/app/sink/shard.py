@@ -12,6 +12,7 @@ from workers.core.consume.commit_metadata import MetadataLimit
 from workers.core.consume.lanes import Entry
 from workers.core.consume.ledger import Ledger
 from workers.core.consume.merge import Merge
+from workers.core.consume.receipt_log import ReceiptLog
 from workers.core.consume.start_position import NeedsOperator, StartAt
 from workers.core.delivery.tracked_order import Tracked
 from workers.core.record import CommitPoint, Partition, Record
@@ -41,6 +42,7 @@ class Shard:
     next: Record | None = None  # taken from the merge; its schema is being asked for, or is suspect
     suspect: NeedsOperator | None = None  # why nothing may pass `next`: no record of its schema could be decoded
     replay_ledger: Ledger = field(default_factory=lambda: Ledger(0))  # what entries from the parked topic carry
+    receipts: ReceiptLog = field(default_factory=ReceiptLog)  # of what has finished, until they are written
     records: dict[Partition, int] = field(default_factory=dict)  # unfinished, by partition
     bytes: dict[Partition, int] = field(default_factory=dict)
 
@@ -69,6 +71,9 @@ class Shard:
         if entry.ledger.finish(entry.record.offset):
             self.records[entry.record.at] -= 1
             self.bytes[entry.record.at] -= entry.size
+        if entry.receipt is not None:  # else a transaction has written it
+            self.receipts.append(entry.receipt)
+            entry.receipt = None
 
     def memory_use(self) -> Mapping[Partition, MemoryUse]:
         """What each partition keeps in memory."""

@@ -11,7 +11,7 @@ class Pump(Protocol):
 
 
 class CommitLoop(Protocol):
-    """The commits (`workers.app.sink.commits.Commits`)."""
+    """The commits (`workers.app.sink.commit.commits.Commits`)."""
 
     def write_soon(self) -> None: ...
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
+from workers.app.events.receipts import ReceiptDraft
 from workers.app.sink.wakeups import Wakeups
 from workers.core.consume.lanes import Entry
 from workers.core.parked.fence import Fence, OrderKey
 from workers.core.parked.headers import Parking, parked_headers
 from workers.core.parked.rows import fence_row
+from workers.core.receipt import Receipt
 from workers.core.record import Partition
 from workers.edges.kafka.transactions import Outgoing
 
@@ -30,6 +32,7 @@ class Write(NamedTuple):
     entry: Entry | None = None  # is finished by its writes: parked here, or delivered and noted here
     parking: Parking | None = None  # why the entry's record is parked; None: the entry was delivered
     extra_record: Outgoing | None = None  # a tracked order's row, a command's row, the trace of a discard
+    receipts: Sequence[Receipt] = ()  # that are true with this write only: those of a discard
 
     @property
     def size_bytes(self) -> int:
@@ -115,6 +118,7 @@ class TransactionDraft:
     parks: str
     state: str
     now_ms: int
+    receipts: ReceiptDraft | None = None  # of all that the transaction's commit finishes
 
     def records(self) -> list[Outgoing]:
         """The parked records: original key and value, the reason in the headers."""
@@ -131,7 +135,7 @@ class TransactionDraft:
         ]
 
     def rows(self, offsets: Sequence[int]) -> list[Outgoing]:
-        """The fences' rows in the parked state, the parked records at these offsets; and the extra records."""
+        """The fences' rows in the parked state, the parked records at these offsets; extra records; receipts."""
         fences = [
             Outgoing(
                 Partition(self.state, key.partition_number),
@@ -141,7 +145,8 @@ class TransactionDraft:
             for key, fence in self.written_fences(offsets).items()
         ]
         extra = [write.extra_record for writes in self.writes.values() for write in writes]
-        return fences + [record for record in extra if record is not None]
+        receipts = [] if self.receipts is None else self.receipts.records()
+        return fences + [record for record in extra if record is not None] + receipts
 
     def written_fences(self, offsets: Sequence[int]) -> dict[OrderKey, Fence | None]:
         """The fences with the offsets of their parked records."""

@@ -10,6 +10,7 @@ from itertools import islice
 from workers.core.consume.ledger import Ledger
 from workers.core.consume.publish_skew import LOOK_BACK, DeliveredOrders, goes_before, place
 from workers.core.consume.suspicion import Suspicion
+from workers.core.receipt import Receipt
 from workers.core.record import Record
 
 _FETCH_ALLOWANCE_S = 0.2  # a create that is appended at the last moment of `publish_skew` has still to be fetched
@@ -35,6 +36,7 @@ class Entry:
     replay: bool = False  # comes from the parked topic, not from its source
     wait_for_create: bool = True  # False: an order that the vendor does not know is an answer, not a reason to wait
     pending_writes: int = 0  # queued writes that name this entry; it is finished when none is left
+    receipt: Receipt | None = None  # what became of it; None: it has not ended, or its receipt is on its way
 
     @property
     def waiting_since(self) -> float | None:

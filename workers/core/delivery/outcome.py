@@ -21,6 +21,12 @@ class Delivered:
     mark: Mark | None = None  # to be remembered of the order, for sinks that track
     note: str | None = None  # an anomaly of the vendor's to be counted, such as "saved_order_not_found"
     remarks: tuple[str, ...] = ()  # of a check: what an operator should know although all is well
+    vendor_ref: str | None = None  # the vendor's own id of the order, where it says one and leaves no mark
+
+    @property
+    def order_at_vendor(self) -> str | None:
+        """The vendor's own id of the order; None: it says none."""
+        return self.vendor_ref if self.mark is None else self.mark.order_number
 
 
 @dataclass(frozen=True, slots=True)

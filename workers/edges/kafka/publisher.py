@@ -1,21 +1,28 @@
-"""Publishes events and counts those that all in-sync replicas have acknowledged."""
+"""Producers without transactions: a command's, which counts what is acknowledged, and a worker's."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from time import monotonic
+from typing import Any, NamedTuple, Protocol
 
 from kafka import KafkaProducer
+from kafka.errors import KafkaError, KafkaTimeoutError
 
 from workers.core.record import Headers, Partition
-from workers.edges.kafka.client import KafkaConnection, open_client, producer_options
-from workers.edges.kafka.errors import kafka_errors
+from workers.edges.aio import run_in_daemon_thread
+from workers.edges.kafka.client import KafkaConnection, KafkaFailed, open_client, producer_options
+from workers.edges.kafka.client_patches.batches import producer_headers
+from workers.edges.kafka.errors import NotAcknowledgedError, kafka_errors, write_error
+from workers.edges.kafka.transactions import MAX_BLOCK_MS, SEND_TIMEOUT_S, Outgoing, close_quietly
 
 MAX_IN_FLIGHT = 5_000  # events sent and not yet acknowledged: bounds memory whatever the file's length
 ACK_TIMEOUT_S = 130.0  # a little more than the producer's own delivery time-out
+APPEND_WITHIN_S = 30.0  # then a worker's producer is abandoned, and the next use makes another
 
 
 class Placed(NamedTuple):
@@ -78,3 +85,88 @@ def open_publisher(connection: KafkaConnection, *, keep_places: bool = False) ->
             yield Publisher(producer, keep_places)
         finally:
             producer.close(timeout=5.0)
+
+
+class Records(Protocol):
+    """What is to be appended, made in the producer's thread: to encode it costs time that the loop has not."""
+
+    def records(self) -> Sequence[Outgoing]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """The partitions all of whose records are acknowledged, and why others are missing."""
+
+    partitions: frozenset[Partition]
+    fault: KafkaFailed | None = None
+
+
+class Appender:
+    """An idempotent producer. After a failure the next use makes another one."""
+
+    def __init__(self, connection: KafkaConnection) -> None:
+        self._options = producer_options(connection) | {
+            "delivery_timeout_ms": round(1000 * SEND_TIMEOUT_S) + 1_000,
+            "request_timeout_ms": 10_000,
+            "linger_ms": 5,  # with 0 the first record of each partition goes alone
+            "max_block_ms": MAX_BLOCK_MS,
+        }
+        self._producer: KafkaProducer | None = None
+        self._one = asyncio.Lock()
+
+    async def append(self, records: Records) -> Appended:
+        """Append them; a failure is a part of the answer, since other partitions' records may be acknowledged."""
+        async with self._one:
+            try:
+                appended = await run_in_daemon_thread(lambda: self._append(records), APPEND_WITHIN_S)
+            except (KafkaError, TimeoutError, AssertionError, ValueError, TypeError) as error:
+                appended = Appended(frozenset(), write_error(error))
+            except asyncio.CancelledError:
+                self._abandon()  # its thread goes on
+                raise
+            if appended.fault is not None:
+                self._abandon()
+            return appended
+
+    async def close(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await run_in_daemon_thread(lambda: producer.close(timeout=2.0), 5.0)
+
+    def _abandon(self) -> None:
+        """A failed producer may keep its batches for later: what is appended again would come twice and late."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            asyncio.ensure_future(close_quietly(producer))  # noqa: RUF006 - it ends by itself
+
+    # In a thread.
+
+    def _ready(self) -> KafkaProducer:
+        if self._producer is None:
+            self._producer = open_client(KafkaProducer, self._options)
+        return self._producer
+
+    def _append(self, records: Records) -> Appended:
+        producer = self._ready()
+        sent = [
+            (
+                one.partition,
+                producer.send(
+                    one.partition.topic,
+                    partition=one.partition.number,
+                    key=one.key,
+                    value=one.value,
+                    headers=producer_headers(one.headers),
+                ),
+            )
+            for one in records.records()
+        ]
+        until, failed, fault = monotonic() + SEND_TIMEOUT_S, set[Partition](), None
+        for partition, future in sent:
+            try:
+                future.get(timeout=max(0.0, until - monotonic()))
+            except KafkaError as error:
+                failed.add(partition)
+                late = isinstance(error, KafkaTimeoutError)
+                fault = write_error(NotAcknowledgedError(SEND_TIMEOUT_S) if late else error)
+        return Appended(frozenset(partition for partition, _ in sent) - failed, fault)

@@ -83,12 +83,17 @@ class KafkaSource:
         loop: asyncio.AbstractEventLoop,
         *,
         written_topics: tuple[str, ...] = (),
+        needed_topics: tuple[str, ...] = (),
         connector: Connector | None = None,
     ) -> None:
-        """``written_topics``: those that the owner writes to, by the partition numbers of ``topics``."""
+        """``written_topics``: those that the owner writes to, by the partition numbers of ``topics``.
+
+        ``needed_topics``: those of them without which the owner cannot begin.
+        """
         self._member = member
         self._topics = topics
         self._written_topics = written_topics
+        self._needed_topics = needed_topics
         self._owner = owner
         self._loop = loop
         self._connector = connector or Connector()
@@ -167,7 +172,8 @@ class KafkaSource:
         self._member.brokers.watch(consumer, self._note_fetch)
         listener = RebalanceListener(consumer, self._shares, self._member.release_within_s)
         consumer.subscribe(list(topics), listener=listener)
-        await_topics(consumer, topics, self._written_topics, self._thread, self._owner)
+        needed = self._needed_topics
+        await_topics(consumer, topics, self._written_topics, self._thread, self._owner, needed=needed)
         joined = partition_counts(consumer, topics)
         while self._thread.goes_on() and partition_counts(consumer, topics) == joined:
             self._round(clients)

@@ -89,12 +89,18 @@ def leave_group(member: Member, thread: OwnedThread) -> None:
 
 
 def await_topics(
-    consumer: KafkaConsumer, topics: Sequence[str], written: Sequence[str], thread: OwnedThread, owner: Owner
+    consumer: KafkaConsumer,
+    topics: Sequence[str],
+    written: Sequence[str],
+    thread: OwnedThread,
+    owner: Owner,
+    *,
+    needed: Sequence[str] = (),
 ) -> None:
     """Wait until all topics fit each other: a leader that knows of none gives every member nothing for a minute."""
     logged = None
     while thread.goes_on():
-        fault = topics_fault(consumer, topics, written)
+        fault = topics_fault(consumer, topics, written, needed)
         if fault is None:
             return
         if fault != logged:
@@ -104,15 +110,17 @@ def await_topics(
         thread.pause(LOOK_AGAIN_AFTER_S)
 
 
-def topics_fault(consumer: KafkaConsumer, topics: Sequence[str], written: Sequence[str]) -> str | None:
+def topics_fault(
+    consumer: KafkaConsumer, topics: Sequence[str], written: Sequence[str], needed: Sequence[str] = ()
+) -> str | None:
     """Why a worker of these topics must not begin, with what to do; None: it may. Raises `FATAL` errors.
 
     ``topics`` are merged by partition number: with unequal numbers of partitions, a record whose partition the other
     topic lacks would wait for ever. ``written``: topics that the owner writes to by the same partition numbers; the
-    writer itself reports one that is missing.
+    writer itself reports one that is missing, except those of ``needed``, without which nothing can be committed.
     """
     counts = partition_counts(consumer, (*topics, *written))
-    missing = [topic for topic in topics if not counts[topic]]
+    missing = [topic for topic in (*topics, *needed) if not counts[topic]]
     if missing:
         return f"no {', '.join(missing)}; run 'relay topics apply', or wait for Kafka"
     most = max(counts[topic] for topic in topics)

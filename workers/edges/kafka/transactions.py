@@ -107,7 +107,7 @@ class Transactions:
         """The state of a failed producer is hard to tell: the next one aborts what this one left open."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            asyncio.ensure_future(_close_quietly(producer))  # noqa: RUF006 - it ends by itself
+            asyncio.ensure_future(close_quietly(producer))  # noqa: RUF006 - it ends by itself
 
     # In a thread.
 
@@ -164,7 +164,7 @@ def _abort_quietly(producer: KafkaProducer) -> None:
         return  # the producer is abandoned all the same: its successor aborts for it
 
 
-async def _close_quietly(producer: KafkaProducer) -> None:
+async def close_quietly(producer: KafkaProducer) -> None:
     try:
         await run_in_daemon_thread(lambda: producer.close(timeout=0), 5.0)
     except (KafkaError, TimeoutError):

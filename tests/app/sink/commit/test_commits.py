@@ -31,8 +31,8 @@ async def stand() -> Stand:
 
 async def test_what_has_finished_is_committed_with_what_lies_beyond_in_the_metadata(stand: Stand) -> None:
     entries = [stand.rig.entry(order) for order in "ABC"]
-    stand.rig.finisher.finish(entries[0])
-    stand.rig.finisher.finish(entries[2])
+    stand.rig.finisher.delivered(entries[0])
+    stand.rig.finisher.delivered(entries[2])
     async with running(stand):
         await until(lambda: stand.kafka.plain)
     offset, text = stand.kafka.plain[0][AT]
@@ -94,7 +94,7 @@ async def test_what_was_read_before_a_damaged_record_is_committed_and_then_why_i
     assert shard.committable()[AT] == shard.ledgers[AT].commit_point(AT)
     assert stop_reason(shard.committable()[AT][1]) is None
     async with running(stand):
-        stand.rig.finisher.finish(entry)
+        stand.rig.finisher.delivered(entry)
         await until(lambda: any(stop_reason(offsets[AT][1]) for offsets in stand.kafka.plain if AT in offsets))
     assert stand.kafka.plain[-1][AT][0] == 1
 
@@ -121,7 +121,7 @@ async def test_commits_that_are_due_come_between_transactions_that_never_end(sta
     stand.kafka.refuse = feed
     async with running(stand):
         stand.park("A")
-        stand.rig.finisher.finish(delivered)
+        stand.rig.finisher.delivered(delivered)
         await until(lambda: any(offsets.get(Partition(STATUS, 1), (0,))[0] == 1 for offsets in stand.kafka.plain))
         stand.kafka.refuse = lambda _: False
 
@@ -163,7 +163,7 @@ def finish_every_second(stand: Stand, count: int) -> list[Entry]:
     choose = Random(1).random
     done = [entry for entry in entries[1:] if choose() < 0.5]
     for entry in done:
-        stand.rig.finisher.finish(entry)
+        stand.rig.finisher.delivered(entry)
     return [entry for entry in entries if entry not in done]
 
 
@@ -179,7 +179,7 @@ async def test_commits_and_parking_go_on_where_the_broker_keeps_less_metadata(st
         assert len(text) <= longest
         refused = stand.kafka.refused
         assert 0 < refused < 12
-        stand.rig.finisher.finish(left[1])
+        stand.rig.finisher.delivered(left[1])
         await until(lambda: stand.kafka.plain)
     assert stand.kafka.plain[0][AT].offset == left[2].record.offset
     assert stand.kafka.refused == refused, "the limit is remembered"

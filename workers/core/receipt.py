@@ -20,3 +20,8 @@ class Receipt(NamedTuple):
     http_status: int | None = None
     attempts: int = 0
     vendor_ref: str | None = None  # the vendor's own id of the order
+
+
+def given_up_by(who: str, why: str) -> str:
+    """The reason of a receipt for a record that an operator has given up."""
+    return f"by {who}: {why}" if why else f"by {who}"

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from workers.app.sink.assignment import Ownership, SinkAssignment
+from workers.app.sink.commit.receipts import Receipts
 from workers.app.sink.context import SinkContext
 from workers.app.sink.finisher import Finisher
 from workers.app.sink.shard import Shard
@@ -14,13 +16,23 @@ from workers.app.sink.stats import SinkStats
 from workers.app.sink.write_queue import TransactionDraft, Write
 from workers.core.consume.commit_pacing import CommitPacing, Pacing, PlainCommit, Transaction, Wait
 from workers.core.consume.lanes import Entry
+from workers.core.consume.receipt_log import Unwritten
 from workers.core.last_errors import Part
 from workers.core.parked.fence import Fence, OrderKey
+from workers.core.receipt import Receipt
 from workers.core.record import CommitPoint, Partition
 from workers.edges.kafka.client import KafkaFailed, MetadataTooLarge
 from workers.edges.kafka.source import KafkaSource
 from workers.edges.kafka.transactions import GroupCommit, Transactions
 from workers.edges.log import log
+
+
+class _Written(NamedTuple):
+    """What a transaction has written."""
+
+    points: dict[Partition, CommitPoint]
+    unwritten: Mapping[int, Unwritten]  # receipts, by partition number
+    offsets: list[int]  # of the parked records
 
 
 class Commits:
@@ -35,6 +47,7 @@ class Commits:
         *,
         source: KafkaSource,
         transactions: Transactions,
+        receipts: Receipts,
         finisher: Finisher,
         stats: SinkStats,
         pacing: Pacing | None = None,
@@ -43,6 +56,8 @@ class Commits:
         self._ownership = ownership
         self._source = source
         self._transactions = transactions
+        self._receipts = receipts
+        self._receipts_blocked_until = 0.0  # monotonic: they could not be written, and are not tried again before
         self._finisher = finisher
         self._stats = stats
         self._limits = pacing or Pacing()
@@ -121,16 +136,16 @@ class Commits:
         self._pacing.commit_began(now)
         if assignment is None:
             return
-        shards = assignment.shards.values()
-        points = {at: point for shard in shards for at, point in shard.to_commit().items()}
+        points = await self._receipted(assignment)
+        if self._ownership.assignment is not assignment:
+            return  # given away meanwhile: its next owner commits
         if not points and self._pacing.proof_is_due(now):
-            # An idle member learns only from a commit that another process has taken its name (kafka-python 3.0.12).
-            # Without one both would deliver, so one old commit is repeated every few seconds.
-            known = ((at, one) for shard in shards for at, one in shard.committed.items() if at not in shard.stopped)
-            points = dict(islice(known, 1))
-        if not points:
-            return
-        self._pacing.committed(now)
+            points = _proof(assignment)
+        if points:
+            self._pacing.committed(now)
+            await self._commit_points(assignment, points)
+
+    async def _commit_points(self, assignment: SinkAssignment, points: Mapping[Partition, CommitPoint]) -> None:
         self._plain = self._source.commit(assignment.epoch, points)
         try:
             await self._plain
@@ -141,6 +156,26 @@ class Commits:
             log.warning("commit_failed", worker=self._context.spec.name, detail=str(error))
         else:
             _note_committed(assignment, points)
+
+    async def _receipted(self, assignment: SinkAssignment) -> Mapping[Partition, CommitPoint]:
+        """What is to be committed, with its receipts written. Without them it waits for the next commit."""
+        if self._receipts_blocked_until > self._context.monotonic():
+            return {}
+        points, fault = await self._receipts.before_commit(assignment.shards.values())
+        self._note_receipts(fault)
+        committed = {at: point for shard in assignment.shards.values() for at, point in shard.committed.items()}
+        return {at: point for at, point in points.items() if committed.get(at) != point}
+
+    def _note_receipts(self, fault: KafkaFailed | None) -> None:
+        """They are tried again after a pause; nothing whose receipts are missing is committed meanwhile."""
+        if fault is None:
+            self._stats.errors.clear(Part.RECEIPTS)
+            return
+        self._receipts_blocked_until = self._context.monotonic() + self._limits.retry_after_s
+        text = f"cannot write receipts to {self._context.spec.receipts}: {fault}"
+        if text != self._stats.errors.of(Part.RECEIPTS):
+            log.error("receipts_failed", worker=self._context.spec.name, detail=text)
+        self._stats.errors.put(Part.RECEIPTS, text, self._context.wall_ms())
 
     def _shortens(self, points: Mapping[Partition, CommitPoint], error: KafkaFailed) -> bool:
         """Whether the next commit brings less metadata than this one; what it leaves out is repeated after a crash."""
@@ -176,7 +211,7 @@ class Commits:
         draft = TransactionDraft(
             writes, _fences(shards, writes), spec.name, spec.parks, spec.parked_state, self._context.wall_ms()
         )
-        points, offsets = await self._write_draft(draft, assignment, shards)
+        points, unwritten, offsets = await self._write_draft(draft, assignment, shards)
         for shard in shards:
             self._stats.errors.clear((Part.PARKING, shard.number))
         if self._ownership.assignment is not assignment:
@@ -185,7 +220,9 @@ class Commits:
         for key, fence in draft.written_fences(offsets).items():
             fences[key.partition_number][key.order_id] = fence
         for shard in shards:
+            shard.receipts.written(unwritten[shard.number].up_to)
             for entry in shard.fences.acknowledge(writes[shard.number], fences[shard.number]):
+                entry.receipt = None  # the transaction has written it
                 self._finisher.finish(entry)
             for write in writes[shard.number]:
                 if write.parking is not None and not write.parking.replays:
@@ -194,16 +231,21 @@ class Commits:
 
     async def _write_draft(
         self, draft: TransactionDraft, assignment: SinkAssignment, shards: Sequence[Shard]
-    ) -> tuple[dict[Partition, CommitPoint], list[int]]:
-        """Write it with what may be committed then; returns the commits, and the offsets of the parked records."""
+    ) -> _Written:
+        """Write it with what may be committed then, and with the receipts of all that this commit finishes."""
         while True:
             points = _points_with(shards, draft.writes)
+            unwritten = {shard.number: shard.receipts.unwritten() for shard in shards}
+            receipts = {number: one.receipts + _receipts_of(draft.writes[number]) for number, one in unwritten.items()}
+            whole = replace(draft, receipts=self._receipts.draft(receipts))
             try:
                 commit = GroupCommit(points, assignment.group)
-                return points, await self._transactions.write(draft.records(), draft.rows, commit)
+                offsets = await self._transactions.write(whole.records(), whole.rows, commit)
             except MetadataTooLarge as error:
                 if not self._shortens(points, error):
                     raise
+            else:
+                return _Written(points, unwritten, offsets)
 
     def _cannot_write(self, shards: Sequence[Shard], error: KafkaFailed) -> None:
         """Nothing is lost: the records stay unfinished, so their offsets are not committed. Others go on."""
@@ -219,6 +261,15 @@ class Commits:
             log.error("parking_failed", worker=self._context.spec.name, partitions=numbers, detail=text)
         for part in parts:
             self._stats.errors.put(part, text, self._context.wall_ms())
+
+
+def _proof(assignment: SinkAssignment) -> dict[Partition, CommitPoint]:
+    """An old commit to repeat: only from a commit does an idle member learn that another process has taken its name
+    (kafka-python 3.0.12). Without one both would deliver.
+    """
+    shards = assignment.shards.values()
+    known = ((at, one) for shard in shards for at, one in shard.committed.items() if at not in shard.stopped)
+    return dict(islice(known, 1))
 
 
 def _fences(shards: Sequence[Shard], writes: Mapping[int, Sequence[Write]]) -> dict[OrderKey, Fence | None]:
@@ -254,6 +305,12 @@ def _finished_by(writes: Sequence[Write]) -> list[Entry]:
     for entry in named:
         counts[entry] = counts.get(entry, 0) + 1
     return [entry for entry, count in counts.items() if count == entry.pending_writes]
+
+
+def _receipts_of(writes: Sequence[Write]) -> list[Receipt]:
+    """Of the entries that these writes finish, and those that are true with these writes only."""
+    own = [receipt for write in writes for receipt in write.receipts]
+    return [entry.receipt for entry in _finished_by(writes) if entry.receipt is not None] + own
 
 
 def _note_committed(assignment: SinkAssignment, points: Mapping[Partition, CommitPoint]) -> None:

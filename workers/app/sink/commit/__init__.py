@@ -1,0 +1,1 @@
+"""What has finished is committed: its receipts first, then its offsets."""
