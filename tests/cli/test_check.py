@@ -83,6 +83,37 @@ def test_a_missing_variable_of_two_workers_is_reported_once(folder: Path, relay:
     assert ran.err.count("relay: ECOURIER_BASE_URL:") == 1, ran.err
 
 
+def test_all_faults_of_a_vendors_variables_are_reported_in_one_run_by_their_full_names(
+    folder: Path, relay: Any
+) -> None:
+    shutil.copy(ROOT / "topics.yaml", folder)
+    ran = relay("check", "--offline", "ecourier-sink")
+    assert [line.split(":")[1].strip() for line in ran.err.splitlines()] == ["ECOURIER_BASE_URL", "ECOURIER_USER_GUID"]
+    assert "ECOURIER_WEBSITE, ECOURIER_USERNAME and ECOURIER_PASSWORD" in ran.err
+
+
+def test_the_workers_that_have_all_of_their_variables_are_named_when_others_lack_some(folder: Path, relay: Any) -> None:
+    shutil.copy(ROOT / "topics.yaml", folder)
+    ran = relay("check", "--offline")
+    assert ran.status == 2
+    assert "complete: ecdp-sink; 'relay check ecdp-sink' checks that one alone" in ran.err
+
+
+def test_run_says_its_last_words_in_the_format_of_its_log(
+    folder: Path, relay: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log pipeline drops a line that is no JSON, and it would be the most important one."""
+    monkeypatch.delenv("ECDP_API_KEY")
+    ran = relay("run", "ecdp-sink")
+    (line,) = [json.loads(line) for line in ran.err.splitlines()]
+    assert (ran.status, line["level"], line["action"], line["place"]) == (
+        2, "error", "configuration_fault", "ECDP_API_KEY",
+    )  # fmt: skip
+    monkeypatch.setenv("RELAY_LOG_FORMAT", "text")
+    ran = relay("run", "ecdp-sink")
+    assert (ran.status, ran.err.startswith("relay: ECDP_API_KEY: needed")) == (2, True)
+
+
 def test_an_unknown_worker_is_named_with_the_nearest(folder: Path, relay: Any) -> None:
     ran = relay("check", "ecdp-snik", "--offline")
     assert ran.status == 2

@@ -40,13 +40,56 @@ def test_a_new_group_lags_by_every_record(sink: str, project: Any, relay: Any) -
 
 def test_a_move_skips_records_or_delivers_them_again(sink: str, project: Any, relay: Any) -> None:
     """A time before the first record is the earliest, one after the last is the latest; one partition may go alone."""
-    moved = relay("offsets", sink, "--to", "latest")
-    assert (moved.status, moved.out.count(" -> ")) == (0, 6)
+    moved = relay("offsets", sink, "--to", "latest", "--yes")
+    assert (moved.status, moved.out.count(" -> ")) == (0, len(partitions_with_records(project, relay, sink)))
     for to, lag in (("earliest", 6), ("2100-01-01T00:00:00Z", 0), ("2020-01-01T00:00:00+02:00", 6), ("latest", 0)):
-        assert relay("offsets", sink, "--to", to).status == 0
+        assert relay("offsets", sink, "--to", to, "--yes").status == 0
         assert sum(row["lag"] for row in relay("offsets", sink, "--json").json["partitions"]) == lag, to
-    moved = relay("offsets", sink, "--to", "earliest", "--partition", f"{project.status}/1", "--json").json["moved"]
-    assert [(row["topic"], row["partition"], row["after"]) for row in moved] == [(project.status, 1, 0)]
+    number = min(partitions_with_records(project, relay, sink))
+    one = relay("offsets", sink, "--to", "earliest", "--partition", f"{project.status}/{number}", "--json", "--yes")
+    assert [(row["topic"], row["partition"], row["after"]) for row in one.json["moved"]] == [
+        (project.status, number, 0)
+    ]
+
+
+def partitions_with_records(project: Any, relay: Any, sink: str) -> set[int]:
+    rows = relay("offsets", sink, "--json").json["partitions"]
+    return {row["partition"] for row in rows if row["topic"] == project.status and row["end"]}
+
+
+def test_without_an_answer_nothing_moves_and_what_would_be_passed_over_is_named(sink: str, relay: Any) -> None:
+    before = relay("offsets", sink, "--json").json
+    refused = relay("offsets", sink, "--to", "latest")
+    assert (refused.status, refused.out) == (2, "")
+    assert "passes over 6 unfinished records of 6 orders (" in refused.err
+    assert all(f"A-{number}" in refused.err for number in range(6))
+    assert "give --yes" in refused.err
+    assert relay("offsets", sink, "--json").json == before
+
+
+def test_each_record_that_is_passed_over_has_a_receipt_with_who_and_why(sink: str, project: Any, relay: Any) -> None:
+    passed = relay("offsets", sink, "--to", "latest", "--yes", "--by", "grace", "--why", "sent by hand", "--json").json
+    assert (passed["passed_over"]["records"], passed["passed_over"]["orders"]) == (6, 6)
+    batches = relay("tail", f"{project.parked}-receipts", "--from-beginning", "--max", str(len(passed["moved"]))).lines
+    receipts = [one for batch in batches for one in batch["value"]["receipts"]]
+    assert {one["order_id"] for one in receipts} == {f"A-{number}" for number in range(6)}
+    assert {(one["outcome"], one["reason"]) for one in receipts} == {("passed_over", "by grace: sent by hand")}
+    assert {batch["value"]["worker"] for batch in batches} == {sink}
+
+
+def test_a_move_back_tells_how_many_finished_records_are_delivered_again(sink: str, relay: Any) -> None:
+    assert relay("offsets", sink, "--to", "latest", "--yes").status == 0
+    refused = relay("offsets", sink, "--to", "earliest")
+    assert refused.status == 2
+    assert "delivers 6 finished records of 6 orders (" in refused.err
+    again = relay("offsets", sink, "--to", "latest")
+    assert (again.status, again.out) == (0, ""), "nothing moves, so nothing is asked"
+
+
+def test_only_partitions_with_a_lag_are_shown_on_request(sink: str, project: Any, relay: Any) -> None:
+    shown = relay("offsets", sink, "--lagging", "--json").json["partitions"]
+    assert {row["partition"] for row in shown} == partitions_with_records(project, relay, sink)
+    assert {row["topic"] for row in shown} == {project.status}
 
 
 def test_a_time_without_a_zone_and_a_partition_that_is_not_the_workers_move_nothing(sink: str, relay: Any) -> None:
@@ -54,7 +97,7 @@ def test_a_time_without_a_zone_and_a_partition_that_is_not_the_workers_move_noth
     for to in ("now", "2026-11-22", "2026-11-22T06:00:00", ""):
         assert relay("offsets", sink, "--to", to).status == 2, to
     for partition in ("order/99", "order-status", "/1"):
-        assert relay("offsets", sink, "--to", "latest", "--partition", partition).status in {1, 2}, partition
+        assert relay("offsets", sink, "--to", "latest", "--yes", "--partition", partition).status in {1, 2}, partition
     assert relay("offsets", sink, "--json").json == before
 
 

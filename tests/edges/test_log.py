@@ -121,3 +121,10 @@ def test_kafkas_client_speaks_at_debug_only(output: io.StringIO) -> None:
     set_up("debug", "json", output)
     logging.getLogger("kafka.net.transport").error("Abort")
     assert json.loads(lines(output)[-1])["level"] == "debug"
+
+
+def test_text_is_logfmt_with_quotes_where_a_value_needs_them(output: io.StringIO) -> None:
+    set_up("info", "text", output)
+    log.info("refused", detail='HTTP 400: "no"', order_id="A\x1b[31m", empty="", many=["a", "b"], count=3)
+    _, _, values = output.getvalue().partition("refused ")
+    assert values == 'detail="HTTP 400: \\"no\\"" order_id="A\\u001b[31m" empty="" many=a,b count=3\n'

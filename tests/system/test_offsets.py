@@ -76,7 +76,7 @@ def _states(rig: Rig) -> dict[tuple[str, int], str]:
 
 
 def _decide(rig: Rig, to: str, *only: str) -> None:
-    ran = rig.command("offsets", rig.worker, "--to", to, *only)
+    ran = rig.command("offsets", rig.worker, "--to", to, "--yes", *only)
     assert ran.status == 0, ran.err
 
 

@@ -59,7 +59,7 @@ def test_an_unreadable_schema_stops_its_partition_until_it_can_be_read(
     status = relay.wait(lambda now: any(row["stopped"] for row in now["partitions"]), "it never stopped")
     relay.wait(lambda now: now["parked_total"] == 10, "as many as suspect_after are parked")
     assert "holds a Other, and the topic takes OrderCreated" in status["last_error"]
-    moved = registry_rig.command("offsets", kafka.worker, "--to", "latest")
+    moved = registry_rig.command("offsets", kafka.worker, "--to", "latest", "--yes")
     assert moved.status == 0, moved.err
     kafka.create("good")
     kafka.flush()

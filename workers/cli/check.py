@@ -33,18 +33,39 @@ def check(names: tuple[str, ...], offline: bool, as_json: bool) -> int:
     try:
         configuration = read_configuration(names or None)
     except ConfigError as error:
-        return _wrong(error, as_json=as_json)
+        return _wrong(error, names, as_json=as_json)
     if offline:
         return _valid(configuration, as_json=as_json)
     return _connect(configuration, as_json=as_json)
 
 
-def _wrong(error: ConfigError, *, as_json: bool) -> int:
+def _wrong(error: ConfigError, names: tuple[str, ...], *, as_json: bool) -> int:
     if as_json:
         show_json({"faults": [{"place": fault.place, "message": fault.message} for fault in error.faults]})
-    for fault in () if as_json else error.faults:
+        return 2
+    for fault in error.faults:
         print_err(f"relay: {fault}")
+    if not names and (complete := _complete()):
+        print_err(f"relay: complete: {', '.join(complete)}; 'relay check {complete[0]}' checks that one alone")
     return 2
+
+
+def _complete() -> list[str]:
+    """The workers that have no fault, where all faults are about vendors' variables of others."""
+    from workers.app.config.errors import ConfigError as Refused
+
+    try:
+        every = list(read_configuration().config.workers)
+    except Refused:
+        return []
+    found = []
+    for name in every:
+        try:
+            read_configuration([name])
+        except Refused:
+            continue
+        found.append(name)
+    return found
 
 
 def _valid(configuration: Configuration, *, as_json: bool) -> int:

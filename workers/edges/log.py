@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ _REPEAT_AFTER_S = 60.0
 _MOST_REMEMBERED = 1000  # different lines of libraries
 _LIBRARIES = ("aiohttp", "asyncio")  # their errors are worth a line, their other lines are not
 _KAFKA = "kafka"  # what its client says in an outage, many times a second, `kafka_unreachable` says once
+_NEEDS_QUOTES = re.compile(r'[\s="\\]')
 
 FORMERLY: Final[Mapping[str, str]] = {
     "discard_skipped": "discard_left",
@@ -63,7 +65,7 @@ class _TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = _line(record)
         head = f"{line.pop('time')} {line.pop('level'):<7} {line.pop('action')}"
-        return " ".join([head, *(f"{name}={_one_line(value)}" for name, value in line.items())])
+        return " ".join([head, *(f"{name}={_quoted(value)}" for name, value in line.items())])
 
 
 class _RateLimit(logging.Filter):
@@ -83,6 +85,15 @@ class _RateLimit(logging.Filter):
             self._written.clear()
         self._written[line] = record.created
         return True
+
+
+def _quoted(value: object) -> str:
+    """One word as logfmt has it, in double quotes where it needs them. A terminal executes what is not printable."""
+    text = ",".join(map(str, value)) if isinstance(value, list | tuple) else _one_line(value)
+    if text and text.isprintable() and not _NEEDS_QUOTES.search(text):
+        return text
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in quoted)
 
 
 def _one_line(value: object) -> str:

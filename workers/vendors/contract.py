@@ -7,7 +7,7 @@ Vendors describe requests in flows; only ``edges/http/client.py`` sends them.
 import importlib
 import re
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -212,7 +212,8 @@ class Vendor:
     name: str  # of its folder
     title: str  # as its owner spells it
     variables: tuple[Variable, ...]
-    variables_fault: Callable[[Credentials], tuple[str, str] | None] | None = None  # (variable, what is wanted)
+    # (variable, what is wanted) of each fault between variables; the text names other variables in braces
+    variables_faults: Callable[[Credentials], Iterable[tuple[str, str]]] | None = None
     sink_options: type[BaseModel] | None = None  # keys that its sinks add to a worker in topics.yaml
     sink: Callable[[Any, Credentials], Sink] | None = None
     tracks: bool = False  # its deliveries leave marks in the worker's ``tracks`` topic

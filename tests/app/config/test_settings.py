@@ -28,14 +28,23 @@ def test_the_defaults_fit_a_laptop() -> None:
     assert settings.http == HttpAddress("127.0.0.1", 8080)
     assert settings.config_path == Path("topics.yaml")
     assert settings.instance_id == socket.gethostname()
-    assert (settings.log_level, settings.log_format) == ("info", "json")
+    assert settings.log_level == "info"
     assert settings.replication_factor is None
     assert not settings.allow_http_vendors
 
 
 def test_only_the_given_mapping_is_read_not_the_process_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RELAY_LOG_FORMAT", "text")
-    assert load_settings({}).log_format == "json"
+    monkeypatch.setenv("RELAY_LOG_LEVEL", "debug")
+    assert load_settings({}).log_level == "info"
+
+
+@pytest.mark.parametrize(("terminal", "usual"), [(True, "text"), (False, "json")])
+def test_the_log_is_text_on_a_terminal_and_json_elsewhere_unless_it_is_set(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, usual: str
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    assert load_settings({}).log_format == usual
+    assert load_settings({"RELAY_LOG_FORMAT": "json"}).log_format == "json"
 
 
 def test_an_empty_variable_counts_as_not_set() -> None:
@@ -45,10 +54,11 @@ def test_an_empty_variable_counts_as_not_set() -> None:
 def test_the_http_server_can_be_off_or_on_ipv6() -> None:
     assert load_settings({"RELAY_HTTP_ADDR": "off"}).http is None
     assert load_settings({"RELAY_HTTP_ADDR": "[::1]:0"}).http == HttpAddress("::1", 0)
-    assert load_settings({"RELAY_HTTP_ADDR": "*:8080"}).http == HttpAddress("*", 8080)
+    for every in ("*:8080", ":8080"):
+        assert load_settings({"RELAY_HTTP_ADDR": every}).http == HttpAddress("*", 8080)
 
 
-@pytest.mark.parametrize("address", ["x", "host:", ":8080", "host:99999", "host:-1", "a b:80"])
+@pytest.mark.parametrize("address", ["x", "host:", "8080", ":99999", "host:99999", "host:-1", "a b:80"])
 def test_an_address_that_cannot_be_listened_on_is_refused(address: str) -> None:
     assert set(faults({"RELAY_HTTP_ADDR": address})) == {"RELAY_HTTP_ADDR"}
 

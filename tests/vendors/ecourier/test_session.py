@@ -10,7 +10,7 @@ from tests.vendors.ecourier.conftest import session_of, talk_of
 from workers.core.delivery.outcome import Denied, Throttled, Unavailable
 from workers.vendors.contract import MaybeSent, NotSent
 from workers.vendors.ecourier.outcome import outcome_of
-from workers.vendors.ecourier.session import variables_fault
+from workers.vendors.ecourier.session import variables_faults
 
 GUID = "{011114A4-5391-46E0-B576-9835485F5731}"
 GRANTED = httpx.Response(200, json={"status": "0", "UserGUID": GUID})
@@ -178,6 +178,6 @@ def test_unusable_variables_are_denied_without_a_request(variable: dict[str, str
     ],
 )
 def test_at_least_one_way_to_log_in_is_needed(account: dict[str, str], variable: str | None) -> None:
-    fault = variables_fault(session_of(account).credentials)
-    assert (fault and fault[0]) == variable
-    assert "canary" not in repr(fault)
+    faults = list(variables_faults(session_of(account).credentials))
+    assert [name for name, _ in faults] == ([variable] if variable else [])
+    assert "canary" not in repr(faults)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from workers.app.config.errors import ConfigError, Fault, nearest, reason_of
 from workers.app.config.variables import FILE, MAX_FILE_BYTES, file_text, read_variable, text_problem, url_problem
 from workers.edges.log import log
 from workers.vendors.contract import Variable, Vendor
 
+_UNKNOWN: Final = "?"
+_NAMED: Final = re.compile(r"\{(\w+)\}")  # another variable in a vendor's message
 Signature: TypeAlias = tuple[int, int, int]
 
 
@@ -37,6 +40,11 @@ class VendorCredentials:
 
     def __repr__(self) -> str:
         return f"VendorCredentials({', '.join(self._values)})"
+
+    def place(self, name: str, prefix: str) -> str:
+        """Where a variable's value comes from: its full name, or that of its file with the path."""
+        file = self._files.get(name)
+        return f"{prefix}_{name}" if file is None else f"{file.place}={file.path}"
 
     @property
     def version(self) -> int:
@@ -105,12 +113,20 @@ def load_credentials(
             faults += error.faults
         if environ.get(full + FILE):
             files.append(MountedValue(variable.name, full + FILE, Path(environ[full + FILE]), allow_http))
+    faults += _faults_between(vendor, prefix, values)
     if faults:
         raise ConfigError(faults)
-    credentials = VendorCredentials(values, files)
-    if vendor.variables_fault is not None and (found := vendor.variables_fault(credentials)) is not None:
-        raise ConfigError([Fault(f"{prefix}_{found[0]}", found[1])])
-    return credentials
+    return VendorCredentials(values, files)
+
+
+def _faults_between(vendor: Vendor, prefix: str, values: Mapping[str, str]) -> Iterator[Fault]:
+    """Faults of variables that go together. One that has a fault of its own counts as given: its value is unknown."""
+    if vendor.variables_faults is None:
+        return
+    given = VendorCredentials({one.name: values.get(one.name, _UNKNOWN) for one in vendor.variables}, ())
+    for name, message in vendor.variables_faults(given):
+        if name in values:
+            yield Fault(f"{prefix}_{name}", _NAMED.sub(rf"{prefix}_\1", message))
 
 
 def mounted(name: str, text: str | None, environ: Mapping[str, str]) -> str | Callable[[], str] | None:

@@ -4,10 +4,11 @@ import os
 import re
 import socket
 import ssl
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -20,6 +21,8 @@ from workers.edges.kafka.client import KafkaConnection
 LogLevel = Literal["debug", "info", "warning", "error"]
 PREFIXES = ("RELAY_", "KAFKA_", "SCHEMA_REGISTRY_")
 MAX_PORT = 65535
+EVERY_ADDRESS: Final = "*"  # as a host to listen on
+_PORT = re.compile(r"():(\d{1,5})")
 _SERVER = re.compile(r"(\[[0-9A-Fa-f:]+\]|[^:\s,\[\]]+):(\d{1,5})")
 
 
@@ -63,9 +66,9 @@ def servers(text: str) -> str:
 
 
 def http_address(text: str) -> str:
-    found = _SERVER.fullmatch(text)
+    found = _SERVER.fullmatch(text) or _PORT.fullmatch(text)
     if text != "off" and (found is None or int(found[2]) > MAX_PORT):
-        raise ValueError(f"must be HOST:PORT, with a port up to {MAX_PORT}, or 'off'")
+        raise ValueError(f"must be HOST:PORT or :PORT, with a port up to {MAX_PORT}, or 'off'")
     return text
 
 
@@ -108,6 +111,11 @@ Login = Annotated[str, AfterValidator(login), Written("text")]
 PemFile = Annotated[str, AfterValidator(pem_file), Written("path")]
 
 
+def _usual_log_format() -> Literal["json", "text"]:
+    """People read a terminal, machines everything else."""
+    return "text" if sys.stderr is not None and sys.stderr.isatty() else "json"
+
+
 class Variables(BaseModel):
     """One field for each variable, by its name in small letters."""
 
@@ -146,7 +154,7 @@ class Variables(BaseModel):
     relay_http_addr: Annotated[str, AfterValidator(http_address), Written("HOST:PORT or off")] = Field(
         "127.0.0.1:8080",
         description="Where `/status`, `/metrics` and the health checks listen; each process of a host needs its own. "
-        "`*:8080`: on every address, IPv4 and IPv6.",
+        "`:8080` or `*:8080`: on every address, IPv4 and IPv6.",
     )
     relay_replication_factor: Count | None = Field(
         None, description="Replaces the replication factor of every topic; 1 fits a single broker."
@@ -157,7 +165,10 @@ class Variables(BaseModel):
         "worker's partitions need different names; a process that returns under its name keeps its partitions.",
     )
     relay_log_level: LogLevel = Field("info", description="The least severe log lines that are written.")
-    relay_log_format: Literal["json", "text"] = Field("json", description="JSON lines for machines, text for people.")
+    relay_log_format: Literal["json", "text"] = Field(
+        default_factory=_usual_log_format,
+        description="JSON lines for machines, text for people (text on a terminal, json elsewhere).",
+    )
     relay_allow_http_vendors: bool = Field(
         False, description="true: requests to a vendor on another machine may go over http, without TLS."
     )
@@ -296,7 +307,7 @@ def _http(address: str) -> HttpAddress | None:
     if address == "off":
         return None
     host, _, port = address.rpartition(":")
-    return HttpAddress(host.strip("[]"), int(port))
+    return HttpAddress(host.strip("[]") or EVERY_ADDRESS, int(port))
 
 
 def _split(text: str) -> list[str]:

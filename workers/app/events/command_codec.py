@@ -33,6 +33,14 @@ class OpenCodec:
             self.runner.run(self.codec.learn(unknown.schema_id))
             return self.codec.decode_any(topic, value, headers)
 
+    def order_id(self, topic: str, value: bytes, headers: Headers) -> str:
+        """Read the order id of a consumed event; raises `Undecodable`, `RegistryUnavailable`."""
+        try:
+            return self.codec.head(topic, value, headers).order_id
+        except UnknownSchema as unknown:
+            self.runner.run(self.codec.learn(unknown.schema_id))
+            return self.codec.head(topic, value, headers).order_id
+
 
 @contextmanager
 def open_codec(configuration: Configuration) -> Iterator[OpenCodec]:

@@ -87,7 +87,9 @@ async def _vendor(configuration: Configuration, spec: SinkSpec | PollerSpec) -> 
     make: Any = (vendor.poller or vendor.order_poller) if isinstance(spec, PollerSpec) else vendor.sink
     assert make is not None, "topics.yaml holds only workers whose vendor has that side"
     outcome: outcomes.Outcome = await ask_vendor(spec, credentials, make(spec.options, credentials).check())
-    return CheckResult(spec.name, where, ok=isinstance(outcome, outcomes.Delivered), message=_message(outcome, spec))
+    return CheckResult(
+        spec.name, where, ok=isinstance(outcome, outcomes.Delivered), message=_message(outcome, spec, credentials)
+    )
 
 
 async def ask_vendor(
@@ -107,12 +109,18 @@ async def ask_vendor(
         await client.close()
 
 
-def _message(outcome: outcomes.Outcome, spec: SinkSpec | PollerSpec) -> str:
+def _secrets(spec: SinkSpec | PollerSpec, credentials: VendorCredentials) -> str:
+    """Where the vendor's login comes from: its variables, or their files."""
+    login = [one.name for one in load(spec.vendor).variables if one.secret or one.name == "USERNAME"]
+    return ", ".join(credentials.place(name, spec.credentials) for name in login if credentials[name])
+
+
+def _message(outcome: outcomes.Outcome, spec: SinkSpec | PollerSpec, credentials: VendorCredentials) -> str:
     match outcome:
         case outcomes.Delivered():
             return "answers; the address and the credentials are right"
         case outcomes.Denied(reason):
-            return f"refuses the credentials: {reason}; check the variables {spec.credentials}_..."
+            return f"refuses the credentials: {reason}; check {_secrets(spec, credentials)}"
         case outcomes.Throttled(after):
             wait = "later" if after is None else f"in {after:.0f} s"
             return f"answers, but asks to be called less often; try again {wait}"

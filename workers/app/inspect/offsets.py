@@ -6,6 +6,7 @@ from time import monotonic, sleep, time, time_ns
 
 from workers.app.config.specs import SinkSpec
 from workers.app.inspect.absent_members import AbsentMember, absent_members
+from workers.app.inspect.moves import OffsetMove
 from workers.core.consume.start_position import NeedsOperator, decide_start, stop_reason
 from workers.core.parked.rows import RestartAt, command_key, command_row
 from workers.core.record import CommitPoint, Partition
@@ -47,6 +48,14 @@ class MovedOffset:
     after: int
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedMoves:
+    """What a move would change, as of now."""
+
+    moves: tuple[OffsetMove, ...]
+    members: tuple[str, ...]  # of the group: a worker runs, and the partitions are those that it has stopped
+
+
 def read_offsets(admin: KafkaAdmin, sink: SinkSpec) -> GroupOffsets:
     """Ask the cluster; raises `KafkaFailed` when a consumed topic does not exist."""
     topics = admin.topics(sink.consumes)
@@ -65,29 +74,47 @@ def read_offsets(admin: KafkaAdmin, sink: SinkSpec) -> GroupOffsets:
     return GroupOffsets(sink.group, group.members, tuple(found), tuple(absent))
 
 
-def move_offsets(
-    admin: KafkaAdmin, connection: KafkaConnection, sink: SinkSpec, to: When, chosen: Collection[Partition] = ()
-) -> list[MovedOffset]:
-    """Move the group's committed offsets, of all partitions or of the chosen ones; raises `KafkaFailed`.
+def plan_moves(admin: KafkaAdmin, sink: SinkSpec, to: When, chosen: Collection[Partition] = ()) -> PlannedMoves:
+    """Find where each offset would move, of all partitions or of the chosen ones; raises `KafkaFailed`.
 
     Refused while a worker is in the group, because it would commit its own position right after; except for
     partitions that the worker has stopped: a command asks it to begin them at the new offset.
     """
     now = read_offsets(admin, sink)
-    before = {found.partition: found.committed for found in now.partitions}
-    unknown = [partition for partition in chosen if partition not in before]
+    known = {found.partition: found for found in now.partitions}
+    unknown = [partition for partition in chosen if partition not in known]
     if unknown:
         raise KafkaFailed(f"{sink.name} has no partition {unknown[0]}; `relay offsets {sink.name}` shows those it has")
-    if now.members:
-        targets = admin.offsets(_stopped(sink, now, chosen), to)
-        committed = admin.committed(sink.group)
+    wanted = _stopped(sink, now, chosen) if now.members else list(chosen) or list(known)
+    targets, commits = admin.offsets(wanted, to), admin.committed(sink.group)
+    moves = (
+        OffsetMove(one, commits.get(one), known[one].start, max(known[one].end, target), target)
+        for one, target in targets.items()
+    )
+    return PlannedMoves(tuple(moves), now.members)
+
+
+def move_offsets(
+    admin: KafkaAdmin, connection: KafkaConnection, sink: SinkSpec, planned: PlannedMoves
+) -> list[MovedOffset]:
+    """Make the moves; raises `KafkaFailed` when the group has moved or changed since they were planned."""
+    commits = admin.committed(sink.group)
+    if any(commits.get(move.partition) != move.commit for move in planned.moves):
+        raise KafkaFailed(f"{sink.group} has committed in the meantime; nothing was moved: give the command again")
+    targets = {move.partition: move.target for move in planned.moves}
+    if planned.members:
         _request_restart(connection, sink, targets)
-        after = _await_commits(admin, sink, targets, committed)
-    else:
-        targets = admin.offsets(chosen or before, to)
-        admin.commit(sink.group, targets)
-        after = admin.committed(sink.group)
-    return [MovedOffset(partition, before[partition], after[partition].offset) for partition in targets]
+        after = _await_commits(admin, sink, targets, commits)
+        return [_moved(move, after) for move in planned.moves]
+    moving = {move.partition: move for move in planned.moves if move.changes or move.commit is None}
+    admin.commit(sink.group, {one: CommitPoint(move.target, move.metadata) for one, move in moving.items()})
+    after = admin.committed(sink.group)
+    return [_moved(move, after) for move in moving.values() if move.changes]
+
+
+def _moved(move: OffsetMove, after: Mapping[Partition, CommitPoint]) -> MovedOffset:
+    before = None if move.commit is None else move.commit.offset
+    return MovedOffset(move.partition, before, after[move.partition].offset)
 
 
 def _stopped(sink: SinkSpec, now: GroupOffsets, chosen: Collection[Partition]) -> list[Partition]:

@@ -4,7 +4,9 @@ import errno
 import socket
 from typing import Final
 
-EVERY_ADDRESS: Final = "*"  # as the host of RELAY_HTTP_ADDR
+from workers.app.config import settings
+
+EVERY_ADDRESS: Final = settings.EVERY_ADDRESS
 _NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
 
 

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workers.app.config.configuration import Configuration
 from workers.app.config.settings import HttpAddress, Settings
@@ -69,7 +69,9 @@ async def _run(names: Sequence[str], configuration: Configuration, environ: Mapp
     await asyncio.wait((starting, ended), return_when=asyncio.FIRST_COMPLETED)
     if starting.done():
         await starting
-        log.info("started", workers=list(names), instance=settings.instance_id, version=about)
+        log.info(
+            "started", workers=list(names), instance=settings.instance_id, version=about, **_partners(configuration)
+        )
         rights = loop.create_task(log_missing_rights(names, configuration))
         ended.add_done_callback(lambda _: rights.cancel())
     starting.cancel()  # a signal came while Kafka cannot be reached, which may last for ever
@@ -89,6 +91,17 @@ async def _watch(brokers: Brokers) -> None:
     while True:
         brokers.look()
         await asyncio.sleep(LOOK_EVERY_S)
+
+
+def _partners(configuration: Configuration) -> dict[str, Any]:
+    """With whom this process works, and how: what an operator asks first of a log."""
+    workers = configuration.config.workers
+    modes = {name: getattr(workers[name].options, "mode", None) for name in configuration.credentials}
+    return {
+        "kafka": list(configuration.settings.kafka.bootstrap),
+        "vendors": {name: found["BASE_URL"] for name, found in configuration.credentials.items()},
+        "modes": {name: mode for name, mode in modes.items() if mode} or None,
+    }
 
 
 async def _end(tracing: Tracing) -> None:

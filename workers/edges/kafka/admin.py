@@ -138,9 +138,13 @@ class KafkaAdmin:
         """Remove the records below these offsets for good."""
         self._client.delete_records({TopicPartition(*one): offset for one, offset in offsets.items()})
 
-    def commit(self, group: str, offsets: Mapping[Partition, int]) -> None:
-        """Move an empty group's offsets; metadata is dropped, it describes the old position. Raises `KafkaFailed`."""
-        moved = {TopicPartition(*one): OffsetAndMetadata(offset, "", None) for one, offset in offsets.items()}
+    def commit(self, group: str, points: Mapping[Partition, CommitPoint | int]) -> None:
+        """Move an empty group's offsets. A bare offset drops the metadata, which describe the old position.
+
+        Raises `KafkaFailed`.
+        """
+        whole = {at: CommitPoint(one, "") if isinstance(one, int) else one for at, one in points.items()}
+        moved = {TopicPartition(*at): OffsetAndMetadata(one.offset, one.metadata, None) for at, one in whole.items()}
         for one, error in when_ready(lambda: self._client.alter_group_offsets(group, moved)).items():
             if error.errno:
                 raise KafkaFailed(

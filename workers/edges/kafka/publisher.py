@@ -46,7 +46,7 @@ class Publisher:
     _placed: list[Placed] = field(default_factory=list)
 
     def send(
-        self, topic: str, key: bytes, value: bytes | None, headers: Headers, *, partition: int | None = None
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, *, partition: int | None = None
     ) -> None:
         """Send one event to ``partition``, or to that of its key (murmur2, as Java's client does)."""
         while len(self._waiting) >= MAX_IN_FLIGHT:

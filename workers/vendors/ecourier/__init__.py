@@ -5,7 +5,7 @@ from __future__ import annotations
 from workers.vendors.contract import Variable, Vendor
 from workers.vendors.ecourier.options import EcourierOptions, EcourierPollerOptions, number_by
 from workers.vendors.ecourier.poll.poller import EcourierPoller
-from workers.vendors.ecourier.session import EcourierSession, variables_fault
+from workers.vendors.ecourier.session import EcourierSession, variables_faults
 from workers.vendors.ecourier.sink import EcourierSink
 
 VENDOR = Vendor(
@@ -20,7 +20,7 @@ VENDOR = Vendor(
         Variable("CUSTOMER_CODE", required=False, meaning="The customer that deliveries are booked for."),
         Variable("TIME_ZONE", default="America/New_York", meaning="The zone of event times (an IANA name)."),
     ),
-    variables_fault=variables_fault,
+    variables_faults=variables_faults,
     sink_options=EcourierOptions,
     sink=EcourierSink,
     poller_options=EcourierPollerOptions,

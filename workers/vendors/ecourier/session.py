@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -129,15 +130,14 @@ def new_token(response: httpx.Response) -> str | None:
     return token if isinstance(token, str) and in_a_header(token) and " " not in token else None
 
 
-def variables_fault(credentials: Credentials) -> tuple[str, str] | None:
-    """Return the bad variable and what is wanted of it; None when there is at least one way to log in."""
+def variables_faults(credentials: Credentials) -> Iterator[tuple[str, str]]:
+    """Give each bad variable and what is wanted of it; other variables are named in braces."""
     missing = [name for name in LOGIN if not credentials[name]]
     if missing and (credentials["USERNAME"] or credentials["PASSWORD"]):
-        return missing[0], "wanted: WEBSITE, USERNAME and PASSWORD go together"
-    if missing and not credentials["USER_GUID"]:
-        return "USER_GUID", "wanted, or WEBSITE, USERNAME and PASSWORD, or all of them, to log in"
+        yield from ((name, "wanted: {WEBSITE}, {USERNAME} and {PASSWORD} go together") for name in missing)
+    elif missing and not credentials["USER_GUID"]:
+        yield "USER_GUID", "wanted to log in; or, instead of it, {WEBSITE}, {USERNAME} and {PASSWORD}"
     try:
         checked_time_zone(credentials["TIME_ZONE"])
     except SetUpError:
-        return "TIME_ZONE", "wanted: an IANA name such as America/New_York"
-    return None
+        yield "TIME_ZONE", "wanted: an IANA name such as America/New_York"
