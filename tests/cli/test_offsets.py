@@ -70,7 +70,7 @@ def test_without_an_answer_nothing_moves_and_what_would_be_passed_over_is_named(
 def test_each_record_that_is_passed_over_has_a_receipt_with_who_and_why(sink: str, project: Any, relay: Any) -> None:
     passed = relay("offsets", sink, "--to", "latest", "--yes", "--by", "grace", "--why", "sent by hand", "--json").json
     assert (passed["passed_over"]["records"], passed["passed_over"]["orders"]) == (6, 6)
-    batches = relay("tail", f"{project.parked}-receipts", "--from-beginning", "--max", str(len(passed["moved"]))).lines
+    batches = relay("tail", project.receipts, "--from-beginning", "--max", str(len(passed["moved"]))).lines
     receipts = [one for batch in batches for one in batch["value"]["receipts"]]
     assert {one["order_id"] for one in receipts} == {f"A-{number}" for number in range(6)}
     assert {(one["outcome"], one["reason"]) for one in receipts} == {("passed_over", "by grace: sent by hand")}

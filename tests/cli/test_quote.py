@@ -100,6 +100,7 @@ def test_a_quote_is_a_table_and_creates_no_order(folder: Path, relay: Any, ecour
     rows = {
         line.split()[0]: line.split(maxsplit=1)[1].strip() for line in ran.out.splitlines() if len(line.split()) > 1
     }
+    assert ran.out.splitlines()[1].split() == ["AmountCharged", "$32.50"], "the price comes first"
     assert (rows["AmountCharged"], rows["Service"], rows["Stops.Stop[2].City"]) == ("$32.50", "Route", "Orlando")
     assert ecourier.ledger.orders() == {}
 

@@ -10,6 +10,7 @@ from tests.support.sink_process import Rig, order_ids
 from tests.system.conftest import MakeRig
 from workers.edges.avro.framing import VALUE_SCHEMA_ID
 
+ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.broker
 
 TEXT = (Path(__file__).parents[2] / "schemas" / "order-created.avsc").read_text()
@@ -52,6 +53,7 @@ def test_an_unreadable_schema_stops_its_partition_until_it_can_be_read(
     kafka, ids = registry_rig.kafka, order_ids(30)
     text = '{"type": "record", "name": "Other", "fields": []}'
     number = b"\x00" + registry.add("other", text).to_bytes(4, "big")
+    registry.add(f"{kafka.receipts}-value", (ROOT / "schemas/ecdp-receipts.avsc").read_text())
     for order_id in ids:
         kafka.send(kafka.created, order_id, number + kafka.order(order_id)[BARE:])
     kafka.flush()

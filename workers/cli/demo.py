@@ -1,5 +1,6 @@
 """``relay demo``: everything on this machine, with sample orders."""
 
+import os
 import signal
 import time
 from pathlib import Path
@@ -7,10 +8,15 @@ from typing import Any, NoReturn
 
 import click
 
+from workers.cli.operator import DECLINED, YES, agreed
+from workers.cli.output import print_err
+
 EXAMPLE = """Starts a real Apache Kafka, simulated vendors and all workers, publishes sample orders, takes each vendor
 down in turn, and counts the orders at the vendors.
 
-The first run fetches Kafka. With KAFKA_BOOTSTRAP_SERVERS set, the demo uses that Kafka instead.
+The first run fetches Kafka. The demo touches no other Kafka, registry or vendor, whatever the environment says.
+With --on-this-kafka it uses the Kafka of KAFKA_BOOTSTRAP_SERVERS, after a question: under topics and groups of its own
+prefix, which it removes at its end.
 
 \b
 Example:
@@ -28,9 +34,10 @@ _BY_SIGNAL = 128  # exit status of a process that ends on a signal: this and its
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Publish these instead: JSON lines of order-created events.",
 )
-@click.option("--yes", is_flag=True, help="Use KAFKA_BOOTSTRAP_SERVERS though it is another machine.")
+@click.option("--on-this-kafka", is_flag=True, help="Use the Kafka of KAFKA_BOOTSTRAP_SERVERS instead of a new one.")
+@YES
 @click.option("--json", "as_json", is_flag=True, help="Print the closing report as JSON; progress goes to stderr.")
-def demo(*, keep: bool, orders: Path | None, yes: bool, as_json: bool) -> int:
+def demo(*, keep: bool, orders: Path | None, on_this_kafka: bool, yes: bool, as_json: bool) -> int:
     """Run the demo; exit status 0 when all counts agree."""
     begun = time.monotonic()
     click.echo("Order Relay demo: orders from Kafka to simulated vendors. Ctrl-C ends it at any moment.", err=as_json)
@@ -41,9 +48,22 @@ def demo(*, keep: bool, orders: Path | None, yes: bool, as_json: bool) -> int:
     from workers.devkit.demo.processes import DemoError
 
     try:
-        return _run(keep=keep, as_json=as_json, orders=orders, yes=yes, begun=begun)
+        given = _given_kafka(yes=yes) if on_this_kafka else None
+        if on_this_kafka and given is None:
+            print_err("nothing was started")
+            return DECLINED
+        return _run(keep=keep, as_json=as_json, orders=orders, given=given, begun=begun)
     except (BrokerError, DemoError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def _given_kafka(*, yes: bool) -> Any:
+    """The user's Kafka; None when the user does not agree."""
+    from workers.devkit.demo.own_names import reach_given_kafka
+
+    given = reach_given_kafka(os.environ)
+    places = f"topics and groups that begin with {given.prefix}, and removes them at its end"
+    return given if agreed(f"The demo makes, at {given.address}, {places}. Go on?", yes=yes) else None
 
 
 def _end(number: int, _: Any) -> NoReturn:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from workers.vendors.ecourier.existing_order import ExistingOrder
 
 VENDOR: Final = "ecourier"
+PRICE: Final = "AmountCharged"
 
 
 @click.command(epilog="Example: relay quote order.json --json")
@@ -45,7 +46,8 @@ def quote(file: BinaryIO, sink: str | None, as_json: bool) -> int:
     if as_json:
         show_json(found.fields)
     else:
-        show_table(("field", "value"), _rows(found.fields))
+        rows = sorted(_rows(found.fields), key=lambda row: row[0] != PRICE)  # the price is the answer: it goes first
+        show_table(("field", "value"), rows)
     return 0
 
 

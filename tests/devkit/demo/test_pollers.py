@@ -6,8 +6,6 @@ import pytest
 
 from workers.app.config.specs import PollerSpec
 from workers.devkit.demo.pollers import compare_events
-from workers.devkit.demo.samples import CREATED, read_samples
-from workers.devkit.demo.start import order_id_prefix
 
 POLLER = PollerSpec(
     name="ecourier-poller", vendor="ecourier", publishes=("stages", "events"), state="s", credentials="ECOURIER"
@@ -60,13 +58,3 @@ def test_a_poller_that_published_each_change_once_is_right() -> None:
 )
 def test_a_missing_or_doubled_event_is_found(stages: list[Any], events: list[Any], fault: str) -> None:
     assert not compare_events({"stages": stages, "events": events}, POLLER, THERE).right, fault
-
-
-def test_in_a_kafka_that_outlives_the_run_each_run_has_its_own_order_ids() -> None:
-    """All but the id that must be refused."""
-    assert order_id_prefix({}, 1_700_000_000.0) == ""
-    prefix = order_id_prefix({"KAFKA_BOOTSTRAP_SERVERS": "localhost:9092"}, 1_700_000_000.0)
-    assert prefix != order_id_prefix({"KAFKA_BOOTSTRAP_SERVERS": "localhost:9092"}, 1_700_000_001.0)
-    samples = [sample for sample in read_samples(prefix=prefix) if sample.topic == CREATED]
-    assert all(sample.order_id.startswith(prefix) and sample.order_id in sample.line for sample in samples[:100])
-    assert {sample.order_id for sample in samples if not sample.order_id.startswith(prefix)} == {"."}

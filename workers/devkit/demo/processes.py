@@ -117,15 +117,15 @@ def start_workers(processes: ProcessGroup, names: Iterable[str]) -> Server:
     return Server("workers", f"http://{address}", f"http://{address}", process, processes.log("workers"))
 
 
-def wait_until_ready(server: Server, client: httpx.Client) -> None:
+def wait_until_ready(server: Server, client: httpx.Client, within_s: float = _READY_WITHIN_S) -> None:
     """Return when the worker has joined its group; raises `DemoError`."""
-    deadline = time.monotonic() + _READY_WITHIN_S
+    deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         server.fail_if_ended()
         if _answers(client, f"{server.url}/readyz"):
             return
         time.sleep(0.05)
-    raise DemoError(f"{server.name} was not ready within {_READY_WITHIN_S:.0f} seconds; its log is {server.log}")
+    raise DemoError(f"{server.name} were not ready within {within_s:.0f} seconds; the log is {server.log}")
 
 
 def _answers(client: httpx.Client, url: str) -> bool:

@@ -90,14 +90,14 @@ def sink_report(sink: SinkSpec, view: SinkView, demo: Demo, samples: Sequence[Sa
     mine = [sample for sample in samples if sample.topic in sink.consumes]
     parked = _parked(sink, view, demo)
     checks = compare(expected_orders(mine, sink), parked, view, vendor_states(sink, demo), records=len(mine))
-    orders = {sample.order_id for sample in mine if sample.topic == CREATED}
+    orders = {sample.order_id for sample in mine if sample.creates_order}
     return SinkReport(view, sink.parks, len(orders), len(mine), parked, checks)
 
 
 def expected_orders(samples: Sequence[Sample], sink: SinkSpec) -> dict[str, ExpectedOrder]:
     """Return the orders that the vendor should have if it took them all, by order id."""
     vendor = sink_side(sink.vendor)
-    orders = {sample.order_id: sample.order for sample in samples if sample.topic == CREATED}
+    orders = {sample.order_id: sample.order for sample in samples if sample.creates_order}
     statuses: dict[str, list[str]] = {order_id: [] for order_id in orders}
     for sample in samples:
         if sample.order_id in orders and sample.status:
@@ -125,7 +125,7 @@ def compare(
     records: int,
 ) -> tuple[Check, ...]:
     """Each record has one outcome, and each order exists once at the vendor, in its last state."""
-    refused = {record.order_id for record in parked if record.topic == CREATED}
+    refused = {record.order_id for record in parked if record.topic.endswith(CREATED)}
     partly_parked = {record.order_id for record in parked}
     wanted = {one.number for order_id, one in expected.items() if order_id not in refused}
     last = {one.number: one.state for order_id, one in expected.items() if order_id not in partly_parked and one.state}

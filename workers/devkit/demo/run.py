@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Final
 
 from workers.devkit.demo import start as demo_start
 from workers.devkit.demo.monitor import Monitor, SinkView
+from workers.devkit.demo.own_names import GivenKafka
 from workers.devkit.demo.processes import DemoError
 from workers.devkit.demo.report import Report, sink_report
 from workers.devkit.demo.samples import REFUSED, Publishers, Sample, read_samples
@@ -111,16 +111,17 @@ class Outages:
         return {sink.name: sink.ended for sink in self.progress.sinks if sink.vendor != vendor}
 
 
-def run_demo(screen: Screen, ends: ExitStack, *, orders: Path | None, yes: bool, begun: float) -> tuple[Demo, Report]:
+def run_demo(
+    screen: Screen, ends: ExitStack, *, orders: Path | None, given: GivenKafka | None, begun: float
+) -> tuple[Demo, Report]:
     """Run the demo to its report; ``ends`` ends the processes. Raises `DemoError`, `BrokerError`, `ConfigError`."""
-    prefix = demo_start.order_id_prefix(os.environ, time.time())
-    samples = read_samples(orders, prefix)
-    demo = demo_start.start(screen, ends, prefix=prefix, yes=yes)
+    samples = read_samples(orders, given.prefix if given else "")
+    demo = demo_start.start(screen, ends, given)
     publishers = Publishers.start(demo.processes, samples)  # they start while the workers do
     demo.wait_until_ready()
     progress = Progress(demo.monitor, screen, len(samples), begun)
     for sink in demo.monitor.sinks.values():
-        refused = [sink_side(sink.vendor).order_number(prefix + order_id, sink.options) for order_id in REFUSED]
+        refused = [sink_side(sink.vendor).order_number(order_id, sink.options) for order_id in REFUSED]
         demo.monitor.set_faults(sink.vendor, bad_ids=refused)
     outages = Outages(progress, list(demo.monitor.simulators))
     _publish(demo, publishers, samples, outages)

@@ -27,11 +27,15 @@ class Sample:
     line: str
     order: Mapping[str, Any] = field(default_factory=dict)  # of a create
 
+    @property
+    def creates_order(self) -> bool:
+        return self.topic.endswith(CREATED)
+
 
 def read_samples(orders: Path | None = None, prefix: str = "") -> list[Sample]:
     """Read the samples kept here, or ``orders``: JSON lines of order-created events; raises `DemoError`.
 
-    ``prefix`` goes before every order id.
+    ``prefix``: of the topics.
     """
     files = [(CREATED, orders)] if orders else [(CREATED, ORDERS), (STATUS, STATUSES)]
     events = [(event.get("occurred_at", ""), topic, event) for topic, path in files for event in _events(path)]
@@ -51,11 +55,9 @@ def _events(path: Path) -> Iterator[dict[str, Any]]:
 
 def _sample(topic: str, event: dict[str, Any], prefix: str) -> Sample:
     content = event.get("order", event)
-    status, order_id = content.get("status"), content.get("order_id")
-    if isinstance(order_id, str) and order_id.strip("."):  # "." must stay invalid
-        content["order_id"] = prefix + order_id
     line = json.dumps(event, ensure_ascii=False)
-    return Sample(topic, str(content.get("order_id", "")), status, line, content if topic == CREATED else {})
+    order = content if topic == CREATED else {}
+    return Sample(prefix + topic, str(content.get("order_id", "")), content.get("status"), line, order)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,13 +18,12 @@ import httpx
 from workers.app.config.configuration import load_configuration
 from workers.app.config.overrides import variable_name
 from workers.app.config.specs import Config, PollerSpec, SinkSpec
-from workers.app.config.variables import is_loopback
 from workers.devkit.broker.broker import Broker
 from workers.devkit.broker.jars import KAFKA_VERSION
 from workers.devkit.demo.monitor import Monitor
+from workers.devkit.demo.own_names import GivenKafka, remove_own, write_own_topology
 from workers.devkit.demo.pollers import PollerReport, poller_reports, poller_variables, start_changes
 from workers.devkit.demo.processes import (
-    DemoError,
     ProcessGroup,
     Server,
     ready_simulator,
@@ -34,17 +33,11 @@ from workers.devkit.demo.processes import (
     wait_until_ready,
 )
 from workers.devkit.demo.screen import Screen
+from workers.devkit.demo.surroundings import own_environ
 from workers.devkit.simulators import SECRET
 
 _SHORT_WAITS: Final = {("unknown_order_wait",): "3s", ("retry", "max"): "1s", ("drain",): "3s"}
-_BOOTSTRAP: Final = "KAFKA_BOOTSTRAP_SERVERS"
-_NOT_PASSED_ON: Final = (
-    "KAFKA_",
-    "SCHEMA_REGISTRY_",
-    "RELAY_HTTP_ADDR",
-    "RELAY_INSTANCE_ID",
-    "RELAY_REPLICATION_FACTOR",
-)
+_FORMER_MEMBER_S: Final = 30.0  # to start, beside the session of a former member that the group still waits for
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +49,14 @@ class Demo:
     since: datetime  # records parked before belong to another run
     monitor: Monitor
     pollers: Mapping[str, tuple[PollerSpec, Server]] = field(default_factory=dict)  # with the simulator of each
+    exports: Mapping[str, str] = field(default_factory=dict)  # variables that lead another terminal here
+    prefix: str = ""  # of topics and workers, on a Kafka that the demo did not start
 
     def wait_until_ready(self) -> None:
         """Return when all workers have joined their groups; raises `DemoError`."""
-        wait_until_ready(self.monitor.workers, self.monitor.client)
+        specs = [*self.monitor.sinks.values(), *(poller for poller, _ in self.pollers.values())]
+        within_s = _FORMER_MEMBER_S + max((spec.session for spec in specs), default=0.0)
+        wait_until_ready(self.monitor.workers, self.monitor.client, within_s)
         for poller, simulator in self.pollers.values():
             start_changes(self.monitor.client, poller.vendor, simulator)
 
@@ -68,52 +65,42 @@ class Demo:
         return poller_reports(self.monitor.client, self.processes, list(self.pollers.values()))
 
 
-def order_id_prefix(environ: Mapping[str, str], now: float) -> str:
-    """Return the prefix of this run's order ids in a Kafka that outlives the run, where earlier orders are known."""
-    return f"R{int(now):x}-" if environ.get(_BOOTSTRAP) else ""
-
-
-def start(screen: Screen, ends: ExitStack, *, prefix: str = "", yes: bool = False) -> Demo:
+def start(screen: Screen, ends: ExitStack, given: GivenKafka | None = None) -> Demo:
     """Start everything; ``ends`` ends it. The workers then still join their groups.
 
-    ``yes`` allows a Kafka on another machine. Raises `DemoError`, `BrokerError` and `ConfigError`.
+    ``given``: the Kafka to use, under a prefix of its own; None: a new one. Raises `DemoError`, `BrokerError` and
+    `ConfigError`.
     """
-    config = load_configuration(os.environ).config
-    given = os.environ.get(_BOOTSTRAP, "")
-    if not yes:
-        refuse_remote_kafka(given)
-    sinks = config.sinks
+    topology = {name: os.environ[name] for name in ("RELAY_TOPOLOGY",) if os.environ.get(name)}
+    config = load_configuration(topology).config
+    environ = own_environ(os.environ, config, on_given_kafka=given is not None)
     folder = _folder(ends)
-    vendors = list(dict.fromkeys(sink.vendor for sink in sinks.values()))
-    vendors += [poller.vendor for poller in config.pollers.values() if poller.vendor not in vendors]
+    vendors = list(dict.fromkeys(worker.vendor for worker in config.workers.values()))
     screen.step(f"vendor simulators: {', '.join(vendors)}")
-    without_kafka = ProcessGroup(folder, dict(os.environ), ends)
-    starting = {vendor: start_simulator(without_kafka, vendor) for vendor in vendors}
-    bootstrap, environ = _kafka(screen, ends, config, given)
-    if prefix:
-        screen.step(f"order ids begin with {prefix}, unlike those of earlier runs: the vendors are new")
+    starting = {vendor: start_simulator(ProcessGroup(folder, environ, ends), vendor) for vendor in vendors}
+    bootstrap, exports = _kafka(screen, ends, config, given, folder)
+    if given is not None:
+        config = load_configuration(exports).config
+        ends.callback(remove_own, given, config, screen.step)
     simulators = {vendor: ready_simulator(part) for vendor, part in starting.items()}
-    for sink in sinks.values():
-        environ |= _settings(sink, simulators[sink.vendor])
-    pollers = {name: (poller, simulators[poller.vendor]) for name, poller in config.pollers.items()}
-    for poller, simulator in pollers.values():
-        environ |= poller_variables(poller, simulator, SECRET)
+    environ |= exports | _to_simulators(config, simulators)
     processes = ProcessGroup(folder, environ, ends)
     screen.step(f"topics: {', '.join(config.topics)}")
     processes.run("topics", "topics", "apply")
-    theirs = {sink.vendor: simulators[sink.vendor] for sink in sinks.values()}
-    monitor = _workers(screen, processes, sinks, theirs, list(pollers))
-    return Demo(processes, bootstrap, datetime.now(UTC), monitor, pollers)
+    monitor = _workers(screen, processes, config, simulators)
+    pollers = {name: (poller, simulators[poller.vendor]) for name, poller in config.pollers.items()}
+    prefix = given.prefix if given else ""
+    return Demo(processes, bootstrap, datetime.now(UTC), monitor, pollers, exports, prefix)
 
 
-def refuse_remote_kafka(given: str) -> None:
-    """Raise `DemoError` for a Kafka on another machine: real workers may read there, and would deliver the samples."""
-    hosts = [server.strip().rpartition(":")[0].strip("[]") for server in given.split(",") if server.strip()]
-    if not all(is_loopback(host) for host in hosts):
-        raise DemoError(
-            f"KAFKA_BOOTSTRAP_SERVERS={given} is not this machine, and sample orders would go to its topics: "
-            "unset it to start a Kafka here, or add --yes"
-        )
+def _to_simulators(config: Config, simulators: Mapping[str, Server]) -> dict[str, str]:
+    """The variables that lead each worker to its vendor's simulator, with short waits."""
+    found: dict[str, str] = {}
+    for sink in config.sinks.values():
+        found |= _settings(sink, simulators[sink.vendor])
+    for poller in config.pollers.values():
+        found |= poller_variables(poller, simulators[poller.vendor], SECRET)
+    return found
 
 
 def _folder(ends: ExitStack) -> Path:
@@ -128,21 +115,21 @@ def _folder(ends: ExitStack) -> Path:
     return folder
 
 
-def _kafka(screen: Screen, ends: ExitStack, config: Config, given: str) -> tuple[str, dict[str, str]]:
-    """Return the address of the user's Kafka or of a new one, and the environment for it."""
-    here = {"RELAY_TOPOLOGY": str(config.file.resolve())}
-    if given:
-        screen.step(f"your Kafka: {given}")
-        return given, dict(os.environ) | here
+def _kafka(
+    screen: Screen, ends: ExitStack, config: Config, given: GivenKafka | None, folder: Path
+) -> tuple[str, dict[str, str]]:
+    """Return the address of the user's Kafka or of a new one, and the variables that lead a command to it."""
+    if given is not None:
+        screen.step(f"your Kafka: {given.address}; topics and groups begin with {given.prefix}")
+        topology = {"RELAY_TOPOLOGY": str(write_own_topology(config, given.prefix, folder))}
+        return given.address, given.variables | topology
+    if ignored := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        screen.step(f"KAFKA_BOOTSTRAP_SERVERS={ignored} is left alone; --on-this-kafka uses it")
     screen.step(f"Apache Kafka {KAFKA_VERSION}")
     broker = ends.enter_context(Broker.start(announce=screen.step))
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_PASSED_ON)}
-    return broker.bootstrap, kept | here | settings_of(broker.bootstrap)
-
-
-def settings_of(bootstrap: str) -> dict[str, str]:
-    """Return the variables that lead a command to the demo's own Kafka."""
-    return {"KAFKA_BOOTSTRAP_SERVERS": bootstrap, "RELAY_REPLICATION_FACTOR": "1"}
+    here = {"RELAY_TOPOLOGY": str(config.file.resolve())}
+    own = {"KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap, "RELAY_REPLICATION_FACTOR": "1"}
+    return broker.bootstrap, own | here
 
 
 def _settings(sink: SinkSpec, simulator: Server) -> dict[str, str]:
@@ -150,15 +137,10 @@ def _settings(sink: SinkSpec, simulator: Server) -> dict[str, str]:
     return short_waits | vendor_variables(sink, simulator.url)
 
 
-def _workers(
-    screen: Screen,
-    processes: ProcessGroup,
-    sinks: Mapping[str, SinkSpec],
-    simulators: Mapping[str, Server],
-    pollers: Sequence[str],
-) -> Monitor:
-    names = [*sinks, *pollers]
+def _workers(screen: Screen, processes: ProcessGroup, config: Config, simulators: Mapping[str, Server]) -> Monitor:
+    names = [*config.sinks, *config.pollers]
     screen.step(f"workers: {', '.join(names)}")
     workers = start_workers(processes, names)
     client = processes.ends.enter_context(httpx.Client(trust_env=False, timeout=5.0))
-    return Monitor(client, sinks, workers, simulators, pollers)
+    theirs = {sink.vendor: simulators[sink.vendor] for sink in config.sinks.values()}
+    return Monitor(client, config.sinks, workers, theirs, list(config.pollers))

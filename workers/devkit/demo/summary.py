@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
 from rich import box
@@ -13,7 +16,7 @@ from rich.table import Table
 
 from workers.devkit.demo.pollers import PollerReport
 from workers.devkit.demo.report import Parked, Report, SinkReport
-from workers.devkit.demo.start import Demo, settings_of
+from workers.devkit.demo.start import Demo
 
 _MAX_DETAIL: Final = 120  # characters
 
@@ -69,8 +72,13 @@ def _parked(sink: SinkReport) -> Table:
     firsts = _causes(sink.parked)
     for order_id, first in sorted(firsts.items()):
         detail = first.detail[:_MAX_DETAIL]
-        table.add_row(escape(order_id), str(counts[order_id]), first.reason, escape(detail))
+        table.add_row(_shown(order_id), str(counts[order_id]), first.reason, _shown(detail))
     return table
+
+
+def _shown(text: str) -> str:
+    """A terminal executes what is not printable, and rich what is in brackets."""
+    return escape("".join(char if char.isprintable() else "?" for char in text))
 
 
 def _causes(parked: Sequence[Parked]) -> dict[str, Parked]:
@@ -88,7 +96,7 @@ def print_next(console: Console, demo: Demo, report: Report, *, keep: bool) -> N
         _print_addresses(console, demo)
     else:
         console.print("\nNothing is left running. To look around, keep it: relay demo --keep, and in another terminal:")
-    for command in _commands(report):
+    for command in _commands(report, demo.prefix):
         console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -96,23 +104,29 @@ def _print_addresses(console: Console, demo: Demo) -> None:
     console.print("\nRunning until Ctrl-C:")
     parts = [f"Kafka {demo.bootstrap}"]
     parts.append(f"{demo.monitor.workers.name} {demo.monitor.workers.url}/status")
-    parts += [
-        f"{part.name} {part.url} (knobs: {part.control}/_sim/faults)" for part in demo.monitor.simulators.values()
-    ]
+    simulators = {
+        part.name: part for part in (*demo.monitor.simulators.values(), *(one for _, one in demo.pollers.values()))
+    }
+    parts += [f"{part.name} {part.url} (knobs: {part.control}/_sim/faults)" for part in simulators.values()]
     for part in parts:
         console.print(f"  {part}", markup=False, highlight=False, soft_wrap=True)
-    given = " ".join(f"{name}={value}" for name, value in settings_of(demo.bootstrap).items())
+    given = " ".join(f"{name}={value}" for name, value in demo.exports.items())
     console.print("In another terminal:")
+    if shutil.which("relay") is None:  # `make demo` runs it from the virtual environment
+        console.print(
+            f"  export PATH={Path(sys.executable).parent}:$PATH", markup=False, highlight=False, soft_wrap=True
+        )
     console.print(f"  export {given}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _commands(report: Report) -> Iterator[str]:
+def _commands(report: Report, prefix: str) -> Iterator[str]:
     for sink in report.sinks:
-        yield _explained(f"relay tail {sink.parks} --from-beginning", "what is parked, and why")
+        yield _explained(f"relay parked list --sink {sink.view.name}", "what is parked, and why")
         yield _explained(f"relay offsets {sink.view.name}", "how far it has read")
     for topic in dict.fromkeys(topic for poller in report.pollers for topic in poller.events):
         yield _explained(f"relay tail {topic} --from-beginning", "what changed at the vendors")
-    yield _explained("relay sample order-created | relay publish order-created -", "an order more")
+    created = f"{prefix}order-created"
+    yield _explained(f"relay sample {created} | relay publish {created} -", "an order more")
 
 
 def _explained(command: str, why: str) -> str:
