@@ -90,7 +90,7 @@ class Consequences:
 
     passed_over: Affected = field(default_factory=Affected)  # unfinished: never delivered
     again: Affected = field(default_factory=Affected)  # finished: delivered a second time
-    unreadable: list[str] = field(default_factory=list)  # where Kafka gives no record: nobody knows what was there
+    unreadable: list[str] = field(default_factory=list)  # where Kafka gives no record: what was there is unknown
 
     @property
     def any(self) -> bool:

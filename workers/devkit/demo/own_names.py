@@ -41,7 +41,7 @@ class GivenKafka:
 
     @property
     def variables(self) -> dict[str, str]:
-        """For the demo's commands, beside the user's own variables for Kafka."""
+        """For the demo's commands, with the user's own variables for Kafka."""
         return {"RELAY_REPLICATION_FACTOR": str(min(self.brokers, MOST_REPLICAS))}
 
 
@@ -58,7 +58,7 @@ def reach_given_kafka(environ: Mapping[str, str]) -> GivenKafka:
 
 
 def write_own_topology(config: Config, prefix: str, folder: Path) -> Path:
-    """Write a topics.yaml in which every topic and worker has the prefix, with the schemas beside it."""
+    """Write a topics.yaml in which every topic and worker has the prefix, and the schemas in the same folder."""
     data = read_document(config.file).data
     topics = {
         prefix + name: _topic(config.topics[name], block, prefix, folder) for name, block in data["topics"].items()

@@ -37,7 +37,7 @@ from workers.devkit.demo.surroundings import own_environ
 from workers.devkit.simulators import SECRET
 
 _SHORT_WAITS: Final = {("unknown_order_wait",): "3s", ("retry", "max"): "1s", ("drain",): "3s"}
-_FORMER_MEMBER_S: Final = 30.0  # to start, beside the session of a former member that the group still waits for
+_FORMER_MEMBER_S: Final = 30.0  # to start, after the session of a former member that the group still waits for
 
 
 @dataclass(frozen=True, slots=True)
