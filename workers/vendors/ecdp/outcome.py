@@ -134,7 +134,7 @@ def error_text(response: httpx.Response, hide: str) -> str:
         body = json_body(response)
     except NotJsonError:
         return f"{head}, without JSON"
-    texts = [text for text in (*_problem(body), *errors_of(body)) if text]
+    texts = [text.rstrip(" .;") for text in (*_problem(body), *errors_of(body)) if text]
     line = f"{head}: {'; '.join(dict.fromkeys(texts))}" if texts else head
     return one_line(line.replace(hide, REDACTED) if hide else line)
 
