@@ -1,5 +1,6 @@
 """A publisher with a registry: split schemas and header ids are delivered, an unreadable schema parks no stream."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def test_an_unreadable_schema_stops_its_partition_until_it_can_be_read(
     kafka, ids = registry_rig.kafka, order_ids(30)
     text = '{"type": "record", "name": "Other", "fields": []}'
     number = b"\x00" + registry.add("other", text).to_bytes(4, "big")
-    registry.add(f"{kafka.receipts}-value", (ROOT / "schemas/ecdp-receipts.avsc").read_text())
+    registry.add(f"{kafka.receipts}-value", json.dumps(json.loads((ROOT / "schemas/ecdp-receipts.avsc").read_text())))
     for order_id in ids:
         kafka.send(kafka.created, order_id, number + kafka.order(order_id)[BARE:])
     kafka.flush()

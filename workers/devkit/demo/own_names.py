@@ -13,16 +13,13 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, Final
 
-from kafka import KafkaAdminClient
-from kafka.errors import KafkaError
-
 from workers.app.config.settings import read_settings
 from workers.app.config.specs import Config, SinkSpec, TopicSpec
 from workers.app.config.yaml_document import read_document
 from workers.devkit.demo.processes import DemoError
 from workers.edges.avro.schema_files import history_folder
 from workers.edges.kafka.admin import open_admin
-from workers.edges.kafka.client import KafkaConnection, admin_options, open_client
+from workers.edges.kafka.client import KafkaConnection, KafkaFailed
 
 MOST_REPLICAS: Final = 3
 
@@ -96,17 +93,17 @@ def _worker(config: Config, name: str, block: dict[str, Any], prefix: str) -> di
 
 def remove_own(given: GivenKafka, config: Config, report: Callable[[str], None]) -> None:
     """Delete the demo's topics and groups, and nothing else; says what is left when Kafka does not do it."""
-    topics = _own(config.topics, given.prefix)
-    groups = _own((spec.group.removeprefix("relay.") for spec in config.workers.values()), given.prefix)
+    topics, workers = _own(config.topics, given.prefix), _own(config.workers, given.prefix)
+    groups = [config.workers[name].group for name in workers]
     try:
-        client = open_client(KafkaAdminClient, admin_options(given.connection))
-        try:
-            client.delete_topics(topics)
-            client.delete_groups([f"relay.{name}" for name in groups])
-        finally:
-            client.close()
-    except KafkaError as error:
-        report(f"topics and groups that begin with {given.prefix} are left at {given.address}: {type(error).__name__}")
+        with open_admin(given.connection) as admin:
+            for group in groups:  # a group goes only when its static members have gone
+                for member in admin.group(group).members:
+                    admin.remove_member(group, member)
+            admin.delete_topics(topics)
+            admin.delete_groups(groups)
+    except KafkaFailed as error:
+        report(f"topics and groups that begin with {given.prefix} are left at {given.address}: {error}")
 
 
 def _own(names: Iterable[str], prefix: str) -> list[str]:

@@ -115,6 +115,16 @@ class KafkaAdmin:
         """Remove a static member; one that is not there is removed already."""
         self._client.remove_group_members(group, [MemberToRemove(group_instance_id=instance)])
 
+    def delete_topics(self, names: Sequence[str]) -> None:
+        """Delete these topics for good."""
+        self._client.delete_topics(list(names))
+
+    def delete_groups(self, names: Sequence[str]) -> None:
+        """Delete these consumer groups; one that has members stays. Raises `KafkaFailed`."""
+        for name, result in dict(self._client.delete_groups(list(names))).items():
+            if result not in {"OK", "GroupIdNotFoundError"}:
+                raise KafkaFailed(f"{name} was not deleted: {result}")
+
     def committed(self, group: str) -> dict[Partition, CommitPoint]:
         """Read all offsets that a group has committed."""
         found = when_ready(lambda: self._client.list_group_offsets(group))[group]
