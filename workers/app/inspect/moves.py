@@ -7,7 +7,7 @@ from typing import NamedTuple
 from workers.app.events.command_codec import OpenCodec
 from workers.app.events.receipts import ReceiptWriter, receipt_records
 from workers.core.consume.commit_metadata import FinishedOffsets, encode
-from workers.core.delivery.receipt import Receipt
+from workers.core.receipt import Receipt
 from workers.core.record import CommitPoint, Partition, Record
 from workers.edges.avro.codec import UnknownSchema
 from workers.edges.avro.reader import Undecodable
