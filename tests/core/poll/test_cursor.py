@@ -28,15 +28,17 @@ def test_a_window_begins_at_the_cursor_or_before_and_ends_after_now(at: int, now
 
 
 def test_a_cursor_is_read_back_as_it_was_written() -> None:
-    cursor = Cursor(1, 2, 3, 4, 5)
-    assert unpack_cursor(cursor.pack()) == cursor
+    for cursor in (Cursor(1, 2, 3, 4, 5), Cursor(1, 2, 3, 4, 5, open_from_ms=0)):
+        assert unpack_cursor(cursor.pack()) == cursor
+    assert b"open_from_ms" not in Cursor(1, 2, 3, 4, 5).pack(), "a former release reads the row"
     with pytest.raises(ValueError, match="later release"):
         unpack_cursor(b'{"somewhere": 1}')
 
 
 def test_the_first_start_looks_back_and_treats_older_orders_as_snapshots() -> None:
     cursor = first_cursor(NOW, 1000)
-    assert (cursor.at_ms, cursor.snapshot_until_ms) == (NOW - 1000, NOW)
+    assert (cursor.at_ms, cursor.snapshot_until_ms, cursor.open_from_ms) == (NOW - 1000, NOW, None)
+    assert first_cursor(NOW, 1000, open_orders=True).open_from_ms == 0
 
 
 def test_after_a_reset_orders_older_than_the_old_cursor_are_snapshots() -> None:

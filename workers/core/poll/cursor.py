@@ -19,9 +19,11 @@ class Cursor:
     looked_ms: int  # when the last long look back began, by our clock
     swept_ms: int  # when the last sweep of open orders ended, by our clock
     beat_ms: int = 0  # when this row was written, by our clock: the heartbeat
+    open_from_ms: int | None = None  # from where on the first picture of open orders is still to be read; None: it is
 
     def pack(self) -> bytes:
-        return json.dumps(asdict(self)).encode()
+        """The bytes of its row; what is None is left out, so that a former release reads the row."""
+        return json.dumps({name: value for name, value in asdict(self).items() if value is not None}).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,13 @@ def unpack_cursor(body: bytes) -> Cursor:
         raise ValueError("not a cursor, or one of a later release") from error
 
 
-def first_cursor(now_ms: int, lookback_ms: int) -> Cursor:
-    """At the very first start, look back this far; orders found there are snapshots."""
-    return Cursor(now_ms - lookback_ms, snapshot_until_ms=now_ms, looked_ms=now_ms, swept_ms=now_ms)
+def first_cursor(now_ms: int, lookback_ms: int, *, open_orders: bool = False) -> Cursor:
+    """At the very first start, look back this far; orders found there are snapshots.
+
+    ``open_orders``: whether older ones that are still open are read, too.
+    """
+    open_from_ms = 0 if open_orders else None
+    return Cursor(now_ms - lookback_ms, now_ms, looked_ms=now_ms, swept_ms=now_ms, open_from_ms=open_from_ms)
 
 
 def reset(cursor: Cursor, to_ms: int) -> Cursor:
