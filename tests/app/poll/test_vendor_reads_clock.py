@@ -62,6 +62,17 @@ async def test_only_the_first_answer_sets_the_start_and_each_sets_the_skew() -> 
     assert abs(context.stats.skew_ms) <= 1_000
 
 
+@pytest.mark.parametrize(
+    ("ahead_ms", "notes"), [(-50_000, {}), (-70_000, {"vendor_clock_off": 2}), (70_000, {"vendor_clock_off": 2})]
+)
+async def test_a_clock_that_is_off_by_more_than_a_minute_is_counted(ahead_ms: int, notes: dict[str, int]) -> None:
+    now = Now()
+    context = now.context()
+    for _ in range(2):
+        await asked(now, PollClock(context), 0.0, OUR_MS + ahead_ms)
+    assert context.stats.notes == notes
+
+
 async def test_without_a_date_our_clock_counts() -> None:
     now = Now()
     clock = PollClock(now.context())

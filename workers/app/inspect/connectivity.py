@@ -1,14 +1,18 @@
 """Connects to everything that the configuration names, by harmless reads, and reports what answered."""
 
 import asyncio
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar, assert_never
+
+import httpx
 
 from workers.app.config.configuration import Configuration
 from workers.app.config.credentials import VendorCredentials
 from workers.app.config.specs import PollerSpec, SinkSpec
 from workers.app.events.schemas import opened_registry
+from workers.app.poll.vendor_reads import MAX_SKEW_MS
 from workers.app.runtime.build import build_client
 from workers.app.runtime.rights import WITHIN_S, rights_fault
 from workers.app.topics.apply import plan_topics
@@ -16,7 +20,10 @@ from workers.core.counted import counted
 from workers.core.delivery import outcome as outcomes
 from workers.edges.aio import run_in_daemon_thread
 from workers.edges.avro.registry import RegistryRefused, RegistryUnavailable
+from workers.edges.http.client import Observer
+from workers.edges.http.session import Send
 from workers.edges.kafka.client import KafkaFailed
+from workers.vendors._shared.answers import http_date
 from workers.vendors.contract import Flow, LoginFailed, MaybeSent, NotSent, load
 
 R = TypeVar("R")
@@ -86,19 +93,48 @@ async def _vendor(configuration: Configuration, spec: SinkSpec | PollerSpec) -> 
     vendor = load(spec.vendor)
     make: Any = (vendor.poller or vendor.order_poller) if isinstance(spec, PollerSpec) else vendor.sink
     assert make is not None, "topics.yaml holds only workers whose vendor has that side"
-    outcome: outcomes.Outcome = await ask_vendor(spec, credentials, make(spec.options, credentials).check())
-    return CheckResult(
-        spec.name, where, ok=isinstance(outcome, outcomes.Delivered), message=_message(outcome, spec, credentials)
-    )
+    clock = VendorClock()
+    outcome: outcomes.Outcome = await ask_vendor(spec, credentials, make(spec.options, credentials).check(), clock)
+    remarks = [
+        _message(outcome, spec, credentials),
+        *(outcome.remarks if isinstance(outcome, outcomes.Delivered) else ()),
+    ]
+    if isinstance(spec, PollerSpec) and clock.remark is not None:  # a poller's windows are of the vendor's time
+        remarks.append(clock.remark)
+    return CheckResult(spec.name, where, ok=isinstance(outcome, outcomes.Delivered), message="; ".join(remarks))
+
+
+@dataclass(slots=True)
+class VendorClock:
+    """Sends a flow's requests, and compares the ``Date`` of each answer with this host's clock."""
+
+    ahead_s: float | None = None  # None: no answer had a date
+
+    async def attempt(self, request: httpx.Request, resend: int, send: Send) -> httpx.Response:
+        del resend
+        began = time.time()
+        response = await send(request)
+        date = http_date(response.headers.get("date", ""))
+        if date is not None:
+            self.ahead_s = date.timestamp() + 0.5 - (began + time.time()) / 2  # a Date is whole seconds, rounded down
+        return response
+
+    @property
+    def remark(self) -> str | None:
+        """What an operator should know; None: the clocks agree well enough."""
+        if self.ahead_s is None or abs(self.ahead_s) * 1000 <= MAX_SKEW_MS:
+            return None
+        way = "ahead of" if self.ahead_s > 0 else "behind"
+        return f"its clock is {abs(self.ahead_s):.0f} s {way} this host's: check which one is right"
 
 
 async def ask_vendor(
-    spec: SinkSpec | PollerSpec, credentials: VendorCredentials, flow: Flow[R]
+    spec: SinkSpec | PollerSpec, credentials: VendorCredentials, flow: Flow[R], observer: Observer | None = None
 ) -> R | outcomes.Outcome:
     """Run one harmless flow with the worker's account; that no answer came is an outcome, too."""
     client = build_client(spec, load(spec.vendor), credentials)
     try:
-        return await client.run(flow)
+        return await client.run(flow, observer)
     except NotSent as error:
         return outcomes.Unavailable(f"cannot be reached: {error}")
     except MaybeSent as error:

@@ -23,7 +23,11 @@ NOTABLE_SKEW_MS: Final = 2_000  # a larger skew is logged once
 MAX_PLAUSIBLE_SKEW_MS: Final = (
     366 * 86_400_000
 )  # larger skews are ignored: following them would publish years of orders
-UNLIKELY_DATE: Final = "unlikely_date"  # a note, counted in /status
+MAX_SKEW_MS: Final = 60_000  # a larger skew is an anomaly
+
+# Notes, counted in /status.
+UNLIKELY_DATE: Final = "unlikely_date"
+CLOCK_OFF: Final = "vendor_clock_off"
 
 
 class PollClock:
@@ -52,7 +56,7 @@ class PollClock:
     def _dated(self, date_ms: int, sent: float) -> None:
         now, wall_ms = self._context.monotonic(), self._context.wall_ms()
         if abs(date_ms - wall_ms) > MAX_PLAUSIBLE_SKEW_MS:
-            self._note_unlikely_date()
+            self._note(UNLIKELY_DATE)
             return
         if self._vendor_ms is None:
             # The earliest time that the vendor's clock can have shown when the poll began.
@@ -63,12 +67,14 @@ class PollClock:
         if abs(skew_ms) > NOTABLE_SKEW_MS and (stats.skew_ms is None or abs(stats.skew_ms) <= NOTABLE_SKEW_MS):
             log.warning("vendor_clock_differs", worker=self._context.spec.name, seconds=round(skew_ms / 1000, 1))
         stats.skew_ms = skew_ms
+        if abs(skew_ms) > MAX_SKEW_MS:
+            self._note(CLOCK_OFF)
 
-    def _note_unlikely_date(self) -> None:
+    def _note(self, name: str) -> None:
         notes = self._context.stats.notes
-        if not notes[UNLIKELY_DATE]:
-            log.warning("vendor_response_anomaly", worker=self._context.spec.name, what=UNLIKELY_DATE)
-        notes[UNLIKELY_DATE] += 1
+        if not notes[name]:
+            log.warning("vendor_response_anomaly", worker=self._context.spec.name, what=name)
+        notes[name] += 1
 
 
 R = TypeVar("R", Reading, Look)
