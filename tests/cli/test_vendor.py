@@ -1,21 +1,26 @@
-"""`relay quote`: shows what a delivery would cost, and creates nothing."""
+"""`relay vendor`: the commands of the vendors' folders. A quote creates nothing; a delete says who and why."""
 
 import asyncio
 import json
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from workers.devkit.simulators import SimulatorOptions
+from workers.devkit.simulators import SECRET, SimulatorOptions
+from workers.devkit.simulators.ecdp import EcdpSimulator, Kept
+from workers.devkit.simulators.ecdp import simulator as new_ecdp
 from workers.devkit.simulators.ecourier import EcourierSimulator
 from workers.devkit.simulators.ecourier import simulator as new_simulator
 from workers.devkit.simulators.faults import Faults
 
 ROOT = Path(__file__).parents[2]
+QUOTE = ("vendor", "ecourier", "quote")
+DELETE = ("vendor", "ecdp", "delete")
 SINK = """
   {name}:
     vendor: ecourier
@@ -48,19 +53,35 @@ EVENT: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def ecourier() -> Iterator[EcourierSimulator]:
+@contextmanager
+def serving(simulator: Any) -> Iterator[Any]:
     """The simulator, in its own thread: the command runs an event loop in this one."""
     with asyncio.Runner() as runner:
-        simulator = new_simulator(SimulatorOptions(faults=Faults()))
         loop = runner.get_loop()
         runner.run(simulator.start())
-        serving = threading.Thread(target=loop.run_forever)
-        serving.start()
+        thread = threading.Thread(target=loop.run_forever)
+        thread.start()
         yield simulator
         asyncio.run_coroutine_threadsafe(simulator.stop(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
-        serving.join()
+        thread.join()
+
+
+@pytest.fixture
+def ecourier() -> Iterator[EcourierSimulator]:
+    with serving(new_simulator(SimulatorOptions(faults=Faults()))) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def ecdp(monkeypatch: pytest.MonkeyPatch) -> Iterator[EcdpSimulator]:
+    """The simulated ECDP with one order, and the repository's topics.yaml."""
+    with serving(new_ecdp(SimulatorOptions())) as simulator:
+        simulator.ledger.kept["A-1"] = Kept(b"{}", "paid")
+        monkeypatch.chdir(ROOT)
+        monkeypatch.setenv("ECDP_BASE_URL", simulator.server.base_url)
+        monkeypatch.setenv("ECDP_API_KEY", SECRET)
+        yield simulator
 
 
 @pytest.fixture
@@ -95,7 +116,7 @@ def write_config(folder: Path, *names: str) -> None:
 
 
 def test_a_quote_is_a_table_and_creates_no_order(folder: Path, relay: Any, ecourier: EcourierSimulator) -> None:
-    ran = relay("quote", "order.json")
+    ran = relay(*QUOTE, "order.json")
     assert (ran.status, ran.err) == (0, "")
     rows = {
         line.split()[0]: line.split(maxsplit=1)[1].strip() for line in ran.out.splitlines() if len(line.split()) > 1
@@ -105,15 +126,31 @@ def test_a_quote_is_a_table_and_creates_no_order(folder: Path, relay: Any, ecour
     assert ecourier.ledger.orders() == {}
 
 
+def test_the_former_name_still_works_and_names_the_new_one(folder: Path, relay: Any) -> None:
+    ran, now = relay("quote", "order.json", "--sink", "quote-sink"), relay(*QUOTE, "order.json")
+    assert (ran.status, ran.out) == (0, now.out)
+    assert (
+        ran.err == "relay: `relay quote` is now `relay vendor ecourier quote`; the next release has only the new name\n"
+    )
+
+
+def test_without_a_file_the_order_comes_from_standard_input(
+    folder: Path, relay: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (folder / "order.json").open() as order:
+        monkeypatch.setattr("sys.stdin", order)
+        assert relay(*QUOTE, "--json").json["AmountCharged"] == "$32.50"
+
+
 def test_json_has_the_whole_answer(folder: Path, relay: Any) -> None:
-    answer = relay("quote", "order.json", "--json").json
-    assert answer["AmountCharged"] == "$32.50"
+    answer = relay(*QUOTE, "order.json", "--json").json
+    assert next(iter(answer)) == "AmountCharged"
     assert answer["Pieces"]["Piece"][0]["Reference"] == "BOX"
 
 
 def quote_of(folder: Path, relay: Any, text: str) -> Any:
     (folder / "order.json").write_text(text)
-    return relay("quote", "order.json")
+    return relay(*QUOTE, "order.json")
 
 
 def test_an_order_that_cannot_be_quoted_is_one_line(folder: Path, relay: Any) -> None:
@@ -139,7 +176,7 @@ def test_an_order_that_cannot_be_quoted_is_one_line(folder: Path, relay: Any) ->
 
 def test_a_failed_login_names_the_variables_to_check(folder: Path, relay: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ECOURIER_PASSWORD", "wrong-canary")
-    ran = relay("quote", "order.json")
+    ran = relay(*QUOTE, "order.json")
     assert ran.status == 1
     assert "are WEBSITE, USERNAME and PASSWORD right?" in ran.err
     assert "canary" not in ran.err
@@ -147,16 +184,53 @@ def test_a_failed_login_names_the_variables_to_check(folder: Path, relay: Any, m
 
 def test_a_vendor_that_cannot_be_reached_is_one_line(folder: Path, relay: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ECOURIER_BASE_URL", "http://127.0.0.1:1/ecJsonPost.asmx")
-    ran = relay("quote", "order.json")
+    ran = relay(*QUOTE, "order.json")
     assert (ran.status, ran.err.count("\n")) == (1, 1)
     assert ran.err.startswith("relay: e-Courier: login: cannot connect to 127.0.0.1:1 ")
 
 
 def test_sink_must_be_named_when_there_are_several(folder: Path, relay: Any) -> None:
     write_config(folder)
-    assert relay("quote", "order.json").status == 2
+    assert relay(*QUOTE, "order.json").status == 2
     write_config(folder, "first-sink", "second-sink")
-    ran = relay("quote", "order.json")
+    ran = relay(*QUOTE, "order.json")
     assert (ran.status, "first-sink or second-sink" in ran.err) == (2, True)
-    assert relay("quote", "order.json", "--sink", "third").status == 2
-    assert relay("quote", "order.json", "--sink", "second-sink").status == 0
+    assert relay(*QUOTE, "order.json", "--worker", "third").status == 2
+    assert relay(*QUOTE, "order.json", "--worker", "second-sink").status == 0
+
+
+def lines_of(err: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in err.splitlines() if line.startswith("{")]
+
+
+def test_a_delete_marks_the_order_and_logs_who_and_why(ecdp: EcdpSimulator, relay: Any) -> None:
+    ran = relay(*DELETE, "A-1", "--yes", "--why", "test order", "--by", "ops")
+    assert (ran.status, ran.out.splitlines()[1].split(maxsplit=1)) == (0, ["A-1", "marked as deleted (IsDeleted)"])
+    assert ecdp.ledger.kept["A-1"].status == "IsDeleted"
+    asked, ended = lines_of(ran.err)
+    assert (asked["action"], asked["order_id"], asked["by"], asked["why"]) == (
+        "vendor_command",
+        "A-1",
+        "ops",
+        "test order",
+    )
+    assert (ended["action"], ended["outcome"]) == ("vendor_command_ended", "done")
+    again = relay(*DELETE, "A-1", "--yes", "--why", "x", "--json")
+    assert again.json == {"order_id": "A-1", "deleted": True, "http_status": 200}
+
+
+def test_a_delete_that_is_refused_is_one_line_and_is_logged(ecdp: EcdpSimulator, relay: Any) -> None:
+    for order_id, says, outcome in (
+        ("B-2", "relay: ECDP has no such order: HTTP 404: Not Found", "unknownorder"),
+        ("..", "relay: ECDP does not delete this order: order_id: must not be . or .., which", "rejected"),
+    ):
+        ran = relay(*DELETE, order_id, "--yes", "--why", "x")
+        assert (ran.status, ran.err.splitlines()[-1].startswith(says)) == (1, True)
+        assert lines_of(ran.err)[-1]["outcome"] == outcome
+
+
+@pytest.mark.parametrize("given", [["A-1", "--yes"], ["A-1", "--why", "x"], ["A-1", "--yes", "--why", " "]])
+def test_a_delete_needs_a_reason_and_a_yes(given: list[str], ecdp: EcdpSimulator, relay: Any) -> None:
+    ran = relay(*DELETE, *given)
+    assert (ran.status, ran.out) == (2, "")
+    assert ecdp.ledger.kept["A-1"].status == "paid"
