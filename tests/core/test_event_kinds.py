@@ -53,6 +53,11 @@ def test_what_a_kind_cannot_do_is_refused_by_its_name() -> None:
     [
         ("OrderStageChanged", STAGE, "stage 60, shipped"),
         ("OrderStageChanged", {**STAGE, "previous": {"stage": "20"}}, "stage 60, shipped (was 20)"),
+        (
+            "OrderStageChanged",
+            {**STAGE, "back_ordered": True, "on_hold": True},
+            "stage 60, shipped, on hold, back-ordered",
+        ),
         ("CourierOrderEvent", COURIER, "event 55"),
         ("CourierOrderEvent", {**COURIER, "event_type": "POD", "order_status": "X"}, "event POD, X"),
     ],

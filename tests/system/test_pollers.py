@@ -19,20 +19,22 @@ def test_every_change_is_published_once_with_the_state_before_it(make_dcl: MakeD
     """What was there at the first start is a snapshot, what comes later is created, then updated."""
     rig = make_dcl()
     rig.dcl.put("OLD", 10, age_ms=5_000)  # DCL's stamps are seconds, and the poller may start in this one
+    rig.dcl.put("WAITS", 10, age_ms=30 * 86_400_000)  # open, and older than the look back
     relay = rig.start().joined()
-    relay.wait(lambda status: status["events_total"] == 1, "the old order never came")
+    relay.wait(lambda status: status["events_total"] == 2, "the old orders never came")
     rig.dcl.put("NEW", 10)
-    relay.wait(lambda status: status["events_total"] == 2, "the new order never came")
+    relay.wait(lambda status: status["events_total"] == 3, "the new order never came")
     rig.dcl.put("NEW", 15)
-    relay.wait(lambda status: status["events_total"] == 3, "the change never came")
+    relay.wait(lambda status: status["events_total"] == 4, "the change never came")
     rig.dcl.put("NEW", 60)
     found = rig.wait_for_all()
-    assert [event["op"] for event in found["OLD"]] == ["snapshot"]
+    assert [event["op"] for event in found["OLD"] + found["WAITS"]] == ["snapshot", "snapshot"]
     assert [event["op"] for event in found["NEW"]] == ["created", "updated", "updated"]
     assert [event["progress"] for event in found["NEW"]] == ["received", "unknown", "shipped"]
     assert found["NEW"][1]["previous"]["progress"] == "received"
     assert {"order_stage", "shipments"} <= set(found["NEW"][2]["changed"])
-    assert found["NEW"][2]["shipments"][0]["packages"][0]["tracking_number"] == "1ZNEW"
+    package = found["NEW"][2]["shipments"][0]["packages"][0]
+    assert (package["tracking_number"], package["items"][0]["serial_numbers"]) == ("1ZNEW", ["SNNEW"])
     record = next(one for one in rig.records() if one.key == b"dcl:NEW")
     headers = dict(record.headers)
     assert headers["ce_type"] == b"orderrelay.v1.OrderStageChanged"

@@ -69,7 +69,9 @@ def _courier_events(vendor: str, update: OrderUpdate) -> Iterable[dict[str, Any]
 def _stage_summary(content: Content) -> str:
     previous = content["previous"]
     suffix = f" (was {previous['stage']})" if previous else ""
-    return f"stage {content['stage']}, {content['progress']}{suffix}"
+    held = ", on hold" if content.get("on_hold") and content["progress"] != "on_hold" else ""
+    missing = ", back-ordered" if content.get("back_ordered") else ""
+    return f"stage {content['stage']}, {content['progress']}{held}{missing}{suffix}"
 
 
 def _courier_event_summary(content: Content) -> str:
