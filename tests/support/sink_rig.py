@@ -32,6 +32,7 @@ from workers.core.record import Headers, Partition, Record
 from workers.edges.avro.codec import Codec, UnknownSchema
 from workers.edges.avro.reader import Undecodable
 from workers.edges.avro.schema_files import load_topic
+from workers.edges.kafka.reach.brokers import Brokers
 from workers.edges.membership import Membership
 from workers.edges.telemetry import PassOn
 from workers.vendors.contract import Attempt, Call
@@ -164,6 +165,7 @@ def sink_context(
         credentials=cast("Any", SimpleNamespace(version=1)),
         codec=codec,
         tracing=PassOn(),
+        brokers=Brokers(),
         monotonic=monotonic,
         wall_ms=lambda: int(monotonic() * 1000),
         jitter=lambda: 0.5,

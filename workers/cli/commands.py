@@ -15,9 +15,10 @@ from typing import Any
 
 import click
 
+from workers.cli.main import INTERRUPTED
 from workers.cli.output import print_err
 
-DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, WRONG_USAGE = 0, 1, 2
 
 COMMANDS = {
     "demo": "Try everything on this machine: Kafka, simulated vendors, workers, orders.",

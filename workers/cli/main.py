@@ -5,6 +5,8 @@ import sys
 
 from workers.cli.complete import VARIABLE, answer
 
+INTERRUPTED = 130  # exit status
+
 
 def main() -> None:
     if sys.stdout is None:  # closed by the caller (`>&-`), who wants no output
@@ -12,6 +14,9 @@ def main() -> None:
     if VARIABLE in os.environ:
         sys.stdout.write("".join(f"{line}\n" for line in answer(os.environ)))
         return
-    from workers.cli.commands import run
-
+    try:
+        from workers.cli.commands import run
+    except KeyboardInterrupt:  # the import takes a moment, in which no command can answer yet
+        sys.stderr.write("relay: interrupted\n")
+        sys.exit(INTERRUPTED)
     sys.exit(run(sys.argv[1:]))

@@ -11,7 +11,7 @@ from tests.support.kafka_rig import Side
 from tests.support.waiting import until
 from workers.core.record import Partition, Record
 from workers.edges.kafka.client import KafkaConnection
-from workers.edges.kafka.table import KafkaTable
+from workers.edges.kafka.table import KafkaTable, StartGoneError, read_all
 
 pytestmark = pytest.mark.broker
 COMPACT = {"cleanup.policy": "compact", "segment.ms": 100, "min.cleanable.dirty.ratio": 0.01, "delete.retention.ms": 0}
@@ -175,3 +175,18 @@ async def test_an_error_that_ends_the_thread_is_reported(topics: Any, follow: An
     follow(topics("state"), {0}, reader, open_consumer=broken)
     await reader.until(lambda: reader.failures)
     assert [type(error) for error in reader.failures] == [ZeroDivisionError]
+
+
+async def test_a_partition_that_was_read_is_read_on_from_its_former_end(side: Side, topics: Any) -> None:
+    """One whose former end is not in the log any more must be read from the beginning."""
+    topic = topics(partitions=1)
+    at, taken = Partition(topic, 0), list[Record]()
+    side.produce(topic, [b"a", b"b"])
+    end = await read_all(side.connection, at, taken.extend)
+    side.produce(topic, [b"c"])
+    assert await read_all(side.connection, at, taken.extend, end) == 3
+    assert [record.value for record in taken] == [b"a", b"b", b"c"]
+    for gone in (99, 2):
+        with pytest.raises(StartGoneError):
+            await read_all(side.connection, at, taken.extend, gone)
+        side.delete_before(at, 3)

@@ -57,6 +57,7 @@ def build_sink_worker(spec: SinkSpec, configuration: Configuration, shared: Shar
         credentials=credentials,
         codec=shared.codec,
         tracing=shared.tracing,
+        brokers=shared.brokers,
         monotonic=time.monotonic,
         wall_ms=lambda: time.time_ns() // 1_000_000,
         jitter=random.random,

@@ -61,8 +61,8 @@ def open_edges(spec: SinkSpec, member: Member, owner: Owner) -> SinkEdges:
         ),
         transactions=Transactions(connection, spec.transactional_id(member.instance)),
         receipts=Appender(connection),
-        parked_state=KafkaTable(connection, spec.parked_state, loop, owner.failed),
-        tracked=None if tracks is None else KafkaTable(connection, tracks, loop, owner.failed),
+        parked_state=KafkaTable(connection, spec.parked_state, loop, owner.failed, brokers=member.brokers),
+        tracked=None if tracks is None else KafkaTable(connection, tracks, loop, owner.failed, brokers=member.brokers),
         connection=connection,
         parked_reader=partial(ParkedReader, connection),
     )

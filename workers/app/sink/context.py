@@ -7,6 +7,7 @@ from workers.app.config.credentials import VendorCredentials
 from workers.app.config.specs import SinkSpec
 from workers.edges.avro.codec import Codec
 from workers.edges.http.client import VendorClient
+from workers.edges.kafka.reach.brokers import Brokers
 from workers.edges.telemetry import Tracing
 from workers.vendors.contract import Sink
 
@@ -26,4 +27,5 @@ class SinkContext:
     monotonic: Callable[[], float]  # seconds
     wall_ms: Callable[[], int]  # milliseconds since 1970
     jitter: Callable[[], float]  # in [0, 1)
+    brokers: Brokers
     failed: Callable[[Exception], None]  # takes the error that the worker cannot go on after; the process then ends

@@ -22,6 +22,7 @@ from workers.edges.kafka.client import KafkaConnection, KafkaFailed, consumer_op
 from workers.edges.kafka.convert import to_record
 from workers.edges.kafka.errors import RECORDS_GONE, describe, kafka_errors, partitions_of
 from workers.edges.kafka.owner import OwnedThread
+from workers.edges.kafka.reach.brokers import Brokers
 from workers.edges.log import log
 
 READ_ALL_WITHIN_S = 600.0  # a million rows take less than one of these minutes
@@ -68,12 +69,14 @@ class KafkaTable:
         loop: asyncio.AbstractEventLoop,
         failed: Callable[[Exception], None],
         *,
+        brokers: Brokers | None = None,
         open_consumer: Callable[[KafkaConnection], Any] = open_table_consumer,
         bounds_timeout_ms: int = BOUNDS_TIMEOUT_MS,
     ) -> None:
         """``failed`` is called in the loop with what ended the thread: without the thread no order is sent any more."""
         self._connection = connection
         self._topic = topic
+        self._brokers = brokers
         self._open_consumer = open_consumer
         self._bounds_timeout_ms = bounds_timeout_ms
         self._commands: queue.SimpleQueue[dict[int, _Followed]] = queue.SimpleQueue()
@@ -124,7 +127,8 @@ class KafkaTable:
             self._read_again(consumer, partitions_of(error))
         except KafkaError as error:
             todo = "until it is read nothing is sent; if it is missing, run 'relay topics apply'"
-            log.warning("kafka_state_unreadable", topic=self._topic, detail=describe(error), advice=todo)
+            say = log.debug if self._brokers is not None and self._brokers.may_fail else log.warning
+            say("kafka_state_unreadable", topic=self._topic, detail=describe(error), advice=todo)
             self._thread.pause(RETRY_AFTER_S)
 
     def _assign(self, consumer: KafkaConsumer, followed: dict[int, _Followed]) -> None:

@@ -153,7 +153,8 @@ class Commits:
             if self._shortens(points, error):
                 self._pacing.commit_now()
         except KafkaFailed as error:
-            log.warning("commit_failed", worker=self._context.spec.name, detail=str(error))
+            say = log.debug if self._context.brokers.may_fail else log.warning
+            say("commit_failed", worker=self._context.spec.name, detail=str(error))
         else:
             _note_committed(assignment, points)
 
