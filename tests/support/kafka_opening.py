@@ -22,7 +22,7 @@ def open_one(given):
 
 class Waiting:
     def waits(self, servers, cause):
-        print(json.dumps(["waits", cause]), flush=True)
+        print(json.dumps(["waits", cause.what]), flush=True)
 
 open_one(json.loads(sys.argv[1]))
 print(json.dumps(["threads", threading.active_count()]), flush=True)

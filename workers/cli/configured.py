@@ -14,6 +14,7 @@ from workers.cli.output import print_err
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
     from workers.app.config.specs import PollerSpec, SinkSpec
+    from workers.edges.kafka.reach.causes import Cause
 
 
 def read_configuration(names: Iterable[str] | None = ()) -> Configuration:
@@ -34,8 +35,8 @@ class WaitingLines:
     def __init__(self) -> None:
         self._said: set[str] = set()
 
-    def waits(self, servers: str, cause: str) -> None:
-        line = f"waiting for Kafka at {servers}: {cause}"
+    def waits(self, servers: str, cause: Cause) -> None:
+        line = f"waiting for Kafka at {servers}: {cause.what}"
         if line not in self._said:
             self._said.add(line)
             print_err(line)

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -49,17 +50,19 @@ def run_workers(names: Sequence[str], configuration: Configuration, environ: Map
 async def _run(names: Sequence[str], configuration: Configuration, environ: Mapping[str, str]) -> None:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[Exception | None] = loop.create_future()
-    settings, about = configuration.settings, version("order-relay")
+    brokers = Brokers(",".join(configuration.settings.kafka.bootstrap))
+    settings = replace(configuration.settings, kafka=replace(configuration.settings.kafka, waiting=brokers))
+    configuration, about = replace(configuration, settings=settings), version("order-relay")
     registry = open_registry(settings.registry)
     shared = Shared(
         codec=Codec(read_schemas(configuration.config), loop.time, registry),
         tracing=open_tracing(environ, about),
-        brokers=Brokers(",".join(settings.kafka.bootstrap)),
+        brokers=brokers,
         failed=lambda error: None if ended.done() else ended.set_result(error),
     )
     workers = {name: build_worker(name, configuration, shared) for name in names}
     _on_signal(loop, ended)
-    watching = loop.create_task(_watch(shared.brokers))
+    watching = loop.create_task(_watch(brokers))
     ended.add_done_callback(lambda _: watching.cancel())  # clients that we close ourselves get no answer
     if settings.http is not None:
         _claim(settings.http)

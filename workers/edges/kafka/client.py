@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from workers.edges.kafka.reach.causes import Cause
 
 T = TypeVar("T")
 
@@ -18,9 +21,9 @@ SESSION_TIMEOUT_S = 45.0
 
 
 class Waits(Protocol):
-    """What shows that a command waits for Kafka."""
+    """What shows that a client waits for Kafka: a command's line, or a worker's state."""
 
-    def waits(self, servers: str, cause: str) -> None:
+    def waits(self, servers: str, cause: Cause) -> None:
         """Called in a thread of its own, once for each client that waits longer than a moment."""
 
 
@@ -38,7 +41,7 @@ class KafkaConnection:
     keyfile: str | None = None
     key_password: str | Callable[[], str] = field(default="", repr=False)  # None would ask the terminal
     client_id: str = "order-relay"
-    waiting: Waits | None = field(default=None, repr=False, compare=False)  # a command's; a worker logs instead
+    waiting: Waits | None = field(default=None, repr=False, compare=False)  # None: nothing shows it
 
 
 class KafkaFailed(Exception):  # noqa: N818 - the cluster's answer, in one line

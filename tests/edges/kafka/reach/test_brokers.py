@@ -6,6 +6,7 @@ import pytest
 from kafka.errors import KafkaConnectionError
 
 from workers.edges.kafka.reach.brokers import Brokers, BrokersState
+from workers.edges.kafka.reach.causes import Cause
 
 START_MS = 1_770_000_000_000
 REFUSED = KafkaConnectionError("111 ECONNREFUSED")
@@ -88,10 +89,19 @@ def test_brokers_that_have_never_answered_are_connecting_and_said_once(caplog: p
     caplog.set_level("INFO")
     rig = Rig()
     for _ in range(30):
-        rig.brokers.failed(KafkaConnectionError("DNS Resolution failure"))
+        rig.brokers.waits("one:1,two:2", Cause("name not found", "check KAFKA_BOOTSTRAP_SERVERS"))
         rig.wait(1)
     assert rig.shown == ("connecting", 0, "name not found")
     rig.brokers.answered()
     rig.wait(1)
-    assert [action for action, _ in lines(caplog)] == ["kafka_unreachable", "kafka_reachable"]
-    assert rig.shown[0] == "up"
+    (lost, values), (found, _) = lines(caplog)
+    assert (lost, found, rig.shown[0]) == ("kafka_unreachable", "kafka_reachable", "up")
+    assert values["silent_s"] < 10
+
+
+def test_silence_before_the_first_question_is_no_outage(caplog: pytest.LogCaptureFixture) -> None:
+    """A worker that waits for its registry asks no broker yet."""
+    rig = Rig()
+    rig.wait(60)
+    assert rig.shown == ("connecting", 0, "no answer")
+    assert not caplog.records

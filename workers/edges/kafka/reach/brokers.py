@@ -95,6 +95,11 @@ class Brokers:
         self._answered = True
         self._failing_since = self._cause = None
 
+    def waits(self, servers: str, cause: Cause) -> None:  # noqa: ARG002 - a command's line names the servers
+        """A client that is being opened has waited for a while."""
+        self._cause = cause
+        self._not_answered()
+
     def failed(self, error: BaseException) -> None:
         """A connection could not be opened, or was lost."""
         self._cause = cause_of(error)
@@ -117,8 +122,11 @@ class Brokers:
             self._find(now)
 
     def _is_missing(self, now: float) -> bool:
-        failing = self._failing_since is not None and now - self._failing_since >= self._policy.failing_s
-        return failing or now - self._heard_at >= self._policy.silent_s
+        if self._failing_since is not None:
+            patience_s = self._policy.failing_s if self._answered else self._policy.silent_s
+            return now - self._failing_since >= patience_s
+        # Before the first answer silence says nothing: the workers may wait for a registry, and ask no broker yet.
+        return self._answered and now - self._heard_at >= self._policy.silent_s
 
     def _lose(self, now: float) -> None:
         self._missing = True

@@ -36,7 +36,7 @@ def open_patched(make: Callable[..., T], options: Mapping[str, Any], waiting: Wa
 
     def say() -> None:
         if waiting is not None:
-            waiting.waits(servers, cause_of(attempt.error).what)
+            waiting.waits(servers, cause_of(attempt.error))
 
     line = threading.Timer(SAY_AFTER_S, say)
     line.daemon = True
