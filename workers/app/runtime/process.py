@@ -51,8 +51,8 @@ async def _run(names: Sequence[str], configuration: Configuration, environ: Mapp
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[Exception | None] = loop.create_future()
     brokers = Brokers(",".join(configuration.settings.kafka.bootstrap))
-    settings = replace(configuration.settings, kafka=replace(configuration.settings.kafka, waiting=brokers))
-    configuration, about = replace(configuration, settings=settings), version("order-relay")
+    configuration = _shown_to(brokers, configuration)
+    settings, about = configuration.settings, version("order-relay")
     registry = open_registry(settings.registry)
     shared = Shared(
         codec=Codec(read_schemas(configuration.config), loop.time, registry),
@@ -88,6 +88,12 @@ async def _run(names: Sequence[str], configuration: Configuration, environ: Mapp
     if error is not None:
         raise WorkerFailed(str(error) or type(error).__name__) from error
     log.info("ended", workers=list(names))
+
+
+def _shown_to(brokers: Brokers, configuration: Configuration) -> Configuration:
+    """The configuration with whose connection every client of Kafka reports that it waits."""
+    kafka = replace(configuration.settings.kafka, waiting=brokers)
+    return replace(configuration, settings=replace(configuration.settings, kafka=kafka))
 
 
 async def _watch(brokers: Brokers) -> None:
