@@ -62,8 +62,7 @@ async def _run(names: Sequence[str], configuration: Configuration, environ: Mapp
     )
     workers = {name: build_worker(name, configuration, shared) for name in names}
     _on_signal(loop, ended)
-    watching = loop.create_task(_watch(brokers))
-    ended.add_done_callback(lambda _: watching.cancel())  # clients that we close ourselves get no answer
+    _watch_until(ended, brokers)
     if settings.http is not None:
         _claim(settings.http)
     starting = asyncio.gather(*(worker.start() for worker in workers.values()))
@@ -94,6 +93,12 @@ def _shown_to(brokers: Brokers, configuration: Configuration) -> Configuration:
     """The configuration with whose connection every client of Kafka reports that it waits."""
     kafka = replace(configuration.settings.kafka, waiting=brokers)
     return replace(configuration, settings=replace(configuration.settings, kafka=kafka))
+
+
+def _watch_until(ended: asyncio.Future[Exception | None], brokers: Brokers) -> None:
+    """Judge the brokers until then: clients that we close ourselves get no answer."""
+    watching = asyncio.get_running_loop().create_task(_watch(brokers))
+    ended.add_done_callback(lambda _: watching.cancel())
 
 
 async def _watch(brokers: Brokers) -> None:
