@@ -266,12 +266,14 @@ def test_check_verifies_login_and_filter_by_a_harmless_read_and_names_stages_tha
     assert respond(dcl().check(), answer()) == Delivered(status=200)
     assert respond(dcl().check(), answer(orders=None)) == Delivered(status=200)
     assert isinstance(respond(dcl().check(), httpx.Response(401)), Denied)
-    open_orders = [ROW | {"order_number": f"O{stage}", "order_stage": stage} for stage in (10, 45, 45, 33)]
+    carried = ROW | {"order_stage": 50, "shipments": [{"packages": [{"delivery_status": "Entregado: A. Sample"}]}]}
+    open_orders = [carried] + [ROW | {"order_number": f"O{stage}", "order_stage": stage} for stage in (10, 45, 45, 33)]
     found = respond(dcl(9).check(), answer(*open_orders))
     assert isinstance(found, Delivered)
     assert [remark.split(",")[0] for remark in found.remarks] == [
         "open orders have the stage 33",
         "open orders have the stage 45",
+        "1 package of open orders: the delivery_status has no meaning; map the text",
     ]
 
 

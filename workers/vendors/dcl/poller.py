@@ -1,9 +1,10 @@
 """DCL's poller: reads time windows that one page holds, so that DCL's sort order does not matter."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from workers.core.counted import counted
 from workers.core.delivery.outcome import Delivered, Denied, Outcome, Unavailable
 from workers.core.poll.time_range import TimeRange
 from workers.vendors._shared.requests import SetUpError
@@ -13,12 +14,12 @@ from workers.vendors.dcl.options import DclOptions
 from workers.vendors.dcl.outcome import NO_ORDERS, Rows
 from workers.vendors.dcl.page_reads import LEFT_OUT, TooMuch, by_number, one_page, walk
 from workers.vendors.dcl.page_walks import MOST_WALKS, PageWalks
-from workers.vendors.dcl.progress import STAGES
+from workers.vendors.dcl.progress import STAGES, UNMAPPED_DELIVERY
 from workers.vendors.dcl.reading import only_asked, reading_of
 from workers.vendors.dcl.requests import MAX_QUERY_CHARS, DclRequests, dcl_requests
 
 MAX_ORDER_NUMBERS: Final = 50  # in one request
-MAX_NUMBER_CHARS: Final = 28  # of an order number in a request: at most 25 with a `#` in it, and a comma
+ASKED_NUMBER_CHARS: Final = 28  # of an order number in a request: at most 25 with a `#` in it, and a comma
 
 # Notes, counted in /status.
 UNSURE: Final = "full_seconds_unsure"  # every walk showed an order twice: another order may be hidden
@@ -42,7 +43,7 @@ class DclPoller:
     def max_keys(self) -> int:
         """So few that the query stays short and that their page is not full: a full one may have been cut off."""
         room = MAX_QUERY_CHARS - len("order_numbers=&page=1&page_size=100&extended_date=true&fields=")
-        fitting = (room - len(",".join(self.options.asked_fields))) // MAX_NUMBER_CHARS
+        fitting = (room - len(",".join(self.options.asked_fields))) // ASKED_NUMBER_CHARS
         return max(1, min(MAX_ORDER_NUMBERS, fitting, self.options.page_size - 1))
 
     @property
@@ -99,8 +100,7 @@ class DclPoller:
         reading = reading_of(rows, dcl.zone, self.options, None)
         if not isinstance(reading, Reading):
             return reading
-        codes = {one.stage.code for one in reading.orders if one.stage.code is not None} - STAGES.keys()
-        return Delivered(status=200, remarks=tuple(map(_unmapped, sorted(codes))))
+        return Delivered(status=200, remarks=tuple(_unmapped(reading)))
 
     def _full_second(self, dcl: DclRequests, asked: TimeRange, *, passing: bool) -> Flow[Reading | PollFault]:
         """Walk the pages of one second until no order can be hidden.
@@ -144,5 +144,11 @@ def _of_account(rows: Iterable[dict[str, Any]], account: str | None) -> Rows:
     return [row for row in rows if account is None or row is LEFT_OUT or str(row.get("account_number")) == account]
 
 
-def _unmapped(code: int) -> str:
-    return f"open orders have the stage {code}, which is not on DCL's page: their progress is 'unknown'"
+def _unmapped(reading: Reading) -> Iterator[str]:
+    """What of these orders has no meaning for the relay. Texts of carriers are not named: they may hold a name."""
+    codes = {one.stage.code for one in reading.orders if one.stage.code is not None} - STAGES.keys()
+    for code in sorted(codes):
+        yield f"open orders have the stage {code}, which is not on DCL's page: their progress is 'unknown'"
+    if packages := reading.notes[UNMAPPED_DELIVERY]:
+        unknown = f"{counted(packages, 'package')} of open orders: the delivery_status has no meaning"
+        yield f"{unknown}; map the text, which events show, in delivery_statuses of topics.yaml"
