@@ -61,7 +61,7 @@ def test_an_outage_is_two_lines_with_its_cause_and_its_length(rig: Rig, caplog: 
     (lost, lost_values), (found, found_values) = lines(caplog)
     assert (lost, found) == ("kafka_unreachable", "kafka_reachable")
     assert lost_values["detail"] == "connection refused; check that it runs, and KAFKA_BOOTSTRAP_SERVERS"
-    assert (lost_values["silent_s"], found_values["after_s"]) == (3, 100.5)
+    assert (lost_values["silent_s"], found_values["after_s"]) == (4, 100.5)
 
 
 def test_brokers_that_hang_are_down_after_eight_seconds_without_an_answer(rig: Rig) -> None:

@@ -29,7 +29,7 @@ class BrokersState(Enum):
 class ReachPolicy:
     """When brokers count as down, in seconds."""
 
-    failing_s: float = 3.0  # since the first failure after the last answer
+    failing_s: float = 4.0  # since the first failure after the last answer: a member has asked again by then
     silent_s: float = 8.0  # without an answer to anything: a member asks every 3 s at least
     recovery_s: float = 30.0  # after their return, while coordinators and leaders are still being found
     asleep_s: float = 5.0  # without a look: this process itself was stopped, which says nothing of the brokers
