@@ -87,5 +87,5 @@ def _connect(configuration: Configuration, *, as_json: bool) -> int:
         show_json({"faults": [], "reached": reached})
     else:
         rows = [(one.what, one.where, "ok" if one.ok else "FAILED", one.message) for one in found]
-        show_table(("system", "address", "", "message"), rows)
+        show_table(("system", "address", "result", "message"), rows)
     return 0 if all(result.ok for result in found) else 1

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from workers.core.counted import counted
 from workers.devkit.demo import start as demo_start
 from workers.devkit.demo.monitor import Monitor, SinkView
 from workers.devkit.demo.own_names import GivenKafka
@@ -103,7 +104,7 @@ class Outages:
         self.progress.monitor.set_faults(vendor, down=False)
         ended = {name: count - self.before.get(name, 0) for name, count in self._others(vendor).items()}
         self.meanwhile.update(ended)
-        said = "".join(f"; meanwhile {name} ended {count} records" for name, count in ended.items())
+        said = "".join(f"; meanwhile {name} ended {counted(count, 'record')}" for name, count in ended.items())
         self.progress.screen.step(f"{vendor} is up again{said}")
         self.down = None
 

@@ -16,6 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from workers.core.counted import counted
 from workers.devkit.demo.monitor import SinkView
 
 _LINE_EVERY_S: Final = 2.0
@@ -101,12 +102,13 @@ def screen_for(console: Console, begun: float) -> Screen:
 
 
 def _line(sink: SinkView) -> str:
-    counts = f"{sink.at_vendor} orders at {sink.vendor}, {sink.delivered} records delivered, {sink.parked} parked"
+    at_vendor, delivered = counted(sink.at_vendor, "order"), counted(sink.delivered, "record")
+    counts = f"{at_vendor} at {sink.vendor}, {delivered} delivered, {sink.parked} parked"
     return f"{sink.name}: {counts}, {sink.in_flight} in flight, {sink.lag} waiting, gate {sink.gate}"
 
 
 def _poller_lines(events: Mapping[str, int]) -> list[str]:
-    return [f"{name}: {count} events published" for name, count in events.items()]
+    return [f"{name}: {counted(count, 'event')} published" for name, count in events.items()]
 
 
 def _table(sinks: Sequence[SinkView]) -> Table:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from workers.core.counted import counted
 from workers.devkit.demo.pollers import PollerReport
 from workers.devkit.demo.report import Parked, Report, SinkReport
 from workers.devkit.demo.start import Demo
@@ -37,8 +38,8 @@ def print_summary(console: Console, report: Report) -> None:
 
 
 def _poller(poller: PollerReport) -> str:
-    counts = ", ".join(f"{count} events in {topic}" for topic, count in poller.events.items())
-    said = f"{poller.name}: {poller.orders} orders at {poller.vendor}; {counts}"
+    counts = ", ".join(f"{counted(count, 'event')} in {topic}" for topic, count in poller.events.items())
+    said = f"{poller.name}: {counted(poller.orders, 'order')} at {poller.vendor}; {counts}"
     if poller.right:
         return f"{said}: each change was published once, and the last stage of every order is that at {poller.vendor}"
     return f"{said}; [red]{poller.wrong} orders were not published as {poller.vendor} has them[/]"
@@ -46,7 +47,8 @@ def _poller(poller: PollerReport) -> str:
 
 def _checks(sink: SinkReport) -> Table:
     view = sink.view
-    title = f"{view.name}: {sink.records} records of {sink.orders} orders; {view.at_vendor} orders at {view.vendor}"
+    published = f"{counted(sink.records, 'record')} of {counted(sink.orders, 'order')}"
+    title = f"{view.name}: {published}; {counted(view.at_vendor, 'order')} at {view.vendor}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column(f"counted at {view.vendor} and in Kafka")
     for heading in ("wanted", "found", ""):
@@ -58,14 +60,13 @@ def _checks(sink: SinkReport) -> Table:
 
 def _counts(sink: SinkReport) -> str:
     view = sink.view
-    ends = f"{view.delivered} records delivered, {view.parked} parked, {view.skipped} skipped"
+    ends = f"{counted(view.delivered, 'record')} delivered, {view.parked} parked, {view.skipped} skipped"
     return f"{ends}; {view.retries} retries, {view.duplicates} with an unknown outcome"
 
 
 def _parked(sink: SinkReport) -> Table:
-    table = Table(
-        title=f"parked in {sink.parks}: {len(sink.parked)} records", title_justify="left", box=box.SIMPLE_HEAD
-    )
+    title = f"parked in {sink.parks}: {counted(len(sink.parked), 'record')}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for heading in ("order", "records", "reason", "detail"):
         table.add_column(heading, justify="right" if heading == "records" else "left", overflow="fold")
     counts = Counter(record.order_id for record in sink.parked)
