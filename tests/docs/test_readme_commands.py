@@ -115,6 +115,10 @@ def test_every_command_of_the_readme_works_as_typed(terminal: Terminal) -> None:
     listed = next(out for command, out in said.items() if command.startswith("relay parked list"))
     assert ORDER in listed
     assert "invalid: currency" in listed
+    (started,) = terminal.workers[0].said("started")
+    assert started["kafka"] == [terminal.environ["KAFKA_BOOTSTRAP_SERVERS"]]
+    assert started["vendors"] == {"ecdp-sink": terminal.environ["ECDP_BASE_URL"]}
+    assert started["modes"] == {"ecdp-sink": "AddOrReplace"}
 
 
 def test_readme_exports_only_variables_that_the_configuration_knows() -> None:
