@@ -173,3 +173,22 @@ def test_a_worker_whose_vendor_has_no_such_side_is_refused(topics_yaml: TopicsYa
 def test_a_missing_file_says_how_to_name_another(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="RELAY_TOPOLOGY"):
         load_config(tmp_path / "nowhere.yaml", {})
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "faults"),
+    [
+        ("\ntopics:\n", "\ntopicsx:\n", ["unknown key 'topicsx'; did you mean 'topics'?", "must be a map 'topics:'"]),
+        ("schema: schemas/order-created.avsc", "schemax: schemas/order-created.avsc", ["did you mean 'schema'?"]),
+        ("message.timestamp.type: LogAppendTime", "message.timestamp.type: CreateTime", ["must be LogAppendTime"]),
+        ("    partitions: 12", "    partitionsx: 12", ["did you mean 'partitions'?"]),
+        ("    partitions: 12", "    partitions: 11", ["must be 12, as many as"]),
+    ],
+)
+def test_one_mistake_is_one_fault_whatever_depends_on_it(
+    topics_yaml: TopicsYaml, was: str, becomes: str, faults: list[str]
+) -> None:
+    assert was in WHOLE
+    found = topics_yaml.faults(WHOLE.replace(was, becomes, 1))
+    assert len(found) == len(faults), found
+    assert all(any(fault in one for one in found) for fault in faults), found

@@ -1,7 +1,8 @@
 """Reads and validates topics.yaml: each fault with file, line and column, or with the variable that holds the value."""
 
 import pkgutil
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from pydantic_core import ErrorDetails
 from workers import vendors
 from workers.app.config.errors import ConfigError, Fault, Keys, did_you_mean, message_of, validate
 from workers.app.config.overrides import model_keys, override, unknown_key, worker_keys
-from workers.app.config.rules import broken_rules
+from workers.app.config.rules import Broken, broken_rules
 from workers.app.config.specs import INNER, Config, TopicSpec, is_poller, options_of
 from workers.app.config.yaml_document import Document, read_document
 from workers.vendors.contract import UnknownVendorError, Vendor, load
@@ -34,11 +35,27 @@ def read_config(
     topics = {name: _topic(document, name, block) for name, block in _section(document, "topics").items()}
     tree = {"file": path, "version": 1, "topics": topics, "workers": _workers(document, faults)}
     found, errors = validate(Config, tree)
-    faults += [_fault(document, error) for error in errors]
+    misspelt = {error["loc"][:2] for error in errors if error["type"] == "extra_forbidden"}
+    causes = [error for error in errors if error["type"] != "missing" or error["loc"][:2] not in misspelt]
+    faults += [_fault(document, error) for error in causes]
     assert found is not None, "a section may be empty"
     found = found if replication_factor is None else _replicated(found, replication_factor)
-    faults += [document.fault(keys, message) for keys, message in broken_rules(found, declared=topics)]
+    if isinstance(document.data.get("topics"), dict):  # else each rule would name a topic that is not there
+        faults += _rule_faults(document, broken_rules(found, declared=topics), misspelt, found.workers)
     return found, faults
+
+
+def _rule_faults(
+    document: Document, broken: Iterable[Broken], misspelt: Collection[Keys], workers: Collection[str]
+) -> Iterator[Fault]:
+    """One fault for each thing to change: what lacks its key because the key is misspelt has its fault already."""
+    seen: set[tuple[Keys, str]] = set()
+    for keys, message in broken:
+        what = re.sub("|".join(map(re.escape, workers)), "", message)  # two workers may need the same of one topic
+        is_missing = len(keys) == 2 or not document.has(keys)  # noqa: PLR2004 - section and block
+        if (keys, what) not in seen and not (is_missing and keys[:2] in misspelt):
+            seen.add((keys, what))
+            yield document.fault(keys, message)
 
 
 def _section_faults(document: Document) -> Iterator[Fault]:

@@ -34,6 +34,19 @@ class Document:
         line, column = _position(self.nodes, keys)
         return f"{self.file}:{line + 1}:{column + 1}"
 
+    def has(self, keys: Keys) -> bool:
+        """Whether the file has a value there."""
+        here: Any = self.data
+        for key in keys:
+            match here, key:
+                case list(), int() if key < len(here):
+                    here = here[key]
+                case dict(), _ if key in here:
+                    here = here[key]
+                case _:
+                    return False
+        return True
+
     def fault(self, keys: Keys, message: str) -> Fault:
         return Fault(self.place(keys), message)
 
