@@ -26,6 +26,9 @@ class Worker:
     def status(self) -> dict[str, Any]:
         return {"kind": "sink", "state": self.state, "delivered_total": 7} | self.more
 
+    def waiting(self, order_id: str | None = None) -> dict[str, Any] | None:
+        return None if self.state == "poller" else {"total": 1, "orders": [order_id]}
+
     def age(self) -> float:
         return self.seconds
 
@@ -114,3 +117,9 @@ async def test_a_port_in_use_raises_an_os_error() -> None:
 
 async def test_a_server_that_never_started_can_be_stopped() -> None:
     await HealthServer({}, version="1", instance="one").stop()
+
+
+async def test_orders_that_wait_are_shown_by_sink_and_those_of_one_order_on_request() -> None:
+    async with served(sink=Worker(), poller=Worker("poller")) as url:
+        found = json.loads((await get(f"{url}/status/waiting?order=A%201"))[2])
+    assert found == {"version": "1.2.3", "instance": "one", "workers": {"sink": {"total": 1, "orders": ["A 1"]}}}

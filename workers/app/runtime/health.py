@@ -18,6 +18,9 @@ class Worker(Protocol):
     def status(self) -> dict[str, Any]:
         """Its part of ``GET /status``; always has the key ``state``."""
 
+    def waiting(self, order_id: str | None = None) -> dict[str, Any] | None:
+        """Its part of ``GET /status/waiting``; None: orders never wait in it."""
+
     def age(self) -> float:
         """Seconds since the slowest of its loops moved."""
 
@@ -38,6 +41,7 @@ class HealthServer:
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/status", self._status)
+        app.router.add_get("/status/waiting", self._waiting)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         everywhere = host == EVERY_ADDRESS
@@ -75,6 +79,14 @@ class HealthServer:
 
     async def _status(self, _: web.Request) -> web.Response:
         body = orjson.dumps(self._about | {"workers": self._statuses()}, option=orjson.OPT_INDENT_2)
+        return web.Response(body=body, content_type="application/json")
+
+    async def _waiting(self, request: web.Request) -> web.Response:
+        """``?order=ID``: each record of one order."""
+        order_id = request.query.get("order")
+        found = {name: worker.waiting(order_id) for name, worker in self._workers.items()}
+        sinks = {name: waiting for name, waiting in found.items() if waiting is not None}
+        body = orjson.dumps(self._about | {"workers": sinks}, option=orjson.OPT_INDENT_2)
         return web.Response(body=body, content_type="application/json")
 
     def _statuses(self) -> dict[str, dict[str, Any]]:

@@ -64,6 +64,10 @@ class PollWorker:
         kafka = kafka_status(self._member.brokers, self.source.fetched_at, self.context.monotonic())
         return poll_status(self.context, [shard for _, shard in sorted(self._shards.items())], self._state()) | kafka
 
+    def waiting(self, order_id: str | None = None) -> dict[str, Any] | None:  # noqa: ARG002 - a sink's question
+        """Its orders are the vendor's: none of them waits here."""
+        return None
+
     def age(self) -> float:
         """Seconds since the last activity of the slower loop: the consumer thread's polls, or our own ticks."""
         if self.source.stuck is not None:

@@ -12,6 +12,7 @@ from workers.app.sink.assignment import SinkAssignment
 from workers.app.sink.commit.handover import Handover
 from workers.app.sink.context import SinkContext
 from workers.app.sink.status import client_status, sink_status
+from workers.app.sink.waiting import waiting_status
 from workers.core.consume.start_position import NeedsOperator, StartDecision
 from workers.core.last_errors import Part
 from workers.core.record import Partition
@@ -79,6 +80,10 @@ class SinkWorker:
         status = sink_status(self._context, self.pipe, is_draining=self._is_draining)
         kafka = kafka_status(self._member.brokers, self._edges.source.fetched_at, self._context.monotonic())
         return status | kafka | client_status(self._context.client)
+
+    def waiting(self, order_id: str | None = None) -> dict[str, Any]:
+        """The worker's part of ``GET /status/waiting``; of one order: each of its records."""
+        return waiting_status(self._context, self.pipe, order_id)
 
     def age(self) -> float:
         """Seconds since the slowest of the loops moved: the Kafka thread's polls, and our own ticks.

@@ -82,6 +82,10 @@ class WriteQueue:
                     finished.append(write.entry)
         return finished
 
+    def entries(self) -> Iterator[Entry]:
+        """Those that wait to be parked, in their sequence."""
+        return (write.entry for write in self._queue if write.entry is not None and write.parking is not None)
+
     def has_writes_of(self, order_id: str) -> bool:
         """Whether a write of this order waits: where its records lie is not known yet."""
         return order_id in self._orders

@@ -8,7 +8,7 @@ sent goes before it, across topics, without trusting any publisher's clock.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from workers.core.record import Record
 
@@ -99,6 +99,11 @@ class Merge:
     def queued(self) -> int:
         """Records that wait for their turn."""
         return sum(len(side.queue) for side in self._sides.values())
+
+    def queued_records(self) -> Iterator[Record]:
+        """The same, one topic after the other."""
+        for side in self._sides.values():
+            yield from (record for record, _ in side.queue)
 
     def queued_of(self, topic: str) -> int:
         """Records of one topic that wait for their turn."""
