@@ -1,5 +1,6 @@
 """Windows of one page miss and repeat nothing, however DCL sorts, lags and changes; naive strategies do."""
 
+import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -12,11 +13,12 @@ from hypothesis import strategies as st
 from tests.vendors.dcl.vendor_model import Killed, Log, SimulatedVendor, Strategy, dcl, missed, poll, relay
 from workers.core.poll.change import VendorOrder, event_id
 from workers.core.poll.cursor import Cursor, PollStart
-from workers.core.poll.time_range import TimeRange
+from workers.core.poll.time_range import AdaptiveWidth, TimeRange
 from workers.devkit.simulators.faults import Faults, Sort
-from workers.vendors.contract import Flow, Reading
+from workers.vendors.contract import Flow, Only, Reading
 from workers.vendors.dcl.outcome import rows_of
 from workers.vendors.dcl.poller import DclPoller
+from workers.vendors.dcl.progress import SHIPPED
 from workers.vendors.dcl.reading import reading_of
 from workers.vendors.dcl.requests import dcl_requests
 
@@ -170,3 +172,27 @@ def test_a_naive_strategy_loses_changes_here(name: str) -> None:
 @pytest.mark.parametrize("sort", SORTS)
 def test_the_relays_strategy_loses_nothing_where_the_naive_ones_do(sort: Sort) -> None:
     assert [changes_lost(relay(SETTLE_MS), sort, seed) for seed in range(2)] == [0, 0]
+
+
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("applied", [True, False])
+def test_the_first_picture_shows_every_open_order_and_no_other(sort: Sort, applied: bool) -> None:
+    """Whether DCL applies the filter or not; many orders of one import share a second."""
+    vendor = SimulatedVendor(Faults(sort=sort, changes=0))
+    now_ms, chance = vendor.clock.now_ms, random.Random(3)
+    for number in range(60):
+        vendor.clock.now_ms = now_ms - (chance.randrange(400) * 86_400_000 if number % 3 else 86_400_000)
+        vendor.ledger.put(f"O{number:02}", chance.choice((10, 20, 40, 50, 60, 70)))
+    vendor.clock.now_ms = now_ms
+    if not applied:
+        vendor.ledger.ignores_filter = True
+    found, rest, width = set[str](), TimeRange(0, now_ms), AdaptiveWidth()
+    while not rest.is_empty:
+        asked = width.next_range(rest)
+        reading = vendor.run(dcl(4).window(0, asked, asked.end_ms, Only(open=True)))
+        assert isinstance(reading, Reading)
+        assert reading.time_range is not None
+        found |= {order.order_number for order in reading.orders}
+        width.one_page_held(reading.time_range)
+        rest = rest.after(reading.time_range)
+    assert found == {number for number, stage in vendor.stages().items() if stage < SHIPPED}
