@@ -16,7 +16,9 @@ from workers.cli.commands import COMMANDS, LazyCommands, relay, run
 from workers.cli.output import show_table
 
 ROOT = Path(__file__).parents[2]
-SHARED = {"main", "commands", "complete", "configured", "names", "operator", "output", "parked_format"}  # no commands
+SHARED = {  # no commands
+    *("main", "commands", "complete", "configured", "names", "operator", "order_vendors", "output", "parked_format")
+}
 STEMS = {path.stem for path in (ROOT / "workers/cli").glob("[!_]*.py")}
 HERE = sorted(stem.replace("_", "-") for stem in STEMS - SHARED)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workers.cli import order_vendors
 from workers.cli.configured import read_configuration
 from workers.cli.output import clear_progress, escape_control, print_err, show_json, show_line, show_progress
 from workers.core.counted import counted
@@ -22,29 +23,37 @@ if TYPE_CHECKING:
 @click.option(
     "--partition", "number", type=click.IntRange(min=0), metavar="N", help="Read this partition instead of the key's."
 )
+@click.option(
+    "--ask-vendors", "asks", is_flag=True, help="Ask each vendor, too; exit status 1 where one says otherwise."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for a machine.")
-def order(*, order_id: str, number: int | None, as_json: bool) -> int:
+def order(*, order_id: str, number: int | None, asks: bool, as_json: bool) -> int:
     """Show an order's timeline, oldest first: published, delivered or parked, and the vendors' changes since.
 
-    Everything comes from Kafka; no vendor is asked. Only the partition of the order's key is read, as Kafka's own
-    partitioner chooses it; all partitions are read only for a vendor that has our order id in another field than
-    its order number (order_id_from). Kafka does not keep when a record was delivered: such a line has the time of
-    its publication.
+    Everything comes from Kafka; no vendor is asked without --ask-vendors, which makes one harmless read at each and
+    marks what differs from what was delivered or published last.
+
+    Only the partition of the order's key is read, as Kafka's own partitioner chooses it; all partitions are read only
+    for a vendor that has our order id in another field than its order number (order_id_from). Kafka does not keep when
+    a record was delivered: such a line has the time of its publication.
     """
     timeline = _read(read_configuration(), order_id, number)
     rows = [("at", "by", "what", "where", "trace"), *(_row(entry) for entry in timeline.entries)]
+    heard = order_vendors.ask(order_id, timeline.known) if asks else ()
     if as_json:
-        show_json(_facts(timeline))
+        show_json(_facts(timeline) | ({"vendors": order_vendors.facts(heard)} if asks else {}))
     elif timeline.entries:
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         for row in rows:
             show_line("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]))
         for sink, fence in timeline.parked.items():
             show_line(f"{counted(fence.records, 'record')} parked: relay parked show --sink {sink} {order_id}")
+    if heard and not as_json:
+        order_vendors.show(heard)
     if not timeline.entries:
         print_err(f"relay: no record of {order_id} in {_where_else(number)}")
         return 1
-    return 0
+    return 0 if all(one.is_as_expected for one in heard) else 1
 
 
 def _where_else(number: int | None) -> str:

@@ -20,6 +20,7 @@ from workers.core.events import Event
 from workers.core.poll.change import VendorOrder
 from workers.core.poll.time_range import TimeRange
 from workers.core.poll.vendor_event import Look
+from workers.vendors.asking import Asked, VendorWord
 
 T = TypeVar("T")
 
@@ -222,6 +223,8 @@ class Vendor:
     order_poller: Callable[[Any, Credentials], OrderPoller] | None = None  # of the orders in the ``follows`` topic
     session: Callable[[Any, Credentials], Session] | None = None
     long_answers: bool = False  # one order's answer may be as long as a poll's: it holds signatures
+    # (options, credentials, order) -> what it has of the order now; of its sink, or of its poller without a sink
+    ask: Callable[[Any, Credentials, Asked], Flow[VendorWord | Outcome]] | None = None
     # (options of its sink or poller, order id) -> the vendor's number of the order; None: the options do not tell it
     order_number: Callable[[Any, str], str | None] | None = None
 

@@ -44,6 +44,7 @@ def read_timeline(
             for record in published[topic]:
                 _add_end(timeline, sink, record, ends, commits.get(record.at))
         tracked[sink.vendor] |= read_tracked(timeline, sink)
+    timeline.known.numbers = tracked
     for records in published.values():
         for record in records:
             timeline.add(record, record.timestamp_ms, _event_words(timeline, record), "publisher")
@@ -88,6 +89,8 @@ def _add_end(timeline: Timeline, sink: SinkSpec, record: Record, ends: Ends, com
         )
         end = "delivered, or nothing to send" if finished else "waits"
     timeline.add(record, record.timestamp_ms, end, sink.name, rank=1)
+    if end.startswith("delivered"):
+        timeline.known.add_delivered(sink.name, record.timestamp_ms, timeline.decoded(record))
 
 
 def _read_parked(timeline: Timeline, sink: SinkSpec) -> Ends:

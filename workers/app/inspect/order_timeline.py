@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from workers.app.config.specs import Config, PollerSpec, SinkSpec
 from workers.app.events.command_codec import OpenCodec
+from workers.app.inspect.vendor_words import KnownOrder
 from workers.core.event_kinds import Summary, kind_of
 from workers.core.parked.fence import Fence
 from workers.core.record import Partition, Record
@@ -41,6 +42,7 @@ class Timeline:
     partition_number: int | None = None  # of the order, where Kafka's own partitioner did not choose it
     entries: list[TimelineEntry] = field(default_factory=list)
     parked: dict[str, Fence] = field(default_factory=dict)  # by sink: the order's present fence
+    known: KnownOrder = field(default_factory=KnownOrder)  # to be compared with the vendors' own words
 
     def records(self, partition: Partition, wanted: Callable[[Record], bool]) -> Iterator[Record]:
         """Read one partition from its beginning to its end."""
@@ -155,6 +157,7 @@ def _read_topic(timeline: Timeline, topic: str, search: Search, summary: Summary
             content = timeline.decoded(record)
             if search.matches(record, content):
                 timeline.add(record, _when(content, record), summary(content), str(content["vendor"]), rank=5)
+                timeline.known.add_published(content)
 
 
 def _when(content: Mapping[str, Any], record: Record) -> int:

@@ -1,6 +1,7 @@
 """DCL Logistics: the stages of orders, from its API page "GET api/v1/orders"."""
 
 from workers.vendors.contract import Variable, Vendor
+from workers.vendors.dcl.ask import ask
 from workers.vendors.dcl.options import DclOptions, order_number
 from workers.vendors.dcl.poller import DclPoller
 
@@ -16,4 +17,5 @@ VENDOR = Vendor(
     poller_options=DclOptions,
     poller=DclPoller,
     order_number=order_number,
+    ask=ask,
 )

@@ -73,18 +73,20 @@ class DclPoller:
     def by_key(self, shard: int, keys: Sequence[str]) -> Flow[Reading | PollFault]:
         """Look orders up by their numbers; orders of other accounts with the same number are left out."""
         del shard  # a request by order numbers needs no account filter
+        reading = yield from self.named(list(dict.fromkeys(key.partition("/")[2] for key in keys)))
+        if not isinstance(reading, Reading):
+            return reading
+        wanted = frozenset(keys)
+        return replace(reading, orders=tuple(one for one in reading.orders if one.key in wanted))
+
+    def named(self, order_numbers: Sequence[str]) -> Flow[Reading | PollFault]:
+        """Look orders up by their numbers, in whatever account."""
         try:
             dcl = self._requests()
         except SetUpError as error:
             return Denied(str(error))
-        rows = yield from by_number(dcl, list(dict.fromkeys(key.partition("/")[2] for key in keys)))
-        if not isinstance(rows, Sequence):
-            return rows
-        reading = self._reading(rows, dcl, None)
-        if isinstance(reading, Reading):
-            wanted = frozenset(keys)
-            return replace(reading, orders=tuple(one for one in reading.orders if one.key in wanted))
-        return reading
+        rows = yield from by_number(dcl, order_numbers)
+        return self._reading(rows, dcl, None) if isinstance(rows, Sequence) else rows
 
     def check(self) -> Flow[Outcome]:
         """Read a page of open orders: that proves address, login and filter, and shows the stages that are in use."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workers.vendors.contract import Variable, Vendor
+from workers.vendors.ecdp.ask import ask
 from workers.vendors.ecdp.sink import EcdpOptions, EcdpSink
 
 VENDOR = Vendor(
@@ -14,4 +15,5 @@ VENDOR = Vendor(
     ),
     sink_options=EcdpOptions,
     sink=EcdpSink,
+    ask=ask,
 )

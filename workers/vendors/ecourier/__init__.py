@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workers.vendors.contract import Variable, Vendor
+from workers.vendors.ecourier.ask import ask
 from workers.vendors.ecourier.options import EcourierOptions, EcourierPollerOptions, number_by
 from workers.vendors.ecourier.poll.poller import EcourierPoller
 from workers.vendors.ecourier.session import EcourierSession, variables_faults
@@ -29,4 +30,5 @@ VENDOR = Vendor(
     tracks=True,
     long_answers=True,
     order_number=number_by,
+    ask=ask,
 )

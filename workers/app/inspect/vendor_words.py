@@ -1,0 +1,127 @@
+"""Asks each vendor for one order, and compares its word with what the relay has delivered and published."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from workers.app.config.configuration import Configuration
+from workers.app.config.specs import Config, PollerSpec, SinkSpec
+from workers.app.inspect.connectivity import ask_vendor
+from workers.core.delivery import outcome as outcomes
+from workers.core.events import Created, Event, Status
+from workers.vendors.asking import Asked, VendorWord
+from workers.vendors.contract import load
+
+
+class DeliveredEvent(NamedTuple):
+    """An event that a sink has delivered, or found that nothing had to be sent for."""
+
+    at_ms: int  # of its publication
+    event: Event
+
+
+@dataclass(slots=True)
+class KnownOrder:
+    """What Kafka shows of one order."""
+
+    delivered: defaultdict[str, list[DeliveredEvent]] = field(default_factory=lambda: defaultdict(list))  # by sink
+    published: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # by vendor: the last `OrderStageChanged`
+    numbers: Mapping[str, AbstractSet[str]] = field(default_factory=dict)  # by vendor: those that its sink has saved
+
+    def add_delivered(self, sink: str, at_ms: int, content: Any) -> None:
+        """``content``: of a consumed event, decoded; empty when it could not be."""
+        if "order" in content:
+            self.delivered[sink].append(DeliveredEvent(at_ms, Created(content["order"]["order_id"], content)))
+        elif "status" in content:
+            self.delivered[sink].append(DeliveredEvent(at_ms, Status(content["order_id"], content)))
+
+    def add_published(self, content: Mapping[str, Any]) -> None:
+        """``content``: of a poller's event; only those of a stage count, the one with the greatest sequence."""
+        if "progress" not in content:
+            return
+        before = self.published.get(content["vendor"])
+        if before is None or before["sequence"] <= content["sequence"]:
+            self.published[content["vendor"]] = content
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came of asking one worker's vendor."""
+
+    worker: str
+    vendor: str  # as its owner spells it
+    word: VendorWord | None = None
+    fault: str = ""  # why there is no word
+
+    @property
+    def is_as_expected(self) -> bool:
+        return self.word is not None and not self.word.differing
+
+
+def workers_to_ask(config: Config) -> list[str]:
+    """Every sink whose vendor can be asked, and the pollers of vendors without a sink: one read for each account."""
+    able = {vendor for vendor in _vendors(config) if load(vendor).ask is not None}
+    sinks = [spec for spec in config.sinks.values() if spec.vendor in able]
+    served = {spec.vendor for spec in sinks}
+    pollers = [spec for spec in config.pollers.values() if spec.vendor in able - served]
+    return [spec.name for spec in (*sinks, *pollers)]
+
+
+async def ask_vendors(configuration: Configuration, order_id: str, known: KnownOrder) -> Sequence[Heard]:
+    """Ask all of them at once; ``configuration`` has the variables of `workers_to_ask`."""
+    config = configuration.config
+    specs = [config.workers[name] for name in workers_to_ask(config)]
+    return await asyncio.gather(*(_ask(configuration, spec, order_id, known) for spec in specs))
+
+
+def _vendors(config: Config) -> set[str]:
+    return {spec.vendor for spec in config.workers.values()}
+
+
+async def _ask(configuration: Configuration, spec: SinkSpec | PollerSpec, order_id: str, known: KnownOrder) -> Heard:
+    vendor, credentials = load(spec.vendor), configuration.credentials[spec.name]
+    number = _number(spec, order_id, known)
+    if number is None:
+        return Heard(spec.name, vendor.title, fault="its number of the order is in another field, and not known yet")
+    assert vendor.ask is not None, "only workers whose vendor can be asked are"
+    published = known.published.get(spec.vendor)
+    options = next(_poller_options(configuration.config, spec.vendor), None)
+    delivered = [one.event for one in sorted(known.delivered[spec.name], key=lambda one: one.at_ms)]
+    asked = Asked(order_id, number, delivered, published, options)
+    found = await ask_vendor(spec, credentials, vendor.ask(spec.options, credentials, asked))
+    if isinstance(found, VendorWord):
+        return Heard(spec.name, vendor.title, found)
+    return Heard(spec.name, vendor.title, fault=_fault(found))
+
+
+def _number(spec: SinkSpec | PollerSpec, order_id: str, known: KnownOrder) -> str | None:
+    """The number that was published, or that the sink has saved, or that the options give."""
+    published = known.published.get(spec.vendor)
+    if published is not None:
+        return str(published["order_number"])
+    saved = known.numbers.get(spec.vendor)
+    if saved:
+        return max(saved)
+    number_by = load(spec.vendor).order_number
+    return order_id if number_by is None else number_by(spec.options, order_id)
+
+
+def _poller_options(config: Config, vendor: str) -> Iterator[Any]:
+    return (spec.options for spec in config.pollers.values() if spec.vendor == vendor)
+
+
+def _fault(outcome: outcomes.Outcome) -> str:
+    match outcome:
+        case outcomes.Throttled():
+            return "asks to be called less often; try again later"
+        case outcomes.Delivered():
+            return "gives an answer that cannot be compared"
+        case outcomes.Rejected(detail) | outcomes.UnknownOrder(detail):
+            return f"cannot be asked for this order: {detail}"
+        case _:
+            return outcome.reason
