@@ -59,6 +59,21 @@ def test_an_order_that_no_worker_has_read_is_shown_as_waiting(rig: Rig) -> None:
     assert told(rig, "new") == ["order published", "waits"]
 
 
+def test_a_vendor_that_says_otherwise_than_what_was_delivered_is_marked(rig: Rig) -> None:
+    relay = rig.start().joined()
+    rig.kafka.publish(["asked"], "paid")
+    relay.caught_up()
+    ran = rig.command("order", "asked", "--ask-vendors", "--json")
+    [word] = json.loads(ran.out)["vendors"]
+    assert (ran.status, word["vendor"], word["differing"]) == (0, "ECDP", [])
+    assert word["says"].startswith("status paid, total 15.00")
+    assert rig.command("vendor", "ecdp", "delete", "asked", "--yes", "--why", "test").status == 0
+    ran = rig.command("order", "asked", "--ask-vendors")
+    assert ran.status == 1
+    assert "marked as deleted (IsDeleted)" in ran.out
+    assert "! status" in ran.out
+
+
 def test_relay_order_fails_for_an_unknown_order_and_names_the_partition_option(rig: Rig) -> None:
     ran = rig.command("order", "nobody")
     assert ran.status == 1

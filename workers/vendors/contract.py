@@ -184,8 +184,11 @@ class Session(Protocol):
     def login(self) -> Flow[Denied | Throttled | Unavailable | None]:
         """Get a new token and keep it; returns None, or why there is none. Its requests are not signed."""
 
-    def renew(self, idle_s: float) -> Flow[None] | None:
-        """A flow that keeps alive a token unused for ``idle_s`` seconds; None: not needed yet."""
+    def renew(self, idle_s: float) -> Flow[str | None] | None:
+        """A flow that keeps alive a token unused for ``idle_s`` seconds; None: not needed yet.
+
+        ``idle_s`` counts from the process's start at most. The flow returns a note to be counted when it failed.
+        """
 
 
 @dataclass(frozen=True, slots=True)

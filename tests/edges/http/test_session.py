@@ -9,7 +9,7 @@ import pytest
 
 from workers.core.delivery.outcome import Denied, Throttled, Unavailable
 from workers.edges.http.session import SharedSession
-from workers.vendors.contract import Flow, LoginFailed
+from workers.vendors.contract import Flow, LoginFailed, MaybeSent
 
 REFUSED = Denied("login: no")
 DEAD, TAKEN = httpx.Response(401), httpx.Response(200)
@@ -21,6 +21,8 @@ class Account:
     def __init__(self, *logins: str | Denied) -> None:
         self.token: str | None = "old"
         self.waiting = list(logins)
+        self.refuses: str | None = None  # the note of a renewal; empty: it succeeds; None: none is due
+        self.idle_s: list[float] = []
 
     def sign(self, request: httpx.Request) -> None:
         request.headers["token"] = self.token or ""
@@ -36,8 +38,16 @@ class Account:
         self.token = given
         return None
 
-    def renew(self, idle: float) -> Flow[None] | None:  # noqa: ARG002
-        return None
+    def renew(self, idle: float) -> Flow[str | None] | None:
+        self.idle_s.append(idle)
+        return self.refresh() if self.refuses is not None else None
+
+    def refresh(self) -> Flow[str | None]:
+        try:
+            yield httpx.Request("POST", "https://vendor.test/refresh")
+        except MaybeSent:
+            return "lost"
+        return self.refuses or None
 
 
 class Vendor:
@@ -164,3 +174,32 @@ async def test_failed_login_that_no_request_waits_for_is_not_logged_as_an_error(
     del shared
     gc.collect()
     assert said == []
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_renewal_that_fails_leaves_the_token_as_old_as_it_was_and_is_not_repeated_at_once(lost: bool) -> None:
+    async def send(_: httpx.Request) -> httpx.Response:
+        if lost:
+            raise MaybeSent("reset")
+        return TAKEN
+
+    account = Account()
+    shared = SharedSession(account, send, run)
+    used_at = shared.used_at = shared.used_at - 1000.0
+    account.refuses = "not_renewed"
+    assert await shared.keep_alive() == ("lost" if lost else "not_renewed")
+    assert shared.used_at == used_at
+    assert await shared.keep_alive() is None
+    assert len(account.idle_s) == 1
+
+
+async def test_a_renewal_that_succeeds_makes_the_token_new() -> None:
+    async def send(_: httpx.Request) -> httpx.Response:
+        return TAKEN
+
+    account = Account()
+    shared = SharedSession(account, send, run)
+    used_at = shared.used_at = shared.used_at - 1000.0
+    account.refuses = ""
+    assert await shared.keep_alive() is None
+    assert shared.used_at > used_at

@@ -140,16 +140,32 @@ def test_dead_statuses_are_configurable() -> None:
 
 def test_an_unused_token_is_refreshed_before_it_expires() -> None:
     here = session_of()
+    here.sign(request())
     assert here.renew(9 * DAY) is None
-    asked, _ = talk_of(here.renew(10 * DAY), GRANTED)
+    asked, note = talk_of(here.renew(10 * DAY), GRANTED)
     assert [each.url.path.rpartition("/")[2] for each in asked] == ["RefreshGUID"]
-    assert here.token == GUID
+    assert (here.token, note) == (GUID, None)
 
 
-@pytest.mark.parametrize("answer", [httpx.Response(500), httpx.Response(200, json={"status": "0"}), MaybeSent("reset")])
-def test_a_refresh_that_fails_changes_nothing(answer: Any) -> None:
+def test_a_given_guid_that_this_process_has_not_used_is_refreshed_at_once() -> None:
+    """Whoever deploys every week would never refresh it, if its age counted from the process's start."""
+    here, mounted = session_of(), {"USER_GUID": "guid-canary"}
+    here.credentials = here.credentials | mounted
+    for _ in range(2):
+        assert here.renew(0.0) is not None
+        here.sign(request())
+        assert here.renew(0.0) is None
+        here.credentials = here.credentials | {"USER_GUID": "the next one"}
+    talk_of(here.login(), GRANTED)
+    assert here.renew(0.0) is None  # a GUID of Login is as old as the process at most
+
+
+@pytest.mark.parametrize(
+    "answer", [httpx.Response(500), httpx.Response(200, json={"status": "-6"}), MaybeSent("reset")]
+)
+def test_a_refresh_that_fails_changes_nothing_and_is_counted(answer: Any) -> None:
     here = session_of()
-    talk_of(here.renew(11 * DAY), answer)
+    assert talk_of(here.renew(11 * DAY), answer)[1] == "guid_not_refreshed"
     assert here.token == "guid-canary"
 
 
@@ -160,7 +176,7 @@ def test_nothing_is_refreshed_without_a_token() -> None:
 @pytest.mark.parametrize("variable", [{"BASE_URL": "ftp://x"}, {"TIME_ZONE": "nowhere"}])
 def test_unusable_variables_are_denied_without_a_request(variable: dict[str, str]) -> None:
     assert isinstance(talk_of(session_of(variable).login())[1], Denied)
-    assert talk_of(session_of(variable).renew(30 * DAY)) == ([], None)
+    assert talk_of(session_of(variable).renew(30 * DAY)) == ([], "guid_not_refreshed")
 
 
 @pytest.mark.parametrize(

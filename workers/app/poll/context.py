@@ -1,6 +1,7 @@
 """What the shards of a poller share."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -16,6 +17,7 @@ from workers.edges.avro.codec import Codec
 from workers.edges.http.client import VendorClient
 from workers.edges.kafka.client import KafkaConnection
 from workers.edges.kafka.reach.brokers import Brokers
+from workers.edges.log import log
 from workers.vendors.contract import OrderPoller, Poller
 
 WriteStep: TypeAlias = Callable[[Step], Awaitable[None]]
@@ -56,6 +58,12 @@ class PollerContext:
         now, self._gate_log = self.monotonic(), self._gate_log or GateLog(self.gate, self.spec.name)
         if self._gate_log.has_changed(now):
             self._gate_log.write(now)
+
+    def note(self, notes: Counter[str]) -> None:
+        """Count anomalies; log each kind once."""
+        for name in notes.keys() - self.stats.notes.keys():
+            log.warning("vendor_response_anomaly", worker=self.spec.name, what=name)
+        self.stats.notes.update(notes)
 
     def now(self) -> Now:
         return Now(self.wall_ms(), round(self.monotonic() * 1000))

@@ -81,7 +81,7 @@ class OrderLooks:
         self._failures.pop(order_number, None)
         self._answers.append(AnsweredLook(row, clock.began_ms, found, tracked))
         if found.order is None:
-            self._reads.note(Counter({"not_found": 1}))
+            self._context.note(Counter({"not_found": 1}))
 
     def _failed(self, order_number: str) -> None:
         """Look again later. Other orders are not delayed, and nothing of this one changes."""

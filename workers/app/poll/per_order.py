@@ -87,7 +87,7 @@ class OrderRounds:
         book.accept(step, self._context.now())
         self._context.stats.polls += len(answered)
         if given_up := sum(1 for update in step.updates if update.done is Done.GIVEN_UP):
-            self._reads.note(Counter({"given_up": given_up}))
+            self._context.note(Counter({"given_up": given_up}))
 
     async def _sleep(self, book: OrderBook, looks: OrderLooks) -> None:
         """Wait for a row or an answer, or until an order or the cursor is due."""

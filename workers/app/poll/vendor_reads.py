@@ -1,7 +1,6 @@
 """Runs a poller's flows against the vendor: a fault delays a poll, and never moves its cursor."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from typing import Final, TypeVar, assert_never
 
@@ -120,7 +119,7 @@ class VendorReads:
             return found
         self._report(Delivered())
         self._works_again(order_number)
-        self.note(found.notes)
+        self._context.note(found.notes)
         return found
 
     def _works_again(self, order_number: str) -> None:
@@ -140,13 +139,6 @@ class VendorReads:
         while context.gate.admits(context.monotonic(), context.in_flight) == 0:
             self._try_new_credentials()
             await asyncio.sleep(min(GATE_CHECK_S, max(0.01, context.gate.until - context.monotonic())))
-
-    def note(self, notes: Counter[str]) -> None:
-        """Count anomalies; log each kind once."""
-        counted = self._context.stats.notes
-        for name in notes.keys() - counted.keys():
-            log.warning("vendor_response_anomaly", worker=self._context.spec.name, what=name)
-        counted.update(notes)
 
     async def _run(self, flow: Flow[R | PollFault], clock: PollClock) -> R | PollFault:
         self._context.in_flight += 1

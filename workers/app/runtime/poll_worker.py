@@ -1,6 +1,7 @@
 """One running poller: vendor to Kafka, each change published once."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable
 from math import inf
 from typing import Any
@@ -158,7 +159,8 @@ class PollWorker:
             await asyncio.sleep(TICK_S)
             self.ticked_at = self.context.monotonic()
             self.context.log_gate()
-            await self.context.client.keep_alive()
+            if (note := await self.context.client.keep_alive()) is not None:
+                self.context.note(Counter({note: 1}))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if (fault := task_error(task)) is not None:

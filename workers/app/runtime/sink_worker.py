@@ -184,7 +184,8 @@ class SinkWorker:
                 self._key_version = version
                 log.info("credentials_changed", worker=self._context.spec.name)
                 pipe.gate.try_now(self._ticked_at)
-            await self._context.client.keep_alive()
+            if (note := await self._context.client.keep_alive()) is not None:
+                pipe.outcomes.note(note)
             pipe.outcomes.log_gate()
             pipe.fetching.look_for_overfull()
             pipe.intake.fill_and_send()

@@ -132,12 +132,13 @@ class Outcomes:
         self._stats.duplicates_avoided += outcome.found
         self._stats.resends += entry.unknown and not outcome.found
         if outcome.note is not None:
-            self._note(outcome.note)
+            self.note(outcome.note)
         self._lanes.finish(lane)
         self._lanes.delivered_orders.add(entry.order_id)
         self._finisher.delivered(entry, outcome)
 
-    def _note(self, note: str) -> None:
+    def note(self, note: str) -> None:
+        """Count an anomaly of the vendor's; log each kind once."""
         if not self._stats.notes[note]:
             log.warning("vendor_response_anomaly", worker=self._context.spec.name, what=note)
         self._stats.notes[note] += 1

@@ -76,12 +76,16 @@ class VendorClient:
         finally:
             flow.close()
 
-    async def keep_alive(self) -> None:
-        """Renew the session's token where the vendor has one; the caller's ticks must not wait for the group."""
+    async def keep_alive(self) -> str | None:
+        """Renew the session's token where the vendor has one; the caller's ticks must not wait for the group.
+
+        Returns a note to be counted when the vendor did not renew it.
+        """
         if self.session is not None and self.membership.is_proved:
             with suppress(TimeoutError):  # the membership has lapsed meanwhile
                 async with asyncio.timeout(KEEP_ALIVE_WITHIN_S):
-                    await self.session.keep_alive()
+                    return await self.session.keep_alive()
+        return None
 
     async def close(self) -> None:
         await self._transport.close()

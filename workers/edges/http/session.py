@@ -16,6 +16,7 @@ Send = Callable[[httpx.Request], Awaitable[httpx.Response]]
 Failure: TypeAlias = Denied | Throttled | Unavailable | None
 RunFlow = Callable[[Flow[Failure]], Awaitable[Failure]]
 
+RENEW_AGAIN_AFTER_S: Final = 86_400.0
 _MOST_TOKENS: Final = 10  # that one request is tried with
 
 
@@ -34,6 +35,7 @@ class SharedSession:
         self._login: asyncio.Task[Failure] | None = None
         self.used_at = monotonic()
         self.logins = 0
+        self._renew_at = 0.0  # no renewal before
         self._granted: str | None = None  # the token of the last login
         self._accepted: str | None = None  # the token that the vendor accepted last
         self._failed = 0  # number of failed logins
@@ -66,18 +68,36 @@ class SharedSession:
             await self._log_in(token)
         return response
 
-    async def keep_alive(self) -> None:
-        """Renew a token that no request uses, before it expires; the next request finds out about a failure."""
-        renewal = self._session.renew(monotonic() - self.used_at)
+    async def keep_alive(self) -> str | None:
+        """Renew a token that no request uses, before it expires; returns a note when that failed, to be counted.
+
+        A failed renewal is repeated after a day: the token is as old as it was.
+        """
+        now, before = monotonic(), self.used_at
+        if now < self._renew_at:
+            return None
+        renewal = self._session.renew(now - before)
         if renewal is None:
-            return
-        self.used_at = monotonic()
+            return None
+        self._renew_at = now + RENEW_AGAIN_AFTER_S
+        note = await self._renewed(renewal)
+        if note is not None:
+            self.used_at = before
+        return note
+
+    async def _renewed(self, renewal: Flow[str | None]) -> str | None:
         try:
             request = next(renewal)
             while True:
-                request = renewal.send(await self._send_signed(request))
-        except (StopIteration, NotSent, MaybeSent):
-            return
+                try:
+                    response = await self._send_signed(request)
+                except (NotSent, MaybeSent) as lost:
+                    request = renewal.throw(lost)
+                else:
+                    request = renewal.send(response)
+        except StopIteration as stop:
+            note: str | None = stop.value
+            return note
 
     async def _send_signed(self, request: httpx.Request) -> httpx.Response:
         self._session.sign(request)

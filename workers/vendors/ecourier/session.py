@@ -17,6 +17,7 @@ from workers.vendors.ecourier.options import EcourierOptions, EcourierPollerOpti
 from workers.vendors.ecourier.outcome import NOT_CONFIGURED, SUCCESS, code_of, error_text
 from workers.vendors.ecourier.requests import GUID_HEADER, checked_time_zone, ecourier_requests
 
+NOT_REFRESHED: Final = "guid_not_refreshed"  # a note: unused for 20 days, e-Courier forgets it
 DAY_S: Final = 86_400.0
 REFRESH_AFTER_S: Final = 10 * DAY_S  # without use; e-Courier forgets a GUID after 20 days
 PASSING_CODES: Final = frozenset({"-1", "-3"})  # a general error, the database unavailable
@@ -38,6 +39,7 @@ class EcourierSession:
     credentials: Credentials = field(repr=False)
     _given: str = field(default="", init=False, repr=False)  # USER_GUID when it was last read
     _token: str | None = field(default=None, init=False, repr=False)
+    _signed: str | None = field(default=None, init=False, repr=False)  # the token of the last request
 
     @property
     def token(self) -> str | None:
@@ -52,7 +54,7 @@ class EcourierSession:
         """Put the GUID into the header."""
         token = self.token
         if token is not None:
-            request.headers[GUID_HEADER] = token
+            request.headers[GUID_HEADER] = self._signed = token
 
     def is_dead(self, response: httpx.Response) -> bool:
         """Whether the answer has a status of ``dead_statuses``: HTTP's, or below zero the body's."""
@@ -88,18 +90,27 @@ class EcourierSession:
     def _has_login(self) -> bool:
         return all(self.credentials[name] for name in LOGIN)
 
-    def renew(self, idle_s: float) -> Flow[None] | None:
-        """Refresh a GUID that has not been used for 10 days, half of its life."""
-        return self._refresh() if idle_s >= REFRESH_AFTER_S and self.token is not None else None
+    def renew(self, idle_s: float) -> Flow[str | None] | None:
+        """Refresh a GUID after 10 days without use, half of its life; at once one that this process has not used.
 
-    def _refresh(self) -> Flow[None]:
-        """Ignores failures: the next request shows them, and a login follows."""
+        A given GUID may be as old as the last process that used it, and how old that is cannot be known.
+        """
+        token = self.token
+        if token is None:
+            return None
+        is_of_unknown_age = token == self._given and token != self._signed
+        return self._refresh() if is_of_unknown_age or idle_s >= REFRESH_AFTER_S else None
+
+    def _refresh(self) -> Flow[str | None]:
+        """A failure changes nothing: the next request finds out, and a login follows where there is one."""
         try:
             response = yield ecourier_requests(self.credentials["BASE_URL"], self.credentials["TIME_ZONE"]).refresh()
         except (SetUpError, NotSent, MaybeSent):
-            return
-        if response.is_success and code_of(response) == SUCCESS:
-            self._token = new_token(response) or self._token
+            return NOT_REFRESHED
+        if not (response.is_success and code_of(response) == SUCCESS):
+            return NOT_REFRESHED
+        self._token = new_token(response) or self._token
+        return None
 
 
 def login_refusal(response: httpx.Response, hide: tuple[str, ...]) -> Denied | Throttled | Unavailable | None:
