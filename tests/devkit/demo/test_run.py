@@ -60,7 +60,8 @@ def _read(file: Path) -> bytes:
 
 def test_all_counts_agree_and_no_vendor_waits_for_the_other(broker: object, tmp_path: Path) -> None:
     mark = uuid.uuid4().hex
-    with demo(tmp_path, mark, "--json") as process:
+    elsewhere = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "DCL_PASSWORD_FILE": "/nowhere"}  # left alone
+    with demo(tmp_path, mark, "--json", **elsewhere) as process:
         printed, progress = process.communicate(timeout=180)
     assert process.returncode == 0, progress
     report = json.loads(printed)
