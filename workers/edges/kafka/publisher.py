@@ -81,10 +81,23 @@ def open_publisher(connection: KafkaConnection, *, keep_places: bool = False) ->
     """Connect for the length of a ``with`` block; raises `KafkaFailed` for whatever goes wrong in it."""
     with kafka_errors(connection):
         producer = open_client(KafkaProducer, producer_options(connection), connection.waiting)
+        close_within_s = 5.0
         try:
             yield Publisher(producer, keep_places)
+        except KeyboardInterrupt:
+            close_within_s = 0.0  # what is not acknowledged yet is given up: the broker may answer no more
+            raise
         finally:
-            producer.close(timeout=5.0)
+            _close(producer, close_within_s)
+
+
+def _close(producer: Any, within_s: float) -> None:
+    """Send what waits, as far as ``within_s`` allows; that nothing was sent in no time is no error."""
+    try:
+        producer.close(timeout=within_s)
+    except KafkaError:
+        if within_s:
+            raise
 
 
 class Records(Protocol):
