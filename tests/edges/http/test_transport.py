@@ -160,6 +160,14 @@ async def test_headers_of_an_answer_are_kept_in_order_with_repeats() -> None:
     assert response.headers.raw == [(b"X-One", b"1"), (b"Retry-After", b"7"), (b"X-One", b"2")]
 
 
+async def test_words_of_the_status_line_are_kept() -> None:
+    """Some vendors say only there why they refuse."""
+    answer = b"HTTP/1.1 409 Order Unable to Cancel\r\nContent-Length: 0\r\n\r\n"
+    async with vendor(says(answer)) as server, client_of(server.url) as client:
+        response = await put(client, server.url)
+    assert response.reason_phrase == "Order Unable to Cancel"
+
+
 async def test_answer_without_a_length_ends_with_its_connection() -> None:
     async with vendor(says(b"HTTP/1.1 200 OK\r\n\r\n", b"half", b"half", then="close")) as server:
         async with client_of(server.url) as client:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
+import orjson
 import pytest
 
-from tests.vendors.ecourier.poll.test_poller import NUMBER, PICKUP, answer, look_at
+from tests.vendors.ecourier.conftest import talk_of
+from tests.vendors.ecourier.poll.test_poller import NUMBER, PICKUP, answer, look_at, poller
 from workers.core.poll.change import ProofOfDelivery, VendorOrder, digest, stage_event
 from workers.core.poll.last_published import change_of
 
@@ -144,3 +147,50 @@ def test_a_site_whose_last_event_has_another_name_is_counted() -> None:
     assert look_at(answer(scan, PodDateTime=LATER)).notes == {"delivered_without_final_event": 1}
     assert look_at(answer(scan, PodDateTime=LATER), final_events=["zugestellt"]).notes == {}
     assert look_at(answer(PodDateTime=LATER)).notes == {}
+
+
+def test_the_pages_sample_is_a_new_order() -> None:
+    sample = {
+        "@UserGUID": "{4D46E5B7-7866-4B17-98C4-9A7A33856981}",
+        "@OrderID": "2073",
+        "@SiteID": "1",
+        "@SiteCode": "Corporate",
+        "@SiteOrderID": "238",
+        "@OrderNumber": "2073",
+        "@OrderStatus": "N",
+        "@CustomerID": "65",
+        "@CreateDate": "9/3/2020 2:43:00 AM",
+    }
+    asked, look = talk_of(poller(raw=True).look("2073"), httpx.Response(200, json={"Order": sample}))
+    assert [orjson.loads(one.content) for one in asked] == [{"OrderNumber": "2073"}]
+    assert (look.order.stage.name, look.order.stage.progress, look.events, look.notes) == ("N", "received", (), {})
+    assert orjson.loads(look.order.raw) == {name[1:]: value for name, value in sample.items() if name != "@UserGUID"}
+
+
+PERSONAL = ("Name", "Address", "City", "State", "Zip", "Country", "Phone", "See", "Room", "Note", "Latitude")
+
+
+def test_an_event_holds_no_personal_data_but_who_signed() -> None:
+    """Every field of the page that may hold an address, a name, a phone, an e-mail or a signature."""
+    place = dict.fromkeys(PERSONAL, "canary")
+    order: dict[str, Any] = {
+        **dict.fromkeys(("Caller", "CallerPhone", "CallerEmail", "Notes", "PodSign", "UserName", "Auth"), "canary"),
+        "Customer": place,
+        "Stops": {"Stop": [place | stop for stop in ORDERED["Stop"]]},
+        "Jobs": jobs(place | pickup(DepartDateTime=AT), place | destination(PodDateTime=LATER, PodName="signed")),
+        "OrderNotifiers": {"OrderNotify": [{"NotifyEmail": "canary@example.com"}]},
+        "Pieces": {"Piece": [{"Description": "canary"}]},
+    }
+    found = order_of(**order)
+    change = change_of(None, found, fields=("OrderStatus", "Jobs"), first_op="created", now_ms=1)
+    assert change is not None
+    event = stage_event("ecourier", change[0])
+    assert event["proof_of_delivery"]["name"] == "signed"
+    assert "canary" not in repr(event)
+    assert "canary" in repr(stage_event("ecourier", raw_change(order)))
+
+
+def raw_change(order: dict[str, Any]) -> Any:
+    change = change_of(None, order_of(options={"raw": True}, **order), fields=(), first_op="created", now_ms=1)
+    assert change is not None
+    return change[0]
