@@ -9,6 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.vendors.ecourier.conftest import ACCOUNT, created_of
+from workers.core.delivery.outcome import Delivered, Denied, Outcome
+from workers.core.delivery.tracked_order import Tracked
 from workers.devkit.simulators import SECRET, SimulatorOptions
 from workers.devkit.simulators.ecourier import BASE_PATH, EcourierSimulator
 from workers.devkit.simulators.ecourier import simulator as new_simulator
@@ -16,6 +19,12 @@ from workers.devkit.simulators.ecourier_events import account_time
 from workers.devkit.simulators.ecourier_life import WAY, Life
 from workers.devkit.simulators.ecourier_orders import Orders
 from workers.devkit.simulators.faults import QUIET
+from workers.edges.http.client import open_client
+from workers.edges.http.transport import TransportPolicy
+from workers.vendors.contract import Attempt, Call
+from workers.vendors.ecourier.options import EcourierOptions
+from workers.vendors.ecourier.session import EcourierSession
+from workers.vendors.ecourier.sink import EcourierSink
 
 NOON = int(datetime(2026, 11, 22, 17, tzinfo=UTC).timestamp() * 1000)  # 12:00 at the account
 
@@ -109,3 +118,27 @@ def test_events_come_late_without_an_id_and_with_a_deletion_as_often_as_the_knob
 )
 def test_times_are_in_the_accounts_zone_without_an_offset(utc: datetime, shown: str) -> None:
     assert account_time(int(utc.timestamp() * 1000)) == shown
+
+
+async def test_a_site_that_numbers_orders_by_itself_gets_each_order_once(ecourier: EcourierSimulator) -> None:
+    """The real sink over the real client: the second order waits, and so does an update of the first one."""
+    account = ACCOUNT | {"BASE_URL": f"{ecourier.server.base_url}{BASE_PATH}", "USER_GUID": SECRET}
+    sink, base = EcourierSink(EcourierOptions(), account), httpx.URL(account["BASE_URL"])
+    session = EcourierSession(EcourierOptions(), account)
+    client = open_client(base, TransportPolicy(max_in_flight=4, request_timeout_s=5.0), session, environ={})
+
+    async def deliver(event: Any, known: Tracked | None = None) -> Outcome:
+        call = sink.prepare(event, known)
+        assert isinstance(call, Call)
+        [outcome] = await client.run(sink.deliver([Attempt(call)]))
+        return outcome
+
+    await ecourier.set_faults(own_numbers=True)
+    saved = await deliver(created_of("A-1"))
+    assert isinstance(saved, Delivered)
+    assert saved.note == "saved_order_not_found"
+    assert isinstance(await deliver(created_of("B-2")), Denied)
+    known = Tracked("OR-A-1", "A-1", since_ms=1, content_hash="other")
+    assert isinstance(await deliver(created_of("A-1", notes="new"), known), Denied)
+    assert [effect.what for effect in ecourier.ledger.effects] == ["create"]
+    await client.close()
