@@ -41,8 +41,8 @@ def test_each_change_of_a_saved_order_is_published_once_on_the_orders_trace(rig:
     stages, events = rig.wait_for_all()
     assert [event["op"] for event in stages["OR-old"]] == ["snapshot"]
     assert [event["op"] for event in stages["OR-new"]] == ["created", "updated", "updated"]
-    assert [event["progress"] for event in stages["OR-new"]] == ["received", "processing", "unknown"]
-    assert [event["changed"] for event in stages["OR-new"]][1:] == [["OrderStatus"], ["OrderStatus"]]
+    assert [event["progress"] for event in stages["OR-new"]] == ["received", "in_transit", "delivered"]
+    assert [event["changed"] for event in stages["OR-new"]][1:] == [["OrderStatus", "OrderEvents"]] * 2
     assert {event["order_id"] for event in (*stages["OR-new"], *events["OR-new"])} == {"new"}
     pickup, pod = events["OR-new"][1:]
     assert (pickup["event_type"], pickup["event_note"]) == ("Pickup", "at the dock")
@@ -152,7 +152,7 @@ def test_a_finished_order_is_untracked_and_continues_its_sequence_when_saved_aga
     rig.move("OR-a", "X", EventType="Order delete")
     again, _ = rig.wait_for_all()
     assert len(again["OR-a"]) == len(stages["OR-a"]) + 1
-    assert [stage["progress"] for stage in again["OR-a"]][-2:] == ["processing", "cancelled"]
+    assert [stage["progress"] for stage in again["OR-a"]][-2:] == ["delivered", "cancelled"]
     wait_for(lambda: rig.tombstones() == ["OR-a", "OR-a"], f"its second row is still there; {rig.logs()}")
     rig.move("OR-b", "A")
     rig.wait_for_all()

@@ -43,12 +43,12 @@ def test_relay_order_finds_stages_and_events_by_the_tracked_orders_number(make_e
     assert own[:2] == ["order published", "delivered, or nothing to send"]
     assert {"accepted by the vendor as OR-A-1", "canceled at the vendor as OR-A-1"} <= set(whats)
     seen = [what for moment, what in zip(moments, whats, strict=True) if moment["by"] == "ecourier"]
-    assert "stage A, processing (was N)" in seen
+    assert "stage A, in_transit (was N)" in seen
     assert "event Pickup, A" in seen
     assert any(what.startswith("event POD, ") for what in seen)
     assert {moment["topic"] for moment in moments if moment["by"] == "ecourier"} == {rig.stages_topic, rig.events_topic}
     on_trace = {moment["what"] for moment in moments if moment["trace_id"] == TRACE}
-    assert {"order published", "accepted by the vendor as OR-A-1", "stage A, processing (was N)"} <= on_trace
+    assert {"order published", "accepted by the vendor as OR-A-1", "stage A, in_transit (was N)"} <= on_trace
     shown = rig.command("order", "A-1").out
     assert "Ada" not in shown + json.dumps(moments)
 
