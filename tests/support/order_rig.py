@@ -25,8 +25,17 @@ class Cluster:
         self.codec = self
 
     def put(self, topic: str, key: str, at: str = "", **content: Any) -> None:
+        self.append(topic, key, at, orjson.dumps(content))
+
+    def append(
+        self, topic: str, key: str, at: str = "", value: bytes | None = None, *, ms: int = 5, headers: Headers = ()
+    ) -> Record:
         number = partition_of((at or key).encode(), PARTITIONS)
-        self.records.append(Record(topic, number, len(self.records), 5, key.encode(), orjson.dumps(content)))
+        self.records.append(Record(topic, number, len(self.records), ms, key.encode(), value, headers))
+        return self.records[-1]
+
+    def since(self, at: Partition, ms: int, end: int) -> int:
+        return next((one.offset for one in self.records if one.at == at and one.timestamp_ms >= ms), end)
 
     def partitions(self, topic: str) -> list[Partition]:
         return [Partition(topic, number) for number in range(PARTITIONS)]
@@ -40,6 +49,9 @@ class Cluster:
 
     def decode(self, topic: str, value: bytes, headers: Headers = ()) -> Any:  # noqa: ARG002
         return orjson.loads(value)
+
+    def decode_any(self, topic: str, value: bytes) -> Any:
+        return self.decode(topic, value)
 
 
 def timeline_of(cluster: Cluster, order_id: str) -> Timeline:

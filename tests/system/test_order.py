@@ -1,6 +1,7 @@
 """`relay order`: an order's timeline from Kafka alone."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -13,9 +14,20 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 def told(rig: Rig, order_id: str) -> list[str]:
     """What happened, oldest first."""
+    return [moment["what"] for moment in shown(rig, order_id)["timeline"]]
+
+
+def shown(rig: Rig, order_id: str) -> dict[str, Any]:
     ran = rig.command("order", order_id, "--json")
     assert ran.status == 0, ran.err
-    return [moment["what"] for moment in json.loads(ran.out)["timeline"]]
+    found: dict[str, Any] = json.loads(ran.out)
+    times = [moment["at"] for moment in found["timeline"]]
+    assert times == sorted(times), "things are shown in the order in which they happened"
+    return found
+
+
+def states(rig: Rig, order_id: str) -> list[str]:
+    return [moment["state"] for moment in shown(rig, order_id)["timeline"]]
 
 
 def test_relay_order_shows_an_order_from_its_publication_to_its_replay(rig: Rig) -> None:
@@ -25,25 +37,32 @@ def test_relay_order_shows_an_order_from_its_publication_to_its_replay(rig: Rig)
     rig.kafka.publish(["worse", *order_ids(30)], "paid")
     rig.kafka.set("bad", "paid").get(5)
     relay.caught_up()
-    assert told(rig, "o00003") == [
+    well = shown(rig, "o00003")
+    assert sorted(moment["what"] for moment in well["timeline"]) == [
+        "delivered, HTTP 200",
+        "delivered, HTTP 201",
         "order published",
-        "delivered, or nothing to send",
         "status paid published",
-        "delivered, or nothing to send",
     ]
-    waiting = told(rig, "bad")
-    assert waiting.count("parked") == 2
-    assert any(what.startswith("parked: rejected: ") for what in waiting)
+    assert well["states"] == {rig.worker: "delivered"}
+    assert well["verdict"].startswith("ECDP: delivered ")
+    assert well["verdict"].endswith("after publication; nothing parked")
+    assert states(rig, "bad").count("parked") == 2
+    assert any(what.startswith("parked: rejected: ") for what in told(rig, "bad"))
+    assert "parked: rejected, behind; 2 records parked" in shown(rig, "bad")["verdict"]
     assert rig.parked("replay", "bad").status == 1
     rig.vendor.well()
     assert rig.parked("replay", "bad").status == 0
-    after = told(rig, "bad")
-    assert after.count("delivered from its parked record") == 2
-    assert any(what.startswith("parked again: rejected: ") for what in after)
-    assert after[-1] == "nothing of it is parked any more"
+    assert states(rig, "bad") == [
+        *["published"] * 2,
+        *["parked"] * 3,
+        *["delivered"] * 2,
+        "released",
+    ]
     assert rig.parked("discard", "worse", "--yes", "--first-only", "--why", "cancelled").status == 0
-    assert [what for what in told(rig, "worse") if what in {"discarded", "parked"}] == ["discarded", "parked"]
-    assert "1 parked records discarded by ada: cancelled" in told(rig, "worse")
+    assert states(rig, "worse")[-1] == "discarded"
+    assert "discarded by ada: cancelled" in told(rig, "worse")
+    assert shown(rig, "worse")["states"] == {rig.worker: "parked"}
     _assert_shown_without_the_customer(rig)
 
 
@@ -51,12 +70,26 @@ def _assert_shown_without_the_customer(rig: Rig) -> None:
     ran = rig.command("order", "bad")
     assert ran.status == 0
     assert TRACE in ran.out
+    assert ran.out.startswith("ECDP: delivered ")
+    assert max(map(len, ran.out.splitlines())) <= 80
     assert "ada@example.com" not in ran.out + rig.command("order", "bad", "--json").out
 
 
-def test_an_order_that_no_worker_has_read_is_shown_as_waiting(rig: Rig) -> None:
+def test_an_order_that_waits_says_why_as_far_as_a_worker_can_be_asked(rig: Rig) -> None:
     rig.kafka.publish(["new"])
     assert told(rig, "new") == ["order published", "waits"]
+    rig.vendor.faults(deny=401)
+    relay = rig.start().joined()
+    relay.wait(lambda status: status["gate"]["state"] != "open", "its gate never shut")
+    address = relay.url.removeprefix("http://")
+    (row,) = rig.command("waiting", "--at", address, "--json").json["workers"][0]["orders"]
+    assert (row["order_id"], row["topic"], row["waits_for"]) == ("new", rig.kafka.created, "gate")
+    found = rig.command("order", "new", "--at", address, "--json").json
+    assert "waits: gate" in found["timeline"][-1]["what"]
+    assert "waits since" in found["verdict"]
+    rig.vendor.well()
+    relay.caught_up()
+    assert "gate shut meanwhile (denied)" in shown(rig, "new")["verdict"]
 
 
 def test_a_vendor_that_says_otherwise_than_what_was_delivered_is_marked(rig: Rig) -> None:

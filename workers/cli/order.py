@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from workers.cli import order_vendors
 from workers.cli.configured import read_configuration
-from workers.cli.output import clear_progress, escape_control, print_err, show_json, show_line, show_progress
-from workers.core.counted import counted
+from workers.cli.order_format import order_lines
+from workers.cli.output import WIDTH, clear_progress, print_err, show_json, show_lines, show_progress, terminal_width
+from workers.cli.waiting import AT, why
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from workers.app.config.configuration import Configuration
-    from workers.app.inspect.order_timeline import Timeline, TimelineEntry
+    from workers.app.inspect.order_timeline import Timeline, TimelineEntry, WaitingPlace
     from workers.core.record import Partition
+
+_WORKER_WITHIN_S: Final = 0.5  # a worker that does not answer must not hold up what Kafka says
+_OF_RECEIPT: Final = ("reason", "http_status", "attempts", "vendor_ref")
 
 
 @click.command(epilog="Example: relay order A-1001")
@@ -26,28 +32,30 @@ if TYPE_CHECKING:
 @click.option(
     "--ask-vendors", "asks", is_flag=True, help="Ask each vendor, too; exit status 1 where one says otherwise."
 )
+@AT
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for a machine.")
-def order(*, order_id: str, number: int | None, asks: bool, as_json: bool) -> int:
-    """Show an order's timeline, oldest first: published, delivered or parked, and the vendors' changes since.
+def order(*, order_id: str, number: int | None, asks: bool, addresses: tuple[str, ...], as_json: bool) -> int:
+    """Show where an order is: a verdict, then what happened, oldest first, each thing at its own time (UTC).
 
-    Everything comes from Kafka; no vendor is asked without --ask-vendors, which makes one harmless read at each and
-    marks what differs from what was delivered or published last.
+    Everything comes from Kafka: what was published, the sinks' receipts, what is parked, and what the vendors have
+    changed since. Only what an order waits for is asked of the workers at --at, and no vendor is asked without
+    --ask-vendors, which makes one harmless read at each and marks what differs from what was delivered or published
+    last.
 
     Only the partition of the order's key is read, as Kafka's own partitioner chooses it; all partitions are read only
-    for a vendor that has our order id in another field than its order number (order_id_from). Kafka does not keep when
-    a record was delivered: such a line has the time of its publication.
+    for a vendor that has our order id in another field than its order number (order_id_from).
     """
-    timeline = _read(read_configuration(), order_id, number)
-    rows = [("at", "by", "what", "where", "trace"), *(_row(entry) for entry in timeline.entries)]
+    from workers.app.inspect.order_verdict import states, verdict
+
+    configuration = read_configuration()
+    timeline = _read(configuration, order_id, number, addresses)
     heard = order_vendors.ask(order_id, timeline.known) if asks else ()
+    said = verdict(timeline, configuration.config) if timeline.entries else "nothing is known of it"
     if as_json:
-        show_json(_facts(timeline) | ({"vendors": order_vendors.facts(heard)} if asks else {}))
+        vendors = {"vendors": order_vendors.facts(heard)} if asks else {}
+        show_json({"order_id": order_id, "verdict": said, "states": states(timeline)} | _facts(timeline) | vendors)
     elif timeline.entries:
-        widths = [max(len(row[column]) for row in rows) for column in range(4)]
-        for row in rows:
-            show_line("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]))
-        for sink, fence in timeline.parked.items():
-            show_line(f"{counted(fence.records, 'record')} parked: relay parked show --sink {sink} {order_id}")
+        show_lines(order_lines(timeline, said, terminal_width() or WIDTH))
     if heard and not as_json:
         order_vendors.show(heard)
     if not timeline.entries:
@@ -65,7 +73,9 @@ def _where_else(number: int | None) -> str:
     )
 
 
-def _read(configuration: Configuration, order_id: str, number: int | None) -> Timeline:
+def _read(configuration: Configuration, order_id: str, number: int | None, addresses: Sequence[str]) -> Timeline:
+    import time
+
     from workers.app.events.command_codec import open_codec
     from workers.app.inspect.order_history import read_timeline
     from workers.app.inspect.order_timeline import Timeline
@@ -78,9 +88,27 @@ def _read(configuration: Configuration, order_id: str, number: int | None) -> Ti
         admin = ends.enter_context(open_admin(kafka))
         reader = ends.enter_context(open_reader(kafka))
         timeline = Timeline(order_id, reader, codec, _report_progress, partition_number=number)
+        timeline.asked_at_ms = time.time_ns() // 1_000_000
+        timeline.waiting = _waiting(configuration, order_id, addresses)
         read_timeline(timeline, configuration.config, admin.committed)
     clear_progress()
     return timeline
+
+
+def _waiting(configuration: Configuration, order_id: str, addresses: Sequence[str]) -> dict[WaitingPlace, str]:
+    """What the workers say that the order's records wait for; nothing where none answers."""
+    from workers.app.inspect.order_timeline import WaitingPlace
+    from workers.app.inspect.worker_waiting import ask_workers, own_address
+    from workers.core.record import Partition
+
+    here = own_address(configuration.settings.http)
+    asked = list(addresses) or ([here] if here else [])
+    return {
+        WaitingPlace(worker, Partition(row["topic"], row["partition"]), row["offset"]): why(row)
+        for answer in ask_workers(asked, order_id, within_s=_WORKER_WITHIN_S)
+        for worker, found in (answer.workers or {}).items()
+        for row in found["orders"]
+    }
 
 
 def _report_progress(at: Partition, done: int, whole: int) -> None:
@@ -88,29 +116,26 @@ def _report_progress(at: Partition, done: int, whole: int) -> None:
 
 
 def _facts(timeline: Timeline) -> dict[str, Any]:
-    from workers.edges.avro.json_text import time_text
-
-    entries = [
-        {
-            "at": time_text(entry.at_ms),
-            "what": entry.what,
-            "by": entry.by,
-            "topic": entry.where.topic,
-            "partition": entry.where.number,
-            "offset": entry.offset,
-            "trace_id": entry.trace_id,
-        }
-        for entry in timeline.entries
-    ]
     parked = {
         sink: {"records": fence.records, "reason": fence.reason.value, "detail": fence.detail, "replays": fence.replays}
         for sink, fence in timeline.parked.items()
     }
-    return {"order_id": timeline.order_id, "timeline": entries, "parked": parked}
+    return {"timeline": [_entry(one) for one in timeline.entries], "parked": parked}
 
 
-def _row(entry: TimelineEntry) -> tuple[str, ...]:
+def _entry(entry: TimelineEntry) -> dict[str, Any]:
     from workers.edges.avro.json_text import time_text
 
-    place = f"{entry.where}@{entry.offset}"
-    return str(time_text(entry.at_ms)), entry.by, escape_control(entry.what), place, entry.trace_id or "-"
+    receipt = entry.receipt
+    of_receipt = {} if receipt is None else {name: getattr(receipt, name) for name in _OF_RECEIPT}
+    return {
+        "at": time_text(entry.at_ms),
+        "state": entry.state,
+        "what": entry.what,
+        "by": entry.by,
+        "topic": entry.where.topic,
+        "partition": entry.where.number,
+        "offset": entry.offset,
+        "trace_id": entry.trace_id,
+        **of_receipt,
+    }

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Final, NamedTuple, Self
 
 from workers.app.config.specs import Config, PollerSpec, SinkSpec
 from workers.app.events.command_codec import OpenCodec
 from workers.app.inspect.vendor_words import KnownOrder
 from workers.core.event_kinds import Summary, kind_of
 from workers.core.parked.fence import Fence
+from workers.core.receipt import Receipt
 from workers.core.record import Partition, Record
 from workers.edges.avro.reader import Undecodable
 from workers.edges.kafka.reader import PartitionReader, partition_of
@@ -18,6 +19,17 @@ from workers.vendors.contract import load
 
 ReportProgress = Callable[[Partition, int, int], None]
 """Reports a long read: partition, records read, records in all."""
+
+
+VENDOR_EVENT: Final = "vendor_event"
+
+
+class WaitingPlace(NamedTuple):
+    """A record that a worker has not finished."""
+
+    worker: str
+    at: Partition
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +43,25 @@ class TimelineEntry:
     offset: int
     trace_id: str | None = None
     rank: int = 0  # orders entries of the same time, the lowest first
+    state: str = ""  # what happened, in one word for machines
+    receipt: Receipt | None = None  # that shows it
+
+    @property
+    def place_in_time(self) -> tuple[Any, ...]:
+        """Sorts a timeline. A vendor's clock with whole seconds names their beginning: the event came in that second,
+        and not before what was done to the order at its beginning.
+        """
+        is_whole = self.state == VENDOR_EVENT and self.at_ms % 1_000 == 0
+        return self.at_ms + (999 if is_whole else 0), self.rank, self.where, self.offset
+
+
+class SinkEnd(NamedTuple):
+    """What became of one of the order's records in one sink."""
+
+    record: Record
+    state: str
+    receipt: Receipt | None = None  # the last
+    why: str = ""  # it waits, or is parked
 
 
 @dataclass(slots=True)
@@ -43,19 +74,37 @@ class Timeline:
     entries: list[TimelineEntry] = field(default_factory=list)
     parked: dict[str, Fence] = field(default_factory=dict)  # by sink: the order's present fence
     known: KnownOrder = field(default_factory=KnownOrder)  # to be compared with the vendors' own words
+    ends: dict[str, list[SinkEnd]] = field(default_factory=dict)  # by sink, in the sequence of publication
+    asked_at_ms: int = 0
+    waiting: Mapping[WaitingPlace, str] = field(default_factory=dict)  # what workers say that records wait for
 
-    def records(self, partition: Partition, wanted: Callable[[Record], bool]) -> Iterator[Record]:
-        """Read one partition from its beginning to its end."""
+    def records(
+        self, partition: Partition, wanted: Callable[[Record], bool], since_ms: int | None = None
+    ) -> Iterator[Record]:
+        """Read one partition from its beginning, or from what was appended at ``since_ms``, to its end."""
         first, end = self.reader.bounds([partition])[partition]
+        if since_ms is not None:
+            first = max(first, self.reader.since(partition, since_ms, end))
         for records in self.reader.stretch(partition, first, end):
             yield from filter(wanted, records)
             if records:
                 self.report_progress(partition, records[-1].offset + 1 - first, end - first)
 
-    def add(self, record: Record, at_ms: int, what: str, by: str, rank: int = 0) -> None:
+    def add(
+        self,
+        record: Record,
+        at_ms: int,
+        what: str,
+        by: str,
+        rank: int = 0,
+        *,
+        state: str,
+        receipt: Receipt | None = None,
+    ) -> None:
         traceparent = traceparent_of(record)
         trace_id = traceparent.split("-")[1] if traceparent else None
-        self.entries.append(TimelineEntry(at_ms, what, by, record.at, record.offset, trace_id, rank))
+        place = record.at, record.offset
+        self.entries.append(TimelineEntry(at_ms, what, by, *place, trace_id, rank, state, receipt))
 
     def partition(self, topic: str, key: str) -> Partition | None:
         """The only partition that a key can be in; None when the cluster has no such topic."""
@@ -87,9 +136,11 @@ def read_tracked(timeline: Timeline, sink: SinkSpec) -> set[str]:
             continue
         name = str(tracked["order_number"])
         if tracked["canceled_at"] is not None:
-            timeline.add(record, tracked["canceled_at"], f"canceled at the vendor as {name}", sink.name, rank=2)
+            timeline.add(
+                record, tracked["canceled_at"], f"canceled at the vendor as {name}", sink.name, 2, state="canceled"
+            )
         elif name not in numbers:
-            timeline.add(record, tracked["since"], f"accepted by the vendor as {name}", sink.name, rank=2)
+            timeline.add(record, tracked["since"], f"accepted by the vendor as {name}", sink.name, 2, state="accepted")
         numbers.add(name)
     return numbers
 
@@ -156,7 +207,8 @@ def _read_topic(timeline: Timeline, topic: str, search: Search, summary: Summary
         for record in timeline.records(partition, search.may_match):
             content = timeline.decoded(record)
             if search.matches(record, content):
-                timeline.add(record, _when(content, record), summary(content), str(content["vendor"]), rank=5)
+                what, vendor = summary(content), str(content["vendor"])
+                timeline.add(record, _when(content, record), what, vendor, rank=5, state=VENDOR_EVENT)
                 timeline.known.add_published(content)
 
 

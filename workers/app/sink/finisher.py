@@ -29,7 +29,7 @@ class Finisher:
         self._tracked = tracked
         self._wakeups = wakeups
 
-    def delivered(self, entry: Entry, outcome: Delivered = _DELIVERED) -> None:
+    def delivered(self, entry: Entry, outcome: Delivered = _DELIVERED, delayed_by: str | None = None) -> None:
         """The vendor has applied it, or had it already."""
         shard = self._ownership.shard_of(entry)
         if shard is None:
@@ -37,6 +37,7 @@ class Finisher:
         entry.receipt = self._receipt(
             entry,
             "found" if outcome.found else "delivered",
+            delayed_by,
             status=outcome.status,
             attempts=entry.attempts + 1,
             vendor_ref=outcome.order_at_vendor,

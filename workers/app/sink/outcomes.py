@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, TypeAlias, assert_never
+from typing import Any, Final, NamedTuple, TypeAlias, assert_never
 
 from workers.app.events.gate_log import GateLog
 from workers.app.sink.context import SinkContext
@@ -38,6 +38,13 @@ TOO_LARGE: Final = 413  # HTTP status; with Retry-After it is only for now
 _RETRY_SHARE = 0.5  # of `max_unfinished` may wait for a retry: the rest stays free for orders that can go
 
 
+class WasShut(NamedTuple):
+    """When the gate opened last, and why it had been shut."""
+
+    opened_ms: int  # since 1970; 0: never
+    reason: str
+
+
 class Outcomes:
     """Finishes, retries or parks each record after its flight, and reports to the gate."""
 
@@ -51,6 +58,7 @@ class Outcomes:
         retry = context.spec.retry
         self._policy = RetryPolicy(first=retry.first, max=retry.max, give_up_after=retry.give_up_after)
         self._gate_opened_at = float("-inf")
+        self._was_shut = WasShut(0, "")
         self._delivered_at = float("-inf")  # of any order, last
 
     def settle(self, results: Sequence[tuple[Lane, Outcome]], *, other_in_flight: int) -> None:
@@ -87,11 +95,12 @@ class Outcomes:
 
     def _report(self, outcome: Outcome, other_in_flight: int, *, repeat: bool) -> None:
         gate, now, jitter = self._gate, self._context.monotonic(), self._context.jitter()
-        was_open, one_order = gate.is_open, gate.struck_one_order
+        was_open, one_order, reason = gate.is_open, gate.struck_one_order, gate.reason
         gate.report(outcome, now, jitter, other_in_flight=other_in_flight, repeat=repeat)
         if gate.is_open and not was_open:
             self._stats.errors.clear(Part.VENDOR)
             self._gate_opened_at = self._gate_opened_at if one_order else now
+            self._was_shut = WasShut(self._context.wall_ms(), "" if reason is None else reason.value)
         self.log_gate()
 
     def log_gate(self) -> None:
@@ -135,7 +144,12 @@ class Outcomes:
             self.note(outcome.note)
         self._lanes.finish(lane)
         self._lanes.delivered_orders.add(entry.order_id)
-        self._finisher.delivered(entry, outcome)
+        self._finisher.delivered(entry, outcome, self._delayed_by(entry))
+
+    def _delayed_by(self, entry: Entry) -> str | None:
+        """What the receipt of a delivered record says of its delay, as far as this process knows."""
+        was_shut = entry.record.timestamp_ms < self._was_shut.opened_ms
+        return f"gate shut meanwhile ({self._was_shut.reason})" if was_shut else None
 
     def note(self, note: str) -> None:
         """Count an anomaly of the vendor's; log each kind once."""

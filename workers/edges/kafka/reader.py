@@ -51,6 +51,12 @@ class PartitionReader:
             self._oldest[partition] = self.bounds([partition])[partition].earliest
         return self._oldest[partition]
 
+    def since(self, partition: Partition, at_ms: int, end: int) -> int:
+        """The first record that was appended at this time or later; ``end`` if there is none."""
+        asked = TopicPartition(*partition)
+        found = self._consumer.offsets_for_times({asked: at_ms}, timeout_ms=_BOUNDS_TIMEOUT_MS)[asked]
+        return end if found is None else int(found.offset)
+
     def stretch(self, partition: Partition, first: int, end: int) -> Iterator[list[Record]]:
         """Yield the records from ``first`` to before ``end``, in batches; ``first`` must not be expired.
 
