@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from workers.core.delivery.outcome import Delivered, Denied, Outcome, Unavailable
@@ -11,10 +11,12 @@ from workers.vendors._shared.check import check_outcome
 from workers.vendors._shared.requests import SetUpError
 from workers.vendors.contract import Credentials, Flow, MaybeSent, NotSent
 from workers.vendors.ecourier.existing_order import ExistingOrder, existing_order
+from workers.vendors.ecourier.options import LOGIN
 from workers.vendors.ecourier.outcome import outcome_of
 from workers.vendors.ecourier.requests import EcourierRequests, ecourier_requests
 
 NO_ORDER: Final = "look-up: the answer holds no order that can be read"
+GUID_ALONE: Final = "only USER_GUID is set: when e-Courier forgets it (20 days without use), a person must set another"
 SECRETS: Final = ("PASSWORD", "USER_GUID")
 
 
@@ -38,7 +40,10 @@ def check(credentials: Credentials, number: str) -> Flow[Outcome]:
         account = account_of(credentials)
     except SetUpError as error:
         return Denied(str(error))
-    return check_outcome((yield from find(account, number)))
+    outcome = check_outcome((yield from find(account, number)))
+    if isinstance(outcome, Delivered) and not all(credentials[name] for name in LOGIN):
+        return replace(outcome, remarks=(GUID_ALONE,))
+    return outcome
 
 
 def find(account: EcourierAccount, number: str) -> Flow[ExistingOrder | Outcome]:

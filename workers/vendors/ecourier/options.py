@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from workers.core.poll.change import Progress
 from workers.vendors.ecourier.order_number import HASH_MARK, MIN_HASH_CHARS, order_number
 
+LOGIN: Final = ("WEBSITE", "USERNAME", "PASSWORD")  # the variables of a login, which go together
 DEAD_STATUSES: Final = (-5, -6, 401, 403)  # HTTP statuses, and below zero those in the body
 _DEAD: Final = "Answers that end the login: HTTP statuses, and below zero statuses in the body."
 _PREFIX: Final = re.compile(r"[0-9A-Za-z_-]*[A-Za-z][0-9A-Za-z_-]*")

@@ -13,7 +13,7 @@ from workers.vendors._shared.answers import NotJsonError, throttled
 from workers.vendors._shared.requests import SetUpError, in_a_header
 from workers.vendors.contract import Credentials, Flow, MaybeSent, NotSent
 from workers.vendors.ecourier.api import body_of
-from workers.vendors.ecourier.options import EcourierOptions, EcourierPollerOptions
+from workers.vendors.ecourier.options import LOGIN, EcourierOptions, EcourierPollerOptions
 from workers.vendors.ecourier.outcome import NOT_CONFIGURED, SUCCESS, code_of, error_text
 from workers.vendors.ecourier.requests import GUID_HEADER, checked_time_zone, ecourier_requests
 
@@ -24,7 +24,6 @@ PASSING_CODES: Final = frozenset({"-1", "-3"})  # a general error, the database 
 PASSING_STATUSES: Final = frozenset({408, 425})
 REFUSALS: Final = frozenset({401, 403})
 
-LOGIN: Final = ("WEBSITE", "USERNAME", "PASSWORD")
 MAX_REFUSAL_BYTES: Final = 2000  # an order may be a megabyte: longer answers are not parsed
 
 CHECK_LOGIN: Final = "are WEBSITE, USERNAME and PASSWORD right?"
