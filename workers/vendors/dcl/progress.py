@@ -65,7 +65,7 @@ def _carried(shipments: Sequence[Shipment], statuses: Mapping[str, Progress], no
     Invariant: an order has arrived when each of its shipments has packages and each of these has. Otherwise no sweep
     would read the rest.
     """
-    texts = [package.delivery_status.strip() for shipment in shipments for package in shipment.packages]
+    texts = [(package.delivery_status or "").strip() for shipment in shipments for package in shipment.packages]
     said = [meaning(text, statuses) if text else None for text in texts]
     if unmapped := sum(map(bool, texts)) - sum(map(bool, said)):
         notes[UNMAPPED_DELIVERY] += unmapped

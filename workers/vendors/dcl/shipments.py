@@ -32,8 +32,8 @@ class Shipped:
 
 
 def shipped(shipments: Iterable[Shipment]) -> Shipped:
-    ours = sorted(shipments, key=lambda one: one.ship_id)
-    packages = [sorted(one.packages, key=lambda it: (it.carton_id, it.tracking_number)) for one in ours]
+    ours = sorted(shipments, key=lambda one: one.ship_id or "")
+    packages = [sorted(one.packages, key=_package_key) for one in ours]
     return Shipped(
         [_outline(one, inside) for one, inside in zip(ours, packages, strict=True)],
         [_references(one) for one in ours],
@@ -111,20 +111,24 @@ def _size(value: Any) -> int:
 
 def _outline(shipment: Shipment, packages: Iterable[Package]) -> Content:
     return {
-        "shipment_id": shipment.ship_id,
-        "carrier": shipment.carrier,
-        "service": shipment.sent_by,
+        "shipment_id": shipment.ship_id or "",
+        "carrier": shipment.carrier or "",
+        "service": shipment.sent_by or "",
         "shipped_on": shipment.ship_date or None,
         "packages": [
             {
-                "carton_id": package.carton_id,
-                "tracking_number": package.tracking_number,
-                "delivery_status": package.delivery_status,
+                "carton_id": package.carton_id or "",
+                "tracking_number": package.tracking_number or "",
+                "delivery_status": package.delivery_status or "",
                 "delivered_at": package.delivery_date or None,
             }
             for package in packages
         ],
     }
+
+
+def _package_key(package: Package) -> tuple[str, str]:
+    return package.carton_id or "", package.tracking_number or ""
 
 
 def _references(shipment: Shipment) -> Content:
@@ -138,7 +142,7 @@ def _references(shipment: Shipment) -> Content:
 def _items(package: Package) -> list[Content]:
     found = [
         {
-            "item_number": one.item_number,
+            "item_number": one.item_number or "",
             "description": one.description or None,
             "line_number": one.line_number,
             "quantity": one.quantity,
@@ -158,6 +162,6 @@ def _item(item: Content) -> dict[str, Any]:
 def _lots(item: Item) -> list[Content]:
     """The lots with their quantities, then those that DCL names without one."""
     detailed = [(one.lot_number, one.quantity) for one in item.lot_details if one.lot_number]
-    bare = {*item.lot_numbers} - {number for number, _ in detailed} - {""}
+    bare = {number for number in item.lot_numbers if number} - {number for number, _ in detailed}
     found = [*sorted(detailed, key=lambda lot: (lot[0], lot[1] or 0)), *((number, None) for number in sorted(bare))]
     return [{"lot_number": number, "quantity": quantity} for number, quantity in found]
