@@ -21,6 +21,7 @@ _FORMATS: Final = (
     "%m/%d/%Y %H:%M:%S",
     "%m/%d/%y %I:%M:%S %p",
 )
+_MAX_CHARS: Final = 40
 _NOON: Final = 12
 
 
@@ -55,9 +56,15 @@ def format_wall_time(moment: datetime) -> str:
 
 def parse_wall_time(text: str) -> datetime | None:
     """Read the wall time of a text that e-Courier wrote; None when it is unreadable."""
+    text = text.strip()
+    return _parsed(text) if 0 < len(text) <= _MAX_CHARS else None
+
+
+@lru_cache(maxsize=4096)  # each look at an order reads the same times again
+def _parsed(text: str) -> datetime | None:
     for form in _FORMATS:
         try:
-            return datetime.strptime(text.strip(), form)  # noqa: DTZ007 - another field holds the zone
+            return datetime.strptime(text, form)  # noqa: DTZ007 - another field holds the zone
         except ValueError:
             continue
     return None

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -191,5 +192,7 @@ def _folded(text: str | None) -> str:
     return " ".join((text or "").casefold().split())
 
 
-def _all(names: Sequence[str]) -> set[str]:
-    return {_folded(name) for name in names}
+@lru_cache(maxsize=16)
+def _all(names: tuple[str, ...]) -> frozenset[str]:
+    """Event types of the options."""
+    return frozenset(map(_folded, names))
