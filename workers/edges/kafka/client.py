@@ -66,7 +66,7 @@ def connection_options(connection: KafkaConnection) -> dict[str, Any]:
         "ssl_certfile": connection.certfile,
         "ssl_keyfile": connection.keyfile,
         "ssl_password": connection.key_password,
-        "bootstrap_timeout_ms": 9_000,  # the constructor blocks for so long: a command has failed within ten seconds
+        "bootstrap_timeout_ms": 8_000,  # the constructor blocks for so long: a command has failed within ten seconds
         "request_timeout_ms": 30_000,
         "retry_backoff_ms": 100,
         "reconnect_backoff_ms": 50,
