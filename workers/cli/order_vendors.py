@@ -10,15 +10,26 @@ from workers.cli.output import show_line, show_table
 from workers.edges.aio import run_interruptibly
 
 if TYPE_CHECKING:
+    from workers.app.config.configuration import Configuration
+    from workers.app.config.errors import ConfigError
     from workers.app.inspect.vendor_words import Heard, KnownOrder
 
 
 def ask(order_id: str, known: KnownOrder) -> Sequence[Heard]:
-    """Ask all vendors of topics.yaml; raises `ConfigError` when one of their variables is missing."""
+    """Ask the vendors of topics.yaml, as far as their variables are set here."""
     from workers.app.inspect.vendor_words import ask_vendors, workers_to_ask
 
     names = workers_to_ask(read_configuration().config)
-    return run_interruptibly(ask_vendors(read_configuration(names), order_id, known))
+    return run_interruptibly(ask_vendors({name: _with_variables(name) for name in names}, order_id, known))
+
+
+def _with_variables(name: str) -> Configuration | ConfigError:
+    from workers.app.config.errors import ConfigError
+
+    try:
+        return read_configuration([name])
+    except ConfigError as error:
+        return error
 
 
 def facts(heard: Sequence[Heard]) -> list[dict[str, Any]]:

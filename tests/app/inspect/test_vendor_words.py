@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from workers.app.config.configuration import Configuration, load_configuration
+from workers.app.config.errors import ConfigError, Fault
 from workers.app.inspect.vendor_words import KnownOrder, ask_vendors, workers_to_ask
 from workers.devkit.simulators import SECRET, SimulatorOptions, dcl, ecdp, ecourier
 from workers.vendors.asking import VendorWord
 
 ROOT = Path(__file__).parents[3]
+NAMES = ["ecdp-sink", "ecourier-sink", "dcl-poller"]
 CONTENT: Any = {"order_id": "A-1", "status": "canceled"}
 
 
@@ -35,18 +37,17 @@ async def configuration() -> AsyncIterator[Configuration]:
         "ECOURIER_BASE_URL": f"{urls[2]}{ecourier.BASE_PATH}",
         "ECOURIER_USER_GUID": SECRET,
     }
-    names = ["ecdp-sink", "ecourier-sink", "dcl-poller"]
-    yield load_configuration(environ, names)
+    yield load_configuration(environ, NAMES)
     for simulator in simulators:
         await simulator.stop()
 
 
 async def test_each_vendor_says_what_it_has(configuration: Configuration) -> None:
-    assert workers_to_ask(configuration.config) == ["ecdp-sink", "ecourier-sink", "dcl-poller"]
+    assert workers_to_ask(configuration.config) == NAMES
     known = KnownOrder()
     known.add_delivered("ecdp-sink", 2, CONTENT)
     known.add_delivered("ecdp-sink", 1, CONTENT | {"status": "paid"})
-    found = {one.vendor: one for one in await ask_vendors(configuration, "A-1", known)}
+    found = {one.vendor: one for one in await ask_vendors(dict.fromkeys(NAMES, configuration), "A-1", known)}
     assert (found["ECDP"].word and found["ECDP"].word.differing) == ("status",)  # the later one decides: canceled
     others = [found[name].word for name in ("e-Courier", "DCL")]
     assert others == [VendorWord("has no such order", "nothing")] * 2
@@ -54,10 +55,8 @@ async def test_each_vendor_says_what_it_has(configuration: Configuration) -> Non
 
 
 async def test_a_vendor_that_does_not_answer_says_why(configuration: Configuration) -> None:
-    for name in ("ecdp-sink", "ecourier-sink", "dcl-poller"):
-        assert configuration.credentials[name]["BASE_URL"]
     known = KnownOrder(numbers={"ecourier": {"OR-A-1"}})
-    found = await ask_vendors(configuration, "..", known)
+    found = await ask_vendors(dict.fromkeys(NAMES, configuration), "..", known)
     assert found[0].fault.startswith("cannot be asked for this order: order_id: must not be . or ..")
     assert not found[0].is_as_expected
 
@@ -68,3 +67,10 @@ def test_the_last_published_stage_counts_and_other_events_do_not() -> None:
         known.add_published({"vendor": "dcl", "sequence": sequence, "progress": progress})
     known.add_published({"vendor": "ecourier", "event_type": "POD"})
     assert {vendor: content["progress"] for vendor, content in known.published.items()} == {"dcl": "shipped"}
+
+
+async def test_a_vendor_whose_variables_are_not_set_here_is_not_asked() -> None:
+    missing = ConfigError([Fault("DCL_USERNAME", "is not set")])
+    [heard] = await ask_vendors({"dcl-poller": missing}, "A-1", KnownOrder())
+    assert heard.is_as_expected
+    assert heard.fault.startswith("not asked: DCL_USERNAME")

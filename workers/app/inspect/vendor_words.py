@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from workers.app.config.configuration import Configuration
+from workers.app.config.errors import ConfigError
 from workers.app.config.specs import Config, PollerSpec, SinkSpec
 from workers.app.inspect.connectivity import ask_vendor
 from workers.core.delivery import outcome as outcomes
@@ -57,10 +58,11 @@ class Heard:
     vendor: str  # as its owner spells it
     word: VendorWord | None = None
     fault: str = ""  # why there is no word
+    asked: bool = True  # False: a variable of the worker is not set here
 
     @property
     def is_as_expected(self) -> bool:
-        return self.word is not None and not self.word.differing
+        return not self.asked or (self.word is not None and not self.word.differing)
 
 
 def workers_to_ask(config: Config) -> list[str]:
@@ -72,18 +74,21 @@ def workers_to_ask(config: Config) -> list[str]:
     return [spec.name for spec in (*sinks, *pollers)]
 
 
-async def ask_vendors(configuration: Configuration, order_id: str, known: KnownOrder) -> Sequence[Heard]:
-    """Ask all of them at once; ``configuration`` has the variables of `workers_to_ask`."""
-    config = configuration.config
-    specs = [config.workers[name] for name in workers_to_ask(config)]
-    return await asyncio.gather(*(_ask(configuration, spec, order_id, known) for spec in specs))
+async def ask_vendors(
+    configurations: Mapping[str, Configuration | ConfigError], order_id: str, known: KnownOrder
+) -> Sequence[Heard]:
+    """Ask all of them at once; ``configurations``: by worker, with its variables, or what is missing of them."""
+    return await asyncio.gather(*(_ask(found, name, order_id, known) for name, found in configurations.items()))
 
 
 def _vendors(config: Config) -> set[str]:
     return {spec.vendor for spec in config.workers.values()}
 
 
-async def _ask(configuration: Configuration, spec: SinkSpec | PollerSpec, order_id: str, known: KnownOrder) -> Heard:
+async def _ask(configuration: Configuration | ConfigError, name: str, order_id: str, known: KnownOrder) -> Heard:
+    if isinstance(configuration, ConfigError):
+        return Heard(name, name, fault=f"not asked: {configuration.faults[0]}", asked=False)
+    spec = configuration.config.workers[name]
     vendor, credentials = load(spec.vendor), configuration.credentials[spec.name]
     number = _number(spec, order_id, known)
     if number is None:
