@@ -18,7 +18,7 @@ from workers.core.receipt import LONGEST_ORDER_ID, Receipt
 from workers.core.record import CommitPoint, Partition, Record
 from workers.edges.avro.reader import Undecodable
 
-CLOCKS_APART_MS: Final = 600_000  # a receipt's broker may be so much behind the source's
+CLOCKS_APART_MS: Final = 3_600_000  # a receipt's clock may be so much behind the source's
 
 Commits = Mapping[Partition, CommitPoint]
 
