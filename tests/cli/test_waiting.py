@@ -74,7 +74,8 @@ def test_a_machine_reads_all_of_it(relay: Any, address: str) -> None:
 
 
 def test_only_the_named_sinks_are_shown(relay: Any, address: str) -> None:
-    assert relay("waiting", "ecourier-sink", "--at", address, "--json").json == {"workers": []}
+    ran = relay("waiting", "ecourier-sink", "--at", address, "--json")
+    assert (ran.json, ran.err) == ({"workers": []}, "relay: no ecourier-sink runs there\n")
     assert relay("waiting", "dcl-poller", "--at", address).status == 2
 
 

@@ -50,6 +50,8 @@ def waiting(*, names: tuple[str, ...], addresses: tuple[str, ...], as_json: bool
         if answer.fault is not None:
             print_err(f"relay: {answer.address}: {answer.fault}; is 'relay run' there, with this RELAY_HTTP_ADDR?")
     sinks = list(_sinks(answers, wanted))
+    if not sinks and any(answer.fault is None for answer in answers):
+        print_err(f"relay: no {' or '.join(wanted) or 'sink'} runs there")
     if as_json:
         show_json({"workers": sinks})
     else:
