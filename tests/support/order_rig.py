@@ -43,15 +43,22 @@ class Cluster:
     def bounds(self, partitions: list[Partition]) -> dict[Partition, tuple[int, int]]:
         return dict.fromkeys(partitions, (0, len(self.records)))
 
-    def stretch(self, at: Partition, first: int, end: int) -> Iterator[list[Record]]:
+    def stretch(
+        self, at: Partition, first: int, end: int, containing: tuple[bytes, ...] = ()
+    ) -> Iterator[list[Record]]:
         self.read.add(at)
-        yield [one for one in self.records if one.at == at and first <= one.offset < end]
+        found = [one for one in self.records if one.at == at and first <= one.offset < end]
+        yield [one for one in found if not containing or any(needle in _bytes(one) for needle in containing)]
 
     def decode(self, topic: str, value: bytes, headers: Headers = ()) -> Any:  # noqa: ARG002
         return orjson.loads(value)
 
     def decode_any(self, topic: str, value: bytes) -> Any:
         return self.decode(topic, value)
+
+
+def _bytes(record: Record) -> bytes:
+    return b"".join([record.key or b"", record.value or b"", *(value or b"" for _, value in record.headers)])
 
 
 def timeline_of(cluster: Cluster, order_id: str) -> Timeline:

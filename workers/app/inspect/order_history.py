@@ -70,7 +70,9 @@ def _read_published(timeline: Timeline, topic: str) -> list[Record]:
     found = (
         ()
         if partition is None
-        else timeline.records(partition, lambda one: one.key == name or name in (one.value or b""))
+        else timeline.records(
+            partition, lambda one: one.key == name or name in (one.value or b""), containing=timeline.own_bytes
+        )
     )
     return [record for record in found if _is_of(timeline, record, name)]
 
@@ -124,7 +126,8 @@ def _read_receipts(
         return found
     name = timeline.order_id.encode() if len(timeline.order_id) <= LONGEST_ORDER_ID else b""
     since_ms = min(one.timestamp_ms for one in records) - CLOCKS_APART_MS
-    for batch in timeline.records(partition, lambda one: name in (one.value or b""), since_ms):
+    own = timeline.own_bytes if name else ()
+    for batch in timeline.records(partition, lambda one: name in (one.value or b""), since_ms, own):
         for receipt in _receipts_in(timeline, batch):
             if SourceRecord(receipt.topic, receipt.offset) in wanted:
                 found[SourceRecord(receipt.topic, receipt.offset)].append(receipt)
@@ -209,7 +212,9 @@ def _read_parked(timeline: Timeline, sink: SinkSpec) -> ParkedPart:
         return found
     fence = _read_fence(timeline, sink)
     parked_at: dict[SourceRecord, int] = {}
-    for record in timeline.records(partition, lambda one: headers.order_of(one) == timeline.order_id):
+    for record in timeline.records(
+        partition, lambda one: headers.order_of(one) == timeline.order_id, containing=timeline.own_bytes
+    ):
         if record.header(headers.DISCARDED_AT) is not None:
             found.discards.append(record)
             continue
@@ -249,7 +254,9 @@ def _read_fence(timeline: Timeline, sink: SinkSpec) -> Fence | None:
     """The order's present fence; adds an entry for its end, as long as compaction has not removed the tombstone."""
     key, fence = timeline.order_id.encode(), None
     partition = timeline.own_partition(sink.parked_state)
-    for record in () if partition is None else timeline.records(partition, lambda one: one.key == key):
+    if partition is None:
+        return None
+    for record in timeline.records(partition, lambda one: one.key == key, containing=timeline.own_bytes):
         fence = fence_of(record)
         if record.value is None:
             what = "nothing of it is parked any more"

@@ -78,14 +78,26 @@ class Timeline:
     asked_at_ms: int = 0
     waiting: Mapping[WaitingPlace, str] = field(default_factory=dict)  # what workers say that records wait for
 
+    @property
+    def own_bytes(self) -> tuple[bytes, ...]:
+        """Each record that names the order holds one of these; (): its key may be no UTF-8, and is shown replaced."""
+        return () if "\ufffd" in self.order_id else (self.order_id.encode(),)
+
     def records(
-        self, partition: Partition, wanted: Callable[[Record], bool], since_ms: int | None = None
+        self,
+        partition: Partition,
+        wanted: Callable[[Record], bool],
+        since_ms: int | None = None,
+        containing: tuple[bytes, ...] = (),
     ) -> Iterator[Record]:
-        """Read one partition from its beginning, or from what was appended at ``since_ms``, to its end."""
+        """Read one partition from its beginning, or from what was appended at ``since_ms``, to its end.
+
+        ``containing``: each wanted record holds one of these bytes, in its key, value or headers.
+        """
         first, end = self.reader.bounds([partition])[partition]
         if since_ms is not None:
             first = max(first, self.reader.since(partition, since_ms, end))
-        for records in self.reader.stretch(partition, first, end):
+        for records in self.reader.stretch(partition, first, end, containing):
             yield from filter(wanted, records)
             if records:
                 self.report_progress(partition, records[-1].offset + 1 - first, end - first)
@@ -130,7 +142,11 @@ def read_tracked(timeline: Timeline, sink: SinkSpec) -> set[str]:
     """The order's numbers at the vendor, from the rows of a sink that tracks; they are in the order's own partition."""
     partition = None if sink.tracks is None else timeline.own_partition(sink.tracks)
     numbers: set[str] = set()
-    for record in () if partition is None else timeline.records(partition, lambda one: one.value is not None):
+    for record in (
+        ()
+        if partition is None
+        else timeline.records(partition, lambda one: one.value is not None, containing=timeline.own_bytes)
+    ):
         tracked = timeline.decoded(record)
         if tracked.get("order_id") != timeline.order_id:
             continue
@@ -188,6 +204,11 @@ class Search:
             return timeline.reader.partitions(topic)
         return sorted(filter(None, {timeline.partition(topic, key) for key in self.keys}))
 
+    @property
+    def bytes(self) -> tuple[bytes, ...]:
+        """Each record that is about the order holds one of these."""
+        return (*(key.encode() for key in self.keys), *([self.order_id.encode()] if self.prefixes else []))
+
     def may_match(self, record: Record) -> bool:
         """Whether the record is worth decoding."""
         return self.has_key(record) or (
@@ -204,7 +225,7 @@ class Search:
 
 def _read_topic(timeline: Timeline, topic: str, search: Search, summary: Summary) -> None:
     for partition in search.partitions(timeline, topic):
-        for record in timeline.records(partition, search.may_match):
+        for record in timeline.records(partition, search.may_match, containing=search.bytes):
             content = timeline.decoded(record)
             if search.matches(record, content):
                 what, vendor = summary(content), str(content["vendor"])

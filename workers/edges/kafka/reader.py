@@ -11,6 +11,7 @@ from kafka.partitioner import murmur2
 
 from workers.core.record import Partition, Record
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed, consumer_options, open_client
+from workers.edges.kafka.client_patches.fetches import search
 from workers.edges.kafka.convert import to_partition, to_record, topic_partitions
 from workers.edges.kafka.errors import kafka_errors
 from workers.edges.kafka.log_ends import Bounds
@@ -19,6 +20,7 @@ FOLLOW_WAIT_MS = 500
 """How long a broker may wait for new records of one who follows: half a second spares it fifty answers a second."""
 READ_WAIT_MS = 20
 _POLL_MS = 500
+_SEARCH_POLL_MS = 20  # a poll without records lasts to its end, although the position has moved
 _FOLLOW_POLL_MS = 100
 _BOUNDS_TIMEOUT_MS = 10_000
 _FETCH_BYTES = 1024 * 1024  # of the one partition that is read at a time: with less it is many round trips
@@ -57,17 +59,21 @@ class PartitionReader:
         found = self._consumer.offsets_for_times({asked: at_ms}, timeout_ms=_BOUNDS_TIMEOUT_MS)[asked]
         return end if found is None else int(found.offset)
 
-    def stretch(self, partition: Partition, first: int, end: int) -> Iterator[list[Record]]:
+    def stretch(
+        self, partition: Partition, first: int, end: int, containing: tuple[bytes, ...] = ()
+    ) -> Iterator[list[Record]]:
         """Yield the records from ``first`` to before ``end``, in batches; ``first`` must not be expired.
 
-        A batch may be empty: transaction markers and compacted offsets are passed over.
+        A batch may be empty: transaction markers and compacted offsets are passed over. ``containing``: most records
+        that hold none of these bytes are passed over, too, and much faster than they would be read.
         """
-        assigned = TopicPartition(*partition)
+        assigned, wait_ms = TopicPartition(*partition), _SEARCH_POLL_MS if containing else _POLL_MS
+        search(self._consumer, containing)
         self._consumer.assign([assigned])
         self._consumer.seek(assigned, first)
         position = first
         while position < end:
-            records = self._consumer.poll(timeout_ms=_POLL_MS).get(assigned, ())
+            records = self._consumer.poll(timeout_ms=wait_ms).get(assigned, ())
             position = self._consumer.position(assigned, timeout_ms=1_000) or position
             yield [to_record(one) for one in records if one.offset < end]
 

@@ -14,11 +14,17 @@ from kafka.errors import CorruptRecordError, StaleMetadata
 from kafka.record.memory_records import MemoryRecords
 from kafka.structs import OffsetAndMetadata
 
-from tests.support.kafka_batches import AT, batch, fetched
+from tests.support.kafka_batches import AT, CODECS, batch, fetched
 from tests.support.kafka_rig import Side
 from workers.core.record import Partition
 from workers.devkit.broker.broker import Broker
-from workers.edges.kafka.client_patches.fetches import RELEASED_OFFSETS, RELEASED_TAKE, release_drained_slot
+from workers.edges.kafka.client_patches.fetches import (
+    RELEASED_OFFSETS,
+    RELEASED_TAKE,
+    DamagedError,
+    release_drained_slot,
+    search,
+)
 from workers.edges.kafka.client_patches.install import patch_client
 
 ODD = b"\xff\xfe odd"
@@ -149,3 +155,37 @@ def test_a_partition_that_the_client_does_not_know_is_stale_metadata() -> None:
     patch_client()
     with pytest.raises(StaleMetadata, match="not known yet"):
         fetcher_that_knows_no_partition().end_offsets([AT])
+
+
+# A search.
+
+
+def found(packed: bytes, *wanted: bytes) -> list[bytes]:
+    """The values that a search hands over, of a fetch that is read to its end."""
+    patch_client()
+    consumer = SimpleNamespace(_fetcher=SimpleNamespace(PartitionRecords=Fetcher.PartitionRecords))
+    search(consumer, wanted)
+    records = consumer._fetcher.PartitionRecords(0, AT, MemoryRecords(packed))
+    values = [record.value for record in records.take(500)]
+    assert not records, "it is used up, and its position is behind its last batch"
+    return values
+
+
+def test_a_search_passes_over_batches_that_hold_none_of_the_wanted_bytes() -> None:
+    first, second, third = (batch(values=(name, b"other")) for name in (b"A-1", b"B-1", b"C-1"))
+    assert found(first + second + third, b"B-1") == [b"B-1", b"other"]
+    assert found(first + second + third, b"A-1", b"C-1") == [b"A-1", b"other", b"C-1", b"other"]
+    assert found(first + second, b"Z") == []
+    assert found(first + second) == [b"A-1", b"other", b"B-1", b"other"]
+
+
+def test_a_search_finds_bytes_in_keys_and_headers_and_reads_packed_batches_whole() -> None:
+    assert found(batch(("relay-order-id", b"A-1"), values=(b"x",)), b"A-1") == [b"x"]
+    assert found(batch(values=(b"x",)), b"k") == [b"x"]
+    long = (b"A" * 1_000, b"B" * 1_000)
+    assert found(batch(values=long, codec=CODECS["gzip"]), b"nothing") == list(long)
+
+
+def test_a_damaged_batch_is_not_passed_over() -> None:
+    with pytest.raises(DamagedError):
+        found(batch(values=(b"A-1",))[:-1] + b"?", b"Z")

@@ -6,6 +6,7 @@ from typing import Any
 from kafka import KafkaConsumer
 from kafka.consumer.fetcher import Fetcher
 from kafka.errors import KafkaError, StaleMetadata
+from kafka.record.default_records import DefaultRecordBatch
 
 from workers.core.record import Partition
 
@@ -80,6 +81,38 @@ def release_drained_slot(consumer: KafkaConsumer) -> None:
     used = getattr(fetcher, "_next_partition_records", None)
     if used is not None and not used:
         fetcher._next_partition_records = None  # noqa: SLF001 - no public way
+
+
+# A search for a few records among many. kafka-python makes an object of each record, 30 us, before the caller can say
+# that it does not want it: a partition of 80,000 records takes seconds. What a batch holds unpacked can be searched as
+# it is, a thousand times as fast, and a batch without the wanted bytes passes as one without records, as the batch of a
+# transaction marker does.
+
+
+class _Wanted:
+    """A fetch's batches, those without any of the wanted bytes emptied."""
+
+    def __init__(self, records: Any, wanted: tuple[bytes, ...]) -> None:
+        self._records = records
+        self._wanted = wanted
+
+    def next_batch(self) -> Any:
+        batch = self._records.next_batch()
+        if isinstance(batch, DefaultRecordBatch) and batch.compression_type == batch.CODEC_NONE:
+            buffer = batch._buffer  # noqa: SLF001 - no public way
+            if not any(one in buffer for one in self._wanted):
+                batch._num_records, batch._pos = 0, len(buffer)  # noqa: SLF001 - no public way
+        return batch
+
+
+def search(consumer: KafkaConsumer, wanted: tuple[bytes, ...]) -> None:
+    """From now on hand over at least each record whose key, value or headers hold one of these bytes; (): each."""
+
+    class Searching(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-python has no types
+        def _unpack_records(self, tp: Any, records: Any, *deserializers: Any) -> Any:
+            return super()._unpack_records(tp, _Wanted(records, wanted) if wanted else records, *deserializers)
+
+    consumer._fetcher.PartitionRecords = Searching  # noqa: SLF001 - no public way
 
 
 # A partition that the client's metadata lack. `Fetcher._group_list_offset_requests` leaves it out of a question for the
