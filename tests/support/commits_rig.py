@@ -100,8 +100,8 @@ class Kafka:
 class Stand:
     """A sink's commits; its clock is the loop's."""
 
-    def __init__(self, pacing: Pacing | None = None, limits: WriteLimits | None = None) -> None:
-        self.rig = Rig(monotonic=asyncio.get_running_loop().time, limits=limits)
+    def __init__(self, pacing: Pacing | None = None, limits: WriteLimits | None = None, **spec: Any) -> None:
+        self.rig = Rig(monotonic=asyncio.get_running_loop().time, limits=limits, **spec)
         self.kafka = Kafka()
         self.kafka.gate.set()
         self.kafka.appending.set()

@@ -196,6 +196,9 @@ def _write_down(configuration: Configuration, sink: SinkSpec, planned: PlannedMo
     from workers.edges.kafka.publisher import open_publisher
     from workers.edges.kafka.reader import all_partitions, open_reader
 
+    if sink.receipts is None:
+        print_err(f"topics.yaml has no receipts topic for {sink.name}: who moved its offsets, and why, is kept nowhere")
+        return
     kafka = configuration.settings.kafka
     writer = ReceiptWriter(sink.name, configuration.settings.instance_id)
     note = PassingNote(sink.receipts, writer, time_ns() // 1_000_000, reason)

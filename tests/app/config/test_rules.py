@@ -41,6 +41,12 @@ def test_the_sinks_topics_have_equal_partition_counts_parked_ones_too(topics_yam
         assert f"must be 12, as many as '{'order-status' if topic == 'order-created' else 'order-created'}'" in found
 
 
+def test_receipts_may_have_more_partitions_than_their_sources(topics_yaml: TopicsYaml) -> None:
+    start = ECDP_ONLY.index("  ecdp-receipts")
+    found = topics_yaml.load(ECDP_ONLY[:start] + ECDP_ONLY[start:].replace("partitions: 12", "partitions: 13", 1))
+    assert found.topics["ecdp-receipts"].partitions == 13
+
+
 def test_receipts_are_written_to_a_topic_of_receipts(topics_yaml: TopicsYaml) -> None:
     (found,) = topics_yaml.faults(ECDP_ONLY.replace("schemas/ecdp-receipts.avsc", "schemas/order-status.avsc"))
     assert "schema: must be ReceiptBatch" in found

@@ -27,6 +27,13 @@ def test_a_sinks_defaults(topics_yaml: TopicsYaml) -> None:
     assert (sink.retry.first, sink.retry.give_up_after, sink.drain, sink.session) == (0.2, 900, 30, 45)
 
 
+def test_a_file_of_the_release_before_receipts_is_good_and_its_sinks_write_none(topics_yaml: TopicsYaml) -> None:
+    text = SINK.replace("  ecdp-receipts: {schema: schemas/ecdp-receipts.avsc, partitions: 3}\n", "")
+    sink = topics_yaml.load(text).sinks["ecdp-sink"]
+    assert sink.receipts is None
+    assert sink.written_topics == ("ecdp-parked", "ecdp-parked-state")
+
+
 def test_a_pollers_defaults(topics_yaml: TopicsYaml) -> None:
     poller = topics_yaml.load(POLLER).workers["dcl-poller"]
     assert isinstance(poller, PollerSpec)

@@ -38,7 +38,8 @@ def broken_rules(config: Config, declared: Collection[str]) -> Iterator[Broken]:
         yield from _sink(config, worker) if isinstance(worker, SinkSpec) else _poller(config, worker)
     yield from _owners({name: sink.parks for name, sink in config.sinks.items()}, "parks", "sink")
     parks = {sink.parks: sink for sink in reversed(config.sinks.values())}  # one fault is one line
-    yield from _owners({sink.name: sink.receipts for sink in reversed(parks.values())}, "receipts", "sink")
+    receipts = {sink.name: sink.receipts for sink in reversed(parks.values()) if sink.receipts}
+    yield from _owners(receipts, "receipts", "sink")
     yield from _owners({name: poller.state for name, poller in config.pollers.items()}, "state", "poller")
 
 
@@ -99,7 +100,7 @@ def _there(config: Config, names: Collection[str]) -> list[TopicSpec]:
 def _decoded(worker: SinkSpec | PollerSpec) -> tuple[str, ...]:
     """The topics whose records the worker decodes or encodes."""
     if isinstance(worker, SinkSpec):
-        return (*worker.consumes, worker.receipts)
+        return (*worker.consumes, *([worker.receipts] if worker.receipts else []))
     return (*worker.publishes, *worker.topics)
 
 
@@ -118,7 +119,14 @@ def _equal_partitions(config: Config, worker: SinkSpec | PollerSpec) -> Iterator
     usual = Counter(topic.partitions for topic in found).most_common(1)
     for like in [topic for topic in found if topic.partitions == usual[0][0]][:1]:
         message = f"must be {like.partitions}, as many as '{like.name}': an order has one partition number in both"
-        yield from (_in_topic(topic, "partitions", message) for topic in found if topic.partitions != like.partitions)
+        yield from (_in_topic(topic, "partitions", message) for topic in found if not _is_like(topic, like, worker))
+
+
+def _is_like(topic: TopicSpec, like: TopicSpec, worker: SinkSpec | PollerSpec) -> bool:
+    """Receipts are written to their source's partition number, and looked for nowhere else: more of them lie idle."""
+    if isinstance(worker, SinkSpec) and topic.name == worker.receipts:
+        return topic.partitions >= like.partitions
+    return topic.partitions == like.partitions
 
 
 def _references(worker: SinkSpec | PollerSpec, declared: Collection[str]) -> Iterator[Broken]:
@@ -171,7 +179,7 @@ def _receipts(config: Config, sink: SinkSpec) -> Iterator[Broken]:
     if sink.receipts in (*sink.consumes, *sink.own_topics):
         yield _in_worker(sink.name, "receipts", "must be a topic of its own")
         return
-    for topic in _there(config, (sink.receipts,)):
+    for topic in _there(config, [sink.receipts] if sink.receipts else []):
         if "compact" in topic.config.get("cleanup.policy", ""):
             yield _in_config(
                 topic, "cleanup.policy", "must be delete: receipts have no key, so Kafka would refuse them"

@@ -123,10 +123,10 @@ class SinkSpec(WorkerSpec):
         description="The dead-letter topic: refused records wait here for `relay parked replay`, in order. The "
         "compacted topic of this name with -state holds the per-order blocks (fences)."
     )
-    receipts: TopicName = Field(
-        "",
+    receipts: TopicName | None = Field(
+        None,
         description="What the sink did with each record that it finished (docs/receipts.md); not given: the name of "
-        "`parks` with -receipts for its -parked.",
+        "`parks` with -receipts for its -parked, or none where topics.yaml has no such topic.",
     )
     tracks: TopicName | None = Field(
         None, description="The compacted topic with what was last sent of each order, if the vendor's sink needs it."
@@ -193,7 +193,7 @@ class SinkSpec(WorkerSpec):
     @property
     def written_topics(self) -> tuple[str, ...]:
         """Topics that it writes to, in the partition number of the source."""
-        return (*self.own_topics, self.receipts)
+        return (*self.own_topics, *([self.receipts] if self.receipts else []))
 
 
 class LookAgain(Block):

@@ -40,6 +40,7 @@ def read_config(
     faults += [_fault(document, error) for error in causes]
     assert found is not None, "a section may be empty"
     found = found if replication_factor is None else _replicated(found, replication_factor)
+    found = _without_undeclared_receipts(found, document, declared=topics)
     if isinstance(document.data.get("topics"), dict):  # else each rule would name a topic that is not there
         faults += _rule_faults(document, broken_rules(found, declared=topics), misspelt, found.workers)
     return found, faults
@@ -147,6 +148,16 @@ def vendor_defaults(vendor: Vendor, *, poller: bool) -> dict[str, str]:
         return found | ({"tracks": f"{vendor.name}-tracked-orders"} if vendor.tracks else {})
     found["state"] = f"{vendor.name}-poll-state"
     return found | ({"follows": f"{vendor.name}-tracked-orders", "every": "30s"} if vendor.poller_follows else {})
+
+
+def _without_undeclared_receipts(found: Config, document: Document, declared: Collection[str]) -> Config:
+    """A file of the release before names no receipts, and has no topic for them: its sinks work as they did."""
+    workers = {
+        name: spec.model_copy(update={"receipts": None})
+        for name, spec in found.sinks.items()
+        if spec.receipts not in declared and not document.has(("workers", name, "receipts"))
+    }
+    return found.model_copy(update={"workers": found.workers | workers})
 
 
 def _replicated(found: Config, factor: int) -> Config:

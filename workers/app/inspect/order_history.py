@@ -119,7 +119,7 @@ def _read_receipts(
     timeline: Timeline, sink: SinkSpec, records: Collection[Record]
 ) -> dict[SourceRecord, list[Receipt]]:
     """The receipts of these records, each record's in the order of their time."""
-    partition = timeline.own_partition(sink.receipts)
+    partition = timeline.own_partition(sink.receipts) if sink.receipts else None
     wanted = {SourceRecord(one.topic, one.offset) for one in records}
     found: defaultdict[SourceRecord, list[Receipt]] = defaultdict(list)
     if partition is None or not wanted:

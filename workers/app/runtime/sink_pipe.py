@@ -57,7 +57,7 @@ def open_edges(spec: SinkSpec, member: Member, owner: Owner) -> SinkEdges:
             owner,
             loop,
             written_topics=spec.written_topics,
-            needed_topics=(spec.receipts,),
+            needed_topics=(spec.receipts,) if spec.receipts else (),
         ),
         transactions=Transactions(connection, spec.transactional_id(member.instance)),
         receipts=Appender(connection),

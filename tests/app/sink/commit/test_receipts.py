@@ -55,6 +55,17 @@ async def test_a_delivery_has_its_status_attempts_and_the_vendors_own_id(
     assert facts(await receipt_of(stand, entry)) == expected
 
 
+async def test_a_sink_without_a_receipts_topic_commits_and_keeps_none() -> None:
+    stand = Stand(receipts=None)
+    delivered, parked = stand.rig.entry("A"), stand.rig.entry("B")
+    stand.rig.finisher.delivered(delivered, Delivered(status=201))
+    stand.rig.finisher.park(parked, REJECTED)
+    async with running(stand):
+        await until(lambda: stand.rig.committable() == 2 and stand.kafka.plain)
+    assert stand.kafka.receipts == []
+    assert len(stand.rig.shard.receipts) == 0
+
+
 async def test_a_skip_has_its_reason(stand: Stand) -> None:
     entry = stand.rig.entry("A")
     stand.rig.finisher.skipped(entry, Skipped("no delivery"))

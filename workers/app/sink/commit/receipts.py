@@ -11,6 +11,7 @@ from workers.core.receipt import Receipt
 from workers.core.record import CommitPoint, Partition
 from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.publisher import Appended, Records
+from workers.edges.log import log
 
 
 class Appending(Protocol):
@@ -39,14 +40,20 @@ class Receipts:
     async def start(self) -> None:
         """Learn the schema of the batches, waiting for the registry if there is one."""
         topic = self._context.spec.receipts
+        if topic is None:
+            detail = "topics.yaml has no topic for them, so 'relay order' cannot say what became of an order"
+            log.warning("no_receipts", worker=self._context.spec.name, detail=detail)
+            return
         await learn_to_write(self._context.codec, [topic], topic=topic)
 
     async def close(self) -> None:
         await self._appender.close()
 
-    def draft(self, receipts: Mapping[int, Sequence[Receipt]]) -> ReceiptDraft:
-        """By partition number."""
+    def draft(self, receipts: Mapping[int, Sequence[Receipt]]) -> ReceiptDraft | None:
+        """By partition number; None: the sink writes none."""
         context = self._context
+        if context.spec.receipts is None:
+            return None
         return ReceiptDraft(context.codec, context.spec.receipts, self._writer, context.wall_ms(), receipts)
 
     async def before_commit(self, shards: Collection[Shard]) -> Receipted:
@@ -59,6 +66,10 @@ class Receipts:
         if not unwritten:
             return Receipted(points)
         draft = self.draft({shard.number: one.receipts for shard, one in unwritten.items()})
+        if draft is None:
+            for shard, one in unwritten.items():
+                shard.receipts.written(one.up_to)
+            return Receipted(points)
         appended = await self._appender.append(draft)
         acknowledged = {at.number for at in appended.partitions}
         for shard, one in unwritten.items():
