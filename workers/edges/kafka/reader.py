@@ -33,6 +33,7 @@ class PartitionReader:
     def __init__(self, consumer: Any) -> None:
         self._consumer = consumer
         self._oldest: dict[Partition, int] = {}
+        self._searched: tuple[bytes, ...] = ()
 
     def partitions(self, topic: str) -> list[Partition]:
         """All partitions of a topic; none when it does not exist."""
@@ -68,7 +69,9 @@ class PartitionReader:
         that hold none of these bytes are passed over, too, and much faster than they would be read.
         """
         assigned, wait_ms = TopicPartition(*partition), _SEARCH_POLL_MS if containing else _POLL_MS
-        search(self._consumer, containing)
+        if containing != self._searched:
+            search(self._consumer, containing)
+            self._searched = containing
         self._consumer.assign([assigned])
         self._consumer.seek(assigned, first)
         position = first
