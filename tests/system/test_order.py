@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.sink_process import Rig, order_ids
+from tests.system.conftest import MakeRig
 
 pytestmark = pytest.mark.broker
 
@@ -92,19 +93,26 @@ def test_an_order_that_waits_says_why_as_far_as_a_worker_can_be_asked(rig: Rig) 
     assert "gate shut meanwhile (denied)" in shown(rig, "new")["verdict"]
 
 
-def test_a_vendor_that_says_otherwise_than_what_was_delivered_is_marked(rig: Rig) -> None:
+def test_a_vendor_that_says_otherwise_than_what_was_delivered_is_marked(make_rig: MakeRig) -> None:
+    rig = make_rig(vendor="ecourier")
     relay = rig.start().joined()
-    rig.kafka.publish(["asked"], "paid")
+    rig.kafka.publish(["asked"])
     relay.caught_up()
     ran = rig.command("order", "asked", "--ask-vendors", "--json")
-    [word] = json.loads(ran.out)["vendors"]
-    assert (ran.status, word["vendor"], word["differing"]) == (0, "ECDP", [])
-    assert word["says"].startswith("status paid, total 15.00")
-    assert rig.command("vendor", "ecdp", "delete", "asked", "--yes", "--why", "test").status == 0
+    [word] = ran.json["vendors"]
+    assert (ran.status, word["vendor"], word["differing"]) == (0, "e-Courier", [])
+    assert word["says"] == "stage N (New), progress received"
+    rig.vendor.faults(hidden_ids=["OR-asked"])
     ran = rig.command("order", "asked", "--ask-vendors")
     assert ran.status == 1
-    assert "marked as deleted (IsDeleted)" in ran.out
-    assert "! status" in ran.out
+    assert "has no such order" in ran.out
+    assert "! order" in ran.out
+
+
+def test_a_vendor_whose_key_is_not_there_is_not_asked(rig: Rig) -> None:
+    rig.kafka.publish(["asked"])
+    ran = rig.command("order", "asked", "--ask-vendors")
+    assert (ran.status, "? not asked: " in ran.out) == (0, True)
 
 
 def test_relay_order_fails_for_an_unknown_order_and_names_the_partition_option(rig: Rig) -> None:
