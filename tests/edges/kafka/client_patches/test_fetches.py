@@ -3,12 +3,14 @@
 A test of "the released client" fails when a release has mended that fault: its patch can go then.
 """
 
+import uuid
 from collections import deque
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from kafka import KafkaProducer
 from kafka.consumer.fetcher import Fetcher
 from kafka.errors import CorruptRecordError, StaleMetadata
 from kafka.record.memory_records import MemoryRecords
@@ -18,6 +20,7 @@ from tests.support.kafka_batches import AT, CODECS, batch, fetched
 from tests.support.kafka_rig import Side
 from workers.core.record import Partition
 from workers.devkit.broker.broker import Broker
+from workers.edges.kafka.client import KafkaConnection, open_client, producer_options
 from workers.edges.kafka.client_patches.fetches import (
     RELEASED_OFFSETS,
     RELEASED_TAKE,
@@ -26,6 +29,7 @@ from workers.edges.kafka.client_patches.fetches import (
     search,
 )
 from workers.edges.kafka.client_patches.install import patch_client
+from workers.edges.kafka.reader import open_reader
 
 ODD = b"\xff\xfe odd"
 
@@ -184,6 +188,26 @@ def test_a_search_finds_bytes_in_keys_and_headers_and_reads_packed_batches_whole
     assert found(batch(values=(b"x",)), b"k") == [b"x"]
     long = (b"A" * 1_000, b"B" * 1_000)
     assert found(batch(values=long, codec=CODECS["gzip"]), b"nothing") == list(long)
+
+
+@pytest.mark.broker
+def test_a_search_goes_on_behind_transactions_committed_and_aborted(broker: Broker) -> None:
+    topic = f"search-{uuid.uuid4().hex[:8]}"
+    broker.create_topic(topic)
+    connection = KafkaConnection(bootstrap=(broker.bootstrap,))
+    producer = open_client(KafkaProducer, producer_options(connection, transactional_id=topic))
+    producer.init_transactions()
+    for value, ends in ((b"A-1", True), (b"B-1", False), (b"C-1", True), (b"A-1 again", True)):
+        producer.begin_transaction()
+        producer.send(topic, value=value, partition=0).get(10)
+        (producer.commit_transaction if ends else producer.abort_transaction)()
+    producer.close()
+    with open_reader(connection) as reader:
+        at = Partition(topic, 0)
+        end = reader.bounds([at])[at].end
+        for wanted, values in ((b"A-1", [b"A-1", b"A-1 again"]), (b"B-1", []), (b"C-1", [b"C-1"])):
+            read = [one.value for records in reader.stretch(at, 0, end, (wanted,)) for one in records]
+            assert read == values
 
 
 def test_a_damaged_batch_is_not_passed_over() -> None:

@@ -98,7 +98,9 @@ class _Wanted:
 
     def next_batch(self) -> Any:
         batch = self._records.next_batch()
-        if isinstance(batch, DefaultRecordBatch) and batch.compression_type == batch.CODEC_NONE:
+        # The fetcher itself reads the record of a transaction's marker: without it an abort would go unseen.
+        is_plain = isinstance(batch, DefaultRecordBatch) and batch.compression_type == batch.CODEC_NONE
+        if is_plain and not batch.is_control_batch:
             buffer = batch._buffer  # noqa: SLF001 - no public way
             if not any(one in buffer for one in self._wanted):
                 batch._num_records, batch._pos = 0, len(buffer)  # noqa: SLF001 - no public way
