@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_NAMED = 20  # bad events that are named; further ones are counted
 SHOWN_EVERY = 500  # events
+SETTLE_WITHIN_S = 1.0  # after Ctrl-C
 
 ReadEvents: TypeAlias = "Callable[[Iterable[bytes]], Iterator[Ready | Bad]]"
 
@@ -66,6 +67,7 @@ class Done:
     places: list[dict[str, Any]] = field(default_factory=list)  # for --json only
     bad: list[dict[str, Any]] = field(default_factory=list)
     verdicts: list[dict[str, Any]] = field(default_factory=list)  # of --check, for --json only
+    unacknowledged: int = 0  # sent, and perhaps in the topic
     parked: int = 0  # events that a sink would park
     checked: int = 0
     _keys: deque[str] = field(default_factory=deque)  # of what was sent and is not acknowledged yet
@@ -160,10 +162,11 @@ def _send(configuration: Configuration, done: Done, events: Iterator[Ready | Bad
             _send_all(publisher, done, events, skip_bad=skip_bad)
             publisher.finish()
         except KeyboardInterrupt:  # what was handed to the client is on its way: the operator must know of it
-            publisher.finish()
+            publisher.settle(SETTLE_WITHIN_S)
             raise
         finally:
             done.take(publisher)
+            done.unacknowledged = publisher.unacknowledged
     return skip_bad or not done.bad
 
 
@@ -200,4 +203,6 @@ def _close(done: Done, *, check: bool) -> None:
     if check:
         print_err(f"{counted(done.checked, 'event')} checked{bad}, {done.parked} would be parked; nothing was sent")
     else:
-        print_err(f"{counted(done.published, 'event')} published to {done.topic}{bad}{' and not sent' if bad else ''}")
+        lost = f", {done.unacknowledged} sent without an acknowledgement" if done.unacknowledged else ""
+        not_sent = f"{bad} and not sent" if bad else ""
+        print_err(f"{counted(done.published, 'event')} published to {done.topic}{lost}{not_sent}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, NamedTuple, Protocol
@@ -61,6 +61,16 @@ class Publisher:
         while self._waiting:
             self._wait()
         return self.acknowledged
+
+    def settle(self, within_s: float) -> None:
+        """Wait at most so long for acknowledgements: a broker that is gone must not hold a Ctrl-C up."""
+        with suppress(KafkaTimeoutError):
+            self.producer.flush(timeout=within_s)
+
+    @property
+    def unacknowledged(self) -> int:
+        """Events that were sent and may be in the topic or not."""
+        return len(self._waiting)
 
     def take_placed(self) -> list[Placed]:
         """The places of the events that were acknowledged since the last call, in the order in which they were sent."""
