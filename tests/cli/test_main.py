@@ -17,7 +17,8 @@ from workers.cli.output import show_table
 
 ROOT = Path(__file__).parents[2]
 SHARED = {  # no commands
-    *("main", "commands", "complete", "configured", "names", "operator", "order_vendors", "output", "parked_format")
+    *("main", "commands", "complete", "configured", "names", "operator", "order_format", "order_vendors", "output"),
+    "parked_format",
 }
 STEMS = {path.stem for path in (ROOT / "workers/cli").glob("[!_]*.py")}
 HERE = sorted(stem.replace("_", "-") for stem in STEMS - SHARED)

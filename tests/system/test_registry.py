@@ -29,6 +29,8 @@ def registry() -> Iterator[MemoryRegistry]:
 def registry_rig(make_rig: MakeRig, registry: MemoryRegistry) -> Rig:
     rig = make_rig(partitions=1, SUSPECT_AFTER="10")
     rig.processes.variables = {**rig.processes.variables, "SCHEMA_REGISTRY_URL": registry.address}
+    receipts = json.loads((ROOT / "schemas/ecdp-receipts.avsc").read_text())
+    registry.add(f"{rig.kafka.receipts}-value", json.dumps(receipts))  # as `relay topics apply` does
     return rig
 
 
@@ -54,7 +56,6 @@ def test_an_unreadable_schema_stops_its_partition_until_it_can_be_read(
     kafka, ids = registry_rig.kafka, order_ids(30)
     text = '{"type": "record", "name": "Other", "fields": []}'
     number = b"\x00" + registry.add("other", text).to_bytes(4, "big")
-    registry.add(f"{kafka.receipts}-value", json.dumps(json.loads((ROOT / "schemas/ecdp-receipts.avsc").read_text())))
     for order_id in ids:
         kafka.send(kafka.created, order_id, number + kafka.order(order_id)[BARE:])
     kafka.flush()

@@ -84,8 +84,9 @@ class Done:
 
     def take(self, publisher: Publisher) -> None:
         """Tell the place of what has been acknowledged."""
+        placed = publisher.take_placed()
         self.published = publisher.acknowledged
-        for partition, offset in publisher.take_placed():
+        for partition, offset in placed:
             key = self._keys.popleft()
             if self.as_json:
                 self.places.append({"key": key, "partition": partition.number, "offset": offset})
