@@ -100,6 +100,7 @@ def test_a_vendor_that_says_otherwise_than_what_was_delivered_is_marked(make_rig
     rig.kafka.publish(["asked"])
     relay.caught_up()
     ran = rig.command("order", "asked", "--ask-vendors", "--json")
+    assert ran.status == 0, ran.err
     [word] = ran.json["vendors"]
     assert (ran.status, word["vendor"], word["differing"]) == (0, "e-Courier", [])
     assert word["says"] == "stage N (New), progress received"
