@@ -12,7 +12,8 @@ from workers.edges.aio import run_interruptibly
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
     from workers.app.config.errors import ConfigError
-    from workers.app.inspect.vendor_words import Heard, KnownOrder
+    from workers.app.inspect.known_order import KnownOrder
+    from workers.app.inspect.vendor_words import Heard
 
 
 def ask(order_id: str, known: KnownOrder) -> Sequence[Heard]:

@@ -10,7 +10,8 @@ import pytest
 
 from workers.app.config.configuration import Configuration, load_configuration
 from workers.app.config.errors import ConfigError, Fault
-from workers.app.inspect.vendor_words import KnownOrder, ask_vendors, workers_to_ask
+from workers.app.inspect.known_order import KnownOrder
+from workers.app.inspect.vendor_words import ask_vendors, workers_to_ask
 from workers.devkit.simulators import SECRET, SimulatorOptions, dcl, ecdp, ecourier
 from workers.vendors.asking import VendorWord
 

@@ -105,7 +105,7 @@ def _read_sink(timeline: Timeline, sink: SinkSpec, records: Sequence[Record], co
         if found := receipts.get(source):
             _add_receipts(timeline, sink, record, found, parked.copies[source])
             end = SinkEnd(record, found[-1].outcome, found[-1], found[-1].reason or "")
-            if end.state in {"delivered", "found"}:
+            if end.state in {"delivered", "found", "skipped"}:
                 timeline.known.add_delivered(sink.name, record.timestamp_ms, timeline.decoded(record))
         else:
             end = _end_without_receipt(timeline, sink, record, parked, commits.get(record.at))

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from workers.app.config.specs import Config, PollerSpec, SinkSpec
 from workers.app.events.command_codec import OpenCodec
-from workers.app.inspect.vendor_words import KnownOrder
+from workers.app.inspect.known_order import KnownOrder
 from workers.core.event_kinds import Summary, kind_of
 from workers.core.parked.fence import Fence
 from workers.core.receipt import Receipt

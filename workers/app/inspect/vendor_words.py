@@ -3,51 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from workers.app.config.configuration import Configuration
 from workers.app.config.errors import ConfigError
 from workers.app.config.specs import Config, PollerSpec, SinkSpec
 from workers.app.inspect.connectivity import ask_vendor
+from workers.app.inspect.known_order import KnownOrder
 from workers.core.delivery import outcome as outcomes
-from workers.core.events import Created, Event, Status
 from workers.vendors.asking import Asked, VendorWord
 from workers.vendors.contract import load
-
-
-class DeliveredEvent(NamedTuple):
-    """An event that a sink has delivered, or found that nothing had to be sent for."""
-
-    at_ms: int  # of its publication
-    event: Event
-
-
-@dataclass(slots=True)
-class KnownOrder:
-    """What Kafka shows of one order."""
-
-    delivered: defaultdict[str, list[DeliveredEvent]] = field(default_factory=lambda: defaultdict(list))  # by sink
-    published: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # by vendor: the last `OrderStageChanged`
-    numbers: Mapping[str, AbstractSet[str]] = field(default_factory=dict)  # by vendor: those that its sink has saved
-
-    def add_delivered(self, sink: str, at_ms: int, content: Any) -> None:
-        """``content``: of a consumed event, decoded; empty when it could not be."""
-        if "order" in content:
-            self.delivered[sink].append(DeliveredEvent(at_ms, Created(content["order"]["order_id"], content)))
-        elif "status" in content:
-            self.delivered[sink].append(DeliveredEvent(at_ms, Status(content["order_id"], content)))
-
-    def add_published(self, content: Mapping[str, Any]) -> None:
-        """``content``: of a poller's event; only those of a stage count, the one with the greatest sequence."""
-        if "progress" not in content:
-            return
-        before = self.published.get(content["vendor"])
-        if before is None or before["sequence"] <= content["sequence"]:
-            self.published[content["vendor"]] = content
 
 
 @dataclass(frozen=True, slots=True)
