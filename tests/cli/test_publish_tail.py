@@ -235,6 +235,15 @@ def test_check_says_what_a_sink_would_make_of_each_event_and_sends_nothing(
     assert records_in(relay, project.created) == 0
 
 
+def test_a_topic_that_the_cluster_lacks_is_named(project: Any, relay: Any) -> None:
+    file, topic = project.file.parent / "one.jsonl", f"{project.status}-more"
+    project.file.write_text(project.file.read_text().replace(project.status, topic))
+    file.write_text(relay("sample", topic).out)
+    ran = relay("publish", topic, str(file))
+    assert ran.status == 1
+    assert f"no topic '{topic}' on the cluster; `relay topics apply` creates" in ran.err
+
+
 def test_a_topic_in_which_a_worker_keeps_its_rows_takes_no_events(relay: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     for command in ("sample", "publish"):

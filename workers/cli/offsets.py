@@ -226,7 +226,5 @@ def _show_moved(sink: SinkSpec, moved: list[MovedOffset], found: Consequences, r
     for move in moved:
         before = "-" if move.before is None else move.before
         show_line(f"{move.partition}: {before} -> {move.after}")
-    passed = (
-        f"; {counted(found.passed_over.records, 'record')} passed over {reason}" if found.passed_over.records else ""
-    )
+    passed = f"; passed over {reason}: {_count(found.passed_over, 'unfinished')}" if found.passed_over.records else ""
     print_err(f"{counted(len(moved), 'offset')} of {sink.group} moved{passed}")

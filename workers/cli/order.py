@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workers.app.config.configuration import Configuration
-    from workers.app.inspect.order_timeline import Timeline, TimelineEntry, WaitingPlace
+    from workers.app.inspect.order_timeline import Timeline, TimelineEntry
     from workers.core.record import Partition
 
 _WORKER_WITHIN_S: Final = 0.5  # a worker that does not answer must not hold up what Kafka says
@@ -59,7 +59,9 @@ def order(*, order_id: str, number: int | None, asks: bool, addresses: tuple[str
     if heard and not as_json:
         order_vendors.show(heard)
     if not timeline.entries:
-        print_err(f"relay: no record of {order_id} in {_where_else(number)}")
+        missing = ", ".join(timeline.missing_topics)
+        no_topic = f"the cluster has no {missing}; 'relay topics apply' creates the topics"
+        print_err(f"relay: {no_topic if missing else f'no record of {order_id} in {_where_else(number)}'}")
         return 1
     return 0 if all(one.is_as_expected for one in heard) else 1
 
@@ -89,25 +91,32 @@ def _read(configuration: Configuration, order_id: str, number: int | None, addre
         reader = ends.enter_context(open_reader(kafka))
         timeline = Timeline(order_id, reader, codec, _report_progress, partition_number=number)
         timeline.asked_at_ms = time.time_ns() // 1_000_000
-        timeline.waiting = _waiting(configuration, order_id, addresses)
+        _ask_workers(timeline, configuration, addresses)
         read_timeline(timeline, configuration.config, admin.committed)
     clear_progress()
     return timeline
 
 
-def _waiting(configuration: Configuration, order_id: str, addresses: Sequence[str]) -> dict[WaitingPlace, str]:
-    """What the workers say that the order's records wait for; nothing where none answers."""
+def _ask_workers(timeline: Timeline, configuration: Configuration, addresses: Sequence[str]) -> None:
+    """Note what the workers say that the order's records wait for; nothing where none answers."""
     from workers.app.inspect.order_timeline import WaitingPlace
     from workers.app.inspect.worker_waiting import ask_workers, own_address
     from workers.core.record import Partition
 
     here = own_address(configuration.settings.http)
     asked = list(addresses) or ([here] if here else [])
-    return {
+    answers = ask_workers(asked, timeline.order_id, within_s=_WORKER_WITHIN_S)
+    found = [(worker, one) for answer in answers for worker, one in (answer.workers or {}).items()]
+    timeline.answered = frozenset(worker for worker, _ in found) if asked else None
+    timeline.waiting = {
         WaitingPlace(worker, Partition(row["topic"], row["partition"]), row["offset"]): why(row)
-        for answer in ask_workers(asked, order_id, within_s=_WORKER_WITHIN_S)
-        for worker, found in (answer.workers or {}).items()
-        for row in found["orders"]
+        for worker, one in found
+        for row in one["orders"]
+    }
+    timeline.stopped = {
+        (worker, Partition(row["topic"], row["partition"])): row["reason"]
+        for worker, one in found
+        for row in one["stopped"]
     }
 
 

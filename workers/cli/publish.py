@@ -6,7 +6,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -156,9 +156,28 @@ def _is_bad(file: str, events: ReadEvents, done: Done) -> bool:
 
 
 def _send(configuration: Configuration, done: Done, events: Iterator[Ready | Bad], *, skip_bad: bool) -> bool:
+    from workers.edges.kafka.client import KafkaFailed
     from workers.edges.kafka.publisher import open_publisher
 
-    with open_publisher(configuration.settings.kafka, keep_places=True) as publisher:
+    try:
+        return _send_to(open_publisher(configuration.settings.kafka, keep_places=True), done, events, skip_bad=skip_bad)
+    except KafkaFailed:
+        if not done.published:
+            _assert_topic(configuration, done.topic)  # the client tells a topic that is missing as a time-out
+        raise
+
+
+def _assert_topic(configuration: Configuration, topic: str) -> None:
+    from workers.edges.kafka.reader import all_partitions, open_reader
+
+    with open_reader(configuration.settings.kafka) as reader:
+        all_partitions(reader, topic)
+
+
+def _send_to(
+    opened: AbstractContextManager[Publisher], done: Done, events: Iterator[Ready | Bad], *, skip_bad: bool
+) -> bool:
+    with opened as publisher:
         try:
             _send_all(publisher, done, events, skip_bad=skip_bad)
             publisher.finish()

@@ -41,6 +41,8 @@ class Story:
         self.cluster = Cluster()
         self.created = self.cluster.append(CREATED, "A-1", value=orjson.dumps(FIRST), ms=PUBLISHED_MS)
         self.waiting: dict[WaitingPlace, str] = {}
+        self.stopped: dict[tuple[str, Partition], str] = {}
+        self.answered: frozenset[str] | None = None
 
     def receipt(self, after_ms: int, outcome: str, record: Record | None = None, **more: Any) -> None:
         source = record or self.created
@@ -57,6 +59,7 @@ class Story:
     def read(self, committed: int = 0) -> Timeline:
         timeline = timeline_of(self.cluster, "A-1")
         timeline.asked_at_ms, timeline.waiting = PUBLISHED_MS + 1_000_000, self.waiting
+        timeline.stopped, timeline.answered = self.stopped, self.answered
         read_timeline(timeline, CONFIG, lambda _: {self.created.at: CommitPoint(committed, "")})
         return timeline
 
@@ -138,6 +141,15 @@ def test_a_record_that_waits_says_why_when_its_worker_does() -> None:
         "ECDP: waits since 22:56:42: gate shut (denied), since 22:56:44; nothing parked"
     )
     assert states(timeline) == {"ecdp-sink": "waits"}
+
+
+def test_a_record_that_waits_says_that_its_partition_is_stopped_or_that_no_process_runs_its_sink() -> None:
+    story = Story()
+    story.stopped = {("ecdp-sink", story.created.at): "its commit is gone"}
+    stopped = f"waits: {story.created.at} is stopped: its commit is gone; 'relay offsets ecdp-sink --to ...' decides"
+    assert told(story.read())[1] == ("waits", stopped)
+    story.stopped, story.answered = {}, frozenset({"ecourier-sink"})
+    assert told(story.read())[1][1].startswith("waits: no process that was asked runs ecdp-sink")
 
 
 def test_a_parked_record_of_a_release_without_receipts_is_told_from_the_parked_topic() -> None:

@@ -67,6 +67,8 @@ def _appended(record: Record) -> tuple[int, str, int]:
 
 def _read_published(timeline: Timeline, topic: str) -> list[Record]:
     partition, name = timeline.own_partition(topic), timeline.order_id.encode()
+    if partition is None and not timeline.reader.partitions(topic):
+        timeline.missing_topics.append(topic)
     found = (
         ()
         if partition is None
@@ -193,9 +195,21 @@ def _end_without_receipt(
         what = "no receipt: it is finished, and what became of it is not known"
         timeline.add(record, record.timestamp_ms, what, sink.name, 1, state="no_receipt")
         return SinkEnd(record, "no_receipt")
-    why = timeline.waiting.get(WaitingPlace(sink.name, record.at, record.offset), "")
+    why = _why_it_waits(timeline, sink, record)
     timeline.add(record, timeline.asked_at_ms, f"waits: {why}" if why else "waits", sink.name, 9, state="waits")
     return SinkEnd(record, "waits", None, why)
+
+
+def _why_it_waits(timeline: Timeline, sink: SinkSpec, record: Record) -> str:
+    """As the worker says; empty where no worker was asked, or the worker does not say."""
+    told = timeline.waiting.get(WaitingPlace(sink.name, record.at, record.offset))
+    stopped = timeline.stopped.get((sink.name, record.at))
+    if told is not None:
+        return told
+    if stopped is not None:
+        return f"{record.at} is stopped: {stopped}; 'relay offsets {sink.name} --to ...' decides"
+    asked_others = timeline.answered is not None and sink.name not in timeline.answered
+    return f"no process that was asked runs {sink.name} (--at HOST:PORT asks others)" if asked_others else ""
 
 
 def _is_finished(record: Record, commit: CommitPoint | None) -> bool:

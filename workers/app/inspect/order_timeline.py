@@ -77,6 +77,9 @@ class Timeline:
     ends: dict[str, list[SinkEnd]] = field(default_factory=dict)  # by sink, in the sequence of publication
     asked_at_ms: int = 0
     waiting: Mapping[WaitingPlace, str] = field(default_factory=dict)  # what workers say that records wait for
+    stopped: Mapping[tuple[str, Partition], str] = field(default_factory=dict)  # why, by worker and partition
+    missing_topics: list[str] = field(default_factory=list)  # of those that sinks consume
+    answered: frozenset[str] | None = None  # workers whose processes answered; None: none was asked
 
     @property
     def own_bytes(self) -> tuple[bytes, ...]:

@@ -101,9 +101,9 @@ def _partitions(ownership: Ownership) -> list[dict[str, Any]]:
 
 
 def _knows_ends(ownership: Ownership, topics: Collection[str], now: float) -> bool:
-    """Whether the end of each partition was asked a moment ago; one that has stopped is not asked."""
+    """Whether the end of each partition was asked a moment ago; that of one that has stopped is not asked."""
     shards = {Partition(topic, shard.number): shard for shard in ownership.shards for topic in topics}
-    asked = [shard.ends_at.get(at, -inf) for at, shard in shards.items() if at not in shard.stopped]
+    asked = [-inf if at in shard.stopped else shard.ends_at.get(at, -inf) for at, shard in shards.items()]
     return ownership.assignment is not None and now - min(asked, default=now) < ENDS_OLD_AFTER_S
 
 

@@ -21,6 +21,7 @@ from workers.edges.kafka.errors import NotAcknowledgedError, kafka_errors, write
 from workers.edges.kafka.transactions import MAX_BLOCK_MS, SEND_TIMEOUT_S, Outgoing, close_quietly
 
 MAX_IN_FLIGHT = 5_000  # events sent and not yet acknowledged: bounds memory whatever the file's length
+COMMAND_BLOCK_MS = 10_000  # for a topic's metadata; kafka-python reports a missing topic as a time-out
 ACK_TIMEOUT_S = 130.0  # a little more than the producer's own delivery time-out
 APPEND_WITHIN_S = 30.0  # then a worker's producer is abandoned, and the next use makes another
 
@@ -90,7 +91,8 @@ class Publisher:
 def open_publisher(connection: KafkaConnection, *, keep_places: bool = False) -> Iterator[Publisher]:
     """Connect for the length of a ``with`` block; raises `KafkaFailed` for whatever goes wrong in it."""
     with kafka_errors(connection):
-        producer = open_client(KafkaProducer, producer_options(connection), connection.waiting)
+        options = producer_options(connection) | {"max_block_ms": COMMAND_BLOCK_MS}
+        producer = open_client(KafkaProducer, options, connection.waiting)
         close_within_s = 5.0
         try:
             yield Publisher(producer, keep_places)
