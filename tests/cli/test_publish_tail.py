@@ -237,7 +237,8 @@ def test_check_says_what_a_sink_would_make_of_each_event_and_sends_nothing(
 
 def test_a_topic_that_the_cluster_lacks_is_named(project: Any, relay: Any) -> None:
     file, topic = project.file.parent / "one.jsonl", f"{project.status}-more"
-    project.file.write_text(project.file.read_text().replace(project.status, topic))
+    project.edit(project.status, topic)
+    project.edit(f"schemas/{topic}.avsc", f"schemas/{project.status}.avsc")
     file.write_text(relay("sample", topic).out)
     ran = relay("publish", topic, str(file))
     assert ran.status == 1
