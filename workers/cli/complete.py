@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 VARIABLE = "_RELAY_COMPLETE"  # bash_complete, zsh_complete or fish_complete
 TABLE = os.path.join(os.path.dirname(__file__), "completion.json")  # noqa: PTH118, PTH120 - pathlib takes 8 ms
 FILE = "file"
-_POLLER_KEYS = frozenset({"publishes", "state", "every"})
 
 
 def answer(environ: Mapping[str, str]) -> Iterator[str]:

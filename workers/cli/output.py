@@ -34,10 +34,7 @@ def show_line(text: str = "") -> None:
 
 def show_lines(lines: Iterable[str]) -> None:
     """Print lines on stdout, all in one write: ten thousand writes would slow a command below its worker's rate."""
-    text = "".join(f"{escape_control(line)}\n" for line in lines)
-    if text:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+    _write(escape_control(line) for line in lines)
 
 
 def show_json(value: Any, *, indent: bool = False) -> None:
@@ -57,7 +54,11 @@ def show_json_text(text: str) -> None:
 
 def show_json_lines(texts: Iterable[str]) -> None:
     """Print several documents, all in one write."""
-    text = "".join(f"{safe_json(one)}\n" for one in texts)
+    _write(safe_json(one) for one in texts)
+
+
+def _write(lines: Iterable[str]) -> None:
+    text = "".join(f"{line}\n" for line in lines)
     if text:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -126,9 +127,3 @@ def _show_rich(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*map(Text, row))
     console.print(table)
-
-
-def truncate(line: str) -> str:
-    """Cut the line at the terminal's width; keep it whole without a terminal."""
-    width = terminal_width()
-    return line if width is None or len(line) <= width else f"{line[: width - 1]}…"

@@ -68,12 +68,7 @@ def _command(name: str, command: VendorCommand) -> click.Command:
     made: Callable[..., int] = call
     for option in (BY, WHY, YES) if command.changes else ():
         made = option(made)
-    made = click.option("--worker", metavar="NAME", type=WORKER, help="Whose account, if there are several.")(
-        JSON(made)
-    )
-    takes_event = command.takes == "event"
-    argument = click.argument("file", type=click.File("rb"), default="-") if takes_event else click.argument("order_id")
-    decorated = argument(made)
+    decorated = ARGUMENTS[command.takes](ACCOUNT(JSON(made)))
     text = f"{command.meaning}\n\n{command.details}"
     return click.command(command.name, help=text, epilog=f"Example: {command.example}")(decorated)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from workers.app.events.command_codec import OpenCodec
 from workers.app.events.receipts import ReceiptWriter, receipt_records
@@ -58,14 +57,6 @@ class OffsetMove:
         if beyond is None or self.target < self.before or beyond.end <= self.target:
             return ""
         return encode(self.partition, self.target, self.target, (), beyond)
-
-
-class OrderRecord(NamedTuple):
-    """A record, by its order."""
-
-    order_id: str
-    at: Partition
-    offset: int
 
 
 @dataclass(slots=True)

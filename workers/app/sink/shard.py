@@ -88,10 +88,6 @@ class Shard:
         """What must be fetched before the next record can go."""
         return [Partition(topic, self.number) for topic in self.merge.awaited()]
 
-    def to_commit(self) -> dict[Partition, CommitPoint]:
-        """What we have not committed yet."""
-        return {at: point for at, point in self.committable().items() if self.committed.get(at) != point}
-
     def committable(
         self, also_finished: Mapping[Partition, Collection[int]] = MappingProxyType({})
     ) -> dict[Partition, CommitPoint]:

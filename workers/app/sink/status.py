@@ -8,10 +8,9 @@ from workers.app.events.error_status import error_status
 from workers.app.events.gate_status import gate_status
 from workers.app.sink.assignment import Ownership
 from workers.app.sink.context import SinkContext
-from workers.app.sink.sender import Sender
 from workers.app.sink.stats import LaneCounts, LoginCounts, RequestCounts, SinkGauges, SinkStats
+from workers.app.sink.waiting import WaitingParts
 from workers.core.consume.lanes import Lanes
-from workers.core.delivery.gate import Gate
 from workers.core.metrics import status_of
 from workers.core.record import Partition
 from workers.edges.http.client import VendorClient
@@ -19,17 +18,9 @@ from workers.edges.http.client import VendorClient
 ENDS_OLD_AFTER_S: Final = 5.0  # they are asked every second
 
 
-class SinkParts(Protocol):
+class SinkParts(WaitingParts, Protocol):
     """The parts that have something to show (`workers.app.runtime.sink_pipe.SinkPipe`)."""
 
-    @property
-    def ownership(self) -> Ownership: ...
-    @property
-    def lanes(self) -> Lanes: ...
-    @property
-    def gate(self) -> Gate: ...
-    @property
-    def sender(self) -> Sender: ...
     @property
     def stats(self) -> SinkStats: ...
 

@@ -137,9 +137,6 @@ class OwnedThread:
     def start(self) -> None:
         self._thread.start()
 
-    def stop_soon(self) -> None:
-        self._stopping.set()
-
     async def stop(self, within_s: float) -> None:
         """Return when the thread has ended, or after ``within_s`` seconds."""
         self._stopping.set()

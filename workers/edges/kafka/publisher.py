@@ -16,9 +16,8 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 from workers.core.record import Headers, Partition
 from workers.edges.aio import run_in_daemon_thread
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed, open_client, producer_options
-from workers.edges.kafka.client_patches.batches import producer_headers
 from workers.edges.kafka.errors import NotAcknowledgedError, kafka_errors, write_error
-from workers.edges.kafka.transactions import MAX_BLOCK_MS, SEND_TIMEOUT_S, Outgoing, close_quietly
+from workers.edges.kafka.transactions import MAX_BLOCK_MS, SEND_TIMEOUT_S, Outgoing, close_quietly, send_one
 
 MAX_IN_FLIGHT = 5_000  # events sent and not yet acknowledged: bounds memory whatever the file's length
 COMMAND_BLOCK_MS = 10_000  # for a topic's metadata; kafka-python reports a missing topic as a time-out
@@ -173,19 +172,7 @@ class Appender:
 
     def _append(self, records: Records) -> Appended:
         producer = self._ready()
-        sent = [
-            (
-                one.partition,
-                producer.send(
-                    one.partition.topic,
-                    partition=one.partition.number,
-                    key=one.key,
-                    value=one.value,
-                    headers=producer_headers(one.headers),
-                ),
-            )
-            for one in records.records()
-        ]
+        sent = [(one.partition, send_one(producer, one)) for one in records.records()]
         until, failed, fault = monotonic() + SEND_TIMEOUT_S, set[Partition](), None
         for partition, future in sent:
             try:

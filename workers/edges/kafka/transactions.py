@@ -140,21 +140,23 @@ def send_all(producer: KafkaProducer, records: Sequence[Outgoing]) -> list[int]:
 
     Raises kafka-python's errors and `NotAcknowledgedError`.
     """
-    sent = [
-        producer.send(
-            one.partition.topic,
-            partition=None if one.partition.number == BY_KEY else one.partition.number,
-            key=one.key,
-            value=one.value,
-            headers=producer_headers(one.headers),
-        )
-        for one in records
-    ]
+    sent = [send_one(producer, one) for one in records]
     # Without a flush: that of 3.0.12 fails when a batch with one record too large is split, and hides which it was.
     try:
         return [future.get(timeout=SEND_TIMEOUT_S).offset for future in sent]
     except KafkaTimeoutError as error:
         raise NotAcknowledgedError(SEND_TIMEOUT_S) from error
+
+
+def send_one(producer: KafkaProducer, one: Outgoing) -> Any:
+    """Hand it to the producer; returns kafka-python's future of its acknowledgement."""
+    return producer.send(
+        one.partition.topic,
+        partition=None if one.partition.number == BY_KEY else one.partition.number,
+        key=one.key,
+        value=one.value,
+        headers=producer_headers(one.headers),
+    )
 
 
 def _abort_quietly(producer: KafkaProducer) -> None:
