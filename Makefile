@@ -5,7 +5,7 @@ READY := .venv/.ready
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench lock
+.PHONY: help demo test tests lint style types layers bench lock
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -13,16 +13,25 @@ help: ## this list
 demo: $(READY) ## a real Kafka, simulated vendors and all workers, live (ARGS="--keep" leaves it running)
 	@$(BIN)/relay demo $(ARGS)
 
-test: lint ## lint, types, layers, then every test (ARGS="-n 0" runs one at a time)
-	@echo "tests"
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n 2 --dist worksteal $(ARGS)
+test: style layers ## style, layers, then types beside every test (ARGS="-n 0" runs one at a time)
+	@$(MAKE) --no-print-directory --jobs 2 types tests
 
-lint: $(READY) ## style, types, layers
+lint: style layers types ## style, layers, types
+
+tests: $(READY)
+	@echo "tests"
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n 3 --dist worksteal $(ARGS)
+
+style: $(READY)
 	@echo "style"
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
+
+types: $(READY)
 	@echo "types"
 	@$(BIN)/mypy --explicit-package-bases --no-error-summary
+
+layers: $(READY)
 	@echo "layers"
 	@$(BIN)/lint-imports --no-cache >.venv/layers.txt || { cat .venv/layers.txt; exit 1; }
 
@@ -31,8 +40,9 @@ lock: $(READY) ## pins and hashes of what pyproject.toml names (ARGS="--upgrade"
 	@$(BIN)/uv pip compile $(LOCK) $(ARGS) --output-file requirements.lock pyproject.toml
 	@$(BIN)/uv pip compile $(LOCK) $(ARGS) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 
-bench: $(READY) ## records per second beside the transport's own ceiling; what pollers and parked orders cost
+bench: $(READY) ## records per second beside the transport's own ceiling; what telemetry, pollers and parked orders cost
 	@$(BIN)/python -m workers.devkit.bench.run $(ARGS)
+	@$(BIN)/python -m workers.devkit.bench.telemetry
 	@$(BIN)/python -m workers.devkit.bench.poller
 	@$(BIN)/python -m workers.devkit.bench.parked
 	@$(BIN)/python -m workers.devkit.bench.parked_start

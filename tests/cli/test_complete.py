@@ -20,7 +20,7 @@ def completed(*words: str, shell: str = "bash") -> list[str]:
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        (["top"], ["topics"]),
+        (["topi"], ["topics"]),
         (["topics", "p"], ["plan"]),
         (["topics", "plan", "--al"], ["--allow-repartition"]),
         (["run", "ecdp"], ["ecdp-sink"]),

@@ -35,11 +35,13 @@ def test_the_line_that_it_prints_leads_other_commands_to_it_until_ctrl_c(
     assert (process.returncode, err.splitlines()[-1]) == (0, "stopping")
 
 
-def test_a_taken_port_is_named_with_what_to_do() -> None:
+def test_a_taken_port_is_named_with_what_to_do_and_leaves_no_folder(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         command = [sys.executable, "-m", "workers", "dev-kafka", "--port", port]
-        ran = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
+        environ = os.environ | {"TMPDIR": str(tmp_path)}
+        ran = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert f"port {port} is taken" in ran.stderr
     assert "--port" in ran.stderr
+    assert list(tmp_path.iterdir()) == []

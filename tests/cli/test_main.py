@@ -18,7 +18,7 @@ from workers.cli.output import show_table
 ROOT = Path(__file__).parents[2]
 SHARED = {  # no commands
     *("main", "commands", "complete", "configured", "names", "operator", "order_format", "order_vendors", "output"),
-    "parked_format",
+    *("parked_format", "secret_file", "status_format"),
 }
 STEMS = {path.stem for path in (ROOT / "workers/cli").glob("[!_]*.py")}
 HERE = sorted(stem.replace("_", "-") for stem in STEMS - SHARED)
@@ -52,7 +52,7 @@ def examples(help_text: str) -> Iterator[list[str]]:
     """The arguments of each `relay` after the word Example, without what the shell does."""
     _, _, text = help_text.partition("Example:")
     for line in text.splitlines():
-        for part in re.split(r"\||&&|;", line):
+        for part in re.split(r"\||&&|;", line.partition(" > ")[0]):
             words = [word for word in shlex.split(part) if not re.match(r"[A-Z_]+=", word)]
             if words and words[0] == "relay":
                 yield words[1:]

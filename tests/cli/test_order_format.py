@@ -44,3 +44,11 @@ def test_no_line_is_wider_than_the_terminal_and_nothing_is_executed_by_it() -> N
     found = lines(long)
     assert max(map(len, found)) <= 80
     assert "\x1b" not in "".join(found)
+
+
+def test_a_trace_is_shown_with_its_address_whole() -> None:
+    timeline = Timeline("A-1", cast("Any", None), cast("Any", None), lambda *_: None)
+    timeline.entries = [TimelineEntry(1_000, "order published", "publisher", AT, 21, "0591d14a")]
+    found = timeline.trace_addresses("https://traces.example/" + "x" * 80 + "/{trace_id}?view=1")
+    assert list(order_lines(timeline, "ok", 80, found))[-1].endswith("x/0591d14a?view=1")
+    assert timeline.trace_addresses(None) == {}

@@ -6,7 +6,7 @@ import json
 import click
 import pytest
 
-from workers.cli.output import confirmed, escape_control, print_err, show_json, show_line, show_table
+from workers.cli.output import confirmed, escape_control, print_err, show_file, show_json, show_line, show_table
 
 EVIL = "A\x1b[31m\x9b2J\u202e\x07\ud800Ω"
 
@@ -53,3 +53,13 @@ def test_a_question_without_a_terminal_is_wrong_usage_that_names_the_option(monk
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     with pytest.raises(click.UsageError, match=r"Go on\? There is no terminal to answer: give --yes"):
         confirmed("Go on?")
+
+
+def test_a_file_goes_to_standard_output_as_it_is_and_never_to_a_terminal(
+    capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show_file(b"%PDF\x00\xff")
+    assert capfdbinary.readouterr().out == b"%PDF\x00\xff"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    with pytest.raises(click.UsageError, match="add > FILE"):
+        show_file(b"%PDF")

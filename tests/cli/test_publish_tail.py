@@ -251,7 +251,7 @@ def test_a_topic_in_which_a_worker_keeps_its_rows_takes_no_events(relay: Any, mo
         ran = relay(command, "dcl-poll-state")
         assert ran.status == 2
         assert "is for dcl-poller alone" in ran.err
-        assert "known: courier-order-event, order-created, order-stage-changed, order-status" in ran.err
+        assert "known: courier-order-event, credit-changed, inventory-changed, invoice-changed, " in ran.err
 
 
 def test_an_interrupted_publish_tells_what_was_sent(project: Any, relay: Any) -> None:

@@ -1,14 +1,15 @@
 """``relay simulate`` as a user starts it."""
 
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import httpx
 import pytest
 
+from tests.support.relay_process import HTTP
 from workers.cli.commands import run
 
 RELAY = [sys.executable, "-m", "workers", "simulate"]
@@ -31,27 +32,26 @@ def test_it_prints_its_address_and_ends_quietly_on_a_signal(number: signal.Signa
         base, _, rest = line.partition(" ")
         assert rest.startswith("simulates ecdp (key demo-key, control http://127.0.0.1:")
         change = {"orderId": "1", "orderStatus": "paid"}
-        assert httpx.put(f"{base}/orders/status", json=change, headers={"x-api-key": "demo-key"}).status_code == 404
-        assert httpx.get(f"{base}/_sim/faults").json()["latency"] == 0.001
+        assert HTTP.put(f"{base}/orders/status", json=change, headers={"x-api-key": "demo-key"}).status_code == 404
+        assert HTTP.get(f"{base}/_sim/faults").json()["latency"] == 0.001
         process.send_signal(number)
         assert process.wait(10) == 0
         assert process.stderr
         assert process.stderr.read() == ""
 
 
-def test_a_port_in_use_is_one_line() -> None:
-    with simulate("ecdp") as (_, line):
-        port = line.split(" ")[0].rpartition(":")[2]
-        second = subprocess.run([*RELAY, "ecdp", "--port", port], capture_output=True, text=True, check=False)
-    assert second.returncode == 1
-    assert second.stderr.startswith("relay: cannot listen")
-    assert second.stderr.count("\n") == 1
+def test_a_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert run(["simulate", "ecdp", "--port", str(taken.getsockname()[1])]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("relay: cannot listen")
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["acme"], "there is no simulator of 'acme'; there are: dcl, ecdp, ecourier"),
+        (["acme"], "there is no simulator of 'acme'; there are: dcl, e2cc, ecdp, ecourier, komet"),
         (["ecdp", "--fault", "doom=1"], "there is no fault knob 'doom'; there are: bad_ids, broken_ids"),
         (["ecdp", "--latency", "soon"], "fault latency: must be a duration"),
         (["ecdp", "--error-rate", "2"], "fault error_rate: Input should be less than or equal to 1"),

@@ -17,6 +17,7 @@ from workers.devkit.simulators.ecdp import simulator as new_ecdp
 from workers.devkit.simulators.ecourier import EcourierSimulator
 from workers.devkit.simulators.ecourier import simulator as new_simulator
 from workers.devkit.simulators.faults import Faults
+from workers.devkit.simulators.komet import simulator as new_komet
 
 ROOT = Path(__file__).parents[2]
 QUOTE = ("vendor", "ecourier", "quote")
@@ -178,7 +179,7 @@ def test_a_failed_login_names_the_variables_to_check(folder: Path, relay: Any, m
     monkeypatch.setenv("ECOURIER_PASSWORD", "wrong-canary")
     ran = relay(*QUOTE, "order.json")
     assert ran.status == 1
-    assert "are WEBSITE, USERNAME and PASSWORD right?" in ran.err
+    assert "are ECOURIER_WEBSITE, ECOURIER_USERNAME and ECOURIER_PASSWORD right?" in ran.err
     assert "canary" not in ran.err
 
 
@@ -234,3 +235,19 @@ def test_a_delete_needs_a_reason_and_a_yes(given: list[str], ecdp: EcdpSimulator
     ran = relay(*DELETE, *given)
     assert (ran.status, ran.out) == (2, "")
     assert ecdp.ledger.kept["A-1"].status == "paid"
+
+
+def test_a_read_of_an_account_needs_no_worker_named_and_its_table_is_komets(
+    relay: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uncounted = (ROOT / "topics.yaml").read_text().replace("budget: {requests: 1000, per: 24h}", "budget: null")
+    (tmp_path / "topics.yaml").write_text(uncounted)  # requests are counted in Kafka
+    (tmp_path / "schemas").symlink_to(ROOT / "schemas")
+    with serving(new_komet(SimulatorOptions())) as simulator:
+        monkeypatch.chdir(tmp_path)
+        variables = {"BASE_URL": f"{simulator.server.base_url}/api", "TOKEN": SECRET, "CUSTOMER_ID": "12"}
+        for name, value in variables.items():
+            monkeypatch.setenv(f"KOMET_{name}", value)
+        ran = relay("vendor", "komet", "customer")
+    assert (ran.status, ran.err) == (0, "")
+    assert "Sample Florist" in ran.out

@@ -9,7 +9,9 @@ from workers.core.events import Created, Status
 
 CREATED: dict[str, Any] = {"order": {"order_id": "A-1"}}
 STATUS: dict[str, Any] = {"order_id": "A-1"}
-STAGE: dict[str, Any] = {"vendor": "dcl", "order_number": "7", "stage": "60", "progress": "shipped", "previous": None}
+STAGE: dict[str, Any] = {
+    "vendor": "dcl", "order_number": "7", "op": "updated", "stage": "60", "progress": "shipped", "previous": None,
+}  # fmt: skip
 COURIER: dict[str, Any] = {
     "vendor": "ecourier",
     "order_number": "9",
@@ -17,6 +19,14 @@ COURIER: dict[str, Any] = {
     "event_type": None,
     "courier_event_id": "55",
 }
+INVOICE: dict[str, Any] = {
+    "vendor": "e2cc",
+    "invoice_number": "AR-1",
+    "status": "Open",
+    "state": "open",
+    "op": "created",
+}
+STOCK: dict[str, Any] = {"vendor": "e2cc", "inventory_id": "30504", "warehouse": "MAIN", "op": "deleted"}
 
 
 @pytest.mark.parametrize(
@@ -26,6 +36,8 @@ COURIER: dict[str, Any] = {
         ("OrderStatus", STATUS, "A-1"),
         ("OrderStageChanged", STAGE, "dcl:7"),
         ("CourierOrderEvent", COURIER, "ecourier:9"),
+        ("InvoiceChanged", INVOICE, "e2cc:AR-1"),
+        ("InventoryChanged", STOCK, "e2cc:30504:MAIN"),
         ("TrackedOrder", {"order_number": "9", "order_id": "A-1"}, "9"),
     ],
 )
@@ -55,10 +67,18 @@ def test_what_a_kind_cannot_do_is_refused_by_its_name() -> None:
         ("OrderStageChanged", {**STAGE, "previous": {"stage": "20"}}, "stage 60, shipped (was 20)"),
         (
             "OrderStageChanged",
+            {**STAGE, "op": "deleted", "progress": "cancelled", "previous": {"stage": "60"}},
+            "stage 60, cancelled (was 60), deleted",
+        ),
+        (
+            "OrderStageChanged",
             {**STAGE, "back_ordered": True, "on_hold": True},
             "stage 60, shipped, on hold, back-ordered",
         ),
         ("CourierOrderEvent", COURIER, "event 55"),
+        ("InvoiceChanged", {**INVOICE, "previous": None}, "invoice Open, open"),
+        ("InvoiceChanged", {**INVOICE, "previous": {"status": "Hold"}}, "invoice Open, open (was Hold)"),
+        ("InventoryChanged", STOCK, "stock of 30504, deleted"),
         ("CourierOrderEvent", {**COURIER, "event_type": "POD", "order_status": "X"}, "event POD, X"),
     ],
 )

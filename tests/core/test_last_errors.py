@@ -24,3 +24,9 @@ def test_an_error_of_a_partition_stands_while_it_is_stopped() -> None:
     assert errors.last == LastError("expired", 1)
     errors.keep_partitions([])
     assert errors.last is None
+
+
+def test_a_token_in_an_error_is_masked() -> None:
+    errors = LastErrors()
+    errors.put(Part.VENDOR, "GET /invoice.list?authenticationToken=canary", 1)
+    assert errors.last == LastError("GET /invoice.list?authenticationToken=***", 1)

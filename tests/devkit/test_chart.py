@@ -153,7 +153,29 @@ def test_topics_are_applied_before_the_workers_and_with_the_same_topics_yaml() -
 
 
 @needs_helm
-@pytest.mark.parametrize("wrong", ["wokers.x.replicas=1", "workers.ecdp-sink.replicas=two", "environ.kafka=x"])
+def test_alerts_and_dashboard_are_shipped_as_they_stand_and_only_if_asked() -> None:
+    asked = [f"monitoring.{name}=true" for name in ("rules", "serviceMonitor", "dashboard")]
+    documents = render(*asked, "monitoring.runbook=https://wiki.example/relay", "monitoring.labels.release=prometheus")
+    (rule,) = of("PrometheusRule", documents).values()
+    text = (CHART / "rules/order-relay.yaml").read_text().replace("docs/runbook.md#", "https://wiki.example/relay#")
+    assert rule["spec"] == YAML(typ="safe").load(text)
+    (monitor,) = of("ServiceMonitor", documents).values()
+    assert rule["metadata"]["labels"]["release"] == monitor["metadata"]["labels"]["release"] == "prometheus"
+    for service in of("Service", documents).values():
+        assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+        assert service["spec"]["ports"][0]["name"] == monitor["spec"]["endpoints"][0]["port"]
+        assert "annotations" not in service["metadata"], "a second job would read each pod"
+    dashboard = of("ConfigMap", documents)["r-dashboard"]
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+    (page,) = dashboard["data"].values()
+    assert json.loads(page) == json.loads((CHART / "dashboards/order-relay.json").read_text())
+    assert not {"PrometheusRule", "ServiceMonitor", "ConfigMap"} & {one["kind"] for one in render()}
+
+
+@needs_helm
+@pytest.mark.parametrize(
+    "wrong", ["wokers.x.replicas=1", "workers.ecdp-sink.replicas=two", "environ.kafka=x", "monitoring.rule=true"]
+)
 def test_an_unknown_or_wrong_value_is_refused(wrong: str) -> None:
     assert HELM is not None
     ran = subprocess.run([HELM, "template", str(CHART), "--set", wrong], capture_output=True, text=True, check=False)

@@ -10,6 +10,7 @@ import pytest
 
 import workers
 from workers.edges.log import FORMERLY, log, set_up
+from workers.edges.log_actions import Action
 
 Lines = Callable[[], list[str]]
 
@@ -44,6 +45,12 @@ def test_line_is_json_with_action_time_level_and_values(output: io.StringIO) -> 
     }  # fmt: skip
 
 
+def test_a_mapping_is_words_in_a_text_line(output: io.StringIO) -> None:
+    set_up("info", "text", output)
+    log.info("started", vendors={"ecdp-sink": "https://api.ecdp.app"}, workers=["a", "b"])
+    assert 'vendors="ecdp-sink=https://api.ecdp.app" workers=a,b' in output.getvalue()
+
+
 @pytest.mark.parametrize("value", ["two\nlines", "\ud800 half a character", 2**70, {1: b"bytes"}, object()])
 @pytest.mark.parametrize("style", ["json", "text"])
 def test_no_value_breaks_or_loses_the_line(
@@ -68,12 +75,12 @@ def test_text_line_holds_the_same(output: io.StringIO) -> None:
 def test_level_decides_which_lines_are_written(output: io.StringIO, level: str, seen: int) -> None:
     set_up(level, "json", output)
     for say in (log.debug, log.info, log.warning, log.error):
-        say("x")
+        say("gate_shut")
     assert len(lines(output)) == seen
 
 
 @pytest.mark.parametrize("action", FORMERLY)
-def test_renamed_action_is_written_with_its_former_name(output: io.StringIO, action: str) -> None:
+def test_renamed_action_is_written_with_its_former_name(output: io.StringIO, action: Action) -> None:
     set_up("info", "json", output)
     log.warning(action, worker="ecdp-sink")
     line = json.loads(output.getvalue())
@@ -102,6 +109,16 @@ def test_our_own_lines_are_not_rate_limited(output: io.StringIO) -> None:
     assert len(lines(output)) == 20
 
 
+@pytest.mark.parametrize("style", ["json", "text"])
+def test_a_token_in_an_address_is_masked_in_our_lines_and_in_a_librarys(output: io.StringIO, style: str) -> None:
+    set_up("info", style, output)  # type: ignore[arg-type]
+    address = "https://k.example/invoice.list?authenticationToken=canary-4711&status=1"
+    log.info("gate_shut", detail=f"GET {address}", list=[address])
+    logging.getLogger("asyncio").error("Unclosed <ClientResponse(%s)>", address)
+    assert "canary" not in output.getvalue()
+    assert output.getvalue().count("authenticationToken=***&status=1") == 3
+
+
 def test_traceback_of_a_library_is_not_written(output: io.StringIO) -> None:
     """A traceback may hold the arguments of the failed call."""
     set_up("info", "json", output)
@@ -113,7 +130,20 @@ def test_traceback_of_a_library_is_not_written(output: io.StringIO) -> None:
     assert len(lines(output)) == 1
 
 
-def test_kafkas_client_speaks_at_debug_only(output: io.StringIO) -> None:
+def test_faults_of_kafkas_client_have_their_own_level(output: io.StringIO) -> None:
+    set_up("info", "json", output)
+    for name in ("kafka.future", "kafka.net.selector"):
+        logging.getLogger(name).error("http://127.0.0.1/?password=%s", "canary-4711")
+        logging.getLogger(name).info("It works.")
+    found = [json.loads(line) for line in lines(output)]
+    assert [(one["level"], one["action"], one["library"]) for one in found] == [
+        ("error", "library", "kafka.future"),
+        ("error", "library", "kafka.net.selector"),
+    ]
+    assert "canary" not in output.getvalue()
+
+
+def test_what_kafkas_client_says_of_connections_is_at_debug_only(output: io.StringIO) -> None:
     """In an outage it reports each attempt as an error; `kafka_unreachable` is the line to alert on."""
     set_up("info", "json", output)
     logging.getLogger("kafka.net.transport").error("Abort")
@@ -125,6 +155,6 @@ def test_kafkas_client_speaks_at_debug_only(output: io.StringIO) -> None:
 
 def test_text_is_logfmt_with_quotes_where_a_value_needs_them(output: io.StringIO) -> None:
     set_up("info", "text", output)
-    log.info("refused", detail='HTTP 400: "no"', order_id="A\x1b[31m", empty="", many=["a", "b"], count=3)
-    _, _, values = output.getvalue().partition("refused ")
+    log.info("parking", detail='HTTP 400: "no"', order_id="A\x1b[31m", empty="", many=["a", "b"], count=3)
+    _, _, values = output.getvalue().partition("parking ")
     assert values == 'detail="HTTP 400: \\"no\\"" order_id="A\\u001b[31m" empty="" many=a,b count=3\n'

@@ -15,7 +15,8 @@ from tests.support.kafka_opening import opened
 from tests.support.topics_yaml import load_settings
 from tests.support.vendor_rig import client_of, put
 from workers.edges.avro.registry import RegistryUnavailable, connect
-from workers.edges.otlp_session import otlp_session
+from workers.edges.telemetry.otlp_session import otlp_session
+from workers.edges.telemetry.setup import open_tracing
 from workers.vendors.contract import NotSent
 
 
@@ -87,6 +88,24 @@ async def ask_kafka(url: str, environ: dict[str, str]) -> str:
     given = {"protocol": connection.protocol, "cafile": connection.cafile}
     said = str((await asyncio.to_thread(opened, connection.bootstrap[0], **given))["ends"])
     return said if "TLS:" in said else "200"
+
+
+async def test_the_collectors_authority_may_be_named_by_opentelemetrys_own_variable(
+    good: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ca, leaf = good
+    async with served(leaf) as url:
+        environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_EXPORTER_OTLP_TIMEOUT": "2"}
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        lost = []
+        for trusted in ("", str(ca)):
+            monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", trusted)
+            tracing = open_tracing(environ, "1.0", "pod-1")
+            tracing.publish("order-created", "A-1").end()
+            await asyncio.to_thread(tracing.close)
+            lost.append(tracing.lost)
+    assert lost == [1, 0]
 
 
 Ask: TypeAlias = Callable[[str, dict[str, str]], Awaitable[str]]

@@ -19,8 +19,13 @@ def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+def functions(node: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Those among the statements; an expression holds no function of several lines."""
+    for statement in ast.iter_child_nodes(node):
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield statement
+        if isinstance(statement, ast.stmt | ast.excepthandler | ast.match_case):
+            yield from functions(statement)
 
 
 def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:

@@ -88,7 +88,7 @@ def test_each_sinks_vendor_can_take_events(name: str) -> None:
 def test_each_pollers_vendor_can_be_polled_and_its_state_is_compacted(name: str) -> None:
     poller = CONFIG.pollers[name]
     vendor = load_vendor(poller.vendor)
-    assert vendor.poller or vendor.order_poller
+    assert vendor.polls
     assert CONFIG.topics[poller.state].config["cleanup.policy"] == "compact"
 
 

@@ -36,6 +36,7 @@ class Kafka:
     next_place: int = 100
     receipts: list[Receipt] = field(default_factory=list)  # acknowledged, in their sequence
     without_receipts: frozenset[int] = frozenset()  # partition numbers whose receipts are not acknowledged
+    contexts: list[bytes] = field(default_factory=list)  # of the records with receipts: their ``traceparent``
     appends: int = 0
     appending: asyncio.Event = field(default_factory=asyncio.Event)  # unset: an append waits
 
@@ -68,7 +69,7 @@ class Kafka:
         self.next_place += len(records)
         made = rows(placed)
         own = [one.key for one in made if one.partition.topic != RECEIPTS]
-        self.receipts += receipts_in(made)
+        self._take_receipts(made)
         self.written.append(([one.value for one in records], own, offsets))
         return placed
 
@@ -77,12 +78,16 @@ class Kafka:
         await asyncio.sleep(0.001)
         await self.appending.wait()
         made = [one for one in records.records() if one.partition.number not in self.without_receipts]
-        self.receipts += receipts_in(made)
+        self._take_receipts(made)
         fault = KafkaFailed("no leader") if self.without_receipts else None
         return Appended(frozenset(one.partition for one in made), fault)
 
     async def close(self) -> None:
         pass
+
+    def _take_receipts(self, made: Sequence[Any]) -> None:
+        self.receipts += receipts_in(made)
+        self.contexts += [dict(one.headers)["traceparent"] for one in made if one.partition.topic == RECEIPTS]
 
     def is_too_long(self, offsets: Mapping[Partition, CommitPoint]) -> bool:
         too_long = any(len(point.metadata) > self.longest_metadata for point in offsets.values())

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 WHOLE = (Path(__file__).parents[2] / "topics.yaml").read_text()
-_KEY = re.compile(r"^  ([a-z-]+):$", re.MULTILINE)
+_KEY = re.compile(r"^  ([a-z0-9-]+):$", re.MULTILINE)
 _OURS = re.compile(r"order-created|order-status|ecdp-.*")
 
 

@@ -16,6 +16,8 @@ C, S = Partition(CREATED, 0), Partition(STATUS, 0)
 class NoSender:
     """What is in the lanes is for the test to take."""
 
+    gate_is_open = True
+
     def pump(self) -> None:
         pass
 

@@ -90,6 +90,16 @@ def _offset(offset: int) -> Any:
     return OffsetAndMetadata(offset, "", -1)
 
 
+class KeepsConsumer(Connector):
+    """Opens the real consumers, and lets a test reach the member's."""
+
+    member_consumer: Any = None
+
+    def consumer(self, member: Member) -> Any:
+        self.member_consumer = super().consumer(member)
+        return self.member_consumer
+
+
 @dataclass
 class Witness:
     """An `Owner` that resumes what has begun, keeps what comes, and lets a test await it."""

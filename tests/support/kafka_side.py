@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple, Self
 
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource
+from kafka.errors import TopicAlreadyExistsError
 
 from tests.support.topics import Reader, Topic, codec_of, create, write_config
 from workers.app.events.receipts import read_receipts
@@ -46,6 +48,7 @@ class KafkaSide:
     partitions: int = 3
     vendor: str = "ecdp"
     beside: "KafkaSide | None" = None  # another vendor's sink, in the same process and from the same topics
+    has_poller: bool = False  # of the same account: its state topic counts the requests
     _open: list[Any] = field(default_factory=list)
 
     @property
@@ -70,13 +73,19 @@ class KafkaSide:
 
     @property
     def tracks(self) -> str | None:
-        return f"tracked-{self.mark}" if self.vendor == "ecourier" else None
+        return f"tracked-{self.mark}" if self.vendor in TRACKED else None
 
     @property
     def schemas(self) -> dict[str, str]:
         """Topic -> its schema among those of the repository."""
-        tracked = {self.tracks: "ecourier-tracked-orders"} if self.tracks else {}
+        tracked = {self.tracks: f"{self.vendor}-tracked-orders"} if self.tracks else {}
+        tracked |= {name: name for name in self._budgets}
         return {self.created: "order-created", self.status: "order-status", self.receipts: "ecdp-receipts"} | tracked
+
+    @property
+    def _budgets(self) -> list[str]:
+        """Where the account's requests are counted, without a poller."""
+        return ["komet-poll-state"] if self.vendor == "komet" and not self.has_poller else []
 
     @property
     def group(self) -> str:
@@ -85,6 +94,7 @@ class KafkaSide:
     @property
     def configs(self) -> dict[str, dict[str, Any]]:
         tracked: dict[str, dict[str, Any]] = {self.tracks: COMPACT} if self.tracks else {}
+        tracked |= dict.fromkeys(self._budgets, COMPACT)
         return tracked | {
             self.created: STAMPED,
             self.status: STAMPED,
@@ -119,8 +129,11 @@ class KafkaSide:
     def create_topics(self, *names: str) -> Self:
         """Create those named, or all."""
         there = self.beside.configs if self.beside else ()
-        wanted = {name for name in names or self.topics if name not in there}
+        wanted = {name for name in names or self.topics if name not in {*there, *self._budgets}}
         create(self.admin, {name: topic for name, topic in self.topics.items() if name in wanted})
+        for name in self._budgets:
+            with suppress(TopicAlreadyExistsError):  # another test made it: its name is the vendor's
+                create(self.admin, {name: self.topics[name]})
         return self
 
     def configure(self, topic: str, values: dict[str, Any]) -> None:
@@ -130,7 +143,7 @@ class KafkaSide:
     def send_to(self, number: int, order_id: str, **changes: Any) -> Any:
         """Send an order's create to a partition of choice; returns its place."""
         value = self.order(order_id, **changes)
-        return self.producer.send(self.created, key=order_id.encode(), value=value, partition=number).get(5)
+        return self.producer.send(self.created, key=order_id.encode(), value=value, partition=number).get(30)
 
     @cached_property
     def admin(self) -> Any:
@@ -167,6 +180,8 @@ class KafkaSide:
         """An `OrderCreated` as bytes; ``changes`` to the order's fields."""
         if self.vendor == "ecourier":
             changes = {"delivery": delivery(order_id)} | changes
+        if self.vendor == "komet":
+            changes = {"attributes": [{"name": "channel", "value": "komet"}], "lines": WEB_ORDER} | changes
         return self.codec.encode(
             self.created, {"event_id": "e", "occurred_at": NOW, "order": _order(order_id, changes)}
         )
@@ -271,11 +286,11 @@ class KafkaSide:
         """Every parked record, by partition and offset."""
         return self.reader.all(self.parked, self.partitions)
 
-    def tracked(self) -> dict[str, Any]:
-        """The decoded rows of the tracked orders, the last of each number."""
+    def tracked(self, by: str = "order_number") -> dict[str, Any]:
+        """The decoded rows of the tracked orders, the last of each number, or of each ``order_id``."""
         assert self.tracks is not None
         rows = [self.codec.decode_any(self.tracks, one.value) for one in self.reader.all(self.tracks, self.partitions)]
-        return {row["order_number"]: row for row in rows}
+        return {row[by]: row for row in rows}
 
     def fences(self) -> dict[str, dict[str, Any]]:
         """The rows of the parked state, the last of each order; ended ones left out."""
@@ -312,4 +327,9 @@ def _order(order_id: str, changes: dict[str, Any]) -> dict[str, Any]:
     return order | changes
 
 
+TRACKED = ("ecourier", "komet")  # vendors whose sinks keep marks
+WEB_ORDER = [
+    {"product_id": product, "name": "Roses", "unit_price": (12_500).to_bytes(4, "big"), "quantity": boxes}
+    for product, boxes in (("7001", 2), ("7002", 1), ("7001", 3))
+]
 _LINE = {"product_id": "p", "name": "n", "unit_price": (150_000).to_bytes(4, "big"), "quantity": 1}

@@ -26,6 +26,8 @@ QUICK = {"retry": {"first": "50ms", "max": "500ms"}}
 Event: TypeAlias = dict[str, Any]
 ByOrder: TypeAlias = dict[str, list[Event]]
 """By the vendor's order number, in the sequence of publication."""
+ByItem: TypeAlias = dict[str, list[Event]]
+"""By what an event's key names besides the vendor."""
 
 
 @dataclass
@@ -53,6 +55,17 @@ class Published:
             found[event["order_number"]].append(event)
         return found
 
+    def by_item(self, topic: str) -> ByItem:
+        """The events of a topic of one partition, by what they are about; each sequence has no gap."""
+        found: ByItem = defaultdict(list)
+        for record in self.records(topic, 1):
+            event = self.codec.decode_any(topic, record.value)
+            found[record.key.decode().partition(":")[2]].append(event)
+        for name, events in found.items():
+            assert [event["sequence"] for event in events] == list(range(1, len(events) + 1)), name
+        assert_ids_once(found)
+        return found
+
 
 def assert_stages_published_once(stages: ByOrder, field_name: str) -> None:
     """Each order's sequence is 1, 2, ...; each event id comes once; each event carries the stage before it."""
@@ -66,6 +79,12 @@ def assert_stages_published_once(stages: ByOrder, field_name: str) -> None:
 def assert_ids_once(found: ByOrder) -> None:
     ids = [event["event_id"] for events in found.values() for event in events]
     assert len(set(ids)) == len(ids)
+
+
+def whole_units(unscaled: bytes, places: int) -> int:
+    """An Avro decimal without its last so many places."""
+    whole: int = int.from_bytes(unscaled, "big", signed=True) // 10**places
+    return whole
 
 
 def take_transactional_id(bootstrap: str, name: str) -> None:

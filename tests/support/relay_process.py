@@ -4,6 +4,7 @@ Each process is forked from a server that has imported the whole relay, for the 
 start. The tests of the demo, and some of `tests/cli` and of the README, start `python -m workers` as a shell does.
 """
 
+import gc
 import json
 import multiprocessing
 import os
@@ -19,6 +20,7 @@ import httpx
 import orjson
 
 from tests.support.waiting import PATIENCE_S, wait_for
+from workers.app.config.topics_yaml import vendor_names
 from workers.cli.commands import run
 
 ROOT = Path(__file__).parents[2]
@@ -27,8 +29,11 @@ Ends: TypeAlias = Mapping[tuple[str, int], int]
 HTTP = httpx.Client(trust_env=False, timeout=10, limits=httpx.Limits(max_keepalive_connections=0))
 """One for all looks: each new client reads every CA certificate, 50 ms of processor time."""
 _SERVER = multiprocessing.get_context("forkserver")
-_VENDORS = [f"workers.vendors.{vendor}" for vendor in ("dcl.poller", "ecdp.sink", "ecourier.poller", "ecourier.sink")]
-_SERVER.set_forkserver_preload([__name__, "workers.app.runtime.process", "workers.app.config.configuration", *_VENDORS])
+_VENDORS = [f"workers.vendors.{vendor}" for vendor in vendor_names()]
+_LATE = [
+    f"workers.{name}" for name in ("app.runtime.health", "edges.telemetry.otlp_metrics", "edges.telemetry.otlp_session")
+]
+_SERVER.set_forkserver_preload([__name__, "workers.app.runtime.process", *_LATE, *_VENDORS])
 
 
 def fork(arguments: Sequence[str], environ: Mapping[str, str], out: Path, err: Path) -> BaseProcess:
@@ -39,6 +44,7 @@ def fork(arguments: Sequence[str], environ: Mapping[str, str], out: Path, err: P
 
 
 def _relay(arguments: list[str], environ: dict[str, str], out: Path, err: Path) -> None:
+    gc.freeze()  # what the server has imported lives on to the end
     os.chdir(ROOT)
     os.environ.clear()
     os.environ.update(environ)

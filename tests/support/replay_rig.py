@@ -80,6 +80,9 @@ class Stand:
     def pump(self) -> None:
         pass
 
+    def finished(self) -> None:
+        pass
+
     def recheck_soon(self) -> None:
         pass
 

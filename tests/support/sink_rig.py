@@ -24,6 +24,7 @@ from workers.core.consume.lanes import Entry, Lane, Lanes
 from workers.core.consume.start_position import StartAt
 from workers.core.delivery.gate import Gate, GatePolicy
 from workers.core.delivery.outcome import Outcome, Rejected, Skipped
+from workers.core.delivery.tracked_order import Mark
 from workers.core.events import Created, Event, EventHead, Status
 from workers.core.parked.fence import Fence
 from workers.core.parked.headers import Parking
@@ -32,18 +33,20 @@ from workers.core.record import Headers, Partition, Record
 from workers.edges.avro.codec import Codec, UnknownSchema
 from workers.edges.avro.reader import Undecodable
 from workers.edges.avro.schema_files import load_topic
+from workers.edges.http.variable_names import VariableNames
 from workers.edges.kafka.reach.brokers import Brokers
 from workers.edges.membership import Membership
-from workers.edges.telemetry import PassOn
-from workers.vendors.contract import Attempt, Call
+from workers.edges.telemetry.tracing import FlightTrace, PassOn, WorkerTracing
+from workers.vendors.contract import Attempt, Call, Checkpoint, Delivery
 
 CREATED, STATUS = "order-created", "order-status"
 TOPICS = (CREATED, STATUS)
 
 
-RECEIPTS = "ecdp-receipts"
+RECEIPTS, TRACKED = "ecdp-receipts", "ecourier-tracked-orders"
+_SCHEMAS = Path(__file__).parents[2] / "schemas"
 _OF_RECEIPTS = Codec(
-    {RECEIPTS: load_topic(RECEIPTS, Path(__file__).parents[2] / f"schemas/{RECEIPTS}.avsc")}, time.monotonic
+    {each: load_topic(each, _SCHEMAS / f"{each}.avsc") for each in (RECEIPTS, TRACKED)}, time.monotonic
 )
 
 
@@ -91,7 +94,8 @@ class Flight:
     """One request that the vendor has not answered yet."""
 
     attempts: list[Attempt]
-    answer: asyncio.Future[list[Outcome]]
+    answer: asyncio.Future[Delivery]
+    trace: FlightTrace
 
     @property
     def orders(self) -> list[str]:
@@ -132,8 +136,8 @@ class Vendor:
     def deliver(self, attempts: Sequence[Attempt]) -> Sequence[Attempt]:
         return attempts
 
-    async def run(self, attempts: Sequence[Attempt], trace: Any) -> list[Outcome]:  # noqa: ARG002
-        flight = Flight(list(attempts), asyncio.get_running_loop().create_future())
+    async def run(self, attempts: Sequence[Attempt], trace: FlightTrace) -> Delivery:
+        flight = Flight(list(attempts), asyncio.get_running_loop().create_future(), trace)
         self.flights.append(flight)
         self.asked.set()
         return await flight.answer
@@ -141,6 +145,12 @@ class Vendor:
     async def land(self, flight: Flight, *outcomes: Outcome) -> None:
         """Answer a flight, the same for all its records if one outcome is given."""
         flight.answer.set_result(list(outcomes) * (len(flight.attempts) if len(outcomes) == 1 else 1))
+        await settled()
+
+    async def reach(self, flight: Flight, mark: Mark) -> None:
+        """The flight stops at a checkpoint; what follows it is another flight."""
+        rest: Any = flight.attempts
+        flight.answer.set_result(Checkpoint(mark, rest))
         await settled()
 
 
@@ -151,10 +161,18 @@ async def settled() -> None:
 
 
 def sink_context(
-    vendor: Vendor, codec: Any, *, monotonic: Callable[[], float], failed: Callable[[Exception], None], **spec: Any
+    vendor: Vendor,
+    codec: Any,
+    /,
+    *,
+    monotonic: Callable[[], float],
+    failed: Callable[[Exception], None],
+    tracing: WorkerTracing | None = None,
+    **spec: Any,
 ) -> SinkContext:
     """A sink of these settings whose vendor and codec are a test's."""
-    whole = SinkSpec(name="ecdp-sink", vendor="ecdp", consumes=TOPICS, parks="ecdp-parked", credentials="ECDP", **spec)
+    own = {"vendor": "ecdp", **spec}
+    whole = SinkSpec(name="ecdp-sink", consumes=TOPICS, parks="ecdp-parked", credentials="ECDP", **own)
     one: Any = vendor
     return SinkContext(
         spec=whole,
@@ -162,9 +180,9 @@ def sink_context(
         create_topics=frozenset([CREATED]),
         sink=one,
         client=one,
-        credentials=cast("Any", SimpleNamespace(version=1)),
+        credentials=cast("Any", SimpleNamespace(version=1, secrets=[], names=VariableNames())),
         codec=codec,
-        tracing=PassOn(),
+        tracing=tracing or PassOn(),
         brokers=Brokers(),
         monotonic=monotonic,
         wall_ms=lambda: int(monotonic() * 1000),
@@ -220,7 +238,9 @@ class Rig:
         self.ownership = Ownership(self.lanes)
         self.wakeups = Wakeups()
         self.tracked = TrackedOrders(self.context, None)
-        self.finisher = Finisher(self.context, self.ownership, self.tracked, self.wakeups)
+        self.finisher = Finisher(
+            self.context, self.ownership, self.tracked, self.wakeups, self.stats.append_to_finish_seconds
+        )
         self.outcomes = Outcomes(self.context, self.lanes, self.gate, self.finisher, self.stats)
         self.sender = Sender(
             self.context,
@@ -295,9 +315,11 @@ class Rig:
         record = self.record(value, topic, number, **given)
         shard = self.shards[number]
         shard.ledgers[record.at].open(record.offset)
-        shard.fetched(record.at, 100)
+        shard.fetched(record.at, 1, 100)
         order_id = value.partition(":")[0]
-        return Entry(record, order_id, topic == CREATED, shard.ledgers[record.at], 100)
+        span = self.context.tracing.process(record)
+        span.belongs_to(order_id)
+        return Entry(record, order_id, topic == CREATED, shard.ledgers[record.at], 100, span=span)
 
     def add(self, *values: str, topic: str = STATUS, number: int = 0) -> list[Entry]:
         entries = [self.entry(value, topic, number) for value in values]
@@ -312,8 +334,8 @@ class Rig:
         assert lane is not None
         return lane
 
-    def fence(self, order_id: str, fence: Fence) -> None:
-        """The order is parked, and Kafka knows."""
+    def fence(self, order_id: str, fence: Fence | None) -> None:
+        """The order is parked, or is no more, and Kafka knows."""
         self.shard.fences.load(order_id, fence)
 
     def committable(self, topic: str = STATUS, number: int = 0) -> int:

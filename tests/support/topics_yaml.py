@@ -54,6 +54,18 @@ workers:
     publishes: [order-stage-changed, courier-order-event]
 """
 
+SET_POLLER = """version: 1
+topics:
+  order-stage-changed: {schema: schemas/order-stage-changed.avsc, partitions: 3}
+  invoice-changed: {schema: schemas/invoice-changed.avsc, partitions: 3}
+  e2cc-poll-state: {schema: schemas/e2cc-poll-state.avsc, partitions: 1, config: {cleanup.policy: compact}}
+workers:
+  e2cc-poller:
+    vendor: e2cc
+    publishes: [order-stage-changed, invoice-changed]
+    sets: {orders: {every: 1m}, shipments: {every: 1m}, invoices: {every: 5m}}
+"""
+
 
 def load_settings(environ: dict[str, str]) -> Settings:
     """The settings; raises `ConfigError`."""

@@ -12,8 +12,9 @@ from typing import TypeAlias
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from workers.edges.http.client import VendorClient, open_client
+from workers.edges.http.client import UNRESTRAINED, Restraint, VendorClient, open_client
 from workers.edges.http.transport import TransportPolicy
+from workers.edges.http.variable_names import UNNAMED, VariableNames
 from workers.edges.membership import Membership
 from workers.vendors.contract import Flow
 
@@ -51,6 +52,21 @@ class Vendor:
             writer.close()
 
 
+@dataclass
+class Slowly:
+    """Answers after a moment, and counts how many requests it has at once."""
+
+    now: int = 0
+    most: int = 0
+
+    async def __call__(self, _: Reader, writer: Writer) -> None:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0.01)
+        self.now -= 1
+        writer.write(OK)
+
+
 async def _request(reader: Reader) -> bytes | None:
     """Head and body of the next request; None when the client has gone."""
     try:
@@ -86,10 +102,20 @@ async def client_of(
     membership: Membership | None = None,
     environ: Mapping[str, str] | None = None,
     resolver: AbstractResolver | None = None,
+    restraint: Restraint = UNRESTRAINED,
+    names: VariableNames = UNNAMED,
 ) -> AsyncIterator[VendorClient]:
     """A client for this address; ``within``: seconds for a whole request, where no ``policy`` is given."""
     policy = policy or TransportPolicy(max_in_flight=8, request_timeout_s=within)
-    client = open_client(httpx.URL(url), policy, membership=membership, environ=environ or {}, resolver=resolver)
+    client = open_client(
+        httpx.URL(url),
+        policy,
+        membership=membership,
+        restraint=restraint,
+        names=names,
+        environ=environ or {},
+        resolver=resolver,
+    )
     try:
         yield client
     finally:

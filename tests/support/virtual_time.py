@@ -2,7 +2,12 @@
 
 import asyncio
 import selectors
-from typing import Any
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, TypeVar, TypeVarTuple
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class _Selector(selectors.DefaultSelector):
@@ -20,7 +25,7 @@ class _Selector(selectors.DefaultSelector):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """For code without threads: what another thread brings would not be waited for."""
+    """What goes to a thread is done at once, in the loop's own: the loop would not wait for another one."""
 
     def __init__(self) -> None:
         self._virtual = _Selector()
@@ -28,3 +33,12 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._virtual.now
+
+    def run_in_executor(self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
+        del executor
+        done: asyncio.Future[T] = self.create_future()
+        try:
+            done.set_result(func(*args))
+        except Exception as error:  # noqa: BLE001 - it is the future's, as from a thread
+            done.set_exception(error)
+        return done

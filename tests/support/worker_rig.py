@@ -81,11 +81,13 @@ class FakeKafka:
 class WorkerRig:
     """To be made in a running loop, whose clock is the worker's."""
 
-    def __init__(self, kafka: FakeKafka, **spec: Any) -> None:
+    def __init__(self, kafka: FakeKafka, codec: Any = None, **spec: Any) -> None:
         loop = asyncio.get_running_loop()
         self.vendor = Vendor()
         self.failures: list[Exception] = []
-        context = sink_context(self.vendor, PlainCodec(), monotonic=loop.time, failed=self.failures.append, **spec)
+        context = sink_context(
+            self.vendor, codec or PlainCodec(), monotonic=loop.time, failed=self.failures.append, **spec
+        )
         member = Member(kafka.connection, "relay.ecdp-sink", "one")
         self.worker = SinkWorker(context, member, kafka.edges())
 

@@ -42,7 +42,9 @@ def make_rig(broker: Broker, tmp_path: Path, ends: ExitStack) -> MakeRig:
             if topics and side is not None:
                 ends.callback(side.close)
                 side.create_topics()
-        return ends.enter_context(open_rig(kafka, tmp_path, **settings))
+        folder = tmp_path / fresh("rig")  # a second rig of a test must not read the first one's logs
+        folder.mkdir()
+        return ends.enter_context(open_rig(kafka, folder, **settings))
 
     return make
 

@@ -94,7 +94,7 @@ def _assert_an_unchanged_delivery_is_skipped(rig: Rig, kept: list[str], before: 
     rig.kafka.publish(kept)
     assert again.caught_up()["skipped_total"] == 50
     assert rig.vendor.attempts == before
-    rig.kafka.create(kept[0], delivery=delivery(kept[0], notes="the other door")).get(5)
+    rig.kafka.create(kept[0], delivery=delivery(kept[0], notes="the other door")).get(30)
     again.caught_up()
     assert rig.vendor.of(f"OR-{kept[0]}") == ["create", "update"]
     assert rig.vendor.attempts <= before + 3, "a login, for the token was the former process's; and the save"
@@ -147,7 +147,7 @@ def test_a_kill_under_load_sends_no_courier_twice_and_tracks_each_order_before_i
         _kill_after(relay, rig, effects=rng.randint(30, 120))
         committed, rows = rig.kafka.committed(), rig.kafka.tracked()
         for order_id, place in places.items():
-            at = place.get(5)
+            at = place.get(30)
             if at.offset < committed.get((at.topic, at.partition), 0):
                 assert f"OR-{order_id}" in rows, "committed without its mark: it would be saved blindly"
     last = rig.start().joined()
@@ -171,15 +171,15 @@ def test_a_refusal_fences_its_order_unless_only_an_update_came_too_late(rig: Rig
     rig.vendor.faults(bad_ids=["OR-bad"])
     relay = rig.start().joined()
     rig.kafka.publish(["bad", "locked", *order_ids(5)])
-    rig.kafka.set("bad", "canceled").get(5)
+    rig.kafka.set("bad", "canceled").get(30)
     relay.caught_up()
     assert reasons(rig.kafka.all_parked()) == [("bad", "rejected"), ("bad", "behind")]
     rig.vendor.well()
     rig.vendor.faults(locked_ids=["OR-locked"])
-    rig.kafka.create("locked", delivery=delivery("locked", notes="too late")).get(5)
+    rig.kafka.create("locked", delivery=delivery("locked", notes="too late")).get(30)
     relay.wait(lambda status: status["parked_total"] == 3, "the update was not parked")
     rig.vendor.well()
-    rig.kafka.set("locked", "canceled").get(5)
+    rig.kafka.set("locked", "canceled").get(30)
     relay.caught_up()
     assert rig.vendor.of("OR-locked") == ["create", "cancel"], "nothing waits behind an update that came too late"
     assert ("locked", "rejected") in reasons(rig.kafka.all_parked())
@@ -205,8 +205,8 @@ def test_a_site_that_wraps_its_answers_and_cuts_references_gets_each_order_once_
 
     rig.vendor.answer_by(between)
     relay = rig.start().joined()
-    rig.kafka.create("cut", delivery=delivery("cut", reference="R&D / PO 0000012345 / Dock 7")).get(5)
-    rig.kafka.set("cut", "canceled").get(5)
+    rig.kafka.create("cut", delivery=delivery("cut", reference="R&D / PO 0000012345 / Dock 7")).get(30)
+    rig.kafka.set("cut", "canceled").get(30)
     status = relay.caught_up()
     assert (status["delivered_total"], status["parked_total"]) == (2, 0)
     assert rig.vendor.of("OR-cut") == ["create", "update", "cancel"]

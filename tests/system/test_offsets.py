@@ -34,6 +34,7 @@ def test_expired_records_stop_their_partition_until_the_operator_decides(rig: Ri
     relay.wait(lambda _: stopped(relay) == [(kafka.created, 0)], "it does not say that it stopped")
     others = [order_id for order_id, place in places.items() if place.get().partition != 0]
     relay.wait(lambda status: status["delivered_total"] == len(others), "the others do not go on")
+    wait_for(lambda: relay.said("partition_stopped"), "its log does not say that it stopped")
     (said,) = relay.said("partition_stopped")
     assert "relay offsets" in said["detail"]
     assert kafka.committed()[kafka.created, 0] < gone
@@ -47,14 +48,15 @@ def test_a_record_damaged_on_the_brokers_disk_stops_its_partition_until_the_oper
     broker: Broker, rig: Rig
 ) -> None:
     kafka = rig.kafka
-    kafka.create("before").get(5)
-    damaged = kafka.create("damaged").get(5)
-    places = {order_id: kafka.create(order_id).get(5) for order_id in order_ids(30)}
+    kafka.create("before").get(30)
+    damaged = kafka.create("damaged").get(30)
+    places = {order_id: kafka.create(order_id).get(30) for order_id in order_ids(30)}
     at = (kafka.created, damaged.partition)
     log = broker.folder / "data" / f"{at[0]}-{at[1]}" / f"{0:020}.log"
     log.write_bytes(log.read_bytes().replace(b"damaged", b"DAMAGED"))
     relay = rig.start(MERGE_WAIT="500ms").joined()
     relay.wait(lambda _: stopped(relay) == [at], "it does not say that it stopped")
+    wait_for(lambda: relay.said("partition_stopped"), "its log does not say that it stopped")
     (said,) = relay.said("partition_stopped")
     assert f"offset {damaged.offset} cannot be read" in said["detail"]
     behind = {one for one, place in places.items() if place.partition == at[1]}

@@ -37,7 +37,7 @@ def test_relay_order_shows_an_order_from_its_publication_to_its_replay(rig: Rig)
     relay = rig.start().joined()
     rig.kafka.create("bad", headers=[("traceparent", f"00-{TRACE}-b7ad6b7169203331-01".encode())])
     rig.kafka.publish(["worse", *order_ids(30)], "paid")
-    rig.kafka.set("bad", "paid").get(5)
+    rig.kafka.set("bad", "paid").get(30)
     relay.caught_up()
     well = shown(rig, "o00003")
     assert sorted(moment["what"] for moment in well["timeline"]) == [
@@ -55,12 +55,9 @@ def test_relay_order_shows_an_order_from_its_publication_to_its_replay(rig: Rig)
     assert rig.parked("replay", "bad").status == 1
     rig.vendor.well()
     assert rig.parked("replay", "bad").status == 0
-    assert states(rig, "bad") == [
-        *["published"] * 2,
-        *["parked"] * 3,
-        *["delivered"] * 2,
-        "released",
-    ]
+    told_before, since = states(rig, "bad")[:5], states(rig, "bad")[5:]
+    assert sorted(told_before) == ["parked"] * 3 + ["published"] * 2  # its status may come before or after the refusal
+    assert since == ["delivered", "delivered", "released"]
     assert rig.parked("discard", "worse", "--yes", "--first-only", "--why", "cancelled").status == 0
     assert states(rig, "worse")[-1] == "discarded"
     assert re.fullmatch("discarded by ada(@.*)?: cancelled", told(rig, "worse")[-1])
@@ -126,7 +123,9 @@ def test_relay_order_fails_for_an_unknown_order_and_names_the_partition_option(r
 
 def test_relay_order_reads_the_named_partition(rig: Rig) -> None:
     value = rig.kafka.order("odd")
-    places = [rig.kafka.producer.send(rig.kafka.created, partition=n, key=b"odd", value=value).get(5) for n in range(3)]
+    places = [
+        rig.kafka.producer.send(rig.kafka.created, partition=n, key=b"odd", value=value).get(30) for n in range(3)
+    ]
     for place in places:
         ran = rig.command("order", "odd", "--partition", str(place.partition), "--json")
         assert {moment["partition"] for moment in json.loads(ran.out)["timeline"]} == {place.partition}

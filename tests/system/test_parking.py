@@ -24,7 +24,7 @@ def test_a_refused_order_is_parked_unchanged_with_all_its_later_records_behind_i
     relay.caught_up()
     value = rig.kafka.order("bad")
     (record,) = rig.kafka.all_parked()
-    source = place.get(5)
+    source = place.get(30)
     assert (record.key, record.value, record.partition) == (b"bad", value, source.partition)
     assert [one for one in record.headers if not one[0].startswith("relay-")] == own
     assert header(record, "relay-sink") == rig.worker
@@ -45,8 +45,8 @@ def _assert_the_fence_survives(rig: Rig) -> None:
     """A restart, a vendor that would take it now, a status and a create: all behind, in sequence."""
     rig.vendor.well()
     relay = rig.start().joined()
-    rig.kafka.set("bad", "paid").get(5)
-    rig.kafka.create("bad").get(5)
+    rig.kafka.set("bad", "paid").get(30)
+    rig.kafka.create("bad").get(30)
     rig.kafka.publish(["other"], "paid")
     relay.caught_up()
     assert reasons(rig.kafka.all_parked()) == [("bad", "rejected"), ("bad", "behind"), ("bad", "behind")]
@@ -75,28 +75,28 @@ def test_a_refusal_of_every_order_shuts_the_gate_and_parks_only_the_first_ones(r
 
 def test_a_late_create_overtakes_its_waiting_statuses(rig: Rig) -> None:
     relay = rig.start(UNKNOWN_ORDER_WAIT="60s").joined()
-    rig.kafka.set("late", "paid").get(5)
-    rig.kafka.set("late", "completed").get(5)
+    rig.kafka.set("late", "paid").get(30)
+    rig.kafka.set("late", "completed").get(30)
     relay.wait(lambda _: rig.vendor.requests.get("PUT 400"), "the status was never tried")
-    rig.kafka.create("late").get(5)
+    rig.kafka.create("late").get(30)
     assert relay.caught_up()["parked_total"] == 0
     rig.assert_each_has_one_end(story(["late"], "paid", "completed"))
 
 
 def test_statuses_parked_for_an_unknown_order_follow_its_create(rig: Rig) -> None:
     relay = rig.start(UNKNOWN_ORDER_WAIT="500ms").joined()
-    rig.kafka.set("late", "placed").get(5)
+    rig.kafka.set("late", "placed").get(30)
     relay.wait(lambda status: status["parked_total"] == 1, "the first status was never parked")
-    rig.kafka.set("late", "paid").get(5)
+    rig.kafka.set("late", "paid").get(30)
     relay.wait(lambda status: status["parked_total"] == 2, "the second was not parked behind")
     assert reasons(rig.kafka.all_parked()) == [("late", "unknown-order"), ("late", "behind")]
-    rig.kafka.create("late").get(5)
-    rig.kafka.set("late", "completed").get(5)
+    rig.kafka.create("late").get(30)
+    rig.kafka.set("late", "completed").get(30)
     relay.wait(lambda status: status["parked_orders"] == 0, "the fence never ended")
     relay.caught_up()
     rig.assert_each_has_one_end(story(["late"], "placed", "paid", "completed"))
     wait_for(lambda: not rig.kafka.fences(), "the fence's row stays")
-    rig.kafka.set("late", "canceled").get(5)
+    rig.kafka.set("late", "canceled").get(30)
     relay.wait(lambda _: rig.vendor.of("late")[-1] == "canceled", "the order is still fenced")
 
 
@@ -124,7 +124,7 @@ def test_a_missing_parked_topic_stops_the_commits_until_it_exists(make_rig: Make
     rig = make_rig(2, topics=False)
     rig.kafka.create_topics(rig.kafka.created, rig.kafka.status, f"{rig.kafka.parked}-state", rig.kafka.receipts)
     rig.vendor.faults(bad_ids=["bad"])
-    place = rig.kafka.create("bad").get(5)
+    place = rig.kafka.create("bad").get(30)
     relay = rig.start().joined()
     ids = order_ids(20)
     rig.kafka.publish(ids)

@@ -59,8 +59,8 @@ def test_the_publishers_trace_reaches_the_vendor_and_the_parked_record(rig: Rig)
 
 def test_an_order_spread_over_two_partitions_is_delivered(rig: Rig) -> None:
     kafka = rig.kafka
-    kafka.producer.send(kafka.created, key=b"o", value=kafka.order("o"), partition=0).get(5)
-    kafka.producer.send(kafka.status, key=b"o", value=kafka.change("o", "paid"), partition=1).get(5)
+    kafka.producer.send(kafka.created, key=b"o", value=kafka.order("o"), partition=0).get(30)
+    kafka.producer.send(kafka.status, key=b"o", value=kafka.change("o", "paid"), partition=1).get(30)
     kafka.publish(order_ids(10), "paid")
     relay = rig.start().joined()
     relay.caught_up()
@@ -71,9 +71,9 @@ def test_parked_records_with_a_foreign_key_are_replayed_too(rig: Rig) -> None:
     """A status whose key is not its order id is parked with that key, and still follows its order's create."""
     kafka = rig.kafka
     relay = rig.start(UNKNOWN_ORDER_WAIT="100ms").joined()
-    kafka.producer.send(kafka.status, key=b"another", value=kafka.change("late", "paid"), partition=1).get(5)
-    kafka.producer.send(kafka.status, value=kafka.change("late", "completed"), partition=1).get(5)
+    kafka.producer.send(kafka.status, key=b"another", value=kafka.change("late", "paid"), partition=1).get(30)
+    kafka.producer.send(kafka.status, value=kafka.change("late", "completed"), partition=1).get(30)
     relay.wait(lambda status: status["parked_total"] == 2, "they were never parked")
-    kafka.producer.send(kafka.created, key=b"late", value=kafka.order("late"), partition=1).get(5)
+    kafka.producer.send(kafka.created, key=b"late", value=kafka.order("late"), partition=1).get(30)
     relay.wait(lambda status: status["parked_orders"] == 0, "the fence never ended")
     rig.assert_each_has_one_end(story(["late"], "paid", "completed"))

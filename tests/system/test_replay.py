@@ -133,7 +133,7 @@ def test_what_no_worker_has_taken_is_withdrawn_by_ctrl_c_and_a_worker_that_start
     assert ran.err == "withdrawn: nothing will be done for 1 order\nrelay: interrupted\n"
     relay = rig.start().joined()
     relay.wait(lambda status: status["parked_orders"] == 1, "the order is not parked")
-    rig.kafka.create("bad").get(5)
+    rig.kafka.create("bad").get(30)
     relay.caught_up()
     assert set(rig.kafka.fences()) == {"bad"}
     assert relay.said("command_taken") == []
@@ -166,7 +166,7 @@ def test_an_expired_command_is_deleted_and_not_executed(rig: Rig) -> None:
     number = rig.kafka.all_parked()[0].partition
     old = ReplayCommand("old", {"bad": fence["since"]}, time.time_ns() // 1_000_000 - 1)
     topic = f"{rig.kafka.parked}-state"
-    rig.kafka.producer.send(topic, partition=number, key=command_key("old"), value=command_row(old)).get(5)
+    rig.kafka.producer.send(topic, partition=number, key=command_key("old"), value=command_row(old)).get(30)
     relay = rig.start().joined()
     wait_for(lambda: set(rig.kafka.fences()) == {"bad"}, "the command's row stays")
     assert rig.vendor.of("bad") == []
@@ -199,7 +199,7 @@ def test_discarded_records_are_never_delivered_and_leave_a_trace(rig: Rig) -> No
     (taken,) = relay.said("command_taken")
     assert (taken["kind"], taken["by"], taken["why"]) == ("discard", f"ada@{gethostname()}", "cancelled by phone")
     assert header(trace, "relay-discarded-why") == "cancelled by phone"
-    rig.kafka.create("bad").get(5)
+    rig.kafka.create("bad").get(30)
     relay.wait(lambda _: rig.vendor.of("bad"), "the order is still fenced")
     assert rig.parked("replay", "--all").status == 0
     relay.caught_up()
@@ -223,10 +223,10 @@ def test_parked_show_decodes_records_and_parked_list_holds_no_personal_data(rig:
     trace = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     rig.vendor.faults(bad_ids=["bad"])
     relay = rig.start().joined()
-    rig.kafka.create("bad", headers=[("traceparent", trace)]).get(5)
+    rig.kafka.create("bad", headers=[("traceparent", trace)]).get(30)
     broken = rig.kafka.order("cut")
-    rig.kafka.send(rig.kafka.created, "cut", broken[:20]).get(5)
-    rig.kafka.producer.send(rig.kafka.created, key=None, value=b"\xff\xfe").get(5)
+    rig.kafka.send(rig.kafka.created, "cut", broken[:20]).get(30)
+    rig.kafka.producer.send(rig.kafka.created, key=None, value=b"\xff\xfe").get(30)
     relay.wait(lambda status: status["parked_total"] == 3, "not all is parked")
     listed = rig.parked("list")
     assert "ada@example.com" not in listed.out + relay.text
@@ -261,9 +261,9 @@ def test_a_replay_of_an_order_that_is_not_parked_says_so(rig: Rig) -> None:
 
 
 def test_a_kill_in_the_middle_of_a_replay_lets_the_next_owner_finish_it(rig: Rig) -> None:
-    ids = order_ids(400)
+    ids = order_ids(200)
     relay = park(rig, ids, "placed", "paid", BATCH__MAX_ORDERS="5", MAX_IN_FLIGHT="4")
-    rig.vendor.faults(latency=0.02)
+    rig.vendor.faults(latency=0.05)
     replay = rig.begin("parked", "replay", "--sink", rig.worker, "--all", "--json")
     wait_for(lambda: rig.vendor.stats("orders") >= 40, "nothing was delivered")
     relay.kill()
@@ -281,9 +281,9 @@ def test_a_kill_in_the_middle_of_a_replay_lets_the_next_owner_finish_it(rig: Rig
 
 
 def test_a_rebalance_in_the_middle_of_a_replay_loses_repeats_and_reorders_nothing(rig: Rig) -> None:
-    ids = order_ids(400)
+    ids = order_ids(200)
     relay = park(rig, ids, "placed", "paid", BATCH__MAX_ORDERS="5", MAX_IN_FLIGHT="4")
-    rig.vendor.faults(latency=0.02)
+    rig.vendor.faults(latency=0.05)
     replay = rig.begin("parked", "replay", "--sink", rig.worker, "--all", "--json")
     wait_for(lambda: rig.vendor.stats("orders") >= 40, "nothing was delivered")
     other = rig.start("two", SUSPECT_AFTER=MANY).joined()
@@ -300,9 +300,9 @@ def test_a_rebalance_in_the_middle_of_a_replay_loses_repeats_and_reorders_nothin
 
 
 def test_an_interrupted_replay_command_can_be_given_again_without_loss_or_repeat(rig: Rig) -> None:
-    ids = order_ids(200)
+    ids = order_ids(100)
     relay = park(rig, ids, "paid", BATCH__MAX_ORDERS="5", MAX_IN_FLIGHT="4")
-    rig.vendor.faults(latency=0.06)
+    rig.vendor.faults(latency=0.1)
     replay = rig.begin("parked", "replay", "--sink", rig.worker, "--all")
     wait_for(lambda: rig.vendor.stats("orders") >= 20, "nothing was delivered")
     replay.interrupt()

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.broker
 def test_a_status_sent_right_after_its_create_never_arrives_before_it(make_rig: MakeRig) -> None:
     """The status is sent as soon as the create is acknowledged: it is often fetched before it."""
     rig = make_rig(4)
-    ids = order_ids(800)
+    ids = order_ids(400)
     relay = rig.start().joined()
     for start in range(0, len(ids), 4):
         group = ids[start : start + 4]
@@ -30,14 +30,14 @@ def test_a_status_sent_right_after_its_create_never_arrives_before_it(make_rig: 
 
 def test_a_first_start_on_a_backlog_keeps_each_orders_sequence(make_rig: MakeRig) -> None:
     rig = make_rig(4)
-    ids = order_ids(4000)
-    rig.kafka.publish(ids[:2000], "paid")
-    for order_id in ids[2000:]:
+    ids = order_ids(1600)
+    rig.kafka.publish(ids[:800], "paid")
+    for order_id in ids[800:]:
         rig.kafka.create(order_id)
         rig.kafka.set(order_id, "paid")
     rig.kafka.flush()
-    relay = rig.start(MAX_UNFINISHED="2000").joined()
-    status = relay.wait(lambda status: status["delivered_total"] == 8_000, "the backlog never ended", 90)
+    relay = rig.start(MAX_UNFINISHED="800").joined()
+    status = relay.wait(lambda status: status["delivered_total"] == 2 * len(ids), "the backlog never ended", 90)
     assert status["passed_unreachable_total"] == 0
     relay.caught_up()
     rig.assert_no_status_before_its_create()

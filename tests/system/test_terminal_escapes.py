@@ -22,7 +22,7 @@ def assert_harmless(ran: Ran, *arguments: str) -> None:
 def test_no_command_that_prints_data_prints_a_control_character_of_it(rig: Rig, tmp_path: Path) -> None:
     kafka, sink = rig.kafka, rig.worker
     relay = rig.start().joined()
-    kafka.create(EVIL, currency="EURO").get(5)
+    kafka.create(EVIL, currency="EURO").get(30)
     relay.wait(lambda status: status["parked_orders"] == 1, "it was not parked")
     sample = json.loads(rig.command("sample", kafka.created, "--order-id", EVIL).out)
     assert sample["order"]["order_id"] == EVIL
@@ -46,7 +46,7 @@ def test_no_command_that_prints_data_prints_a_control_character_of_it(rig: Rig, 
     for arguments in commands:
         assert_harmless(rig.command(*arguments), *arguments)
     assert relay.stop() == 0
-    kafka.create(EVIL).get(5)
+    kafka.create(EVIL).get(30)
     moved = ("offsets", sink, "--to", "earliest")
     assert_harmless(rig.command(*moved), *moved)
 

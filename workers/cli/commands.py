@@ -28,6 +28,8 @@ COMMANDS = {
     "publish": "Send events, given as JSON, to a topic.",
     "tail": "Show a topic's records as JSON lines.",
     "order": "Show where an order is: a verdict, then its timeline.",
+    "status": "Show how workers are: lag, gate, parked orders, what is wrong.",
+    "top": "Watch workers live.",
     "waiting": "List the orders that wait in workers, and what for.",
     "sample": "Print a valid example event for a topic.",
     "vendor": "Use what a vendor offers besides its workers: a quote, a delete.",

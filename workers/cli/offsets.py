@@ -50,6 +50,9 @@ def offsets(
     those at the new offset. Only what moves is printed.
     """
     configuration = read_configuration()
+    if to is None and name in configuration.config.pollers:
+        print_err(f"relay: {name} is a poller and commits no offsets; next: relay status {name}, or relay poller reset")
+        return 0
     sink = sink_named(configuration, name, "commits no offsets; 'relay poller reset' moves its cursor")
     if to is None:
         if partitions:

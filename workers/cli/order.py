@@ -51,11 +51,12 @@ def order(*, order_id: str, number: int | None, asks: bool, addresses: tuple[str
     timeline = _read(configuration, order_id, number, addresses)
     heard = order_vendors.ask(order_id, timeline.known) if asks else ()
     said = verdict(timeline, configuration.config) if timeline.entries else "nothing is known of it"
+    shown_at = timeline.trace_addresses(configuration.settings.trace_url)
     if as_json:
-        vendors = {"vendors": order_vendors.facts(heard)} if asks else {}
-        show_json({"order_id": order_id, "verdict": said, "states": states(timeline)} | _facts(timeline) | vendors)
+        more = ({"vendors": order_vendors.facts(heard)} if asks else {}) | ({"traces": shown_at} if shown_at else {})
+        show_json({"order_id": order_id, "verdict": said, "states": states(timeline)} | _facts(timeline) | more)
     elif timeline.entries:
-        show_lines(order_lines(timeline, said, terminal_width() or WIDTH))
+        show_lines(order_lines(timeline, said, terminal_width() or WIDTH, shown_at))
     if heard and not as_json:
         order_vendors.show(heard)
     if not timeline.entries:
@@ -91,21 +92,21 @@ def _read(configuration: Configuration, order_id: str, number: int | None, addre
         reader = ends.enter_context(open_reader(kafka))
         timeline = Timeline(order_id, reader, codec, _report_progress, partition_number=number)
         timeline.asked_at_ms = time.time_ns() // 1_000_000
-        _ask_workers(timeline, configuration, addresses)
+        _ask_waiting(timeline, configuration, addresses)
         read_timeline(timeline, configuration.config, admin.committed)
     clear_progress()
     return timeline
 
 
-def _ask_workers(timeline: Timeline, configuration: Configuration, addresses: Sequence[str]) -> None:
+def _ask_waiting(timeline: Timeline, configuration: Configuration, addresses: Sequence[str]) -> None:
     """Note what the workers say that the order's records wait for; nothing where none answers."""
     from workers.app.inspect.order_timeline import WaitingPlace
-    from workers.app.inspect.worker_waiting import ask_workers, own_address
+    from workers.app.inspect.running.answers import ask_waiting, own_address
     from workers.core.record import Partition
 
     here = own_address(configuration.settings.http)
     asked = list(addresses) or ([here] if here else [])
-    answers = ask_workers(asked, timeline.order_id, within_s=_WORKER_WITHIN_S)
+    answers = ask_waiting(asked, timeline.order_id, within_s=_WORKER_WITHIN_S)
     found = [(worker, one) for answer in answers for worker, one in (answer.workers or {}).items()]
     timeline.answered = frozenset(worker for worker, _ in found) if asked else None
     timeline.waiting = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from workers.cli.output import escape_control
@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 
 _MAX_BY: Final = 16  # columns of a worker's or vendor's name; a longer one moves its row
 _LEAST_WHAT: Final = 20
+NOT_SHOWN: Final[Mapping[str, str]] = {}
 
 
-def order_lines(timeline: Timeline, verdict: str, width: int) -> Iterator[str]:
+def order_lines(
+    timeline: Timeline, verdict: str, width: int, addresses: Mapping[str, str] = NOT_SHOWN
+) -> Iterator[str]:
+    """``addresses``: where each trace is shown; they stay whole, for a click."""
     yield from _wrapped(verdict, width, "")
     yield ""
     names = min(_MAX_BY, max(len(entry.by) for entry in timeline.entries))
@@ -32,7 +36,7 @@ def order_lines(timeline: Timeline, verdict: str, width: int) -> Iterator[str]:
         records = counted(fence.records, "record")
         yield from _wrapped(f"{records} parked: relay parked show --sink {sink} {timeline.order_id}", width, "    ")
     for trace_id in dict.fromkeys(entry.trace_id for entry in timeline.entries if entry.trace_id):
-        yield f"trace {trace_id}"
+        yield f"trace {trace_id}  {addresses.get(trace_id, '')}".rstrip()
 
 
 def _row(entry: TimelineEntry, clock: str, names: int, width: int) -> Iterator[str]:

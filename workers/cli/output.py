@@ -71,6 +71,14 @@ def safe_json(text: str) -> str:
     return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
 
 
+def show_file(content: bytes) -> None:
+    """Write a file's bytes to stdout, which must not be a terminal: that would execute what they hold."""
+    if sys.stdout.isatty():
+        raise click.UsageError("The answer is a file: add > FILE, or --json.")
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+
+
 def print_err(message: str) -> None:
     """Print one line on stderr: stdout is for data."""
     sys.stderr.write(escape_control(message) + "\n")

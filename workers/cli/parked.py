@@ -211,16 +211,17 @@ def _find(name: str, order_names: tuple[str, ...], reason: str | None = None) ->
 
 def _shown(chosen: Chosen) -> Iterator[tuple[ParkedOrder, list[ShownRecord]]]:
     from workers.app.events.command_codec import open_codec
-    from workers.app.inspect.parked_orders import read_parked
+    from workers.app.inspect.parked_orders import read_parked, tracked_now
     from workers.app.inspect.parked_show import preview_sink, show_record
     from workers.edges.kafka.reader import open_reader
 
     vendor = preview_sink(chosen.sink, os.environ)
     configuration = chosen.configuration
     with open_codec(configuration) as codec, open_reader(configuration.settings.kafka) as reader:
+        tracked = tracked_now(reader, codec, chosen.sink, chosen.orders)
         for order, records in read_parked(reader, chosen.sink, chosen.orders):
-            over = order.fence.superseded
-            yield order, [show_record(codec, vendor, one, superseded=n < over) for n, one in enumerate(records)]
+            over, known = order.fence.superseded, tracked.get(order.key)
+            yield order, [show_record(codec, vendor, one, known, superseded=n < over) for n, one in enumerate(records)]
 
 
 def _dry_run(chosen: Chosen, *, as_json: bool) -> int:

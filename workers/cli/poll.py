@@ -27,6 +27,9 @@ def poll(vendor: str, start: str, end: str | None) -> int:
     """Preview the events of the orders that the vendor modified in a time range, as JSON lines; publish nothing.
 
     A vendor that cannot list changes (e-Courier): the events of the orders that were first tracked in the time range.
+    A vendor that lists what there is (E2CC, Komet Sales): of what was created or updated in it, and of all lists
+    without times, as far as the lists show it: without details, which cost a request a row. A set that is not
+    read is named on stderr.
 
     VENDOR is a vendor, or the name of its poller in topics.yaml. Events that the poller has published already are left
     out. The command only reads the poller's state, so the poller may be running.
@@ -49,6 +52,7 @@ def _time_range(start: str, end: str | None) -> TimeRange:
 async def _print(configuration: Configuration, spec: PollerSpec, time_range: TimeRange) -> int:
     import orjson
 
+    from workers.app.config.configuration import UnreadSet
     from workers.app.events.command_codec import codec_in_loop
     from workers.app.inspect.pollers import preview
     from workers.app.poll.vendor_reads import PollFailed
@@ -59,6 +63,9 @@ async def _print(configuration: Configuration, spec: PollerSpec, time_range: Tim
             show_progress(f"reading the state of {spec.name}, and asking the vendor")
             async for event in preview(configuration, spec, codec, time_range):
                 clear_progress()
+                if isinstance(event, UnreadSet):
+                    print_err(f"{spec.name}: {event}")
+                    continue
                 show_json_text(orjson.dumps(event).decode())
                 count += 1
     except PollFailed as error:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
     from workers.app.events.json_lines import Bad, Ready
     from workers.edges.kafka.publisher import Publisher
+    from workers.edges.telemetry.tracing import SendSpan, Tracing
 
 MAX_NAMED = 20  # bad events that are named; further ones are counted
 SHOWN_EVERY = 500  # events
 SETTLE_WITHIN_S = 1.0  # after Ctrl-C
+TRACES_WITHIN_S = 5.0
 
 ReadEvents: TypeAlias = "Callable[[Iterable[bytes]], Iterator[Ready | Bad]]"
 
@@ -44,16 +47,20 @@ def publish(topic: str, file: str, check: bool, skip_bad: bool, as_json: bool) -
     Exit status 1: an event is bad; with --check also: a sink would park it.
     """
     from workers.app.events.command_codec import assert_publishable
+    from workers.edges.telemetry.setup import close_within, open_tracing
 
     configuration = read_configuration()
     assert_publishable(configuration, topic)
     if file == "-" and sys.stdin.isatty():
         print_err(f"reading events of {topic} from the terminal; `relay sample {topic}` prints one; Ctrl-D ends")
-    done = Done(topic, as_json=as_json)
+    tracing = open_tracing(os.environ, version("order-relay"), configuration.settings.instance_id)
+    done = Done(topic, tracing, as_json=as_json)
     try:
         good = _publish(configuration, done, file, check=check, skip_bad=skip_bad)
     finally:
         _close(done, check=check)
+        if not close_within(tracing, TRACES_WITHIN_S):
+            print_err("the collector does not take the spans; is OTEL_EXPORTER_OTLP_ENDPOINT right?")
     return 0 if good else 1
 
 
@@ -62,6 +69,7 @@ class Done:
     """What has been published, and what was bad."""
 
     topic: str
+    tracing: Tracing
     as_json: bool
     published: int = 0
     places: list[dict[str, Any]] = field(default_factory=list)  # for --json only
@@ -70,7 +78,7 @@ class Done:
     unacknowledged: int = 0  # sent, and perhaps in the topic
     parked: int = 0  # events that a sink would park
     checked: int = 0
-    _keys: deque[str] = field(default_factory=deque)  # of what was sent and is not acknowledged yet
+    _sent: deque[tuple[str, SendSpan]] = field(default_factory=deque)  # key and span of what is not acknowledged yet
 
     def refuse(self, bad: Bad) -> None:
         self.bad.append({"line": bad.line, "fault": bad.fault})
@@ -78,16 +86,26 @@ class Done:
             print_err(f"relay: line {bad.line}: {bad.fault}")
 
     def send(self, publisher: Publisher, event: Ready) -> None:
-        self._keys.append(event.key.decode())
-        publisher.send(self.topic, event.key, event.value, event.headers)
+        key = event.key.decode()
+        span = self.tracing.publish(self.topic, key)
+        self._sent.append((key, span))
+        publisher.send(self.topic, event.key, event.value, span.forwarded(event.headers))
         self.take(publisher)
+
+    def end(self, publisher: Publisher) -> None:
+        """Nothing more is waited for: what is not acknowledged by now may be in the topic or not."""
+        self.take(publisher)
+        self.unacknowledged = publisher.unacknowledged
+        for _, span in self._sent:
+            span.end("unacknowledged")
 
     def take(self, publisher: Publisher) -> None:
         """Tell the place of what has been acknowledged."""
         placed = publisher.take_placed()
         self.published = publisher.acknowledged
         for partition, offset in placed:
-            key = self._keys.popleft()
+            key, span = self._sent.popleft()
+            span.end()
             if self.as_json:
                 self.places.append({"key": key, "partition": partition.number, "offset": offset})
             else:
@@ -185,8 +203,7 @@ def _send_to(
             publisher.settle(SETTLE_WITHIN_S)
             raise
         finally:
-            done.take(publisher)
-            done.unacknowledged = publisher.unacknowledged
+            done.end(publisher)
     return skip_bad or not done.bad
 
 

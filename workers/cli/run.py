@@ -12,6 +12,7 @@ from workers.cli.names import WORKER
 if TYPE_CHECKING:
     from workers.app.config.configuration import Configuration
     from workers.app.config.settings import Settings
+    from workers.edges.log_actions import Action
 
 FAILED, WRONG_CONFIGURATION = 1, 2
 
@@ -47,12 +48,13 @@ def run(names: tuple[str, ...]) -> int:
         address = configuration.settings.http
         where = f"{address.host}:{address.port}" if address else "off"
         what_to_do = "set RELAY_HTTP_ADDR to a free HOST:PORT, or off"
-        said = f"cannot listen on {where} ({error.strerror or error}); {what_to_do}"
+        why = os.strerror(error.errno) if error.errno else str(error)  # `strerror` has a tuple in it
+        said = f"cannot listen on {where} ({why}); {what_to_do}"
         return _failed(configuration, "cannot_listen", said, error)
     return 0
 
 
-def _failed(configuration: Configuration, action: str, said: str, error: Exception) -> int:
+def _failed(configuration: Configuration, action: Action, said: str, error: Exception) -> int:
     """The last words are the most important line: where the log is JSON, a line that is none would be dropped."""
     if configuration.settings.log_format != "json":
         raise click.ClickException(said) from error
@@ -60,7 +62,7 @@ def _failed(configuration: Configuration, action: str, said: str, error: Excepti
     return FAILED
 
 
-def _log_error(settings: Settings, action: str, **values: str) -> None:
+def _log_error(settings: Settings, action: Action, **values: str) -> None:
     from workers.edges.log import log, set_up
 
     set_up(settings.log_level, settings.log_format)

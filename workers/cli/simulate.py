@@ -18,10 +18,12 @@ Example:
 
 Each fault may be set at the start (--fault NAME=VALUE, as often as needed) or live; GET /_sim/faults lists them.
 GET /_sim/orders and /_sim/log show what the simulator has applied. The first word printed is the base URL.
-Orders of dcl and ecourier change by themselves, `changes` a second (ecourier: 0 until set). At ecourier also by hand:
+What dcl, e2cc, ecourier and komet hold changes by itself, `changes` a second (ecourier: 0 until set); by hand, too:
 
 \b
   curl localhost:8090/_sim/orders -d '{"order_number": "OR-1", "status": "A", "event": {"EventType": "Pickup"}}'
+  curl localhost:8090/_sim/orders -d '{"fill": 1000, "items": 100}'                  # e2cc: more books
+  curl localhost:8090/_sim/orders -d '{"order": "SO057001", "status": "Completed"}'  # e2cc
 """
 
 

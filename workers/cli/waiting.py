@@ -11,10 +11,11 @@ import click
 from workers.cli.configured import read_configuration, sink_named
 from workers.cli.names import SINK
 from workers.cli.output import WIDTH, escape_control, print_err, show_json, show_lines, terminal_width
-from workers.core.counted import counted
+from workers.core.counted import counted, ranges
 
 if TYPE_CHECKING:
-    from workers.app.inspect.worker_waiting import Answer
+    from workers.app.config.configuration import Configuration
+    from workers.app.inspect.running.answers import Answer
 
 AT = click.option(
     "--at",
@@ -37,18 +38,18 @@ def waiting(*, names: tuple[str, ...], addresses: tuple[str, ...], as_json: bool
     The workers at --at are asked; each shows 1,000 orders at most, with their total. An order waits from its
     publication; records that no worker has fetched yet are counted only, see `relay offsets`.
     """
-    from workers.app.inspect.worker_waiting import ask_workers, own_address
+    from workers.app.inspect.running.answers import ask_waiting
 
     configuration = read_configuration()
-    wanted = [sink_named(configuration, name, "no order waits in it").name for name in names]
-    here = own_address(configuration.settings.http)
-    asked = list(addresses) or ([here] if here else [])
-    if not asked:
-        raise click.UsageError("RELAY_HTTP_ADDR is off: say with --at HOST:PORT which workers to ask.")
-    answers = ask_workers(asked)
+    pollers = [name for name in names if name in configuration.config.pollers]
+    for name in pollers:
+        print_err(f"relay: {name} is a poller, and no order waits in it; next: relay status {name}")
+    wanted = [sink_named(configuration, name, "").name for name in names if name not in pollers]
+    asks = wanted or not pollers
+    answers = ask_waiting(asked_addresses(configuration, addresses)) if asks else []
     for answer in answers:
         if answer.fault is not None:
-            print_err(f"relay: {answer.address}: {answer.fault}; is 'relay run' there, with this RELAY_HTTP_ADDR?")
+            print_err(f"relay: {answer.fault_line}")
     sinks = list(_sinks(answers, wanted))
     if not sinks and any(answer.fault is None for answer in answers):
         print_err(f"relay: no {' or '.join(wanted) or 'sink'} runs there")
@@ -57,6 +58,17 @@ def waiting(*, names: tuple[str, ...], addresses: tuple[str, ...], as_json: bool
     else:
         show_lines(_lines(sinks, terminal_width() or WIDTH))
     return int(any(answer.fault is not None for answer in answers))
+
+
+def asked_addresses(configuration: Configuration, addresses: Sequence[str]) -> list[str]:
+    """Those of ``--at``, else this host's; raises `click.UsageError` where it has none."""
+    from workers.app.inspect.running.answers import own_address
+
+    here = own_address(configuration.settings.http)
+    asked = list(addresses) or ([here] if here else [])
+    if not asked:
+        raise click.UsageError("RELAY_HTTP_ADDR is off: say with --at HOST:PORT which workers to ask.")
+    return asked
 
 
 def _sinks(answers: Iterable[Answer], wanted: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -69,11 +81,30 @@ def _sinks(answers: Iterable[Answer], wanted: Sequence[str]) -> Iterator[dict[st
 
 def _lines(sinks: Sequence[dict[str, Any]], width: int) -> Iterator[str]:
     rows = sorted(((one, sink["worker"]) for sink in sinks for one in sink["orders"]), key=lambda row: row[0]["since"])
-    yield from _table([(_id(one), worker, _clock(one["since"]), why(one)) for one, worker in rows], width)
+    yield from _table(list(_cells(rows)), width)
     for sink in sinks:
         yield from _wrapped(_totals(sink), width)
-        for stop in sink["stopped"]:
-            yield from _wrapped(f"{stop['topic']}/{stop['partition']} is stopped: {stop['reason']}", width)
+        for line in _stopped(sink["stopped"]):
+            yield from _wrapped(line, width)
+
+
+def _cells(rows: Iterable[tuple[dict[str, Any], str]]) -> Iterator[tuple[str, str, str, str]]:
+    """While a gate is shut, hundreds of orders wait for the same."""
+    above = None
+    for one, worker in rows:
+        reason = worker, why(one)
+        yield _id(one), worker, _clock(one["since"]), "as above" if reason == above else reason[1]
+        above = reason
+
+
+def _stopped(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """One line for the partitions of a topic that have stopped for one reason."""
+    numbers: dict[tuple[str, str], list[int]] = {}
+    for row in rows:
+        numbers.setdefault((row["topic"], row["reason"]), []).append(row["partition"])
+    for (topic, reason), found in numbers.items():
+        partitions = f"partition {found[0]}" if len(found) == 1 else f"{len(found)} partitions ({ranges(found)})"
+        yield f"{topic}: {partitions} stopped: {reason}"
 
 
 def _table(rows: Sequence[tuple[str, str, str, str]], width: int) -> Iterator[str]:
@@ -121,4 +152,5 @@ def why(row: dict[str, Any]) -> str:
     text = escape_control(row["why"])
     since = f", since {row['why_since'][11:19]}" if row["why_since"] else ""
     until = f", until {row['until'][11:19]}" if row["until"] else ""
-    return text + since + until
+    kept = row.get("half_made_until")  # an older worker does not say it
+    return text + since + until + (f"; half made at the vendor, which keeps it until {_clock(kept)}" if kept else "")

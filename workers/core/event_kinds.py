@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from workers.core.events import Created, Event, EventHead, Status
-from workers.core.poll.change import stage_event
-from workers.core.poll.step import OrderUpdate
+from workers.core.poll.change import StageChange, stage_event
+from workers.core.poll.item_change import ItemChange, item_event
+from workers.core.poll.step import Update
 from workers.core.poll.vendor_event import courier_order_event
+from workers.core.poll.vendor_item import CREDIT, INVENTORY, INVOICE, RETURN, ItemKind
 
 Content: TypeAlias = Mapping[str, Any]  # a decoded value, in the raw form of `workers.core.events`
-UpdateEvents: TypeAlias = Callable[[str, OrderUpdate], Iterable[dict[str, Any]]]  # (vendor, update) -> contents
+UpdateEvents: TypeAlias = Callable[[str, Update], Iterable[dict[str, Any]]]  # (vendor, update) -> contents
 Summary: TypeAlias = Callable[[Content], str]
 
 
@@ -58,11 +60,22 @@ class EventKind:
         return str(content)
 
 
-def _stage_events(vendor: str, update: OrderUpdate) -> Iterable[dict[str, Any]]:
-    return (stage_event(vendor, change) for change in update.changes)
+def _stage_events(vendor: str, update: Update) -> Iterable[dict[str, Any]]:
+    return (stage_event(vendor, change) for change in update.changes if isinstance(change, StageChange))
 
 
-def _courier_events(vendor: str, update: OrderUpdate) -> Iterable[dict[str, Any]]:
+def _item_kind(kind: ItemKind, summary: Summary) -> EventKind:
+    """The row of a kind of item, whose events the changes of a set's rows are."""
+
+    def events(vendor: str, update: Update) -> Iterable[dict[str, Any]]:
+        changes = (change for change in update.changes if isinstance(change, ItemChange))
+        return (item_event(vendor, change) for change in changes if change.item.kind is kind)
+
+    key = "".join(f":{{{name}}}" for name in kind.identity)
+    return EventKind(record=kind.record, key=f"{{vendor}}{key}", update_events=events, summary=summary)
+
+
+def _courier_events(vendor: str, update: Update) -> Iterable[dict[str, Any]]:
     return (courier_order_event(vendor, observed) for observed in update.events)
 
 
@@ -71,12 +84,33 @@ def _stage_summary(content: Content) -> str:
     suffix = f" (was {previous['stage']})" if previous else ""
     held = ", on hold" if content.get("on_hold") and content["progress"] != "on_hold" else ""
     missing = ", back-ordered" if content.get("back_ordered") else ""
-    return f"stage {content['stage']}, {content['progress']}{held}{missing}{suffix}"
+    return f"stage {content['stage']}, {content['progress']}{held}{missing}{suffix}{_gone(content)}"
 
 
 def _courier_event_summary(content: Content) -> str:
     status = f", {content['order_status']}" if content["order_status"] else ""
     return f"event {content['event_type'] or content['courier_event_id']}{status}"
+
+
+def _state_summary(what: str) -> Summary:
+    def summary(content: Content) -> str:
+        previous = content["previous"]
+        suffix = f" (was {previous['status']})" if previous and previous["status"] != content["status"] else ""
+        return f"{what} {content['status']}, {content['state']}{suffix}{_gone(content)}"
+
+    return summary
+
+
+def _stock_summary(content: Content) -> str:
+    return f"stock of {content['inventory_id']}{_gone(content)}"
+
+
+def _credit_summary(content: Content) -> str:
+    return f"credit of {content['customer_id']}{_gone(content)}"
+
+
+def _gone(content: Content) -> str:
+    return ", deleted" if content["op"] == "deleted" else ""
 
 
 ORDER_CREATED: Final = EventKind(
@@ -95,6 +129,10 @@ COURIER_ORDER_EVENT: Final = EventKind(
     update_events=_courier_events,
     summary=_courier_event_summary,
 )
+INVOICE_CHANGED: Final = _item_kind(INVOICE, _state_summary("invoice"))
+INVENTORY_CHANGED: Final = _item_kind(INVENTORY, _stock_summary)
+CREDIT_CHANGED: Final = _item_kind(CREDIT, _credit_summary)
+RETURN_CHANGED: Final = _item_kind(RETURN, _state_summary("return"))
 TRACKED_ORDER: Final = EventKind(record="TrackedOrder", key="{order_number}")
 POLL_STATE: Final = EventKind(record="PollState")
 RECEIPT_BATCH: Final = EventKind(record="ReceiptBatch")
@@ -106,6 +144,10 @@ EVENT_KINDS: Final[Mapping[str, EventKind]] = {
         ORDER_STATUS,
         ORDER_STAGE_CHANGED,
         COURIER_ORDER_EVENT,
+        INVOICE_CHANGED,
+        INVENTORY_CHANGED,
+        CREDIT_CHANGED,
+        RETURN_CHANGED,
         TRACKED_ORDER,
         POLL_STATE,
         RECEIPT_BATCH,

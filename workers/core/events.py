@@ -6,11 +6,12 @@ last digit.
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias, TypedDict
+from typing import Final, Literal, NamedTuple, TypeAlias, TypedDict, get_args
 
 Millis: TypeAlias = int  # milliseconds since 1970, UTC (Avro timestamp-millis)
 Money: TypeAlias = bytes  # Avro decimal(18,4): the unscaled integer, two's complement, big-endian
 OrderState: TypeAlias = Literal["placed", "paid", "completed", "canceled"]
+ORDER_STATES: Final = frozenset(get_args(OrderState))
 StopType: TypeAlias = Literal["pickup", "destination", "both"]
 
 MONEY_SCALE = 4

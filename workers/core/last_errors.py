@@ -5,6 +5,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from workers.core.record import Partition
+from workers.core.redaction import without_secrets
 
 
 class Part(Enum):
@@ -14,6 +15,8 @@ class Part(Enum):
     PARKING = "parking"
     RECEIPTS = "receipts"
     TOPICS = "topics"
+    REGISTRY = "registry"
+    PAGES = "pages"  # of a set, whose rows moved while they were read
     ORDER = "order"  # one order alone, which a poller reads again
 
 
@@ -29,7 +32,7 @@ class LastErrors:
         self._by_part: dict[Hashable, LastError] = {}
 
     def put(self, part: Hashable, text: str, at_ms: int) -> None:
-        self._by_part[part] = LastError(text, at_ms)
+        self._by_part[part] = LastError(without_secrets(text), at_ms)
 
     def clear(self, part: Hashable) -> None:
         """The part works."""

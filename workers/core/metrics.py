@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, get_type_hints
 
-Kind = Literal["counter", "gauge"]
+from workers.core.histograms import Histogram, LabelledHistograms
+
+Kind = Literal["counter", "gauge", "histogram"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,34 +20,52 @@ class _Meaning:
 
     kind: Kind
     help: str
-    label: str | None = None
+    labels: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
     key: str | None = None
+    name: str | None = None
 
 
-def counted(text: str, *, label: str | None = None, key: str | None = None) -> _Meaning:
+def counted(
+    text: str,
+    *,
+    label: str | None = None,
+    values: tuple[str, ...] = (),
+    key: str | None = None,
+    name: str | None = None,
+) -> _Meaning:
     """Annotate a number that only grows.
 
     ``label``: the field is a `Counter`, and each of its keys is a series with this label. Without a label a `Counter`
-    is shown as its total. ``key``: the name in ``/status``, where it is not ``<field>_total``.
+    is shown as its total. ``values``: keys whose series exist from the start: Prometheus sees no growth of a series
+    that begins with 1. ``key``: the name in ``/status``, where it is not ``<field>_total``. ``name``: the metric's,
+    where the field's does not explain itself; the field's name is a second metric until the next release.
     """
-    return _Meaning("counter", text, label, key)
+    return _Meaning("counter", text, () if label is None else (label,), values, key, name)
 
 
-def measured(text: str) -> _Meaning:
+def measured(text: str, *, label: str | None = None, name: str | None = None) -> _Meaning:
     """Annotate a number that rises and falls; None: unknown now, and then without a sample."""
-    return _Meaning("gauge", text)
+    return _Meaning("gauge", text, () if label is None else (label,), name=name)
+
+
+def distributed(text: str, *labels: str) -> _Meaning:
+    """Annotate a `Histogram`, or `LabelledHistograms` of these labels."""
+    return _Meaning("histogram", text, labels)
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One name of ``/metrics``; every sample has the label ``worker``, except the build's."""
+    """One name of ``/metrics``; every sample has the label ``worker``, except those of the process."""
 
     field: str
     key: str  # in a worker's part of /status
     name: str  # in /metrics
     kind: Kind
     help: str
-    label: str | None = None  # in addition to ``worker``
+    labels: tuple[str, ...] = ()  # in addition to ``worker``
+    values: tuple[str, ...] = ()  # of its label, that have a sample from the start
+    formerly: str | None = None  # a second name with the same samples, for this release
 
 
 @cache
@@ -61,8 +81,17 @@ def metrics_of(declaring: type) -> tuple[Metric, ...]:
 
 
 def _metric(field: str, meaning: _Meaning) -> Metric:
-    suffixed = f"{field}_total" if meaning.kind == "counter" else field
-    return Metric(field, meaning.key or suffixed, f"relay_{suffixed}", meaning.kind, meaning.help, meaning.label)
+    suffix = "_total" if meaning.kind == "counter" else ""
+    return Metric(
+        field,
+        meaning.key or f"{field}{suffix}",
+        f"relay_{meaning.name or field}{suffix}",
+        meaning.kind,
+        meaning.help,
+        meaning.labels,
+        meaning.values,
+        None if meaning.name is None else f"relay_{field}{suffix}",
+    )
 
 
 def status_of(numbers: Any) -> dict[str, Any]:
@@ -71,6 +100,8 @@ def status_of(numbers: Any) -> dict[str, Any]:
 
 
 def _shown(metric: Metric, value: Any) -> Any:
+    if isinstance(value, Histogram | LabelledHistograms):
+        return value.shown()
     if isinstance(value, Counter):
-        return value.total() if metric.label is None else dict(value)
+        return dict(value) if metric.labels else value.total()
     return value

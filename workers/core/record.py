@@ -1,9 +1,11 @@
 """A Kafka record as fetched, its partition, and a committed position."""
 
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 TRACEPARENT: Final = "traceparent"  # headers of W3C Trace Context
 TRACESTATE: Final = "tracestate"
+BAGGAGE: Final = "baggage"  # of W3C Baggage
 
 Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]
 
@@ -16,6 +18,9 @@ class Partition(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.topic}/{self.number}"
+
+
+_partition: Final = lru_cache(maxsize=4_096)(Partition)  # asked for several times a record, of few partitions
 
 
 class CommitPoint(NamedTuple):
@@ -38,7 +43,7 @@ class Record(NamedTuple):
 
     @property
     def at(self) -> Partition:
-        return Partition(self.topic, self.partition)
+        return _partition(self.topic, self.partition)
 
     def header(self, name: str) -> bytes | None:
         """The last header of that name, or None."""

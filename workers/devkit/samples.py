@@ -21,6 +21,7 @@ _PRODUCTS: Final = (
     ("SKU-4118", "Water bottle 0.7 l", Decimal("19.95"), "Accessories"),
 )
 _CUSTOMERS: Final = ("ada", "grace", "elodie", "nikos", "yuki")
+_CHANNELS: Final = ("web", "app", "komet")
 _SITES: Final = 3
 _ORDERS: Final = 9_000_000
 _BAD_CURRENCY: Final = "EURO"  # ISO 4217 has three letters
@@ -56,6 +57,9 @@ def _order_created(random: Random, now: datetime, order_id: str) -> dict[str, An
 
 def _order(random: Random, now: datetime, order_id: str) -> dict[str, Any]:
     lines = [_line(product, random) for product in random.sample(_PRODUCTS, random.randint(1, 3))]
+    channel = random.choice(_CHANNELS)
+    if channel == "komet":  # komet-sink places it: its products are inventory ids of the seller's
+        lines = [{**line, "product_id": str(7_000 + place)} for place, line in enumerate(lines)]
     total = sum((Decimal(line["unit_price"]) * line["quantity"] for line in lines), Decimal())
     return {
         "order_id": order_id,
@@ -67,7 +71,7 @@ def _order(random: Random, now: datetime, order_id: str) -> dict[str, Any]:
         "total_value": str(total),
         "customer": _customer(random),
         "lines": lines,
-        "attributes": [{"name": "channel", "value": random.choice(("web", "app"))}],
+        "attributes": [{"name": "channel", "value": channel}],
     }
 
 

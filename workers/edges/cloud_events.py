@@ -9,15 +9,18 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from workers.core.record import TRACEPARENT, TRACESTATE, Headers
+from workers.core.record import TRACEPARENT, Headers
 
 SOURCE = "/order-relay"
 
 
 def event_headers(
-    type_name: str, data: Mapping[str, Any], key: str, now: datetime, traceparent: str = "", *, tracestate: str = ""
+    type_name: str, data: Mapping[str, Any], key: str, now: datetime, context: Mapping[str, str] | None = None
 ) -> Headers:
-    """Make the headers of an event; ``type_name`` is the schema's full name, ``now`` has a time zone."""
+    """Make the headers of an event; ``type_name`` is the schema's full name, ``now`` has a time zone.
+
+    ``context``: the trace that it is on, as headers; empty: it begins one.
+    """
     texts = {
         "ce_specversion": "1.0",
         "ce_id": str(data.get("event_id") or uuid.uuid4()),
@@ -26,10 +29,8 @@ def event_headers(
         "ce_time": now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "ce_subject": key,
         "content-type": "application/avro",
-        TRACEPARENT: traceparent or new_traceparent(),
+        **(context or {TRACEPARENT: new_traceparent()}),
     }
-    if traceparent and tracestate:
-        texts[TRACESTATE] = tracestate
     return tuple((name, text.encode()) for name, text in texts.items())
 
 

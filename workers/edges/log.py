@@ -10,11 +10,28 @@ from typing import Any, Final, Literal, TextIO
 
 import orjson
 
+from workers.core.redaction import without_secrets
+from workers.edges.log_actions import Action
+
 _LOGGER = logging.getLogger("order_relay")
 _REPEAT_AFTER_S = 60.0
 _MOST_REMEMBERED = 1000  # different lines of libraries
-_LIBRARIES = ("aiohttp", "asyncio")  # their errors are worth a line, their other lines are not
-_KAFKA = "kafka"  # what its client says in an outage, many times a second, `kafka_unreachable` says once
+_KAFKA = "kafka"
+_KAFKA_CONNECTIONS = (
+    "kafka.net",
+    "kafka.cluster",
+    "kafka.coordinator",
+    "kafka.consumer.fetcher",
+    "kafka.producer.sender",
+)
+"""Each attempt and each retry is a line of theirs, many a second in an outage: `kafka_unreachable` says it once."""
+_KAFKA_LOOP = "kafka.net.selector"  # that it crashed is not said otherwise
+_LIBRARY_LEVELS: Final[Mapping[str, int]] = {
+    **dict.fromkeys(("aiohttp", "asyncio"), logging.ERROR),
+    **dict.fromkeys((_KAFKA, _KAFKA_LOOP), logging.WARNING),
+    **dict.fromkeys(_KAFKA_CONNECTIONS, logging.CRITICAL),
+}
+"""From which level on a library's lines are written; at debug all of them are, from INFO on."""
 _NEEDS_QUOTES = re.compile(r'[\s="\\]')
 
 FORMERLY: Final[Mapping[str, str]] = {
@@ -31,20 +48,20 @@ FORMERLY: Final[Mapping[str, str]] = {
 class Log:
     """``log.info("gate_shut", reason="denied")``: the action is the first argument, everything else a named value."""
 
-    def debug(self, action: str, **values: Any) -> None:
+    def debug(self, action: Action, **values: Any) -> None:
         self._write(logging.DEBUG, action, values)
 
-    def info(self, action: str, **values: Any) -> None:
+    def info(self, action: Action, **values: Any) -> None:
         self._write(logging.INFO, action, values)
 
-    def warning(self, action: str, **values: Any) -> None:
+    def warning(self, action: Action, **values: Any) -> None:
         self._write(logging.WARNING, action, values)
 
-    def error(self, action: str, **values: Any) -> None:
+    def error(self, action: Action, **values: Any) -> None:
         self._write(logging.ERROR, action, values)
 
     @staticmethod
-    def _write(level: int, action: str, values: dict[str, Any]) -> None:
+    def _write(level: int, action: Action, values: dict[str, Any]) -> None:
         if _LOGGER.isEnabledFor(level):
             _LOGGER.log(level, action, extra={"values": values})
 
@@ -56,16 +73,17 @@ class _JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = _line(record)
         try:
-            return orjson.dumps(line, default=str).decode()
+            text = orjson.dumps(line, default=str).decode()
         except TypeError:  # half a character, a number beyond 64 bits: an order id is its publisher's to choose
-            return json.dumps(line, default=str)
+            text = json.dumps(line, default=str)
+        return without_secrets(text)
 
 
 class _TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = _line(record)
         head = f"{line.pop('time')} {line.pop('level'):<7} {line.pop('action')}"
-        return " ".join([head, *(f"{name}={_quoted(value)}" for name, value in line.items())])
+        return without_secrets(" ".join([head, *(f"{name}={_quoted(value)}" for name, value in line.items())]))
 
 
 class _RateLimit(logging.Filter):
@@ -89,6 +107,8 @@ class _RateLimit(logging.Filter):
 
 def _quoted(value: object) -> str:
     """One word as logfmt has it, in double quotes where it needs them. A terminal executes what is not printable."""
+    if isinstance(value, Mapping):
+        value = [f"{name}={one}" for name, one in value.items()]
     text = ",".join(map(str, value)) if isinstance(value, list | tuple) else _one_line(value)
     if text and text.isprintable() and not _NEEDS_QUOTES.search(text):
         return text
@@ -106,12 +126,20 @@ def _line(record: logging.LogRecord) -> dict[str, Any]:
     values = getattr(record, "values", None)
     if values is None:  # a library's line
         detail = _one_line(record.getMessage())[:500]
-        if record.name.partition(".")[0] == _KAFKA:
+        if _is_debug(record):
             line["level"] = "debug"
         return line | {"action": "library", "library": record.name, "detail": detail}
     action = record.getMessage()
     named = {"action": action, "formerly": FORMERLY.get(action)} | values
     return line | {name: value for name, value in named.items() if value is not None}
+
+
+def _is_debug(record: logging.LogRecord) -> bool:
+    """Whether a library's line is written at debug only, whatever its own level is."""
+    if record.name.partition(".")[0] != _KAFKA:
+        return False
+    is_of_connections = f"{record.name}.".startswith(tuple(f"{one}." for one in _KAFKA_CONNECTIONS))
+    return record.levelno < logging.WARNING or (is_of_connections and record.name != _KAFKA_LOOP)
 
 
 def set_up(level: str, style: Literal["json", "text"], stream: TextIO | None = None) -> None:
@@ -122,8 +150,7 @@ def set_up(level: str, style: Literal["json", "text"], stream: TextIO | None = N
     root.handlers[:] = [output]
     root.setLevel(logging.WARNING)
     _LOGGER.setLevel(level.upper())
-    for name in _LIBRARIES:
-        logging.getLogger(name).setLevel(logging.ERROR if level != "debug" else logging.INFO)
-    logging.getLogger(_KAFKA).setLevel(logging.CRITICAL if level != "debug" else logging.INFO)
+    for name, least in _LIBRARY_LEVELS.items():
+        logging.getLogger(name).setLevel(least if level != "debug" else logging.INFO)
     if level != "debug":
         output.addFilter(_RateLimit())

@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from math import inf
 from typing import Final, NamedTuple
 
@@ -27,13 +29,23 @@ class Instant(NamedTuple):
     running_s: float
     wall_s: float
 
-    @classmethod
-    def now(cls) -> Instant:
-        return cls(time.clock_gettime(_CLOCK), time.time())
-
     def since(self, earlier: Instant) -> float:
         """Seconds, by the clock that has moved further: a wall clock that is set forward costs one heartbeat."""
         return max(self.running_s - earlier.running_s, self.wall_s - earlier.wall_s)
+
+
+_RUNNING_S: Final = partial(time.clock_gettime, _CLOCK)
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Both clocks, in seconds. Each request asks them several times."""
+
+    running_s: Callable[[], float] = _RUNNING_S
+    wall_s: Callable[[], float] = time.time
+
+    def now(self) -> Instant:
+        return Instant(self.running_s(), self.wall_s())
 
 
 class Membership:
@@ -43,11 +55,11 @@ class Membership:
     partitions, so none of their flights can take the proof of a later generation for its own.
     """
 
-    def __init__(self, session_s: float = inf, worker: str = "", clock: Callable[[], Instant] = Instant.now) -> None:
+    def __init__(self, session_s: float = inf, worker: str = "", clocks: Clocks | None = None) -> None:
         """``session_s``: after so long the group gives our partitions away; `inf`: there is no group to lose."""
         self._limit_s = session_s * (1 - MARGIN)
         self._worker = worker
-        self.clock = clock
+        self.clocks = clocks or Clocks()
         self._until = self._unproved = Instant(inf, inf) if session_s == inf else Instant(-inf, -inf)
         self._held_since: Instant | None = None
         self._proved = asyncio.Event()
@@ -55,8 +67,8 @@ class Membership:
 
     @property
     def is_proved(self) -> bool:
-        (running_s, wall_s), (running_until_s, wall_until_s) = self.clock(), self._until
-        return running_s <= running_until_s and wall_s <= wall_until_s
+        clocks, until = self.clocks, self._until
+        return clocks.running_s() <= until.running_s and clocks.wall_s() <= until.wall_s
 
     def answered(self, asked: Instant | None) -> None:
         """The coordinator has confirmed the member that asked then; None: it has another one in our place, or none."""
@@ -66,7 +78,7 @@ class Membership:
         if not self.is_proved:
             return
         if self._held_since is not None:
-            held_s = round(self.clock().since(self._held_since), 1)
+            held_s = round(self.clocks.now().since(self._held_since), 1)
             log.info("requests_go_on", worker=self._worker, held_s=held_s)
             self._held_since = None
         self._proved.set()
@@ -77,7 +89,7 @@ class Membership:
             return
         self.held += 1
         if self._held_since is None:
-            self._held_since = self.clock()
+            self._held_since = self.clocks.now()
             detail = f"no heartbeat of the last {self._limit_s:g} s was answered: another process may own the orders"
             log.warning("requests_held", worker=self._worker, detail=detail)
         while not self.is_proved:

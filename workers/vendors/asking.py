@@ -38,6 +38,14 @@ def missing(expected: bool, last: str) -> VendorWord:
     return VendorWord(NO_ORDER, last, ("order",) if expected else ())
 
 
+def missing_stage(published: Mapping[str, Any] | None) -> VendorWord:
+    """The vendor does not list the order; it should when the poller has published a stage of it, and no deletion."""
+    if published is None:
+        return missing(False, NOTHING)
+    is_deleted = published["op"] == "deleted"
+    return missing(not is_deleted, f"stage {published['stage']}" + (", deleted" if is_deleted else ""))
+
+
 def stage_word(order: VendorOrder, published: Mapping[str, Any] | None) -> VendorWord:
     """Compare the vendor's order with the `OrderStageChanged` that its poller has published last."""
     stage = order.stage

@@ -7,22 +7,24 @@ Vendors describe requests in flows; only ``edges/http/client.py`` sends them.
 import importlib
 import re
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 import httpx
 from pydantic import BaseModel
 
 from workers.core.delivery.outcome import Denied, Outcome, Rejected, Skipped, Throttled, Unavailable
-from workers.core.delivery.tracked_order import Tracked
+from workers.core.delivery.tracked_order import Mark, Tracked
 from workers.core.events import Event
 from workers.core.poll.change import VendorOrder
 from workers.core.poll.time_range import TimeRange
 from workers.core.poll.vendor_event import Look
+from workers.core.poll.vendor_set import Details, SetReading, SetRow, VendorSet
 from workers.vendors.asking import Asked, VendorWord
 
 T = TypeVar("T")
+A_contra = TypeVar("A_contra", contravariant=True)
 
 Flow: TypeAlias = Generator[httpx.Request, httpx.Response, T]
 """A generator that yields requests, is sent their responses, and returns a value (httpx's ``auth_flow``, generalised).
@@ -68,6 +70,22 @@ class Attempt:
     unknown: bool = False  # an earlier try may have been applied: look it up where a repeat would do harm
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A delivery of several requests, none of which may be repeated, stops here until its mark is durable.
+
+    Invariant: the mark that a request may have been sent is durable before the request leaves. Otherwise a successor
+    of a process that died would not know of it, and would send it again.
+    """
+
+    mark: Mark
+    then: "Flow[Delivery]"  # the rest; it is never begun when the process loses the order's partition
+
+
+Delivery: TypeAlias = list[Outcome] | Checkpoint
+"""What a delivery comes to: one outcome for each of its calls; or the rest of it, for a single call."""
+
+
 class Sink(Protocol):
     """Delivers events to a vendor."""
 
@@ -77,10 +95,11 @@ class Sink(Protocol):
         ``known``: the mark that the order's last delivery left, for sinks that track.
         """
 
-    def deliver(self, attempts: Sequence[Attempt]) -> Flow[list[Outcome]]:
+    def deliver(self, attempts: Sequence[Attempt]) -> Flow[Delivery]:
         """Send the calls (all of one group, or a single one); returns one outcome for each, in their sequence.
 
-        If `NotSent` or `MaybeSent` leaves the flow, all its calls are `Unavailable` or `Unknown`.
+        A sink that tracks may stop at checkpoints. If `NotSent` or `MaybeSent` leaves the flow, all its calls are
+        `Unavailable` or `Unknown`.
         """
 
     def preview(self, call: Call) -> httpx.Request:
@@ -157,6 +176,34 @@ class OrderPoller(Protocol):
         """Make one harmless authenticated read: `Delivered` when the address and the key are right."""
 
 
+class SetPoller(Protocol[A_contra]):
+    """Reads sets of rows, from a vendor that lists what there is and not what changed; `Vendor.sets` names the sets.
+
+    ``A_contra``: those of the `Ask` that the kinds of these sets need; no set is asked for in another way.
+
+    Rows are compared by their digests, so all that is not a change (padding, entities, line ends, the sequence of
+    fields) is normalised before. No answer of a flow is complete that may lack a row: a page walk goes on to an empty
+    page, and each row is checked against what was asked.
+    """
+
+    def read(self, name: str, ask: A_contra) -> Flow[SetReading | PollFault]:
+        """Read rows of the set; of `Created` and `Updated`, of as much of the beginning as one answer holds.
+
+        Several pages would miss rows: one that comes or goes between two pages shifts the others. So a time range is
+        halved until one page holds it, and what cannot be halved is walked until two walks agree.
+        """
+
+    def details(self, name: str, rows: Sequence[SetRow]) -> Flow[Details | PollFault]:
+        """Read what the list does not show of these rows, which have changed; ``SetRow.item`` is the list's.
+
+        It is called with at most `VendorSet.detailed_at_once` rows. Invariant: an item made here has a digest of the
+        list's content and of the details. Otherwise a change of either alone would be published by chance.
+        """
+
+    def check(self) -> Flow[Outcome]:
+        """Make one harmless authenticated read: `Delivered` when the address and the key are right."""
+
+
 class LoginFailed(Exception):  # noqa: N818 - it carries an outcome
     """The login failed; ``outcome`` applies to every call that needed it."""
 
@@ -209,9 +256,12 @@ class Credentials(Protocol):
         """The variable's present value; an optional variable that is not set is the empty string."""
 
 
+TrackedKey: TypeAlias = Literal["order_number", "order_id"]
+
+
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """What a vendor offers: a sink, a poller of one kind, or both. ``Any`` is the options' model."""
+    """What a vendor offers: a sink, a poller of one of the three kinds, or both. ``Any`` is the options' model."""
 
     name: str  # of its folder
     title: str  # as its owner spells it
@@ -221,15 +271,40 @@ class Vendor:
     sink_options: type[BaseModel] | None = None  # keys that its sinks add to a worker in topics.yaml
     sink: Callable[[Any, Credentials], Sink] | None = None
     tracks: bool = False  # its deliveries leave marks in the worker's ``tracks`` topic
+    # After this time the vendor lets go of a half-made order, which an unfinished delivery of several requests has left
+    # there. None: it has no half-made orders, or keeps them.
+    half_made_life_s: float | None = None
+    tracked_key: TrackedKey = "order_number"  # of that topic's rows; a vendor that gives the numbers: the order id
     poller_options: type[BaseModel] | None = None  # keys that its pollers add to a worker in topics.yaml
     poller: Callable[[Any, Credentials], Poller] | None = None
     order_poller: Callable[[Any, Credentials], OrderPoller] | None = None  # of the orders in the ``follows`` topic
+    set_poller: Callable[[Any, Credentials], SetPoller[Any]] | None = None
+    sets: tuple[VendorSet, ...] = ()  # what its ``set_poller`` can read
+    # The vendor works off all requests of a key one after the other: a process sends one at a time for each
+    # ``credentials``, whichever worker, set or command asks.
+    one_at_a_time: bool = False
+    requests_a_day: int | None = None  # of all workers and commands of an account, unless topics.yaml says otherwise
     session: Callable[[Any, Credentials], Session] | None = None
-    long_answers: bool = False  # one order's answer may be as long as a poll's: it holds signatures
+    long_answers: bool = False  # any answer may be as long as a poll's: it holds signatures, or a PDF
     # (options, credentials, order) -> what it has of the order now; of its sink, or of its poller without a sink
     ask: Callable[[Any, Credentials, Asked], Flow[VendorWord | Outcome]] | None = None
     # (options of its sink or poller, order id) -> the vendor's number of the order; None: the options do not tell it
     order_number: Callable[[Any, str], str | None] | None = None
+    # order id -> what its sink writes at the vendor for it; None: always the order id itself
+    reference: Callable[[str], str] | None = None
+
+    def half_made_until_ms(self, since_ms: int) -> int | None:
+        """Until when the vendor keeps an order that began then, in milliseconds; None: no such time."""
+        return None if self.half_made_life_s is None else since_ms + round(self.half_made_life_s * 1000)
+
+    @property
+    def polls(self) -> bool:
+        """Whether it has a poller, of whichever kind."""
+        return (self.poller or self.order_poller or self.set_poller) is not None
+
+    def refused_sets(self, named: Collection[str], credentials: Credentials) -> tuple[VendorSet, ...]:
+        """The sets, of those named in topics.yaml, that are not read because a variable they need is not set."""
+        return tuple(one for one in self.sets if one.name in named and one.needs and not credentials[one.needs])
 
     @property
     def poller_follows(self) -> bool:

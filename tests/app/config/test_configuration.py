@@ -29,6 +29,25 @@ def test_proxy_to_the_registry_is_read_in_the_same_way() -> None:
     load_configuration(environ | {"NO_PROXY": "*.example"}, ["ecdp-sink"])
 
 
+def test_a_poller_that_could_read_none_of_its_sets_is_a_fault_of_the_variable_that_they_need(tmp_path: Path) -> None:
+    environ = ENVIRON | {"KOMET_TOKEN": "t", "KOMET_CUSTOMER_ID": "12"}
+    load_configuration(environ, ["komet-poller"])
+    whole = Path(ENVIRON["RELAY_TOPOLOGY"]).read_text()
+    names = ("invoices", "web_orders", "prebooks", "customer")
+    komet, start = whole.index("  komet-poller:\n"), "publishes: ["
+    lines = [line for line in whole[komet:].splitlines() if line.split(":")[0].strip() not in names]
+    text = "\n".join(lines).replace(
+        f"{start}invoice-changed, order-stage-changed, inventory-changed, credit-changed]",
+        f"{start}inventory-changed]",
+        1,
+    )
+    (tmp_path / "topics.yaml").write_text(whole[:komet] + text)
+    with pytest.raises(
+        ConfigError, match="KOMET_ACCOUNT: the set 'inventory' is not read: KOMET_ACCOUNT is not set; komet-poller"
+    ):
+        load_configuration(environ | {"RELAY_TOPOLOGY": str(tmp_path / "topics.yaml")}, ["komet-poller"])
+
+
 def test_proxy_that_no_worker_uses_is_no_fault() -> None:
     environ = ENVIRON | {"HTTPS_PROXY": "socks5://127.0.0.1:1080", "NO_PROXY": "ecdp.example"}
     assert load_configuration(environ, ["ecdp-sink"]).credentials["ecdp-sink"]["BASE_URL"] == "https://ecdp.example"

@@ -1,9 +1,13 @@
 """Rules between the blocks of topics.yaml: each broken one is named at the key to change."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.support.ecdp_only import ECDP_ONLY, WHOLE
-from tests.support.topics_yaml import ORDER_POLLER, POLLER, SINK, TopicsYaml, place
+from tests.support.topics_yaml import ORDER_POLLER, POLLER, SET_POLLER, SINK, TopicsYaml, place
+
+ROOT_YAML = Path(__file__).parents[3] / "topics.yaml"
 
 
 @pytest.mark.parametrize(
@@ -39,6 +43,13 @@ def test_the_sinks_topics_have_equal_partition_counts_parked_ones_too(topics_yam
         text = ECDP_ONLY[:start] + ECDP_ONLY[start:].replace("partitions: 12", "partitions: 6", 1)
         (found,) = topics_yaml.faults(text)
         assert f"must be 12, as many as '{'order-status' if topic == 'order-created' else 'order-created'}'" in found
+
+
+def test_workers_of_one_account_have_one_budget(topics_yaml: TopicsYaml) -> None:
+    text = ROOT_YAML.read_text()
+    at = text.index("  komet-poller:")
+    (found,) = topics_yaml.faults(text[:at] + text[at:].replace("requests: 1000", "requests: 3000"))
+    assert "budget: must be that of komet-" in found
 
 
 def test_receipts_may_have_more_partitions_than_their_sources(topics_yaml: TopicsYaml) -> None:
@@ -138,10 +149,31 @@ def test_an_order_pollers_broken_rule_is_named(topics_yaml: TopicsYaml, was: str
     assert any(message in fault for fault in found), found
 
 
-@pytest.mark.parametrize("key", ["follows: dcl-poll-state", "grace: 1d", "slower: []", "give_up_after: 1d"])
+@pytest.mark.parametrize("key", ["follows: dcl-poll-state", "grace: 1d", "slower: []", "give_up_after: 1d", "sets: {}"])
 def test_a_key_of_an_order_poller_is_refused_for_one_that_reads_time_ranges(topics_yaml: TopicsYaml, key: str) -> None:
     found = topics_yaml.faults(f"{POLLER}    {key}\n")
     message = f"{key.partition(':')[0]}: not for dcl-poller, which reads what changed in a time range; take it out"
+    assert any(message in fault for fault in found), found
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "message"),
+    [
+        ("orders: {every: 1m}, ", "", "sets: must name 'orders' too, of which shipments are parts"),
+        ("invoices: {every: 5m}", "invoice: {every: 5m}", "sets: no set 'invoice'; did you mean 'invoices'?"),
+        ("invoices: {every: 5m}", "invoices: {}", "'every' is missing"),
+        (", invoices: {every: 5m}", "", "'invoice-changed' holds InvoiceChanged, which e2cc-poller does not publish"),
+        (", invoice-changed]", "]", "publishes: must name a topic of InvoiceChanged too"),
+        ("    sets:", "    every: 5m\n    sets:", "every: not for e2cc-poller, which reads sets; take it out"),
+        ("    sets:", "    follows: e2cc-poll-state\n    sets:", "follows: not for e2cc-poller, which reads sets"),
+        ("{orders: {every: 1m}, shipments: {every: 1m}, invoices: {every: 5m}}", "{}", "sets: must name one at least"),
+        ("partitions: 1", "partitions: 2", "must be 1, one for each account"),
+        ("    sets:", "    budget: {request: 5}\n    sets:", "did you mean 'requests'?"),
+    ],
+)
+def test_a_set_pollers_broken_rule_is_named(topics_yaml: TopicsYaml, was: str, becomes: str, message: str) -> None:
+    assert was in SET_POLLER
+    found = topics_yaml.faults(SET_POLLER.replace(was, becomes))
     assert any(message in fault for fault in found), found
 
 

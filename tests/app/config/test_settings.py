@@ -51,6 +51,21 @@ def test_an_empty_variable_counts_as_not_set() -> None:
     assert load_settings({"SCHEMA_REGISTRY_URL": "", "RELAY_REPLICATION_FACTOR": ""}).registry is None
 
 
+@pytest.mark.parametrize(
+    ("environ", "wrong"),
+    [
+        ({"RELAY_TRACE_URL": "https://traces.example/"}, "RELAY_TRACE_URL"),
+        ({"RELAY_TRACE_URL": "traces.example/{trace_id}"}, "RELAY_TRACE_URL"),
+        (
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+            "OTEL_EXPORTER_OTLP_PROTOCOL",
+        ),
+    ],
+)
+def test_traces_that_would_lead_nowhere_are_refused(environ: dict[str, str], wrong: str) -> None:
+    assert list(faults(environ)) == [wrong]
+
+
 def test_the_http_server_can_be_off_or_on_ipv6() -> None:
     assert load_settings({"RELAY_HTTP_ADDR": "off"}).http is None
     assert load_settings({"RELAY_HTTP_ADDR": "[::1]:0"}).http == HttpAddress("::1", 0)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.ecdp_only import ECDP_ONLY, WHOLE
-from tests.support.topics_yaml import ORDER_POLLER, POLLER, SINK, TopicsYaml, load_config, place
+from tests.support.topics_yaml import ORDER_POLLER, POLLER, SET_POLLER, SINK, TopicsYaml, load_config, place
 from workers.app.config.errors import ConfigError
 from workers.app.config.specs import PollerSpec, SinkSpec
 
@@ -40,6 +40,17 @@ def test_a_pollers_defaults(topics_yaml: TopicsYaml) -> None:
     assert (poller.state, poller.group) == ("dcl-poll-state", "relay.dcl-poller")
     assert poller.transactional_id(0) == "dcl-poller-0"
     assert (poller.every, poller.settle_lag, poller.lookback) == (60, 300, 7 * 86_400)
+
+
+def test_a_set_pollers_beats_budget_and_defaults(topics_yaml: TopicsYaml) -> None:
+    environ = {"RELAY__E2CC_POLLER__SETS__ORDERS__EVERY": "1s", "RELAY__E2CC_POLLER__BUDGET__REQUESTS": "50"}
+    found = topics_yaml.load(SET_POLLER, environ).pollers["e2cc-poller"]
+    assert {name: one.every for name, one in found.sets.items()} == {"orders": 1, "shipments": 60, "invoices": 300}
+    assert (found.state, found.max_in_flight, found.lookback) == ("e2cc-poll-state", 1, 400 * 86_400)
+    assert found.budget is not None
+    assert (found.budget.requests, found.budget.per) == (50, 86_400)
+    listed = SET_POLLER[: SET_POLLER.index("    sets:")]
+    assert any("'return-changed'" not in fault and "ReturnChanged" in fault for fault in topics_yaml.faults(listed))
 
 
 def test_an_order_pollers_defaults(topics_yaml: TopicsYaml) -> None:

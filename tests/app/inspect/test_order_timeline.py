@@ -14,7 +14,7 @@ from workers.vendors.ecourier.options import EcourierOptions, EcourierPollerOpti
 def stage(vendor: str, stage: str, before: str | None) -> dict[str, Any]:
     previous = None if before is None else {"stage": before}
     seen = {"observed_at": 9, "vendor_modified_at": 7}
-    return {"vendor": vendor, "stage": stage, "progress": "shipped", "previous": previous, **seen}
+    return {"vendor": vendor, "op": "updated", "stage": stage, "progress": "shipped", "previous": previous, **seen}
 
 
 def topology(**dcl: Any) -> Any:
@@ -72,16 +72,50 @@ def test_all_events_of_a_vendor_are_searched_when_no_number_follows_from_the_ord
     }
 
 
+def test_an_order_that_its_vendor_renumbers_is_found_by_its_id_in_the_events() -> None:
+    cluster = Cluster()
+    cluster.put(STAGES, "komet:501", **stage("komet", "1", "0"), order_id="A-1")
+    cluster.put(STAGES, "komet:77", **stage("komet", "4", None), order_id=None)
+    pollers = {"komet-poller": SimpleNamespace(vendor="komet", publishes=(STAGES,), options=None)}
+    timeline = timeline_of(cluster, "A-1")
+    read_changes(timeline, cast("Any", SimpleNamespace(pollers=pollers, sinks={})), {"komet": {"77"}})
+    assert entries(timeline) == [(7, "komet", "stage 1, shipped (was 0)")]
+
+
 def test_the_vendors_number_is_read_from_the_orders_own_partition() -> None:
     cluster = Cluster()
     mark: dict[str, Any] = {"order_id": "A-1", "order_number": "N-1", "since": 4, "canceled_at": None}
+    mark |= {"content_hash": "h"}
     cluster.put(TRACKED, "N-1", at="A-1", **mark)
     cluster.put(TRACKED, "N-2", at="A-1", **(mark | {"order_id": "A-2"}))
     cluster.put(TRACKED, "N-1", at="A-1", **(mark | {"canceled_at": 8}))
     timeline = timeline_of(cluster, "A-1")
     sink = SimpleNamespace(tracks=TRACKED, name="ecourier-sink")
-    assert read_tracked(timeline, cast("Any", sink)) == {"N-1"}
+    assert read_tracked(timeline, cast("Any", sink)) == ["N-1"]
     assert [(entry.at_ms, entry.what) for entry in timeline.entries] == [
         (4, "accepted by the vendor as N-1"),
         (8, "canceled at the vendor as N-1"),
+    ]
+
+
+def test_a_delivery_of_several_requests_shows_how_far_it_has_come_and_its_last_number_counts() -> None:
+    cluster = Cluster()
+    mark: dict[str, Any] = {"order_id": "A-1", "since": 4, "canceled_at": None}
+    for number, content in (
+        ("", "unfinished:begun"),
+        ("12", "unfinished:open"),
+        ("12", "h"),
+        ("13", "unfinished:open"),
+    ):
+        cluster.put(TRACKED, "A-1", at="A-1", **mark, order_number=number, content_hash=content)
+    sink = SimpleNamespace(tracks=TRACKED, name="komet-sink", vendor="komet")
+    timeline = timeline_of(cluster, "A-1")
+    timeline.asked_at_ms = 86_400_000
+    assert read_tracked(timeline, cast("Any", sink)) == ["12", "13"]
+    assert [entry.what for entry in timeline.entries] == [
+        "not finished at the vendor: begun",
+        "not finished at the vendor: open",
+        "accepted by the vendor as 12",
+        "not finished at the vendor: open",
+        "half made since 1970-01-01T00:00:00.004Z: Komet Sales keeps it until 1970-01-04T00:00:00.004Z",
     ]

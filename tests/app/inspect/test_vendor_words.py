@@ -44,7 +44,7 @@ async def configuration() -> AsyncIterator[Configuration]:
 
 
 async def test_each_vendor_says_what_it_has(configuration: Configuration) -> None:
-    assert workers_to_ask(configuration.config) == NAMES
+    assert [name for name in workers_to_ask(configuration.config) if name in NAMES] == NAMES
     known = KnownOrder()
     known.add_delivered("ecdp-sink", 2, CONTENT)
     known.add_delivered("ecdp-sink", 1, CONTENT | {"status": "paid"})
@@ -56,7 +56,7 @@ async def test_each_vendor_says_what_it_has(configuration: Configuration) -> Non
 
 
 async def test_a_vendor_that_does_not_answer_says_why(configuration: Configuration) -> None:
-    known = KnownOrder(numbers={"ecourier": {"OR-A-1"}})
+    known = KnownOrder(numbers={"ecourier": ["OR-A-1"]})
     found = await ask_vendors(dict.fromkeys(NAMES, configuration), "..", known)
     assert found[0].fault.startswith("cannot be asked for this order: order_id: must not be . or ..")
     assert not found[0].is_as_expected

@@ -6,7 +6,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, cast
 
+import pytest
+
 from tests.support.sink_rig import STATUS, Rig
+from tests.support.traces import TRACE, Recorded, attributes_of, context_of, publisher, trace_of
 from workers.app.parked.command_progress import CommandProgress
 from workers.app.parked.discard import DiscardPolicy, Discards
 from workers.app.sink.shard import Shard
@@ -45,7 +48,7 @@ class Stand:
         self.rig = rig
         self.looked = asyncio.Event()  # at the order
         self.is_replayed = False
-        sources = rig.entry("A"), rig.entry("A")
+        sources = rig.entry("A", headers=publisher()), rig.entry("A", headers=publisher())
         again = [replace(REJECTED, replays=number + 1) for number in range(copies)]
         parked = [(sources[0], REJECTED), *((sources[0], one) for one in again), (sources[1], REJECTED)]
         records = [_parked(entry, parking, place) for place, (entry, parking) in enumerate(parked)]
@@ -146,3 +149,18 @@ async def test_an_order_that_is_being_replayed_is_left_alone() -> None:
     async with running(stand):
         await stand.give_up(FIRST_ONLY)
     assert stand.rig.shard.fences["A"].records == 2
+
+
+@pytest.mark.parametrize("recorded", [None, Recorded()], ids=["not recorded", "recorded"])
+async def test_the_trace_of_a_discard_stays_on_its_orders_trace(recorded: Recorded | None) -> None:
+    stand = Stand(Rig(tracing=None if recorded is None else recorded.worker), copies=0)
+    async with running(stand):
+        await stand.give_up(FIRST_ONLY)
+    record, *_ = [write.extra_record for write in stand.rig.shard.writes.next_writes() if write.extra_record]
+    parent = (dict(record.headers)["traceparent"] or b"").decode()
+    assert parent.split("-")[1] == TRACE
+    if recorded is not None:
+        send = recorded.one("send ecdp-parked")
+        assert (parent, trace_of(send)) == (context_of(send), TRACE)
+        assert attributes_of(send)["relay.outcome"] == "discarded"
+        assert attributes_of(send)["relay.order.id"] == "A"

@@ -9,11 +9,14 @@ import pytest
 
 from tests.support.replay_rig import Stand
 from tests.support.sink_rig import CREATED
+from tests.support.traces import TRACE, Recorded, attributes_of, is_below, publisher, trace_of
 from tests.support.waiting import until
 from workers.core.parked.fence import Fence, ParkReason
 from workers.core.parked.headers import Parking
 from workers.core.record import Record
 from workers.edges.kafka.client import KafkaFailed
+
+REFUSED = Parking(ParkReason.REJECTED, "no", 422, 1)
 
 
 @pytest.fixture
@@ -45,6 +48,35 @@ async def test_statuses_follow_their_create_in_order_and_the_fence_ends(stand: S
     await until(lambda: not stand.fences)
     await until(lambda: stand.written and stand.written[-1] == ("A", None))
     assert sent == [b"A:1", b"A:2"]
+
+
+async def test_a_replayed_record_has_a_span_and_so_has_its_copy_if_it_is_refused_again() -> None:
+    recorded = Recorded()
+    stand = Stand(tracing=recorded.worker)
+    async with running(stand):
+        place = stand.topic.append(stand.rig.record("A:1", headers=publisher()))
+        stand.rig.fence("A", Fence(ParkReason.REJECTED, "no", 0, 1, place, place))
+        stand.ask("A", "c1")
+        stand.refuse(await stand.next(), REFUSED)
+        await until(lambda: bool(stand.written))
+    process, send = recorded.one("process order-status"), recorded.one("send ecdp-parked")
+    assert trace_of(process) == TRACE
+    assert is_below(send, process)
+    assert attributes_of(process)["relay.replay"]
+    assert attributes_of(process)["relay.outcome"] == "parked"
+
+
+async def test_the_line_about_a_released_order_leads_to_its_trace(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "order_relay")
+    stand = Stand(tracing=Recorded().worker)
+    async with running(stand):
+        place = stand.topic.append(stand.rig.record("A:1", headers=publisher()))
+        stand.rig.fence("A", Fence(ParkReason.REJECTED, "no", 0, 1, place, place))
+        stand.ask("A", "c1")
+        stand.deliver(await stand.next())
+        await until(lambda: not stand.fences)
+    (line,) = [record.values for record in caplog.records if record.getMessage() == "order_released"]  # type: ignore[attr-defined]
+    assert (line["order_id"], line["trace_id"], len(line["span_id"])) == ("A", TRACE, 16)
 
 
 async def test_the_create_is_finished_with_its_fences_mark_and_not_before(stand: Stand) -> None:

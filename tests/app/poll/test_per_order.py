@@ -3,16 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tests.support.traces import PARENT, TRACE, Recorded, attributes_of, context_of, links_of, trace_of
 from workers.app.config.specs import PollerSpec
 from workers.app.poll.context import OrderPolling, PollerContext
 from workers.app.poll.per_order import OrderRounds
+from workers.app.poll.rows import step_records
 from workers.core.delivery.gate import Gate, GatePolicy
 from workers.core.delivery.outcome import Throttled, Unavailable
 from workers.core.poll.change import Stage, VendorOrder, digest
@@ -21,14 +23,14 @@ from workers.core.poll.step import Step
 from workers.core.poll.vendor_event import Look
 from workers.core.record import TRACESTATE, Record
 from workers.edges.avro.codec import Codec
-from workers.edges.avro.schema_files import load_topic
+from workers.edges.avro.schema_files import load
+from workers.edges.http.variable_names import VariableNames
 from workers.edges.kafka.client import KafkaFailed
 from workers.vendors.contract import PollFault
 
 TOPIC = "ecourier-tracked-orders"
-SCHEMA = Path(__file__).parents[3] / f"schemas/{TOPIC}.avsc"
 NOW_MS = 1_790_000_000_000
-CODEC = Codec({TOPIC: load_topic(TOPIC, SCHEMA)}, lambda: 0.0)
+CODEC = Codec(load(Path(__file__).parents[3] / "schemas"), lambda: 0.0)
 
 
 class Vendor:
@@ -94,7 +96,7 @@ class Rig:
             spec=spec,
             polling=self.polling,
             client=vendor,
-            credentials=SimpleNamespace(version=1),  # type: ignore[arg-type]
+            credentials=SimpleNamespace(version=1, secrets=[], names=VariableNames()),  # type: ignore[arg-type]
             codec=CODEC,
             connection=None,  # type: ignore[arg-type]
             gate=Gate(GatePolicy()),
@@ -147,7 +149,7 @@ async def settle() -> None:
 
 def row_of(number: str) -> bytes:
     data = {"order_number": number, "order_id": number.lower(), "since": NOW_MS, "canceled_at": None}
-    return CODEC.encode(TOPIC, data | {"content_hash": "h", "traceparent": "00-trace"})
+    return CODEC.encode(TOPIC, data | {"content_hash": "h", "traceparent": PARENT})
 
 
 async def test_a_change_is_written_with_the_order_id_and_the_trace() -> None:
@@ -159,7 +161,44 @@ async def test_a_change_is_written_with_the_order_id_and_the_trace() -> None:
         rig.vendor.answer("A", "N")
         step = await rig.written()
     assert [(one.order.stage.name, one.order.order_id) for one in step.changes] == [("N", "a")]
-    assert [(update.traceparent, update.tracestate) for update in step.updates] == [("00-trace", "shop=x1")]
+    context = {"traceparent": PARENT, "tracestate": "shop=x1"}
+    assert [update.order_context for update in step.updates] == [context]
+
+
+async def traced_change(recorded: Recorded) -> tuple[Rig, Step]:
+    """A change of order ``a`` that a look has found, by a poller that publishes it."""
+    rig = Rig()
+    published = {"publishes": ("order-stage-changed",), "state": "ecourier-poll-state"}
+    rig.context.tracing, rig.context.spec = recorded.worker, rig.context.spec.model_copy(update=published)
+    rig.save("A")
+    async with rig.running():
+        assert await rig.vendor.next_asked(1) == {"A"}
+        rig.vendor.answer("A", "N")
+        return rig, await rig.next_change()
+
+
+async def test_a_change_is_sent_on_its_orders_trace_and_linked_to_its_look() -> None:
+    recorded = Recorded()
+    rig, step = await traced_change(recorded)
+    written = step_records(rig.context, 0, step)
+    for one in written.sends:
+        one.end()
+    headers = dict(written.records[0].headers)
+    poll, send = recorded.one("poll ecdp"), recorded.one("send order-stage-changed")
+    assert (trace_of(send), headers["traceparent"]) == (TRACE, context_of(send).encode())
+    assert headers["tracestate"] == b"shop=x1"
+    assert links_of(send)[1:] == [poll.context.span_id]
+    assert trace_of(poll) != TRACE
+    assert (attributes_of(poll)["relay.order.id"], len(poll.links)) == ("a", 1)
+
+
+async def test_an_event_of_no_look_has_the_order_id_of_its_content_in_its_span() -> None:
+    recorded = Recorded()
+    rig, step = await traced_change(recorded)
+    listed = replace(step, updates=[replace(update, look=None) for update in step.updates])
+    for one in step_records(rig.context, 0, listed).sends:
+        one.end()
+    assert attributes_of(recorded.one("send order-stage-changed"))["relay.order.id"] == "a"
 
 
 async def test_looks_in_flight_are_bounded_over_all_shards() -> None:

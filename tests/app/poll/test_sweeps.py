@@ -15,6 +15,7 @@ from workers.core.poll.cursor import Cursor, first_cursor
 from workers.core.poll.shard_state import ShardState
 from workers.core.poll.step import Step
 from workers.core.poll.time_range import TimeRange
+from workers.edges.telemetry.tracing import PassOn
 from workers.vendors.contract import ALL, Flow, Only, PollFault, Reading
 
 NOW = 1_790_000_000_000
@@ -93,7 +94,9 @@ class Rig:
             forget_after=400 * 86_400.0,
             look_again=SimpleNamespace(every=3_600.0, back=6 * 3_600.0),
         )
-        context: Any = SimpleNamespace(spec=spec, stats=self.stats, wall_ms=lambda: NOW, monotonic=lambda: 0.0)
+        context: Any = SimpleNamespace(
+            spec=spec, stats=self.stats, tracing=PassOn(), wall_ms=lambda: NOW, monotonic=lambda: 0.0
+        )
 
         async def write(step: Step) -> None:
             self.written.append(step)

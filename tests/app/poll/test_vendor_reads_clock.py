@@ -10,6 +10,7 @@ import pytest
 
 from workers.app.poll.stats import PollStats
 from workers.app.poll.vendor_reads import PollClock
+from workers.edges.telemetry.tracing import PassOn
 
 OUR_MS = 1_790_000_000_000
 
@@ -21,7 +22,9 @@ class Now:
     def context(self) -> Any:
         return SimpleNamespace(
             spec=SimpleNamespace(name="dcl-poller"),
+            label="dcl-poller",
             stats=PollStats(),
+            tracing=PassOn(),
             monotonic=lambda: self.seconds,
             wall_ms=lambda: OUR_MS + round(self.seconds * 1000),
         )
@@ -33,7 +36,7 @@ async def asked(now: Now, clock: PollClock, took: float, date_ms: int | None) ->
         headers = {} if date_ms is None else {"Date": formatdate(date_ms / 1000, usegmt=True)}
         return httpx.Response(200, headers=headers, request=request)
 
-    await clock.attempt(httpx.Request("GET", "https://api.dclcorp.com/"), 0, send)
+    await clock.attempt(httpx.Request("GET", "https://api.dclcorp.com/"), send)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from math import inf
 from typing import Any
 
 import aiohttp
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -20,14 +22,16 @@ class Worker:
     """A worker in a given state."""
 
     state: str = "running"
+    kind: str = "sink"
+    vendor: str = "ecdp"
     seconds: float = 0.0
     more: dict[str, Any] = field(default_factory=dict)
 
     def status(self) -> dict[str, Any]:
-        return {"kind": "sink", "state": self.state, "delivered_total": 7} | self.more
+        return {"kind": self.kind, "state": self.state, "delivered_total": 7} | self.more
 
     def waiting(self, order_id: str | None = None) -> dict[str, Any] | None:
-        return None if self.state == "poller" else {"total": 1, "orders": [order_id]}
+        return None if self.kind == "poller" else {"total": 1, "orders": [order_id]}
 
     def age(self) -> float:
         return self.seconds
@@ -120,6 +124,46 @@ async def test_a_server_that_never_started_can_be_stopped() -> None:
 
 
 async def test_orders_that_wait_are_shown_by_sink_and_those_of_one_order_on_request() -> None:
-    async with served(sink=Worker(), poller=Worker("poller")) as url:
+    async with served(sink=Worker(), poller=Worker(kind="poller")) as url:
         found = json.loads((await get(f"{url}/status/waiting?order=A%201"))[2])
     assert found == {"version": "1.2.3", "instance": "one", "workers": {"sink": {"total": 1, "orders": ["A 1"]}}}
+
+
+async def test_metrics_are_answered_while_a_busy_loop_does_not_get_to_the_question() -> None:
+    """They are those of a moment ago; the loop waits for the client, so it cannot answer before."""
+    async with served(a=Worker()) as url:
+        found: list[str] = []
+        asking = threading.Thread(target=lambda: found.append(httpx.get(f"{url}/metrics", trust_env=False).text))
+        asking.start()
+        asking.join(30.0)
+    assert 'relay_delivered_total{worker="a"} 7.0' in found[0]
+
+
+async def test_probes_are_answered_while_the_workers_loop_is_stuck_and_metrics_show_since_when() -> None:
+    """The client is a thread, and the loop that owns the workers waits for it without a tick."""
+    server = HealthServer({"a": Worker(seconds=61.0)}, version="1.2.3", instance="one", answer_within_s=0.01)
+    host, port = await server.start("127.0.0.1", 0)
+    found: dict[str, tuple[int, str]] = {}
+
+    def ask() -> None:
+        with httpx.Client(base_url=f"http://{host}:{port}", trust_env=False) as client:
+            for path in ("/startupz", "/livez", "/readyz", "/metrics", "/status"):
+                answer = client.get(path)
+                found[path] = answer.status_code, answer.text
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    asking.join(30.0)
+    await server.stop()
+    assert {path: status for path, (status, _) in found.items()} == {
+        "/startupz": 200,
+        "/livez": 503,
+        "/readyz": 503,
+        "/metrics": 200,
+        "/status": 503,
+    }
+    assert found["/livez"][1] == "not yet\na: running; its loop has not moved for 61 s\n"
+    assert 'relay_loop_age_seconds{worker="a"} 61.0' in found["/metrics"][1]
+    assert "relay_worker_info{" in found["/metrics"][1], "its alert would say that the process is gone"
+    known = {"kind": "sink", "vendor": "ecdp", "state": "running", "loop_age_seconds": 61.0}
+    assert json.loads(found["/status"][1])["workers"] == {"a": known}

@@ -211,7 +211,7 @@ def test_memory_is_bounded_in_bytes_too() -> None:
 def test_a_partition_whose_finished_records_no_longer_fit_the_metadata_pauses_until_they_do() -> None:
     stand = Stand(max_unfinished=1_000_000, max_unfinished_bytes="4GiB")
     stand.begin()
-    count, choose = 60_000, Random(1).random
+    count, choose = 30_000, Random(1).random
     stand.fetch(*(Record(STATUS, 0, offset, 0, b"A", b"A") for offset in range(count)))
     ledger = stand.rig.shard.ledgers[S]
     finished = [offset for offset in range(1, count) if choose() < 0.5]

@@ -51,6 +51,35 @@ def test_each_outcome_with_the_gate_open(rig: Rig, name: str) -> None:
     assert entry.attempts == attempts
 
 
+def test_the_first_failure_since_a_delivery_is_logged_at_most_once_a_minute(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The gate shuts some seconds later, or never: until then no other line names the vendor's fault."""
+
+    def failing() -> list[str]:
+        return [record.__dict__["values"]["order_id"] for record in caplog.records if record.msg == "vendor_failing"]
+
+    for order_id in ("A", "B"):
+        rig.settle([(rig.fly(order_id), Unavailable("500", 500))])
+    assert failing() == ["A"], "nothing was delivered since"
+    rig.settle([(rig.fly("C"), Delivered())])
+    rig.settle([(rig.fly("D"), Unknown("reset"))])
+    assert failing() == ["A"], "a vendor that fails now and then would fill the log"
+    rig.now[0] += 61.0
+    rig.settle([(rig.fly("E"), Delivered())])
+    rig.settle([(rig.fly("F"), Unknown("reset"))])
+    assert failing() == ["A", "F"]
+
+
+def test_why_the_gate_is_shut_for_a_suspect_stream_holds_no_string_of_an_order() -> None:
+    """Vendors echo what they refuse; the log, `/status` and `relay status` show the gate's detail."""
+    rig = Rig(suspect_after=2)
+    for order_id in ("canary-A", "canary-B"):
+        rig.settle([(rig.fly(order_id), Rejected(f"no such customer: {order_id}", 400))])
+    assert rig.gate.shut_by_suspicion
+    assert rig.gate.detail == "no such customer: ***"
+
+
 @pytest.mark.parametrize("name", TABLE)
 def test_each_outcome_of_a_probe(rig: Rig, name: str) -> None:
     """An answer opens the gate, whatever it says of the record; a vendor's fault keeps it shut, and spends nothing."""

@@ -123,3 +123,13 @@ async def test_a_batch_that_is_too_large_for_now_is_sent_again_in_single_request
     await wall.pass_time(150, every_s=0.5)
     assert wall.parked == [("T-1", ParkReason.REJECTED)], "it alone is throttled for longer than give_up_after"
     assert len(wall.rig.lanes) == 0
+
+
+async def test_an_order_that_meets_a_spent_budget_again_and_again_is_never_parked_for_it() -> None:
+    """Others find the few requests that come back; it is no fault of the order's."""
+    wall = Firewall(Throttled(5.0, why="the account's budget of requests is spent"))
+    wall.rig.add("T-1", topic=CREATED)
+    await wall.pass_time(150, every_s=0.5)
+    assert wall.parked == []
+    assert "T-1" in wall.rig.lanes
+    assert "budget of requests is spent for 5.0 s" in wall.rig.gate.detail

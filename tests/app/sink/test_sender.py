@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from tests.support.sink_rig import CREATED, Rig, settled
+from tests.support.sink_rig import CREATED, TRACKED, Rig, settled
 from workers.core.delivery.outcome import Delivered, Denied, Outcome, Throttled, Unavailable, UnknownOrder
+from workers.core.delivery.tracked_order import Mark
 from workers.core.parked.fence import Fence, ParkReason
 from workers.vendors.contract import LoginFailed, MaybeSent, NotSent
 
@@ -279,3 +280,50 @@ async def test_a_retry_is_sent_when_its_wait_is_over(rig: Rig) -> None:
     rig.now[0] += 60
     await pumped(rig)
     assert rig.vendor.flights[1].attempts[0].number == 2
+
+
+async def test_the_rest_of_a_delivery_leaves_only_when_its_mark_is_durable() -> None:
+    """If the process died between the two, its successor would not know of the request, and would send it again."""
+    rig = Rig(tracks=TRACKED)
+    rig.add("A", topic=CREATED)
+    await pumped(rig)
+    await rig.vendor.reach(rig.vendor.flights[0], Mark("7", stage="open"))
+    assert rig.shard.tracked["A"].stage == "open"
+    assert (len(rig.vendor.flights), rig.committable(CREATED)) == (1, 0)
+    rig.shard.writes.acknowledge(rig.shard.writes.next_writes())
+    await settled()
+    assert (len(rig.vendor.flights), rig.committable(CREATED)) == (2, 0), "the row finishes no record"
+    await rig.vendor.land(rig.vendor.flights[1], Delivered())
+    assert rig.committable(CREATED) == 1
+
+
+@pytest.mark.parametrize("written", [True, False])
+async def test_a_delivery_stops_at_its_checkpoint_when_the_partition_is_given_away(*, written: bool) -> None:
+    rig = Rig(tracks=TRACKED)
+    rig.add("A", topic=CREATED)
+    await pumped(rig)
+    shard = rig.shard
+    if written:
+        await rig.vendor.reach(rig.vendor.flights[0], Mark("7", stage="open"))
+    rig.assign(0, epoch=2)
+    if written:
+        shard.writes.acknowledge(shard.writes.next_writes())
+        await settled()
+    else:
+        await rig.vendor.reach(rig.vendor.flights[0], Mark("7", stage="open"))
+    rig.now[0] += 60.0
+    await pumped(rig)
+    assert len(rig.vendor.flights) == 1
+    assert rig.lane_is_free("A")
+
+
+async def test_a_checkpoint_whose_row_is_never_written_ends_its_delivery_with_the_assignment() -> None:
+    """Otherwise the delivery would keep its place among the requests in flight for ever."""
+    rig = Rig(tracks=TRACKED)
+    rig.add("A", topic=CREATED)
+    await pumped(rig)
+    await rig.vendor.reach(rig.vendor.flights[0], Mark("7", stage="open"))
+    rig.assign(0, epoch=2)
+    await settled()
+    assert rig.sender.in_flight == 0
+    assert len(rig.vendor.flights) == 1, "the rest of the delivery is the next owner's"

@@ -7,14 +7,18 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.sink_rig import STATUS, Rig
-from workers.app.runtime.metrics import metrics_text
-from workers.app.sink.stats import LaneCounts, LoginCounts, RequestCounts, SinkGauges, SinkStats
-from workers.app.sink.status import client_status, sink_status
+from workers.app.events.client_status import LoginCounts, RequestCounts, client_status
+from workers.app.runtime.metrics import Reading, metrics_text
+from workers.app.sink.assignment import Ownership
+from workers.app.sink.stats import LaneCounts, SinkGauges, SinkStats
+from workers.app.sink.status import sink_status
 from workers.core.consume.start_position import NeedsOperator
 from workers.core.delivery.outcome import Denied
+from workers.core.histograms import LabelledHistograms
 from workers.core.metrics import metrics_of
 from workers.core.parked.fence import Fence, ParkReason
 from workers.core.record import CommitPoint, Partition
+from workers.edges.http.durations import Durations
 
 CONTRACT = {
     "kind", "state", "partitions", "lag_records", "oldest_unfinished_seconds", "in_flight", "gate", "delivered_total",
@@ -22,11 +26,13 @@ CONTRACT = {
     "last_error",
 }  # fmt: skip
 
+PYTHONS = {"implementation", "generation"}  # labels of prometheus_client's own metrics
+
 
 @pytest.fixture
 def rig() -> Rig:
     """Two records of canary orders, one delivered; one order parked; the gate shut."""
-    made = Rig()
+    made = Rig(vendor="komet")
     entries = made.add("canary-A", "canary-B")
     made.finisher.finish(entries[0])
     made.shard.committed[Partition(STATUS, 0)] = CommitPoint(1, "")
@@ -63,13 +69,16 @@ def test_open_gate_has_neither_reason_nor_end() -> None:
         "reason": None,
         "detail": None,
         "since": None,
+        "shut_seconds": 0.0,
         "until": None,
     }
 
 
-def test_state_follows_assignment_and_drain(rig: Rig) -> None:
+def test_sink_is_starting_until_its_first_assignment_and_running_through_each_rebalance(rig: Rig) -> None:
     assert sink_status(rig.context, rig, is_draining=True)["state"] == "draining"
     rig.ownership.end()
+    assert sink_status(rig.context, rig)["state"] == "running"
+    rig.ownership = Ownership(rig.lanes)
     assert sink_status(rig.context, rig)["state"] == "starting"
 
 
@@ -81,24 +90,22 @@ def test_stopped_partition_shows_its_reason_even_before_it_began(rig: Rig) -> No
 
 
 def test_client_adds_its_look_ups_its_held_requests_and_where_there_is_a_login_its_logins() -> None:
-    found = {"look_ups_total": 5, "requests_held_total": 3}
+    found = {"look_ups_total": 5, "requests_held_total": 3, "request_duration_seconds": []}
     assert client_status(client(logins=None)) == found
-    assert client_status(client(logins=2)) == found | {"logins_total": 2}
+    assert client_status(client(logins=2)) == found | {"logins_total": 2, "login_failures_total": 1}
 
 
 def test_metrics_have_a_sample_of_every_number_of_a_sink(rig: Rig) -> None:
     rig.stats.notes["unmapped_time_zone"] = 4
     found = samples(sink_status(rig.context, rig) | client_status(client(logins=2)))
-    declared = {
-        metric.name
+    declared = [
+        metric
         for kind in (SinkStats, SinkGauges, LaneCounts, RequestCounts, LoginCounts)
         for metric in metrics_of(kind)
-    }
-    assert {name for name, _ in found} == declared | {
-        "relay_build_info",
-        "relay_gate_state",
-        "relay_stopped_partitions",
-    }
+        if metric.kind != "histogram"
+    ]
+    names = {name for one in declared for name in (one.name, one.formerly) if name is not None}
+    assert {name for name, _ in found} >= names
     assert found["relay_parked_total", ("reason", "rejected")] == 2
     assert found["relay_notes_total", ("note", "unmapped_time_zone")] == 4
     assert found["relay_gate_state", ("state", "shut")] == 1
@@ -115,22 +122,53 @@ def test_lag_by_an_old_end_is_unknown_and_has_no_sample(rig: Rig) -> None:
     assert found["relay_lag_known", ()] == 0
 
 
+def test_a_partition_that_has_committed_before_its_end_is_known_is_not_stalled() -> None:
+    """A new owner of a partition commits within 200 ms, and asks for ends every second."""
+    rig = Rig()
+    rig.add("A-1")
+    rig.shard.note_committed(Partition(STATUS, 0), CommitPoint(1, ""), rig.now[0])
+    rig.now[0] += 60
+    assert sink_status(rig.context, rig)["stalled_seconds"] == 0
+    rig.shard.note_end(Partition(STATUS, 0), 5, rig.now[0])
+    assert sink_status(rig.context, rig)["stalled_seconds"] == 60
+
+
 def test_metrics_have_no_label_for_an_order(rig: Rig) -> None:
     """The number of series would grow for ever, and `/metrics` would show who bought."""
     status = sink_status(rig.context, rig)
-    assert "canary" not in metrics_text({"ecdp-sink": status}, "1.2.3").decode()
+    assert "canary" not in metrics_text(Reading("1.2.3", "a", {"ecdp-sink": status})).decode()
     labels = {label[0] for _, label in samples(status) if label}
-    assert labels <= {"reason", "note", "state", "version"}
+    assert labels <= {"reason", "note", "state", "version", "topic", "instance_id", "kind", "le"} | PYTHONS
+
+
+def test_a_sink_in_the_worst_of_days_has_at_most_200_series() -> None:
+    """Every reason, every outcome, and the series of the process, for a worker with a process of its own."""
+    rig, durations = Rig(), Durations("ecdp").histograms
+    for number, reason in enumerate(ParkReason):
+        rig.fence(f"order-{number}", Fence(reason, "no", 0, 1))
+    for name in ("unmapped_time_zone", "clock_off"):
+        rig.stats.notes[name] += 1
+    for operation in ("create", "status", "get", "delete", "login"):
+        for outcome in ("ok", "denied", "throttled", "unavailable", "unknown", "rejected", "unknown_order"):
+            durations.record(1.0, operation, outcome)
+    found = client(logins=1)
+    found.durations = durations
+    status = sink_status(rig.context, rig) | client_status(found)
+    text = metrics_text(Reading("1.2.3", "a", {"ecdp-sink": status})).decode()
+    assert len([line for line in text.splitlines() if 'worker="' in line]) <= 200
 
 
 def client(*, logins: int | None) -> Any:
-    session = None if logins is None else SimpleNamespace(logins=logins)
-    return SimpleNamespace(look_ups=5, membership=SimpleNamespace(held=3), session=session)
+    session = None if logins is None else SimpleNamespace(logins=logins, failed_logins=1)
+    durations = LabelledHistograms(("operation",), (1.0,), {})
+    return SimpleNamespace(
+        look_ups=5, membership=SimpleNamespace(held=3), session=session, durations=durations, budget=None
+    )
 
 
 def samples(status: dict[str, Any]) -> dict[tuple[str, tuple[str, ...]], float]:
     """By name and own label (name, value)."""
-    text = metrics_text({"ecdp-sink": status}, "1.2.3").decode()
+    text = metrics_text(Reading("1.2.3", "a", {"ecdp-sink": status})).decode()
     return {
         (
             sample.name,
@@ -139,3 +177,11 @@ def samples(status: dict[str, Any]) -> dict[tuple[str, tuple[str, ...]], float]:
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
+
+
+def test_a_broker_whose_clock_is_ahead_makes_no_time_to_finish_negative() -> None:
+    """Prometheus would take a sum that falls for a restart."""
+    ahead = Rig()
+    ahead.finisher.delivered(ahead.entry("A", ms=2_000_000_000))
+    times = ahead.stats.append_to_finish_seconds
+    assert (times.count, times.sum) == (1, 0.0)

@@ -1,17 +1,21 @@
-"""What a sink remembers of an order at the vendor: written as a row, read back, and forgotten with its tombstone."""
+"""What a sink remembers of an order at the vendor: written as a row, read back, watched, gone with its tombstone."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.sink_rig import CREATED, Rig
 from workers.app.sink.shard import Shard
+from workers.app.sink.status import sink_status
 from workers.app.sink.tracked_orders import TrackedRows
+from workers.app.sink.waiting import waiting_status
 from workers.core.consume.lanes import Entry
 from workers.core.delivery.tracked_order import Mark, Tracked
+from workers.core.parked.fence import Fence, ParkReason
 from workers.core.poll.compacted_rows import REPEATS, SETTLES
 from workers.core.record import Record
 from workers.edges.avro.codec import Codec
@@ -21,6 +25,8 @@ from workers.edges.kafka.transactions import Outgoing
 TOPIC = "ecourier-tracked-orders"
 SCHEMA = Path(__file__).parents[3] / f"schemas/{TOPIC}.avsc"
 MARK = Mark("OR-A", "hash-1")
+DAY = 86_400
+NOW_S = 1_000_000.0
 
 
 @pytest.fixture
@@ -181,3 +187,54 @@ async def test_error_that_ends_the_reading_is_reported(shard: Shard) -> None:
     rows = TrackedRows(Broken(), {0: shard}, None, errors.put_nowait)  # type: ignore[arg-type]
     rows.rows(0, [Record(TOPIC, 0, 0, 0, b"OR-A", b"?")])
     assert isinstance(await asyncio.wait_for(errors.get(), 5), ZeroDivisionError)
+
+
+@pytest.fixture
+def begun() -> Rig:
+    """Two half-made orders, the older one begun two days ago, and one that is finished."""
+    made = Rig(vendor="komet", tracks=TOPIC)
+    made.now[0] = NOW_S
+    for order_id, days, stage in (("A", 2, "open"), ("B", 1, "begun"), ("C", 9, "")):
+        since_ms = round((NOW_S - days * DAY) * 1000)
+        made.shard.track(Tracked("7", order_id, since_ms, "h", stage=stage))
+    return made
+
+
+def shown(rig: Rig) -> tuple[Any, ...]:
+    status = sink_status(rig.context, rig)
+    return tuple(status[f"half_made_{name}"] for name in ("orders", "oldest_seconds", "oldest_order", "life_seconds"))
+
+
+def test_the_oldest_half_made_order_is_named_with_its_age_and_the_life_that_the_vendor_gives_it(begun: Rig) -> None:
+    assert shown(begun) == (2, 2 * DAY, "A", 3 * DAY)
+
+
+def test_an_order_that_has_passed_its_life_counts_while_it_is_parked_or_waits_here(begun: Rig) -> None:
+    """Its operator has still to act. One that was discarded is gone at the vendor too."""
+    begun.now[0] += 1.5 * DAY
+    assert shown(begun)[:3] == (1, 2.5 * DAY, "B")
+    begun.fence("A", Fence(ParkReason.GAVE_UP, "HTTP 500", 0, 1))
+    assert shown(begun)[:3] == (2, 3.5 * DAY, "A")
+    begun.fence("A", None)
+    begun.add("A")
+    assert shown(begun)[:3] == (2, 3.5 * DAY, "A")
+
+
+def test_an_order_that_waits_says_until_when_the_vendor_keeps_what_there_is_of_it(begun: Rig) -> None:
+    begun.add("A", "C")
+    rows = {row["order_id"]: row["half_made_until"] for row in waiting_status(begun.context, begun)["orders"]}
+    assert rows == {"A": "1970-01-13T13:46:40.000Z", "C": None}
+
+
+def test_an_order_is_half_made_from_its_first_mark_until_a_finished_one(begun: Rig) -> None:
+    entry = begun.entry("D")
+    begun.tracked.remember(begun.shard, entry, Mark("8", stage="open"))
+    assert shown(begun)[0] == 3
+    begun.tracked.remember(begun.shard, entry, Mark("8", "h"))
+    assert shown(begun)[0] == 2
+
+
+def test_at_a_vendor_that_keeps_what_was_begun_no_order_is_half_made() -> None:
+    rig = Rig(tracks=TOPIC)
+    rig.shard.track(Tracked("7", "A", 0, "", stage="open"))
+    assert shown(rig) == (0, 0.0, None, None)

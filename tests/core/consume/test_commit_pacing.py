@@ -26,6 +26,19 @@ def test_plain_commits_are_frequent_and_seldomer_beside_transactions(
     assert pacing.next_action(101.5, writes_wait=writes_wait) == Wait(101.5 + every)
 
 
+@pytest.mark.parametrize(("took", "every"), [(0.0, 0.2), (0.015625, 0.2), (0.0625, 0.625), (0.25, 1.0), (30.0, 1.0)])
+def test_a_plain_commit_takes_a_tenth_of_the_time_at_most(pacing: CommitPacing, took: float, every: float) -> None:
+    """In a busy process a commit takes long; deliveries need the time more. A second is the longest pause."""
+    pacing.commit_began(200.0)
+    pacing.commit_ended(200.0, 200.0 + took)
+    assert pacing.next_action(200.0, writes_wait=False) == Wait(200.0 + every)
+
+
+def test_while_nothing_finishes_only_the_next_proof_is_due(pacing: CommitPacing) -> None:
+    assert pacing.next_action(100.0, writes_wait=False, idle=True) == Wait(100.0 + PACING.prove_every_s)
+    assert pacing.next_action(103.0, writes_wait=False, idle=True) == PlainCommit()
+
+
 def test_queued_writes_go_at_once(pacing: CommitPacing) -> None:
     assert pacing.next_action(100.1, writes_wait=True) == Transaction()
 

@@ -31,8 +31,15 @@ def test_progress_after_a_seek_needs_nothing_more() -> None:
 
 def test_a_partition_that_is_paused_or_at_its_end_may_stand_still() -> None:
     watchdog = Watchdog(stalled_after_s=10.0)
-    assert {look(watchdog, now=now, paused=True) for now in (0.0, 50.0, 100.0)} == {StallAction.NONE}
-    assert {look(watchdog, now=now, position=9) for now in (200.0, 250.0, 300.0)} == {StallAction.NONE}
+    assert {look(watchdog, now=now, paused=True) for now in (0.0, 15.0, 30.0)} == {StallAction.NONE}
+    assert {look(watchdog, now=now, position=9) for now in (40.0, 55.0, 70.0)} == {StallAction.NONE}
+
+
+def test_a_time_without_a_look_does_not_count() -> None:
+    """While no broker answers, no end is known, and no partition is judged."""
+    watchdog = Watchdog(stalled_after_s=10.0)
+    verdicts = [look(watchdog, now=now) for now in (0.0, 9.0, 600.0, 609.0, 610.0)]
+    assert verdicts == [StallAction.NONE] * 4 + [StallAction.RESEEK]
 
 
 def test_a_new_assignment_forgets_all_progress() -> None:

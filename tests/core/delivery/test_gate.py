@@ -308,5 +308,5 @@ def test_its_repr_says_why_and_until_when() -> None:
 
 
 def test_a_longer_throttle_than_the_cap_says_how_often_it_is_asked_again() -> None:
-    assert shut_by(Throttled(3600.0)).detail.endswith("for 3600 s; one request asks again every 300 s")
-    assert shut_by(Throttled(7.0)).detail.endswith("alone for 7 s")
+    assert shut_by(Throttled(3600.0)).detail.endswith("for 60 min; one request asks again every 5 min")
+    assert shut_by(Throttled(7.0)).detail.endswith("alone for 7.0 s")

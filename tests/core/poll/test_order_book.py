@@ -112,7 +112,7 @@ def test_only_a_change_of_status_is_published_with_the_status_before() -> None:
     assert [one.previous and one.previous.name for one in life.changes] == [None, "N", "A"]
     assert [step.is_empty for step in life.steps] == [False, True, False, False]
     assert {one.order.order_id for one in life.changes} == {"1"}
-    assert {update and update.traceparent for update in updates} == {"00-trace"}
+    assert {update and update.order_context["traceparent"] for update in updates} == {"00-trace"}
 
 
 def test_a_look_without_a_status_changes_no_stage_but_publishes_its_events() -> None:

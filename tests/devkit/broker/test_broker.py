@@ -36,29 +36,18 @@ def test_a_published_record_is_read_back(broker: Broker, topics: Callable[..., s
 
 
 @pytest.mark.broker
-def test_data_and_address_survive_a_crash(own_broker: Broker) -> None:
-    address = own_broker.bootstrap
-    own_broker.create_topic("orders")
-    send(own_broker, "orders", b"before")
-    own_broker.kill()
-    own_broker.restart()
-    assert own_broker.bootstrap == address
-    assert read_one(own_broker, "orders") == b"before"
-
-
-@pytest.mark.broker
-def test_a_paused_broker_can_be_stopped(own_broker: Broker) -> None:
-    own_broker.pause()
-    own_broker.stop()
-    assert own_broker.process.returncode is not None
-    assert not own_broker.folder.exists()
-
-
-@pytest.mark.broker
-def test_a_given_folder_keeps_the_data(tmp_path: Path, broker: Broker) -> None:
+def test_a_given_folder_keeps_the_data_through_a_crash_and_a_stop_of_a_paused_broker(tmp_path: Path) -> None:
     with Broker.start(tmp_path) as first:
+        address = first.bootstrap
         first.create_topic("orders")
         send(first, "orders", b"kept")
+        first.kill()
+        first.restart()
+        assert first.bootstrap == address
+        assert read_one(first, "orders") == b"kept"
+        first.pause()
+        first.stop()
+        assert first.process.returncode is not None
     with Broker.start(tmp_path) as second:
         assert read_one(second, "orders") == b"kept"
 

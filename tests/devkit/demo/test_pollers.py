@@ -24,7 +24,13 @@ THERE: dict[str, Any] = {
 
 
 def stage(name: str, sequence: int, number: str = "OR-1") -> dict[str, Any]:
-    return {"vendor": "ecourier", "order_number": number, "stage": name, "stage_code": None, "sequence": sequence}
+    order = {"vendor": "ecourier", "order_number": number, "stage": name, "stage_code": None, "sequence": sequence}
+    return order | {"progress": "unknown"}
+
+
+def invoice(number: str, sequence: int) -> dict[str, Any]:
+    event_id = f"ecourier::{number}:{sequence}:digest"
+    return {"vendor": "ecourier", "order_number": "OR-1", "event_id": event_id, "sequence": sequence}
 
 
 def event(courier_event_id: str, *said: str) -> dict[str, Any]:
@@ -58,3 +64,15 @@ def test_a_poller_that_published_each_change_once_is_right() -> None:
 )
 def test_a_missing_or_doubled_event_is_found(stages: list[Any], events: list[Any], fault: str) -> None:
     assert not compare_events({"stages": stages, "events": events}, POLLER, THERE).right, fault
+
+
+def test_the_events_of_an_item_have_no_gap() -> None:
+    """They may name an order, and are no stages of it."""
+    poller = POLLER.model_copy(update={"publishes": (*POLLER.publishes, "invoices")})
+    for sequences, right in (([1, 2], True), ([1, 1], False), ([2], False)):
+        events = {
+            "stages": STAGES, "events": EVENTS,
+            "invoices": [invoice("7", 1), *(invoice("8", each) for each in sequences)],
+        }  # fmt: skip
+        report = compare_events(events, poller, THERE)
+        assert (report.right, report.events["invoices"]) == (right, 1 + len(sequences))

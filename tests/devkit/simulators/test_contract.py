@@ -16,8 +16,10 @@ FILES: dict[str, dict[str, Any]] = {
 }
 LOGIN = {
     "dcl": {"Authorization": "Basic " + b64encode(f"demo:{SECRET}".encode()).decode()},
+    "e2cc": {"Authorization": f"Bearer {SECRET}"},
     "ecdp": {"x-api-key": SECRET},
     "ecourier": {"UserGUID": SECRET},
+    "komet": {"authenticationToken": SECRET, "X-ACCOUNT": "7"},
 }
 SAVE = {"ecdp": "POST /orders", "ecourier": "POST /SaveOrder"}
 CASES = [

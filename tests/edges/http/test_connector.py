@@ -13,6 +13,7 @@ from tests.support.vendor_rig import (
     OK,
     Names,
     Reader,
+    Slowly,
     Writer,
     ask,
     client_of,
@@ -99,20 +100,11 @@ async def test_idle_connection_is_closed_after_a_bounded_time(line: socket.socke
 
 async def test_connections_are_bounded_and_carry_one_request_at_a_time() -> None:
     """The bound is one above what may be in flight: a login needs a connection, too."""
-    busy, most = 0, 0
-
-    async def slowly(reader: Reader, writer: Writer) -> None:
-        nonlocal busy, most
-        busy += 1
-        most = max(most, busy)
-        await asyncio.sleep(0.01)
-        busy -= 1
-        writer.write(OK)
-
+    slowly = Slowly()
     policy = TransportPolicy(max_in_flight=3, request_timeout_s=5.0)
     async with vendor(slowly) as server, client_of(server.url, policy=policy) as client:
         answers = await asyncio.gather(*(put(client, server.url) for _ in range(40)))
-        assert (len(answers), most, server.connections) == (40, 4, 4)
+        assert (len(answers), slowly.most, server.connections) == (40, 4, 4)
 
 
 async def test_request_that_gets_no_free_connection_in_time_is_not_sent() -> None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from workers.core.delivery.outcome import Denied, Throttled, Unavailable
-from workers.edges.http.session import SharedSession
+from workers.edges.http.session import Observer, SharedSession
 from workers.vendors.contract import Flow, LoginFailed, MaybeSent
 
 REFUSED = Denied("login: no")
@@ -65,7 +65,7 @@ class Vendor:
         return await asyncio.wait_for(self.asked.get(), 5)
 
 
-async def run(flow: Flow[Any]) -> Any:
+async def run(flow: Flow[Any], observer: Observer) -> Any:
     """Answers the login at once; the account says what it gives."""
     next(flow)
     try:
@@ -155,10 +155,10 @@ async def test_failed_login_that_no_request_waits_for_is_not_logged_as_an_error(
     asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
     begun, go_on = asyncio.Event(), asyncio.Event()
 
-    async def late(flow: Flow[Any]) -> Any:
+    async def late(flow: Flow[Any], observer: Observer) -> Any:
         begun.set()
         await go_on.wait()
-        return await run(flow)
+        return await run(flow, observer)
 
     account = Account(REFUSED)
     account.token = None

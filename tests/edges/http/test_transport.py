@@ -79,10 +79,11 @@ LOST_AFTER_SENDING = {
 async def test_request_that_has_left_may_have_been_applied(fault: str) -> None:
     answer, words = LOST_AFTER_SENDING[fault]
     async with vendor(answer) as server, client_of(server.url, within=0.5) as client:
+        secret = httpx.Request("PUT", f"{server.url}/orders/1?authenticationToken=canary", content=b"{}")
         with pytest.raises(MaybeSent, match=words) as lost:
-            await put(client, server.url)
+            await client.run(ask(secret))
         assert len(server.requests) == 1, "the transport repeated it without the flow's knowledge"
-        assert "canary" not in str(lost.value), "the reason quotes the vendor's bytes"
+        assert "canary" not in str(lost.value), "the reason quotes the vendor's bytes, or our address"
 
 
 async def test_server_that_closes_before_it_has_read_may_have_read() -> None:
@@ -182,11 +183,11 @@ async def test_answer_to_head_has_no_body() -> None:
     assert (response.status_code, response.content) == (200, b"")
 
 
-@pytest.mark.parametrize("body", [b"{}".ljust(MAX_ANSWER_BYTES + 1), gzip.compress(bytes(200 * MEBIBYTE))])
-async def test_answer_beyond_the_bound_is_too_long_packed_or_not(body: bytes) -> None:
-    """Unpacked bytes count: 200 KB of gzip would swell to 200 MB."""
-    packed = body[:2] == b"\x1f\x8b"
-    answer = answer_of(body, b"Content-Encoding: %b" % (b"gzip" if packed else b"identity"))
+@pytest.mark.parametrize("coding", ["gzip", "identity"])
+async def test_answer_beyond_the_bound_is_too_long_packed_or_not(coding: str) -> None:
+    """Unpacked bytes count: 16 KB of gzip would swell to 16 MiB."""
+    body = gzip.compress(bytes(16 * MEBIBYTE)) if coding == "gzip" else b"{}".ljust(MAX_ANSWER_BYTES + 1)
+    answer = answer_of(body, b"Content-Encoding: %b" % coding.encode())
     async with vendor(says(answer)) as server, client_of(server.url, within=NEVER) as client:
         with pytest.raises(TooLong):
             await put(client, server.url)

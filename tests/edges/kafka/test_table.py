@@ -10,7 +10,7 @@ import pytest
 from tests.support.kafka_rig import Side
 from tests.support.waiting import until
 from workers.core.record import Partition, Record
-from workers.edges.kafka.client import KafkaConnection
+from workers.edges.kafka.client import KafkaConnection, KafkaFailed
 from workers.edges.kafka.table import KafkaTable, StartGoneError, read_all
 
 pytestmark = pytest.mark.broker
@@ -175,6 +175,11 @@ async def test_an_error_that_ends_the_thread_is_reported(topics: Any, follow: An
     follow(topics("state"), {0}, reader, open_consumer=broken)
     await reader.until(lambda: reader.failures)
     assert [type(error) for error in reader.failures] == [ZeroDivisionError]
+
+
+async def test_a_topic_that_is_missing_is_no_silent_broker(side: Side) -> None:
+    with pytest.raises(KafkaFailed, match="no topic 'nowhere' on the cluster"):
+        await read_all(side.connection, Partition("nowhere", 0), print)
 
 
 async def test_a_partition_that_was_read_is_read_on_from_its_former_end(side: Side, topics: Any) -> None:

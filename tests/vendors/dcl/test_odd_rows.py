@@ -12,11 +12,11 @@ from tests.vendors.dcl.vendor_model import dcl, respond
 from workers.core.delivery.outcome import Unavailable
 from workers.core.poll.change import digest
 from workers.core.poll.last_published import hash_fields
+from workers.vendors._shared.page_walks import MOST_PAGES
 from workers.vendors.contract import Reading
 from workers.vendors.dcl.api import FIELDS
 from workers.vendors.dcl.mapping import vendor_order
 from workers.vendors.dcl.options import DclOptions
-from workers.vendors.dcl.page_walks import MOST_PAGES
 
 
 @pytest.mark.parametrize(
@@ -75,10 +75,10 @@ def many_packages(count: int) -> dict[str, Any]:
 def test_more_packages_than_an_event_can_hold_are_left_out_and_counted() -> None:
     """An event that Kafka refuses would block every other order for ever."""
     notes = Counter[str]()
-    found = vendor_order(many_packages(30_000), None, DclOptions(), notes)
+    found = vendor_order(many_packages(8_000), None, DclOptions(), notes)
     assert 0 < len(orjson.dumps(found.shipments)) < 1_500_000
     assert +notes == {"shipments_cut_short": 1}
-    other = many_packages(30_000)
+    other = many_packages(8_000)
     other["shipments"][1]["packages"][-1]["delivery_status"] = "Delivered"
     assert vendor_order(other, None, DclOptions(), notes).digest != found.digest, (
         "packages that are left out still count"

@@ -325,7 +325,7 @@ class TestOthers:
 
     def test_a_check_names_a_guid_that_no_login_can_replace(self) -> None:
         _, value = talk_of(sink_of({"PASSWORD": ""}).check(), ABSENT)
-        assert value.remarks[0].startswith("only USER_GUID is set")
+        assert value.remarks[0].startswith("only {USER_GUID} is set")
 
     def test_a_quote_asks_what_a_save_would_send_and_creates_nothing(self) -> None:
         answer = httpx.Response(200, json={"Order": {"AmountCharged": "$40.00", "Pieces": {"Piece": {"Pieces": 1}}}})

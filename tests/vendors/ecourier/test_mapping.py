@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tests.support.events import money
 from tests.vendors.ecourier.conftest import created_of, sink_of, status_of
 from workers.core.delivery.outcome import Rejected
+from workers.vendors._shared.local_time import time_zone
 from workers.vendors.contract import Call
-from workers.vendors.ecourier.wall_time import Clock, format_wall_time, parse_wall_time, time_zone
+from workers.vendors.ecourier.wall_time import Clock, format_wall_time, parse_wall_time
 
 FROM, TO = {"sequence": 1, "type": "pickup"}, {"sequence": 2, "type": "destination"}
 NO_STOPS = "delivery.stops: must hold at least a pickup stop and a destination stop"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import Final, TypeAlias
 
 from workers.app.config.errors import ConfigError, Fault, nearest, reason_of
 from workers.app.config.variables import FILE, MAX_FILE_BYTES, file_text, read_variable, text_problem, url_problem
+from workers.edges.http.variable_names import UNNAMED, VariableNames
 from workers.edges.log import log
 from workers.vendors.contract import Variable, Vendor
 
 _UNKNOWN: Final = "?"
-_NAMED: Final = re.compile(r"\{(\w+)\}")  # another variable in a vendor's message
 Signature: TypeAlias = tuple[int, int, int]
 
 
@@ -26,8 +25,17 @@ class VendorCredentials:
     go on while a key is being replaced.
     """
 
-    def __init__(self, values: Mapping[str, str], files: Iterable[MountedValue]) -> None:
+    def __init__(
+        self,
+        values: Mapping[str, str],
+        files: Iterable[MountedValue],
+        secrets: Iterable[str] = (),
+        names: VariableNames = UNNAMED,
+    ) -> None:
+        """``secrets``: the names of those that no log may show."""
+        self.names = names
         self._values = dict(values)
+        self._secrets = tuple(secrets)
         self._files = {file.name: file for file in files}
         self._version = 1
 
@@ -41,10 +49,15 @@ class VendorCredentials:
     def __repr__(self) -> str:
         return f"VendorCredentials({', '.join(self._values)})"
 
-    def place(self, name: str, prefix: str) -> str:
+    @property
+    def secrets(self) -> list[str]:
+        """The present values of the variables that are secret and set."""
+        return [value for name in self._secrets if (value := self._values[name])]
+
+    def place(self, name: str) -> str:
         """Where a variable's value comes from: its full name, or that of its file with the path."""
         file = self._files.get(name)
-        return f"{prefix}_{name}" if file is None else f"{file.place}={file.path}"
+        return self.names.full(name) if file is None else f"{file.place}={file.path}"
 
     @property
     def version(self) -> int:
@@ -113,20 +126,21 @@ def load_credentials(
             faults += error.faults
         if environ.get(full + FILE):
             files.append(MountedValue(variable.name, full + FILE, Path(environ[full + FILE]), allow_http))
-    faults += _faults_between(vendor, prefix, values)
+    names = VariableNames(prefix, [one.name for one in vendor.variables])
+    faults += _faults_between(vendor, names, values)
     if faults:
         raise ConfigError(faults)
-    return VendorCredentials(values, files)
+    return VendorCredentials(values, files, [one.name for one in vendor.variables if one.secret], names)
 
 
-def _faults_between(vendor: Vendor, prefix: str, values: Mapping[str, str]) -> Iterator[Fault]:
+def _faults_between(vendor: Vendor, names: VariableNames, values: Mapping[str, str]) -> Iterator[Fault]:
     """Faults of variables that go together. One that has a fault of its own counts as given: its value is unknown."""
     if vendor.variables_faults is None:
         return
     given = VendorCredentials({one.name: values.get(one.name, _UNKNOWN) for one in vendor.variables}, ())
     for name, message in vendor.variables_faults(given):
         if name in values:
-            yield Fault(f"{prefix}_{name}", _NAMED.sub(rf"{prefix}_\1", message))
+            yield Fault(names.full(name), names.in_text(message))
 
 
 def mounted(name: str, text: str | None, environ: Mapping[str, str]) -> str | Callable[[], str] | None:

@@ -1,14 +1,15 @@
 """Which keys topics.yaml may have, and the variables that replace values: ``RELAY__<WORKER>__<KEY>__<KEY>``."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from types import UnionType
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from workers.app.config.errors import Fault, did_you_mean, nearest
-from workers.app.config.specs import INNER, PollerSpec, SinkSpec, is_poller, options_of
+from workers.app.config.specs import INNER, PollerSpec, SetSpec, SinkSpec, is_poller, options_of
 from workers.app.config.yaml_document import Document
 from workers.vendors.contract import UnknownVendorError, Vendor, load
 
@@ -20,15 +21,25 @@ def model_keys(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
         if key in INNER:
             continue
         yield (key,)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from ((key, *rest) for rest in model_keys(field.annotation))
+        for block in block_models(field.annotation):
+            yield from ((key, *rest) for rest in model_keys(block))
+
+
+def block_models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The model of the block behind a key, which may be left out; none for a plain value and for named blocks."""
+    if isinstance(annotation, UnionType):
+        for one in get_args(annotation):
+            yield from block_models(one)
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
 
 
 def worker_keys(vendor: Vendor, block: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Each key that the worker's block may have, the vendor's own among them."""
     poller = is_poller(block)
     options = options_of(vendor, poller=poller)
-    return [*model_keys(PollerSpec if poller else SinkSpec), *(model_keys(options) if options else ())]
+    beats = [("sets", one.name, key) for one in vendor.sets for key in SetSpec.model_fields] if poller else []
+    return [*model_keys(PollerSpec if poller else SinkSpec), *beats, *(model_keys(options) if options else ())]
 
 
 def unknown_key(keys: tuple[str, ...], known: Sequence[tuple[str, ...]]) -> str:

@@ -2,13 +2,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from workers.app.config.errors import Keys, did_you_mean
 from workers.app.config.specs import Config, PollerSpec, SinkSpec, TopicSpec
 from workers.app.config.values import KIB
 from workers.core.event_kinds import COURIER_ORDER_EVENT, ORDER_STAGE_CHANGED, RECEIPT_BATCH
+from workers.core.poll.vendor_set import VendorSet
 from workers.edges.avro.schema_files import load_topic
 from workers.edges.avro.schema_tree import SchemaError
 from workers.vendors.contract import load
@@ -19,6 +20,7 @@ PARKED_HEADERS_BYTES = 64 * KIB  # what the headers of a parked record may add t
 
 WINDOW_KEYS = frozenset({"settle_lag", "lookback", "look_again", "sweep_every", "rest"})
 ORDER_KEYS = frozenset({"follows", "slower", "grace", "give_up_after"})
+SET_KEYS = frozenset({"sets"})
 
 
 class Broken(NamedTuple):
@@ -36,6 +38,7 @@ def broken_rules(config: Config, declared: Collection[str]) -> Iterator[Broken]:
         yield from _worker(config, worker)
         yield from _references(worker, declared)
         yield from _sink(config, worker) if isinstance(worker, SinkSpec) else _poller(config, worker)
+    yield from _budgets(config)
     yield from _owners({name: sink.parks for name, sink in config.sinks.items()}, "parks", "sink")
     parks = {sink.parks: sink for sink in reversed(config.sinks.values())}  # one fault is one line
     receipts = {sink.name: sink.receipts for sink in reversed(parks.values()) if sink.receipts}
@@ -195,7 +198,7 @@ def _poller(config: Config, poller: PollerSpec) -> Iterator[Broken]:
     if poller.follows is not None and tracks and poller.follows not in tracks:
         message = f"must be {' or '.join(sorted(tracks))}, where {poller.vendor}'s sink tracks its orders"
         yield _in_worker(poller.name, "follows", message)
-    if poller.follows is None and poller.forget_after <= poller.rest:
+    if not (poller.follows or poller.sets) and poller.forget_after <= poller.rest:
         yield _in_worker(poller.name, "forget_after", "must be more than rest")
     shards = max(1, len(getattr(poller.options, "accounts", ())))
     for state in _there(config, (poller.state,)):
@@ -205,18 +208,35 @@ def _poller(config: Config, poller: PollerSpec) -> Iterator[Broken]:
 
 
 def _kind(poller: PollerSpec) -> Iterator[Broken]:
-    """A key that only the other kind of poller reads would have no effect."""
-    by_order = load(poller.vendor).poller_follows
-    kind = "polls orders one by one" if by_order else "reads what changed in a time range"
-    for key in sorted(poller.model_fields_set & (WINDOW_KEYS if by_order else ORDER_KEYS)):
+    """A key that only the other kinds of pollers read would have no effect."""
+    vendor = load(poller.vendor)
+    if vendor.poller_follows:
+        kind, others = "polls orders one by one", WINDOW_KEYS | SET_KEYS
+    elif vendor.sets:
+        kind, others = "reads sets", ORDER_KEYS | {"every", "rest"}
+    else:
+        kind, others = "reads what changed in a time range", ORDER_KEYS | SET_KEYS
+    for key in sorted(poller.model_fields_set & others):
         yield _in_worker(poller.name, key, f"not for {poller.name}, which {kind}; take it out")
+    if vendor.sets:
+        yield from _sets(poller, {one.name: one for one in vendor.sets})
+
+
+def _sets(poller: PollerSpec, known: Mapping[str, VendorSet]) -> Iterator[Broken]:
+    if not poller.sets:
+        yield _in_worker(poller.name, "sets", f"must name one at least: {', '.join(known)}")
+    for name in poller.sets:
+        whole = known[name].part_of if name in known else None
+        if name not in known:
+            yield Broken(("workers", poller.name, "sets", name), f"sets: no set '{name}'{did_you_mean(name, known)}")
+        elif whole is not None and whole not in poller.sets:
+            message = f"sets: must name '{whole}' too, of which {name} are parts"
+            yield Broken(("workers", poller.name, "sets", name), message)
 
 
 def _events(config: Config, poller: PollerSpec) -> Iterator[Broken]:
     """Every kind of event that the poller publishes must have a topic, and every topic must be of one of them."""
-    kinds = {ORDER_STAGE_CHANGED.record}
-    if load(poller.vendor).poller_follows:
-        kinds.add(COURIER_ORDER_EVENT.record)
+    kinds = _published(poller)
     found = [_record_name(config.topics.get(name)) for name in poller.publishes]
     for i, kind in enumerate(found):
         if kind is not None and kind not in kinds:
@@ -227,6 +247,14 @@ def _events(config: Config, poller: PollerSpec) -> Iterator[Broken]:
         yield _in_worker(poller.name, "publishes", message)
 
 
+def _published(poller: PollerSpec) -> set[str]:
+    """The kinds of events, by their schemas' records."""
+    vendor = load(poller.vendor)
+    if vendor.sets:
+        return {one.publishes for one in vendor.sets if one.publishes is not None and one.name in poller.sets}
+    return {ORDER_STAGE_CHANGED.record, *([COURIER_ORDER_EVENT.record] if vendor.poller_follows else [])}
+
+
 def _record_name(topic: TopicSpec | None) -> str | None:
     """The name of the topic's record; None: it cannot be read, which is a fault of its own."""
     if topic is None or topic.schema_file is None or not topic.schema_file.is_file():
@@ -235,6 +263,20 @@ def _record_name(topic: TopicSpec | None) -> str | None:
         return load_topic(topic.name, topic.schema_file).today.name
     except SchemaError:
         return None
+
+
+def _budgets(config: Config) -> Iterator[Broken]:
+    """Workers of one account share its budget: with two, one worker would take what the other keeps for writes."""
+    first: dict[tuple[str, str], SinkSpec | PollerSpec] = {}
+    for worker in config.workers.values():
+        if worker.budget is None:
+            continue
+        other = first.setdefault(worker.account, worker)
+        if worker.budget != other.budget:
+            message = (
+                f"must be that of {other.name}, whose account it shares ({worker.credentials}): it is of the account"
+            )
+            yield _in_worker(worker.name, "budget", message)
 
 
 def _owners(topics: dict[str, str], key: str, kind: str) -> Iterator[Broken]:

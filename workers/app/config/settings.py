@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -17,11 +18,13 @@ from workers.app.config.errors import ConfigError, Fault, message_of, nearest, r
 from workers.app.config.values import Count, Written
 from workers.app.config.variables import FILE, read_variable, text_problem, url_problem
 from workers.edges.kafka.client import KafkaConnection
+from workers.edges.telemetry.setup import unusable
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 PREFIXES = ("RELAY_", "KAFKA_", "SCHEMA_REGISTRY_")
 MAX_PORT = 65535
 EVERY_ADDRESS: Final = "*"  # as a host to listen on
+TRACE_ID: Final = "{trace_id}"  # in RELAY_TRACE_URL
 _PORT = re.compile(r"():(\d{1,5})")
 _SERVER = re.compile(r"(\[[0-9A-Fa-f:]+\]|[^:\s,\[\]]+):(\d{1,5})")
 
@@ -56,6 +59,7 @@ class Settings:
     log_level: LogLevel
     log_format: Literal["json", "text"]
     allow_http_vendors: bool
+    trace_url: str | None  # with `TRACE_ID` in it
 
 
 def servers(text: str) -> str:
@@ -82,6 +86,13 @@ def registry_url(text: str) -> str:
     """The address of a schema registry; raises ValueError for anything else."""
     if problem := url_problem(text, allow_http=True):
         raise ValueError(problem)
+    return text
+
+
+def trace_url(text: str) -> str:
+    """An address that a trace's id is put into; raises ValueError for anything else."""
+    if TRACE_ID not in text or urlsplit(text).scheme not in {"http", "https"} or text_problem(text):
+        raise ValueError(f"must be an address with {TRACE_ID} in it, such as https://traces.example/trace/{TRACE_ID}")
     return text
 
 
@@ -169,6 +180,10 @@ class Variables(BaseModel):
         default_factory=_usual_log_format,
         description="JSON lines for machines, text for people (text on a terminal, json elsewhere).",
     )
+    relay_trace_url: Annotated[str, AfterValidator(trace_url), Written("URL")] | None = Field(
+        None,
+        description="Where traces are shown, with `{trace_id}` in it: `relay order` prints the order's address there.",
+    )
     relay_allow_http_vendors: bool = Field(
         False, description="true: requests to a vendor on another machine may go over http, without TLS."
     )
@@ -184,6 +199,7 @@ def read_settings(environ: Mapping[str, str]) -> tuple[Settings, list[Fault]]:
     assert variables is not None, "every variable has a default"
     faults += [Fault(str(error["loc"][0]).upper(), message_of(error)) for error in errors]
     faults += [*_kafka_faults(texts), *_registry_faults(texts), *_misspelt(environ)]
+    faults += [Fault(one.variable, one.message) for one in unusable(environ)]
     return _settings(variables, environ), faults
 
 
@@ -239,8 +255,11 @@ def _key_faults(certificate: str, key: str | None, texts: Mapping[str, str]) -> 
         if asked and password:
             yield Fault("KAFKA_SSL_PASSWORD", f"does not decrypt the key in {place}")
         elif asked:
-            todo = "set KAFKA_SSL_PASSWORD or KAFKA_SSL_PASSWORD_FILE, or give a key that 'openssl pkey' has decrypted"
-            yield Fault(place, f"its key is encrypted: {todo}")
+            yield Fault(
+                place,
+                "its key is encrypted: set KAFKA_SSL_PASSWORD or KAFKA_SSL_PASSWORD_FILE, "
+                "or give a key that 'openssl pkey' has decrypted",
+            )
         elif key is None or Path(key).is_file():
             yield Fault(place, f"TLS cannot use it: {reason_of(error)}")
 
@@ -280,6 +299,7 @@ def _settings(found: Variables, environ: Mapping[str, str]) -> Settings:
         log_level=found.relay_log_level,
         log_format=found.relay_log_format,
         allow_http_vendors=found.relay_allow_http_vendors,
+        trace_url=found.relay_trace_url,
     )
 
 

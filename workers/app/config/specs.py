@@ -72,6 +72,18 @@ class PollRetry(Block):
     max: PositiveSeconds = Field(60.0, description="No wait is longer.")
 
 
+class BudgetSpec(Block):
+    """How many requests the vendor takes with one key, whichever worker or command sends them."""
+
+    requests: Count = Field(1_000, description="So many in any stretch of `per`.")
+    per: PositiveSeconds = Field(DAY_S, description="The stretch: in each of them, wherever it begins.")
+    reserve: Count | None = Field(
+        None,
+        description="So many of them only the sink and commands that change something may use; polls go without them "
+        "(not given: three tenths).",
+    )
+
+
 class WorkerSpec(Block):
     """What sinks and pollers have in common."""
 
@@ -95,6 +107,11 @@ class WorkerSpec(Block):
         description="Whether a process that is stopped leaves its consumer group: others have its partitions at once. "
         "false: they wait for its restart, until `session` ends.",
     )
+    budget: BudgetSpec | None = Field(
+        None,
+        description="Requests that the vendor allows to the account, all workers and commands together. It is counted "
+        "in the state topic of the account's poller (not given: by the vendor, or no limit).",
+    )
     options: Any = None  # the vendor's own model; its keys are written among the others
 
     @field_validator("options")
@@ -105,6 +122,11 @@ class WorkerSpec(Block):
             return given
         model = options_of(load(info.data["vendor"]), poller=cls is PollerSpec)
         return model.model_validate(given) if model else None
+
+    @property
+    def account(self) -> tuple[str, str]:
+        """The same for all workers of one account at a vendor."""
+        return self.vendor, self.credentials
 
     @property
     def group(self) -> str:
@@ -218,10 +240,19 @@ SLOWER = (
 )
 
 
+class SetSpec(Block):
+    """One of the sets that a poller reads."""
+
+    every: PositiveSeconds = Field(
+        description="How often it is read. A vendor whose answers take long is asked more seldom."
+    )
+
+
 class PollerSpec(WorkerSpec):
     """A worker that asks a vendor for changes and publishes them.
 
-    With ``follows`` it polls those orders one by one; without, it reads all that changed in a time range.
+    With ``follows`` it polls those orders one by one; with ``sets`` it reads lists and compares them; with neither it
+    reads all that changed in a time range.
     """
 
     publishes: Annotated[tuple[TopicName, ...], Field(min_length=1)] = Field(
@@ -233,6 +264,11 @@ class PollerSpec(WorkerSpec):
     max_in_flight: Count = Field(4, description="Requests to the vendor at one time, in one process.")
     every: PositiveSeconds = Field(
         60.0, description="How often the vendor is polled; with `follows`, an order that changed just now (30s)."
+    )
+    sets: dict[str, SetSpec] = Field(
+        {},
+        description="The vendor's lists to read, each with `every`; a list that is not named is not read (not given: "
+        "all of the vendor's, where it has lists).",
     )
     settle_lag: Seconds = Field(
         300.0, description="How late a change may appear at the vendor: the cursor stays so far behind the present."

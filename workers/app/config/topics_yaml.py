@@ -17,6 +17,7 @@ from workers.app.config.yaml_document import Document, read_document
 from workers.vendors.contract import UnknownVendorError, Vendor, load
 
 MIN_INSYNC = "min.insync.replicas"
+SET_DEFAULTS = {"lookback": "400d", "max_in_flight": 1}  # a set is read as a whole, and its vendor counts or queues
 SECTIONS = ("version", "topics", "workers")
 
 
@@ -118,8 +119,8 @@ def _vendor(document: Document, name: str, block: dict[str, Any]) -> Vendor | Fa
     except UnknownVendorError:
         message = f"no such vendor{did_you_mean(str(block['vendor']), vendor_names())}"
         return document.fault((*keys, "vendor"), message)
-    side, made = ("poller", vendor.poller or vendor.order_poller) if is_poller(block) else ("sink", vendor.sink)
-    if made is None:
+    side, is_made = ("poller", vendor.polls) if is_poller(block) else ("sink", vendor.sink is not None)
+    if not is_made:
         message = f"this relay has no {side} for {vendor.title}; take the worker out, or use a release that has one"
         return document.fault(keys, message)
     return vendor
@@ -140,13 +141,17 @@ def _worker(vendor: Vendor, name: str, block: dict[str, Any]) -> dict[str, Any]:
     return {**vendor_defaults(vendor, poller=poller), **shared, "name": name, "options": given}
 
 
-def vendor_defaults(vendor: Vendor, *, poller: bool) -> dict[str, str]:
+def vendor_defaults(vendor: Vendor, *, poller: bool) -> dict[str, Any]:
     """What a block without these keys means, by its vendor."""
-    found = {"credentials": vendor.name.upper()}
+    found: dict[str, Any] = {"credentials": vendor.name.upper()}
+    if vendor.requests_a_day is not None:
+        found["budget"] = {"requests": vendor.requests_a_day}
     if not poller:
         found["parks"] = f"{vendor.name}-parked"
         return found | ({"tracks": f"{vendor.name}-tracked-orders"} if vendor.tracks else {})
     found["state"] = f"{vendor.name}-poll-state"
+    if vendor.sets:
+        found |= {"sets": {one.name: {"every": f"{one.every_s:g}s"} for one in vendor.sets}, **SET_DEFAULTS}
     return found | ({"follows": f"{vendor.name}-tracked-orders", "every": "30s"} if vendor.poller_follows else {})
 
 

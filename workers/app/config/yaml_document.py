@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,9 @@ def _text(path: Path) -> str:
     return text
 
 
+@lru_cache(maxsize=4)
 def _load(text: str) -> Any:
+    """Parse the text. The nodes are shared by all who read the same text: nothing may change them."""
     yaml = YAML(typ="rt")
     yaml.composer.warn_double_anchors = False  # YAML allows them, and a warning is no line of ours
     return yaml.load(text)

@@ -5,6 +5,7 @@ from typing import Final
 
 from workers.core.delivery.gate import Gate, Reason
 from workers.edges.log import log
+from workers.edges.log_actions import Action
 
 AGAIN_AFTER_S: Final = 60.0
 
@@ -39,6 +40,6 @@ class GateLog:
         shut_s = round(now - self._shut_at, 1) if before else None
         # A vendor that asks for a pause gets it: nothing is wrong.
         say = log.info if gate.reason is Reason.THROTTLED else log.error
-        action = "gate_shut" if before in {None, self._cause} else "gate_cause_changed"
+        action: Action = "gate_shut" if before in {None, self._cause} else "gate_cause_changed"
         say(action, worker=self.worker, reason=reason, detail=gate.detail, shut_s=shut_s, waiting=waiting)
         return before is None

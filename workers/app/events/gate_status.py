@@ -15,5 +15,6 @@ def gate_status(gate: Gate, now: float, wall_ms: int) -> dict[str, Any]:
         "reason": None if gate.reason is None else gate.reason.value,
         "detail": gate.detail or None,
         "since": None if since_ms is None else time_text(since_ms),
+        "shut_seconds": 0.0 if gate.shut_at is None else round(now - gate.shut_at, 1),
         "until": None if gate.is_open else time_text(wall_ms + left_ms),
     }

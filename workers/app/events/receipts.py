@@ -11,6 +11,7 @@ from workers.core.record import Partition
 from workers.edges.avro.codec import Codec
 from workers.edges.cloud_events import event_headers
 from workers.edges.kafka.transactions import Outgoing
+from workers.edges.telemetry.tracing import UNTRACED, SendSpan
 
 MOST_BYTES: Final = 512 * 1024
 """Of the receipts in one Kafka record, about: Kafka's default ``max.message.bytes`` is 1 MiB."""
@@ -51,18 +52,22 @@ def receipt_records(
 
 @dataclass(frozen=True, slots=True)
 class ReceiptDraft:
-    """Receipts by partition number; a copy, which the producer's thread encodes."""
+    """Receipts by partition number; a copy, which the producer's thread encodes.
+
+    Whoever writes them ends their ``span``.
+    """
 
     codec: Codec
     topic: str
     writer: ReceiptWriter
     now_ms: int
     receipts: Mapping[int, Sequence[Receipt]]
+    span: SendSpan = UNTRACED  # one for all, of a trace of its own: it would cost more on that of each order
 
     def records(self) -> list[Outgoing]:
         """One Kafka record for each partition number, as a rule."""
         return [
-            record
+            record._replace(headers=self.span.forwarded(record.headers))
             for number, receipts in self.receipts.items()
             for record in receipt_records(self.codec, Partition(self.topic, number), self.writer, receipts, self.now_ms)
         ]

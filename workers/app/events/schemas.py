@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 from workers.app.config.settings import RegistrySettings
 from workers.app.config.specs import Config
+from workers.core.last_errors import LastErrors, Part
 from workers.edges.avro import registry as registries
 from workers.edges.avro.codec import Codec
 from workers.edges.avro.framing import SchemaId, schema_name
@@ -16,6 +18,22 @@ from workers.edges.log import log
 ASK_AGAIN_S = 2.0
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
+
+
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+class WritesAvro(Protocol):
+    """The context of a sink or a poller, as far as its schemas need it."""
+
+    @property
+    def codec(self) -> Codec: ...
+    @property
+    def spec(self) -> Named: ...
+    @property
+    def wall_ms(self) -> Callable[[], int]: ...
 
 
 def read_schemas(config: Config) -> Schemas:
@@ -42,15 +60,17 @@ async def opened_registry(settings: RegistrySettings | None) -> AsyncIterator[Re
             await registry.close()
 
 
-async def learn_to_write(codec: Codec, topics: Collection[str], **who: str) -> None:
-    """Prepare to encode for these topics, and wait for the registry until it answers; ``who`` goes into the log."""
+async def learn_to_write(worker: WritesAvro, topics: Collection[str], errors: LastErrors) -> None:
+    """Prepare to encode for these topics, and wait for the registry until it answers."""
     while True:
         try:
-            await codec.prepare(topics)
+            await worker.codec.prepare(topics)
         except (RegistryUnavailable, RegistryRefused) as error:
-            log.warning("registry_unavailable", **who, detail=str(error))
+            log.warning("registry_unavailable", worker=worker.spec.name, detail=str(error))
+            errors.put(Part.REGISTRY, str(error), worker.wall_ms())
             await asyncio.sleep(ASK_AGAIN_S)
         else:
+            errors.clear(Part.REGISTRY)
             return
 
 

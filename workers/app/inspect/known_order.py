@@ -1,8 +1,7 @@
 """What Kafka shows of one order, to be compared with the vendors' own words."""
 
 from collections import defaultdict
-from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -22,7 +21,7 @@ class KnownOrder:
 
     delivered: defaultdict[str, list[DeliveredEvent]] = field(default_factory=lambda: defaultdict(list))  # by sink
     published: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # by vendor: the last `OrderStageChanged`
-    numbers: Mapping[str, AbstractSet[str]] = field(default_factory=dict)  # by vendor: those that its sink has saved
+    numbers: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by vendor: its sink's, the last at the end
 
     def add_delivered(self, sink: str, at_ms: int, content: Any) -> None:
         """``content``: of a consumed event, decoded; empty when it could not be."""

@@ -48,11 +48,11 @@ def read_timeline(timeline: Timeline, config: Config, committed: Callable[[str],
     commits = {sink.name: committed(sink.group) for sink in config.sinks.values()}
     topics = dict.fromkeys(topic for sink in config.sinks.values() for topic in sink.consumes)
     published = {topic: _read_published(timeline, topic) for topic in topics}
-    tracked: defaultdict[str, set[str]] = defaultdict(set)
+    tracked: defaultdict[str, list[str]] = defaultdict(list)
     for sink in config.sinks.values():
         records = sorted((one for topic in sink.consumes for one in published[topic]), key=_appended)
         _read_sink(timeline, sink, records, commits[sink.name])
-        tracked[sink.vendor] |= read_tracked(timeline, sink)
+        tracked[sink.vendor] += read_tracked(timeline, sink)
     timeline.known.numbers = tracked
     for record in (one for records in published.values() for one in records):
         what, state = _event_words(timeline, record)

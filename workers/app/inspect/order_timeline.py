@@ -5,16 +5,19 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Self
 
+from workers.app.config.settings import TRACE_ID
 from workers.app.config.specs import Config, PollerSpec, SinkSpec
 from workers.app.events.command_codec import OpenCodec
 from workers.app.inspect.known_order import KnownOrder
+from workers.core.delivery.tracked_order import Content
 from workers.core.event_kinds import Summary, kind_of
 from workers.core.parked.fence import Fence
 from workers.core.receipt import Receipt
 from workers.core.record import Partition, Record
+from workers.edges.avro.json_text import time_text
 from workers.edges.avro.reader import Undecodable
 from workers.edges.kafka.reader import PartitionReader, partition_of
-from workers.edges.telemetry import traceparent_of
+from workers.edges.telemetry.headers import parent_in
 from workers.vendors.contract import load
 
 ReportProgress = Callable[[Partition, int, int], None]
@@ -116,10 +119,15 @@ class Timeline:
         state: str,
         receipt: Receipt | None = None,
     ) -> None:
-        traceparent = traceparent_of(record)
-        trace_id = traceparent.split("-")[1] if traceparent else None
+        parent = parent_in(record)
+        trace_id = None if parent is None else parent.trace_id
         place = record.at, record.offset
         self.entries.append(TimelineEntry(at_ms, what, by, *place, trace_id, rank, state, receipt))
+
+    def trace_addresses(self, url: str | None) -> dict[str, str]:
+        """Where each trace of the order is shown, by its id; ``url``: of the settings."""
+        ids = dict.fromkeys(entry.trace_id for entry in self.entries if entry.trace_id)
+        return {} if url is None else {trace_id: url.replace(TRACE_ID, trace_id) for trace_id in ids}
 
     def partition(self, topic: str, key: str) -> Partition | None:
         """The only partition that a key can be in; None when the cluster has no such topic."""
@@ -141,10 +149,15 @@ class Timeline:
             return {}
 
 
-def read_tracked(timeline: Timeline, sink: SinkSpec) -> set[str]:
-    """The order's numbers at the vendor, from the rows of a sink that tracks; they are in the order's own partition."""
+def read_tracked(timeline: Timeline, sink: SinkSpec) -> list[str]:
+    """The order's numbers at the vendor, the last one at the end, from the rows of a sink that tracks.
+
+    They are in the order's own partition.
+    """
     partition = None if sink.tracks is None else timeline.own_partition(sink.tracks)
-    numbers: set[str] = set()
+    numbers: list[str] = []
+    accepted: set[str] = set()
+    begun: tuple[Record, int] | None = None  # the last row, and since when, where the delivery is not finished
     for record in (
         ()
         if partition is None
@@ -153,30 +166,56 @@ def read_tracked(timeline: Timeline, sink: SinkSpec) -> set[str]:
         tracked = timeline.decoded(record)
         if tracked.get("order_id") != timeline.order_id:
             continue
-        name = str(tracked["order_number"])
-        if tracked["canceled_at"] is not None:
+        name, content = str(tracked["order_number"]), Content.of(tracked["content_hash"])
+        begun = (record, tracked["since"]) if content.stage else None
+        if content.stage:
+            what = f"not finished at the vendor: {content.stage}"
+            timeline.add(record, record.timestamp_ms, what, sink.name, 2, state="unfinished")
+        elif tracked["canceled_at"] is not None:
             timeline.add(
                 record, tracked["canceled_at"], f"canceled at the vendor as {name}", sink.name, 2, state="canceled"
             )
-        elif name not in numbers:
+        elif name not in accepted:
+            accepted.add(name)
             timeline.add(record, tracked["since"], f"accepted by the vendor as {name}", sink.name, 2, state="accepted")
-        numbers.add(name)
+        if name:
+            numbers = [*(each for each in numbers if each != name), name]
+    if begun is not None:
+        _add_half_made(timeline, sink, *begun)
     return numbers
 
 
-def read_changes(timeline: Timeline, config: Config, tracked: Mapping[str, AbstractSet[str]]) -> None:
+def _add_half_made(timeline: Timeline, sink: SinkSpec, row: Record, since_ms: int) -> None:
+    """Say until when the vendor keeps what an unfinished delivery has left there."""
+    vendor = load(sink.vendor)
+    until_ms = vendor.half_made_until_ms(since_ms)
+    if until_ms is None:
+        return
+    verb = "keeps" if timeline.asked_at_ms < until_ms else "kept"
+    what = f"half made since {time_text(since_ms)}: {vendor.title} {verb} it until {time_text(until_ms)}"
+    timeline.add(row, timeline.asked_at_ms, what, sink.name, 9, state="half_made")
+
+
+def read_changes(timeline: Timeline, config: Config, tracked: Mapping[str, Iterable[str]]) -> None:
     """Add what pollers have published; ``tracked``: by vendor, the order's numbers from `read_tracked`."""
     schemas, pollers = timeline.codec.codec.schemas, config.pollers.values()
-    numbers = {
-        poller.vendor: numbers_at(poller.vendor, config, timeline.order_id) | tracked.get(poller.vendor, set())
-        for poller in pollers
-    }
+    numbers = {poller.vendor: _published_as(poller.vendor, config, timeline.order_id, tracked) for poller in pollers}
     for topic in sorted({topic for poller in pollers for topic in poller.publishes} & schemas.keys()):
         summary = kind_of(schemas[topic].today.name).summary
         vendors = {poller.vendor for poller in pollers if topic in poller.publishes}
         if summary is not None:
             search = Search.of(timeline.order_id, {vendor: numbers[vendor] for vendor in vendors})
             _read_topic(timeline, topic, search, summary)
+
+
+def _published_as(vendor: str, config: Config, order_id: str, tracked: Mapping[str, Iterable[str]]) -> set[str]:
+    """The numbers under which the vendor's poller publishes the order; none: only the events' content can show them.
+
+    A vendor that gives the numbers may give an order another one later: Komet's web orders become invoices.
+    """
+    if load(vendor).tracked_key == "order_id":
+        return set()
+    return numbers_at(vendor, config, order_id) | set(tracked.get(vendor, ()))
 
 
 def numbers_at(vendor: str, config: Config, order_id: str) -> set[str]:

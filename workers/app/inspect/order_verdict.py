@@ -6,11 +6,10 @@ from typing import Final
 
 from workers.app.config.specs import Config
 from workers.app.inspect.order_timeline import VENDOR_EVENT, SinkEnd, Timeline
-from workers.core.counted import counted
+from workers.core.counted import counted, lasting
 from workers.vendors.contract import load
 
 _GRAVEST_FIRST: Final = ("waits", "parked", "no_receipt", "passed_over", "discarded", "delivered", "found", "skipped")
-_S, _MINUTE_S, _HOUR_S, _DAY_S = 1, 60, 3_600, 86_400
 
 
 def verdict(timeline: Timeline, config: Config) -> str:
@@ -83,7 +82,7 @@ def _delivered(ends: Sequence[SinkEnd], _: int) -> str:
     assert last.receipt is not None, "only a receipt says that a record was delivered"
     at_ms = last.receipt.finished_at_ms
     found = "delivered" if last.state == "delivered" else "found there"
-    text = f"{found} {clock(at_ms)}, {span(at_ms - last.record.timestamp_ms)} after publication"
+    text = f"{found} {clock(at_ms)}, {lasting((at_ms - last.record.timestamp_ms) / 1000)} after publication"
     reason = last.receipt.reason
     return text + (f", {reason}" if reason else "")
 
@@ -111,14 +110,3 @@ def _some(ends: Sequence[SinkEnd], of: int) -> str:
 
 def clock(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%H:%M:%S")
-
-
-def span(millis: int) -> str:
-    """A duration in the unit in which people say it: ``0.3 s``, ``99 s``, ``12 min``, ``3 h``, ``2 d``."""
-    seconds = max(0, millis) / 1000
-    if seconds < 10 * _S:
-        return f"{seconds:.1f} s"
-    for unit, one, least in (("d", _DAY_S, 2), ("h", _HOUR_S, 2), ("min", _MINUTE_S, 3)):
-        if seconds >= least * one:
-            return f"{seconds / one:.0f} {unit}"
-    return f"{seconds:.0f} s"

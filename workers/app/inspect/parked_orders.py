@@ -1,13 +1,17 @@
-"""A sink's parked orders, read from its parked state, whether or not the worker runs."""
+"""A sink's parked orders, and what it has of them at the vendor, whether or not the worker runs."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from workers.app.config.specs import SinkSpec
+from workers.app.events.command_codec import OpenCodec
+from workers.app.events.tracked_rows import tracked_of
+from workers.core.delivery.tracked_order import Tracked
 from workers.core.parked.fence import NO_KEY, Fence, OrderKey
 from workers.core.parked.headers import ParkedRecord, parked_records
 from workers.core.parked.rows import read_row
 from workers.core.record import Partition, Record
+from workers.edges.avro.reader import Undecodable
 from workers.edges.kafka.parked_reader import one_pass
 from workers.edges.kafka.reader import PartitionReader, all_partitions
 
@@ -103,3 +107,38 @@ def _read_together(
         reached = max(wave.reached, reached + 1)
     for order in orders:
         yield order, parked_records(found[order.order_id])
+
+
+def tracked_now(
+    reader: PartitionReader, codec: OpenCodec, sink: SinkSpec, orders: Collection[ParkedOrder]
+) -> dict[OrderKey, Tracked]:
+    """The last row of each of these orders in the sink's tracked topic; none for a sink that tracks nothing.
+
+    Raises `RegistryUnavailable`.
+    """
+    numbers = {order.partition_number for order in orders}
+    partitions = [one for one in reader.partitions(sink.tracks) if one.number in numbers] if sink.tracks else []
+    wanted, found = {order.key for order in orders}, dict[OrderKey, Tracked]()
+    for partition, (first, end) in reader.bounds(partitions).items():
+        for tracked in _rows(reader, codec, partition, first, end).values():
+            key = OrderKey(partition.number, tracked.order_id)
+            if key in wanted:
+                found[key] = tracked
+    return found
+
+
+def _rows(
+    reader: PartitionReader, codec: OpenCodec, partition: Partition, first: int, end: int
+) -> dict[bytes | None, Tracked]:
+    """By the rows' keys, the newest last; without those that have ended, and without unreadable ones."""
+    rows: dict[bytes | None, Tracked] = {}
+    for records in reader.stretch(partition, first, end):
+        for record in records:
+            rows.pop(record.key, None)
+            if record.value is None:
+                continue
+            try:
+                rows[record.key] = tracked_of(codec.decode(record.topic, record.value, record.headers), record.headers)
+            except Undecodable:  # the worker logs it as an error
+                continue
+    return rows

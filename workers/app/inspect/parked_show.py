@@ -11,12 +11,14 @@ from workers.app.config.variables import read_variable
 from workers.app.events.command_codec import OpenCodec
 from workers.app.events.json_lines import record_json
 from workers.core.delivery.outcome import Rejected, Skipped
+from workers.core.delivery.tracked_order import Tracked
 from workers.core.events import Event
 from workers.core.parked.fence import SUPERSEDED
 from workers.core.parked.headers import REPLAYS, ParkedRecord, header_text, source_record
 from workers.core.record import Record
+from workers.core.redaction import without_secrets
 from workers.edges.avro.reader import Undecodable
-from workers.edges.telemetry import traceparent_of
+from workers.edges.telemetry.headers import traceparent_of
 from workers.vendors.contract import Call, Sink, Vendor, load
 
 HIDDEN = "***"
@@ -53,8 +55,13 @@ class ShownRecord:
     value: bytes
 
 
-def show_record(codec: OpenCodec, sink: Sink, parked: ParkedRecord, *, superseded: bool = False) -> ShownRecord:
-    """Decode a parked record and prepare its request, if it may still be sent; raises `RegistryUnavailable`."""
+def show_record(
+    codec: OpenCodec, sink: Sink, parked: ParkedRecord, known: Tracked | None = None, *, superseded: bool = False
+) -> ShownRecord:
+    """Decode a parked record and prepare its request, if it may still be sent; raises `RegistryUnavailable`.
+
+    ``known``: what the sink has of the order at the vendor, as a sink that tracks would have it for a replay.
+    """
     original, latest = parked.original, parked.latest
     record = source_record(original)
     facts = {
@@ -64,7 +71,7 @@ def show_record(codec: OpenCodec, sink: Sink, parked: ParkedRecord, *, supersede
         **{name: header_text(latest, f"relay-{name.replace('_', '-')}") for name in _HEADERS},
         "replays": int(header_text(latest, REPLAYS) or 0),
         "traceparent": traceparent_of(record),
-        **_content(codec, sink, record),
+        **_content(codec, sink, record, known),
     }
     if superseded:
         facts |= {"request": None, "not_sent": SUPERSEDED}
@@ -74,7 +81,7 @@ def show_record(codec: OpenCodec, sink: Sink, parked: ParkedRecord, *, supersede
 _HEADERS = ("reason", "detail", "http_status", "attempts", "parked_at")
 
 
-def _content(codec: OpenCodec, sink: Sink, record: Record) -> dict[str, Any]:
+def _content(codec: OpenCodec, sink: Sink, record: Record, known: Tracked | None) -> dict[str, Any]:
     """The event and its request; for an undecodable record its bytes, and where decoding fails."""
     found = record_json(codec, record)
     if "undecodable" in found or record.topic not in codec.codec.schemas:
@@ -89,12 +96,12 @@ def _content(codec: OpenCodec, sink: Sink, record: Record) -> dict[str, Any]:
         event = codec.codec.decode(record.topic, record.value or b"", record.headers)
     except Undecodable as error:  # a tombstone's bytes: record_json has fetched every known schema
         return {"undecodable": str(error), "fault_at": 0, "hex": ""}
-    return {"event": found["value"], **request_json(sink, event)}
+    return {"event": found["value"], **request_json(sink, event, known)}
 
 
-def request_json(sink: Sink, event: Event) -> dict[str, Any]:
+def request_json(sink: Sink, event: Event, known: Tracked | None = None) -> dict[str, Any]:
     """The request that an event would cause now, or why it would cause none."""
-    prepared = sink.prepare(event)
+    prepared = sink.prepare(event, known)
     match prepared:
         case Call():
             return {"request": _request(sink.preview(prepared))}
@@ -109,7 +116,7 @@ def request_json(sink: Sink, event: Event) -> dict[str, Any]:
 def _request(request: httpx.Request) -> dict[str, Any]:
     return {
         "method": request.method,
-        "url": str(request.url),
+        "url": without_secrets(str(request.url)),
         "headers": dict(request.headers.items()),
         "body": request.read().decode("utf-8", "replace"),
     }

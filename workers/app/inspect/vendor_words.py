@@ -65,7 +65,7 @@ async def _ask(configuration: Configuration | ConfigError, name: str, order_id: 
     options = next(_poller_options(configuration.config, spec.vendor), None)
     delivered = [one.event for one in sorted(known.delivered[spec.name], key=lambda one: one.at_ms)]
     asked = Asked(order_id, number, delivered, published, options)
-    found = await ask_vendor(spec, credentials, vendor.ask(spec.options, credentials, asked))
+    found = await ask_vendor(configuration, spec, vendor.ask(spec.options, credentials, asked))
     if isinstance(found, VendorWord):
         return Heard(spec.name, vendor.title, found)
     return Heard(spec.name, vendor.title, fault=_fault(found))
@@ -78,7 +78,7 @@ def _number(spec: SinkSpec | PollerSpec, order_id: str, known: KnownOrder) -> st
         return str(published["order_number"])
     saved = known.numbers.get(spec.vendor)
     if saved:
-        return max(saved)
+        return saved[-1]
     number_by = load(spec.vendor).order_number
     return order_id if number_by is None else number_by(spec.options, order_id)
 
@@ -89,8 +89,6 @@ def _poller_options(config: Config, vendor: str) -> Iterator[Any]:
 
 def _fault(outcome: outcomes.Outcome) -> str:
     match outcome:
-        case outcomes.Throttled():
-            return "asks to be called less often; try again later"
         case outcomes.Delivered():
             return "gives an answer that cannot be compared"
         case outcomes.Rejected(detail) | outcomes.UnknownOrder(detail):

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from workers.app.events.log_context import about, about_order
 from workers.app.parked.command_progress import CommandProgress
 from workers.app.parked.replay_run import ReplayBudget, ReplayRun, ReplayState
 from workers.app.sink.context import SinkContext
@@ -104,6 +105,7 @@ class Replays:
         if run is None or run.head is not entry:
             return
         run.drop_head()
+        run.about = about(entry)
         if run.state is ReplayState.SENDING:
             shard.fences.advance(run.order_id, run.records[0].place)
             self._send(run)
@@ -198,8 +200,8 @@ class Replays:
             try:
                 original = read_original(parked)
             except ValueError as error:  # not written by us
-                where = {"partition": str(parked.at), "offset": parked.offset}
-                log.error("parked_record_unreadable", worker=self._context.spec.name, detail=str(error), **where)
+                name, at, offset = self._context.spec.name, str(parked.at), parked.offset
+                log.error("parked_record_unreadable", worker=name, detail=str(error), partition=at, offset=offset)
                 continue
             if original is not None:
                 found.append(original)
@@ -222,6 +224,8 @@ class Replays:
 
     def _entry(self, run: ReplayRun, original: ParkedOriginal) -> Entry:
         is_first = not run.seen
+        span = self._context.tracing.process(original.source, replay=True)
+        span.belongs_to(run.order_id)
         return Entry(
             record=original.source,
             order_id=run.order_id,
@@ -230,13 +234,14 @@ class Replays:
             size=cost(original.source),
             unknown=(run.resumed and is_first) or original.reason == ParkReason.GAVE_UP.value,
             replay=True,
+            span=span,
             wait_for_create=run.command is None,  # an operator wants today's answer
         )
 
     def _finish(self, run: ReplayRun) -> None:
         """Nothing of the order is parked any more: its fence is lifted."""
         run.shard.fences.lift(run.order_id)
-        log.debug("order_released", worker=self._context.spec.name, order_id=run.order_id)
+        log.debug("order_released", worker=self._context.spec.name, **(run.about or about_order(run.order_id)))
         self._end(run, ReplayState.DONE)
 
     def _lose(self, run: ReplayRun) -> None:
@@ -247,7 +252,7 @@ class Replays:
         fence, spec = run.shard.fences[run.order_id], self._context.spec
         detail = f"its parked records are no longer in {spec.parks}; discard it, and have it published again"
         run.shard.fences.refuse(run.order_id, Parking(fence.reason, detail), fence.first or 0, run.command)
-        log.error("parked_records_gone", worker=spec.name, order_id=run.order_id, records=fence.records)
+        log.error("parked_records_gone", worker=spec.name, **about_order(run.order_id), records=fence.records)
         self._end(run, ReplayState.GONE)
 
     def _end(self, run: ReplayRun, state: ReplayState) -> None:

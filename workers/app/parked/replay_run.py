@@ -1,5 +1,6 @@
 """One order's replay: which of its parked records have been read, and how many orders' may be in memory at once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
@@ -42,6 +43,7 @@ class ReplayRun:
     records_found: bool = False  # a parked record was found, or the fence says that none is left
     size_bytes: int = 0  # of memory, for the records that have been read
     records: list[ReadRecord] = field(default_factory=list)
+    about: Mapping[str, str] | None = None  # ids of log lines: of the record that was delivered last
     seen: dict[tuple[str, int], None] = field(default_factory=dict)  # source topic and offset; smaller than a set
 
     @property

@@ -32,7 +32,8 @@ class ParkedTrim:
             try:
                 await self._trim()
             except (KafkaFailed, TimeoutError) as error:  # nothing is lost: the disk space is freed later
-                log.warning("parked_not_trimmed", worker=self._context.spec.name, detail=str(error))
+                say = log.debug if self._context.brokers.may_fail else log.warning
+                say("parked_not_trimmed", worker=self._context.spec.name, detail=str(error))
 
     async def _trim(self) -> None:
         spec = self._context.spec

@@ -66,20 +66,27 @@ class OrderLooks:
                 await self._read(row)
 
     async def _read(self, row: Row[bytes]) -> None:
-        order_number, clock = row.key, PollClock(self._context)
+        with PollClock(self._context) as clock:
+            await self._look_at(row, clock)
+
+    async def _look_at(self, row: Row[bytes], clock: PollClock) -> None:
+        order_number = row.key
         try:
             tracked = await self._tracked(row)
         except RegistryUnavailable as error:
             log.warning("registry_unavailable", worker=self._context.spec.name, detail=str(error))
+            clock.fault = "registry_unavailable"
             self._failed(order_number)
             return
+        if tracked is not None:
+            clock.trace.about(tracked.order_id, tracked.context)
         flow = self._polling.poller.look(order_number)
         found = await self._reads.read_once(flow, clock, self._failures[order_number], order_number=order_number)
         if not isinstance(found, Look):
             self._failed(order_number)
             return
         self._failures.pop(order_number, None)
-        self._answers.append(AnsweredLook(row, clock.began_ms, found, tracked))
+        self._answers.append(AnsweredLook(row, clock.began_ms, found, tracked, clock.trace.context))
         if found.order is None:
             self._context.note(Counter({"not_found": 1}))
 
@@ -93,7 +100,7 @@ class OrderLooks:
         """The content of the order's row; None: unreadable, which prevents no look. Raises `RegistryUnavailable`."""
         topic = self._polling.follows
         try:
-            return await decode_tracked(self._context.codec, topic, row.content, row.tracestate)
+            return await decode_tracked(self._context.codec, topic, row.content, row.carried)
         except Undecodable as error:
             self._context.stats.notes["unreadable_tracked_row"] += 1
             log.error("tracked_order_unreadable", topic=topic, offset=row.offset, detail=str(error))

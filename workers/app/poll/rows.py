@@ -1,7 +1,7 @@
 """A poller's state and events as Kafka records, and back."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -11,10 +11,11 @@ from workers.core.poll import cursor as cursors
 from workers.core.poll.compacted_rows import REPEATS, SETTLES
 from workers.core.poll.cursor import unpack_cursor
 from workers.core.poll.last_published import unpack_last_published
-from workers.core.poll.shard_state import ShardState
-from workers.core.poll.step import Step
+from workers.core.poll.sets.known_row import unpack_known_row
+from workers.core.poll.shard_state import ROW_VERSION, RowKind, ShardState
+from workers.core.poll.step import Step, Update
 from workers.core.poll.vendor_event import unpack_event_ids
-from workers.core.record import TRACESTATE, Partition, Record
+from workers.core.record import Partition, Record
 from workers.edges.avro.codec import Codec, UnknownSchema
 from workers.edges.avro.framing import SchemaId
 from workers.edges.avro.reader import Undecodable
@@ -23,10 +24,11 @@ from workers.edges.cloud_events import event_headers
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed
 from workers.edges.kafka.table import read_all
 from workers.edges.kafka.transactions import BY_KEY, Outgoing
+from workers.edges.telemetry.tracing import SendSpan
 
-VERSION: Final = 1
-ORDER, EVENTS, CURSOR = "order", "events", "cursor"  # kinds of rows
 _EVENTS_KEY: Final = "events:"  # before an order number; the key of an order's row has its account and a slash instead
+_SET_KEY: Final = "set:"  # before a set's name, a colon, and the row's key in the set
+_CURSOR_KEY: Final = f"{cursors.KEY}:"  # before a set's name
 
 
 class StateUnreadableError(Exception):
@@ -36,18 +38,30 @@ class StateUnreadableError(Exception):
 class StepEvent(NamedTuple):
     topic: str
     data: dict[str, Any]
-    traceparent: str  # of the event that saved the order; empty: none
-    tracestate: str
+    update: Update  # that it is of
 
 
-def step_records(context: PollerContext, shard: int, step: Step) -> list[Outgoing]:
-    """All records of the step's transaction: events, then the rows behind them, then the cursor."""
-    events = (_event(context, event) for event in step_events(context, step))
-    return [*events, *_tracked_rows(context, shard, step), *_state_rows(context, shard, step)]
+class StepRecords(NamedTuple):
+    """What a step's transaction writes."""
+
+    records: list[Outgoing]
+    sends: list[SendSpan]  # of its events; to be ended with the transaction
 
 
-def cursor_record(codec: Codec, partition: Partition, cursor: cursors.Cursor) -> Outgoing:
-    return _row(codec, partition, cursors.KEY, CURSOR, cursor.pack())
+def step_records(context: PollerContext, shard: int, step: Step) -> StepRecords:
+    """Events, then the rows behind them, then the cursor."""
+    events, sends = list[Outgoing](), list[SendSpan]()
+    for event in step_events(context, step):
+        send = _send(context, event, step)
+        record = _event(context, event)
+        events.append(record._replace(headers=send.forwarded(record.headers)))
+        sends.append(send)
+    return StepRecords([*events, *_tracked_rows(context, shard, step), *_state_rows(context, shard, step)], sends)
+
+
+def cursor_record(codec: Codec, partition: Partition, cursor: cursors.Cursor, set_name: str = "") -> Outgoing:
+    key = f"{_CURSOR_KEY}{set_name}" if set_name else cursors.KEY
+    return _row(codec, partition, key, RowKind.CURSOR, cursor.pack())
 
 
 async def load_state(codec: Codec, connection: KafkaConnection, partition: Partition) -> ShardState:
@@ -86,31 +100,53 @@ async def read_state(
 def _apply(codec: Codec, state: ShardState, record: Record) -> None:
     key = (record.key or b"").decode()
     if record.value is None:
-        if key.startswith(_EVENTS_KEY):
-            state.put_event_ids(key.removeprefix(_EVENTS_KEY), None)
-        else:
-            state.put_order(key, None)
+        _delete(state, key)
         return
     try:
         row = codec.decode_any(record.topic, record.value)
-        if row["version"] == VERSION and row["kind"] == CURSOR:
-            state.cursor = unpack_cursor(row["body"])
-        elif row["version"] == VERSION and row["kind"] == EVENTS:
-            unpack_event_ids(row["body"])  # so that the error names the place of a broken row
-            state.put_event_ids(key.removeprefix(_EVENTS_KEY), row["body"])
-        else:
-            state.put_order(key, _order(row))
+        _put(state, key, row["kind"], row["version"], row["body"])
     except (ValueError, Undecodable) as error:
         message = f"{record.at}, offset {record.offset}: {error}; run a release that reads it"
         raise StateUnreadableError(message) from error
 
 
-def _order(row: Mapping[str, Any]) -> bytes:
-    if (row["version"], row["kind"]) != (VERSION, ORDER):
-        raise ValueError(f"{row['kind']} of version {row['version']} is of a later release")
-    body: bytes = row["body"]
-    unpack_last_published(body)  # so that the error names the place of a broken row
-    return body
+def _delete(state: ShardState, key: str) -> None:
+    if key.startswith(_EVENTS_KEY):
+        state.put_event_ids(key.removeprefix(_EVENTS_KEY), None)
+    elif key.startswith(_SET_KEY):
+        name, row_key = _place_in_set(key)
+        state.sets[name].put(row_key, None)
+    else:
+        state.put_order(key, None)
+
+
+def _put(state: ShardState, key: str, kind: str, version: int, body: bytes) -> None:
+    """Take over a row; it is unpacked, so that the error names the place of a broken one. Raises `ValueError`."""
+    match kind if version == ROW_VERSION else None:
+        case RowKind.CURSOR if key.startswith(_CURSOR_KEY):
+            state.sets[key.removeprefix(_CURSOR_KEY)].cursor = unpack_cursor(body)
+        case RowKind.CURSOR:
+            state.cursor = unpack_cursor(body)
+        case RowKind.EVENTS:
+            unpack_event_ids(body)
+            state.put_event_ids(key.removeprefix(_EVENTS_KEY), body)
+        case RowKind.SET_ROW:
+            unpack_known_row(body)
+            name, row_key = _place_in_set(key)
+            state.sets[name].put(row_key, body)
+        case RowKind.ORDER:
+            unpack_last_published(body)
+            state.put_order(key, body)
+        case RowKind.BUDGET:
+            pass  # of whoever sends requests; see `BudgetRows`
+        case _:
+            raise ValueError(f"{kind} of version {version} is of a later release")
+
+
+def _place_in_set(key: str) -> tuple[str, str]:
+    """(the set's name, the row's key in it)."""
+    name, _, row_key = key.removeprefix(_SET_KEY).partition(":")
+    return name, row_key
 
 
 def step_events(context: PollerContext, step: Step) -> Iterator[StepEvent]:
@@ -119,16 +155,23 @@ def step_events(context: PollerContext, step: Step) -> Iterator[StepEvent]:
         events_in = kind_of(context.codec.schemas[topic].today.name).update_events
         if events_in is None:
             continue  # a topic of no poller's kind
-        for update in step.updates:
+        for update in step.all_updates:
             contents = events_in(context.spec.vendor, update)
-            yield from (StepEvent(topic, content, update.traceparent, update.tracestate) for content in contents)
+            yield from (StepEvent(topic, content, update) for content in contents)
+
+
+def _send(context: PollerContext, event: StepEvent, step: Step) -> SendSpan:
+    look = event.update.look
+    order_id = event.data.get("order_id") if look is None else look.order_id
+    poll = step.poll if look is None else look.poll
+    return context.tracing.send(event.topic, order_id, event.update.order_context, poll=poll)
 
 
 def _event(context: PollerContext, event: StepEvent) -> Outgoing:
-    topic, data, traceparent, tracestate = event
+    topic, data, update = event
     schema, observed = context.codec.schemas[topic].today, _time(data["observed_at"])
     key = kind_of(schema.name).key_of(data)
-    headers = event_headers(schema.tree.name, data, key, observed, traceparent, tracestate=tracestate)
+    headers = event_headers(schema.tree.name, data, key, observed, update.order_context)
     return Outgoing(Partition(topic, BY_KEY), key.encode(), context.codec.encode(topic, data), headers)
 
 
@@ -142,8 +185,8 @@ def _tracked_rows(context: PollerContext, shard: int, step: Step) -> Iterator[Ou
         key = update.order_number
         if (row := update.put_back) is not None:
             headers = event_headers(name, {}, key, _time(context.wall_ms()))
-            kept = () if row.tracestate is None else ((TRACESTATE, row.tracestate),)
-            yield Outgoing(partition, key.encode(), row.content, (*headers, *kept, (REPEATS, b"%d" % row.offset)))
+            repeats = (REPEATS, b"%d" % row.offset)
+            yield Outgoing(partition, key.encode(), row.content, (*headers, *row.carried, repeats))
         if update.done and update.look:
             yield Outgoing(partition, key.encode(), None, ((SETTLES, b"%d" % update.look.row.offset),))
 
@@ -157,14 +200,18 @@ def _state_rows(context: PollerContext, shard: int, step: Step) -> Iterator[Outg
             if context.spec.follows is not None:  # other pollers have no such rows
                 yield Outgoing(partition, events_key.encode(), None)
         if update.last_published is not None:
-            yield _row(codec, partition, update.key, ORDER, update.last_published.pack())
+            yield _row(codec, partition, update.key, RowKind.ORDER, update.last_published.pack())
         if update.event_ids is not None:
-            yield _row(codec, partition, events_key, EVENTS, update.event_ids.pack())
-    yield cursor_record(codec, partition, step.cursor)
+            yield _row(codec, partition, events_key, RowKind.EVENTS, update.event_ids.pack())
+    for one in step.rows:
+        key = f"{_SET_KEY}{one.set_name}:{one.key}"
+        tombstone = Outgoing(partition, key.encode(), None)
+        yield tombstone if one.row is None else _row(codec, partition, key, RowKind.SET_ROW, one.row)
+    yield cursor_record(codec, partition, step.cursor, step.set_name)
 
 
-def _row(codec: Codec, partition: Partition, key: str, kind: str, body: bytes) -> Outgoing:
-    data = {"kind": kind, "version": VERSION, "body": body}
+def _row(codec: Codec, partition: Partition, key: str, kind: RowKind, body: bytes) -> Outgoing:
+    data = {"kind": kind, "version": ROW_VERSION, "body": body}
     return Outgoing(partition, key.encode(), codec.encode(partition.topic, data))
 
 

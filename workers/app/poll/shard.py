@@ -1,12 +1,14 @@
 """One shard of a poller: it owns its state, and publishes what its rounds find, step by step."""
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from workers.app.poll.context import OrderPolling, PollerContext
+from workers.app.poll.context import OrderPolling, PollerContext, SetPolling
 from workers.app.poll.per_order import OrderRounds
 from workers.app.poll.rows import StateUnreadableError, read_state, step_records
+from workers.app.poll.set_rounds import SetRounds
 from workers.app.poll.time_windows import WindowRounds
 from workers.core.poll.shard_state import ShardState
 from workers.core.poll.step import Step
@@ -16,6 +18,7 @@ from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.table import StartGoneError
 from workers.edges.kafka.transactions import Transactions
 from workers.edges.log import log
+from workers.edges.telemetry.tracing import SendSpan
 
 RESTART_AFTER_S: Final = 2.0  # at least half of it
 LOOK_AGAIN_AFTER_S: Final = 0.5  # while no broker answers
@@ -46,6 +49,11 @@ class PollShard:
     def orders(self) -> OrderRounds | None:
         """Its rounds over single orders; None where it polls time windows."""
         return self._rounds if isinstance(self._rounds, OrderRounds) else None
+
+    @property
+    def sets(self) -> SetRounds | None:
+        """Its rounds over sets; None where it polls no sets."""
+        return self._rounds if isinstance(self._rounds, SetRounds) else None
 
     async def run(self) -> None:
         """Own the shard until it is cancelled."""
@@ -97,7 +105,7 @@ class PollShard:
             "shard_loaded",
             worker=context.spec.name,
             shard=self.number,
-            orders=len(self.state.orders),
+            orders=self.state.row_count,
             cursor=None if cursor is None else time_text(cursor.at_ms),
             kept=kept or None,
         )
@@ -108,7 +116,9 @@ class PollShard:
 
     async def _write(self, transactions: Transactions, step: Step) -> None:
         """Write all of the step or nothing. When cancelled, wait: an open transaction would block the next owner."""
-        writing = asyncio.ensure_future(transactions.append(step_records(self._context, self.number, step)))
+        written = step_records(self._context, self.number, step)
+        writing = asyncio.ensure_future(transactions.append(written.records))
+        writing.add_done_callback(partial(_end_sends, written.sends))
         try:
             await asyncio.shield(writing)
         except asyncio.CancelledError:
@@ -116,10 +126,19 @@ class PollShard:
             raise
         self._owned_at = self._context.monotonic()
         self.state.accept(step)
-        self._context.stats.events += len(step.changes) + len(step.events)
+        self._context.stats.events += step.event_count
 
 
-def _rounds_of(shard: int, context: PollerContext) -> OrderRounds | WindowRounds:
+def _end_sends(sends: Sequence[SendSpan], writing: asyncio.Future[None]) -> None:
+    """The transaction has committed all of the events, or none."""
+    error = asyncio.CancelledError() if writing.cancelled() else writing.exception()
+    for one in sends:
+        one.end(None if error is None else type(error).__name__)
+
+
+def _rounds_of(shard: int, context: PollerContext) -> OrderRounds | WindowRounds | SetRounds:
     if isinstance(context.polling, OrderPolling):
         return OrderRounds(context, context.polling)
+    if isinstance(context.polling, SetPolling):
+        return SetRounds(context, context.polling)
     return WindowRounds(shard, context, context.polling)

@@ -1,6 +1,6 @@
 """What the time windows do not show, read between two polls: the first picture of open orders, looks back, sweeps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, NamedTuple
@@ -12,6 +12,7 @@ from workers.core.poll.cursor import Cursor
 from workers.core.poll.last_published import LastPublished
 from workers.core.poll.shard_state import ShardState
 from workers.core.poll.time_range import AdaptiveWidth, TimeRange, whole_seconds
+from workers.edges.telemetry.tracing import NO_CONTEXT
 from workers.vendors.contract import ALL, Only, Poller, Reading
 
 MAX_TIDIED: Final = 500  # rows in one transaction
@@ -34,11 +35,12 @@ class _RangeRead:
 class _Past(NamedTuple):
     orders: Sequence[VendorOrder]
     done: TimeRange
+    poll: Mapping[str, str]  # the trace context of its poll
 
 
-def _past(reading: Reading) -> _Past:
+def _past(reading: Reading, clock: PollClock) -> _Past:
     assert reading.time_range is not None, "the reading of a window has its time range"
-    return _Past(reading.orders, reading.time_range)
+    return _Past(reading.orders, reading.time_range, clock.trace.context)
 
 
 @dataclass(slots=True, eq=False)
@@ -101,18 +103,20 @@ class Sweeps:
         The cursor says how far they are read, so that a restart goes on from there.
         """
         first_ms = cursor.snapshot_until_ms - round(self._context.spec.lookback * 1000)
-        orders, rest = list[VendorOrder](), whole_seconds(from_ms, first_ms)
+        orders, rest, poll = list[VendorOrder](), whole_seconds(from_ms, first_ms), NO_CONTEXT
         if not rest.is_empty:
             found = await self._some(self._open_width.next_range(rest), OPEN)
             if found is None:
                 self._picture_due = self._context.monotonic() + self._context.spec.every
                 return
             self._open_width.one_page_held(found.done)
+            poll = found.poll
             orders = [one for one in found.orders if one.stage.progress not in FINAL]
             rest = rest.after(found.done)
         now_ms = self._context.wall_ms()
         cursor = replace(cursor, open_from_ms=None if rest.is_empty else rest.start_ms, beat_ms=now_ms)
-        await self._write(self._state.step(orders, cursor, fields=self._poller.fields, now_ms=now_ms))
+        step = self._state.step(orders, cursor, fields=self._poller.fields, now_ms=now_ms)
+        await self._write(replace(step, poll=poll))
 
     async def _look_back(self, cursor: Cursor, back: _RangeRead) -> None:
         asked, found = back.width.next_range(back.rest), None
@@ -122,16 +126,16 @@ class Sweeps:
             back.read(found.done)
         if found is None or back.rest.is_empty:
             self._back.remove(back)
-        orders = () if found is None else found.orders
         now_ms = self._context.wall_ms()
-        await self._publish(
-            orders, replace(cursor, beat_ms=now_ms) if self._back else replace(cursor, looked_ms=now_ms)
-        )
+        cursor = replace(cursor, beat_ms=now_ms) if self._back else replace(cursor, looked_ms=now_ms)
+        await self._publish((), cursor) if found is None else await self._publish(found.orders, cursor, found.poll)
 
     async def _all(self, asked: TimeRange) -> _Past:
         """Read the past, or as much of its beginning as one answer holds."""
         flow = partial(self._poller.window, self._shard, asked, asked.end_ms)
-        return _past(await self._reads.read(flow, PollClock(self._context)))
+        with PollClock(self._context) as clock:
+            reading = await self._reads.read(flow, clock)
+        return _past(reading, clock)
 
     async def _some(self, asked: TimeRange, only: Only) -> _Past | None:
         """The same of some orders; None: it failed.
@@ -141,16 +145,21 @@ class Sweeps:
         """
         await self._reads.admitted()
         flow = self._poller.window(self._shard, asked, asked.end_ms, only)
-        found = await self._reads.read_once(flow, PollClock(self._context), self._failures)
-        self._failures = 0 if isinstance(found, Reading) else self._failures + 1
-        return _past(found) if isinstance(found, Reading) else None
+        with PollClock(self._context) as clock:
+            found = await self._reads.read_once(flow, clock, self._failures)
+        if not isinstance(found, Reading):
+            self._failures += 1
+            return None
+        self._failures = 0
+        return _past(found, clock)
 
     async def _sweep(self, cursor: Cursor, keys: list[str]) -> None:
         batch, self._keys = keys[: self._poller.max_keys], keys[self._poller.max_keys :]
         flow = partial(self._poller.by_key, self._shard, batch)
-        reading = await self._reads.read(flow, PollClock(self._context))
+        with PollClock(self._context) as clock:
+            reading = await self._reads.read(flow, clock)
         self._context.stats.notes["not_found_by_sweep"] += len(batch) - len(reading.orders)
-        await self._publish(reading.orders, cursor)
+        await self._publish(reading.orders, cursor, clock.trace.context)
 
     async def _tidy_up(self, cursor: Cursor) -> None:
         """After a sweep, compact and forget rows; then the sweep is done."""
@@ -162,11 +171,13 @@ class Sweeps:
         if not self._tidy:
             self._keys = None
 
-    async def _publish(self, orders: Sequence[VendorOrder], cursor: Cursor) -> None:
+    async def _publish(
+        self, orders: Sequence[VendorOrder], cursor: Cursor, poll: Mapping[str, str] = NO_CONTEXT
+    ) -> None:
         """Write the changes, and count as late those behind the cursor, which the windows missed."""
         before_ms = (self._state.cursor or cursor).at_ms
         step = self._state.step(orders, cursor, fields=self._poller.fields, now_ms=self._context.wall_ms())
-        await self._write(step)
+        await self._write(replace(step, poll=poll))
         stamps = [change.order.modified_ms for change in step.changes]
         self._context.stats.late_found += sum(1 for stamp in stamps if stamp is None or stamp < before_ms)
 

@@ -1,6 +1,7 @@
 """A shard's rounds at a vendor that can list changes: polls of time windows, and slower reads of what these miss."""
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 
 from workers.app.poll.context import PollerContext, WriteStep
@@ -36,8 +37,12 @@ class WindowRounds:
 
     async def _poll(self, state: ShardState, write: WriteStep) -> None:
         """Read everything from the cursor to now, one page at a time; each step is written before the next read."""
+        with PollClock(self._context) as clock:
+            await self._read_to_now(clock, state, write)
+
+    async def _read_to_now(self, clock: PollClock, state: ShardState, write: WriteStep) -> None:
         context, poller = self._context, self._poller
-        clock, settle_ms = PollClock(context), round(context.spec.settle_lag * 1000)
+        settle_ms = round(context.spec.settle_lag * 1000)
         cursor = state.cursor or self._first_cursor(clock.began_ms)
         remaining = window(cursor, clock.began_ms, context.stats.skew_ms or 0, settle_ms)
         while not remaining.is_empty:
@@ -47,7 +52,8 @@ class WindowRounds:
             self._width.one_page_held(reading.time_range)
             now_ms = context.wall_ms()
             cursor = advanced(cursor, reading.time_range, clock.start, settle_ms, now_ms)
-            await write(state.step(reading.orders, cursor, fields=poller.fields, now_ms=now_ms))
+            step = state.step(reading.orders, cursor, fields=poller.fields, now_ms=now_ms)
+            await write(replace(step, poll=clock.trace.context))
             remaining = remaining.after(reading.time_range)
         context.stats.polls += 1
 

@@ -2,17 +2,22 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, TypeVar, assert_never
+from types import TracebackType
+from typing import Final, Self, TypeVar
 
 import httpx
 
 from workers.app.poll.context import PollerContext
 from workers.core.delivery.gate import GatePolicy
-from workers.core.delivery.outcome import Delivered, Denied, Throttled, Unavailable
+from workers.core.delivery.outcome import Delivered, Denied, Throttled, Unavailable, outcome_word, reworded
 from workers.core.delivery.retry import RetryPolicy
 from workers.core.last_errors import Part
+from workers.core.plain_words import plain_words
 from workers.core.poll.cursor import PollStart
 from workers.core.poll.vendor_event import Look
+from workers.core.poll.vendor_set import Details, SetReading
+from workers.core.redaction import redact
+from workers.core.trace import Wait
 from workers.edges.http.session import Send
 from workers.edges.log import log
 from workers.vendors._shared.answers import http_date
@@ -30,27 +35,47 @@ CLOCK_OFF: Final = "vendor_clock_off"
 
 
 class PollClock:
-    """Sends a poll's requests, and learns the vendor's clock from the ``Date`` of its answers."""
+    """Sends a poll's requests below the poll's span, and learns the vendor's clock from the ``Date`` of its answers.
+
+    ``with PollClock(context) as clock:`` ends the span with the poll, however it ends.
+    """
 
     def __init__(self, context: PollerContext) -> None:
         self._context = context
+        self.trace = context.tracing.poll()
         self.began_ms = context.wall_ms()
         self._began = context.monotonic()
         self._vendor_ms: int | None = None
+        self.requests = 0  # that it has sent
+        self.fault: str | None = None  # that the poll's span ends with, in one word: at first that of the last read
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.trace.end(self.fault if kind is None else kind.__name__)
 
     @property
     def start(self) -> PollStart:
         """When the poll began, on both clocks."""
         return PollStart(self.began_ms, self.began_ms if self._vendor_ms is None else self._vendor_ms)
 
-    async def attempt(self, request: httpx.Request, resend: int, send: Send) -> httpx.Response:
-        del resend
+    async def attempt(self, request: httpx.Request, send: Send) -> httpx.Response:
+        self.requests += 1
         sent = self._context.monotonic()
-        response = await send(request)
+        response = await self.trace.attempt(request, send)
         date = http_date(response.headers.get("date", ""))
         if date is not None:
             self._dated(int(date.timestamp() * 1000), sent)
         return response
+
+    def waits(self, wait: Wait) -> None:
+        self.trace.waits(wait)
+
+    def goes(self) -> None:
+        self.trace.goes()
 
     def _dated(self, date_ms: int, sent: float) -> None:
         now, wall_ms = self._context.monotonic(), self._context.wall_ms()
@@ -64,7 +89,7 @@ class PollClock:
         skew_ms = date_ms + 500 - half_way_ms  # a Date is whole seconds, rounded down
         stats = self._context.stats
         if abs(skew_ms) > NOTABLE_SKEW_MS and (stats.skew_ms is None or abs(stats.skew_ms) <= NOTABLE_SKEW_MS):
-            log.warning("vendor_clock_differs", worker=self._context.spec.name, seconds=round(skew_ms / 1000, 1))
+            log.warning("vendor_clock_differs", worker=self._context.label, seconds=round(skew_ms / 1000, 1))
         stats.skew_ms = skew_ms
         if abs(skew_ms) > MAX_SKEW_MS:
             self._note(CLOCK_OFF)
@@ -72,11 +97,11 @@ class PollClock:
     def _note(self, name: str) -> None:
         notes = self._context.stats.notes
         if not notes[name]:
-            log.warning("vendor_response_anomaly", worker=self._context.spec.name, what=name)
+            log.warning("vendor_response_anomaly", worker=self._context.label, what=name)
         notes[name] += 1
 
 
-R = TypeVar("R", Reading, Look)
+R = TypeVar("R", Reading, Look, SetReading, Details)
 
 PROBE_AFTER_S: Final = GatePolicy().longest_pause  # a vendor that works again is found so soon
 GATE_CHECK_S: Final = 0.5  # another shard's probe, or a new key, may open the gate at any time
@@ -114,13 +139,21 @@ class VendorReads:
         """
         found = await self._run(flow, clock)
         if isinstance(found, Throttled | Unavailable | Denied):
+            clock.fault = outcome_word(found)
+            found = reworded(found, self.for_all_to_read)
             alone = order_number and isinstance(found, Unavailable)
             self._failed(found, failures + 1, _subject(order_number) if alone else "")
             return found
+        clock.fault = None
         self._report(Delivered())
         self._works_again(order_number)
         self._context.note(found.notes)
         return found
+
+    def for_all_to_read(self, reason: str) -> str:
+        """A vendor may repeat our key, or name a customer, in an error, which the log and `/status` show."""
+        credentials = self._context.credentials
+        return plain_words(redact(reason, credentials.secrets), ours=credentials.names.all_full)
 
     def _works_again(self, order_number: str) -> None:
         errors = self._context.stats.errors
@@ -153,18 +186,18 @@ class VendorReads:
         version = self._context.credentials.version
         if version != self._credentials_version:
             self._credentials_version = version
-            log.info("credentials_changed", worker=self._context.spec.name)
+            log.info("credentials_changed", worker=self._context.label)
             self._context.gate.try_now(self._context.monotonic())
 
     def _failed(self, fault: PollFault, failures: int, subject: str) -> None:
-        context, was_open, reason = self._context, self._context.gate.is_open, subject + describe_fault(fault)
+        context, was_open, reason = self._context, self._context.gate.is_open, subject + fault.reason
         self._report(fault)
         context.stats.failures += 1
         if not isinstance(fault, Throttled):
             context.stats.errors.put(Part.ORDER if subject else Part.VENDOR, reason, context.wall_ms())
         if failures == 1 or (was_open and not context.gate.is_open):
             say = log.info if isinstance(fault, Throttled) else log.warning
-            say("poll_failed", worker=context.spec.name, reason=reason, gate=context.gate.state.value)
+            say("poll_failed", worker=context.label, reason=reason, gate=context.gate.state.value)
 
     def _report(self, outcome: Delivered | PollFault) -> None:
         context = self._context
@@ -174,13 +207,3 @@ class VendorReads:
 
 def _subject(order_number: str) -> str:
     return f"order {order_number}: "
-
-
-def describe_fault(fault: PollFault) -> str:
-    match fault:
-        case Throttled(after):
-            return "throttled" if after is None else f"throttled for {after:g} s"
-        case Unavailable(reason) | Denied(reason):
-            return reason
-        case _:
-            assert_never(fault)

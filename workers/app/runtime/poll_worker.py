@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from math import inf
 from typing import Any
 
-from workers.app.events.kafka_status import kafka_status
+from workers.app.events.edges_status import edges_status
 from workers.app.events.schemas import learn_to_write
 from workers.app.poll.context import PollerContext
 from workers.app.poll.shard import PollShard
@@ -20,7 +20,7 @@ from workers.edges.kafka.owner import Assignment, Fetched, Member, Release
 from workers.edges.kafka.source import KafkaSource
 from workers.edges.log import log
 
-TICK_S = 0.25
+TICK_S = 0.5
 
 
 class PollWorker:
@@ -45,8 +45,9 @@ class PollWorker:
     async def start(self) -> None:
         """Get the schemas to write with, waiting for the registry if there is one; then join the group."""
         spec = self.context.spec
-        await learn_to_write(self.context.codec, (*spec.publishes, spec.state), worker=spec.name)
+        await learn_to_write(self.context, (*spec.publishes, spec.state), self.context.stats.errors)
         self.source.start()
+        self.ticked_at = self.context.monotonic()
         self._ticking = asyncio.get_running_loop().create_task(self._tick())
 
     async def drain(self, within: float) -> None:
@@ -62,15 +63,34 @@ class PollWorker:
 
     def status(self) -> dict[str, Any]:
         """The worker's part of ``GET /status``."""
-        kafka = kafka_status(self._member.brokers, self.source.fetched_at, self.context.monotonic())
-        return poll_status(self.context, [shard for _, shard in sorted(self._shards.items())], self._state()) | kafka
+        status = poll_status(self.context, [shard for _, shard in sorted(self._shards.items())], self.state)
+        return status | edges_status(self.context, self._member.brokers, self.source.fetched_at)
+
+    @property
+    def kind(self) -> str:
+        return "poller"
+
+    @property
+    def vendor(self) -> str:
+        return self.context.spec.vendor
+
+    @property
+    def state(self) -> str:
+        if self._draining:
+            return "draining"
+        return "starting" if self._assignment is None else "running"
 
     def waiting(self, order_id: str | None = None) -> dict[str, Any] | None:  # noqa: ARG002 - a sink's question
         """Its orders are the vendor's: none of them waits here."""
         return None
 
     def age(self) -> float:
-        """Seconds since the last activity of the slower loop: the consumer thread's polls, or our own ticks."""
+        """Seconds since the last activity of the slower loop: the consumer thread's polls, or our own ticks.
+
+        0 before they begin: a start waits for the registry, and a restart would not bring that back.
+        """
+        if self._ticking is None:
+            return 0.0
         if self.source.stuck is not None:
             return inf
         return self.context.monotonic() - min(self.ticked_at, self.source.polled_at)
@@ -149,18 +169,19 @@ class PollWorker:
             self._running.pop(shard, None)
             self._shards.pop(shard, None)
 
-    def _state(self) -> str:
-        if self._draining:
-            return "draining"
-        return "starting" if self._assignment is None else "running"
-
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
             self.ticked_at = self.context.monotonic()
-            self.context.log_gate()
+            self._log_gates()
             if (note := await self.context.client.keep_alive()) is not None:
                 self.context.note(Counter({note: 1}))
+
+    def _log_gates(self) -> None:
+        self.context.log_gate()
+        for shard in self._shards.values():
+            if shard.sets is not None:
+                shard.sets.log_gates()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if (fault := task_error(task)) is not None:

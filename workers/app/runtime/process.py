@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import socket
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -18,20 +19,24 @@ from workers.app.config.settings import HttpAddress, Settings
 from workers.app.events.schemas import open_registry, read_schemas
 from workers.app.runtime.build import Shared, build_worker
 from workers.app.runtime.listening import EVERY_ADDRESS, listen_everywhere
+from workers.app.runtime.metrics_export import start_export
 from workers.app.runtime.rights import log_missing_rights
 from workers.edges.aio import run_in_daemon_thread
 from workers.edges.avro.codec import Codec
 from workers.edges.kafka.reach.brokers import Brokers
 from workers.edges.log import log, set_up
-from workers.edges.telemetry import Tracing, open_tracing
+from workers.edges.telemetry.setup import close_within, open_tracing
+from workers.edges.telemetry.tracing import Tracing
 
 if TYPE_CHECKING:
     from workers.app.runtime.health import HealthServer, Worker
+    from workers.edges.telemetry.otlp_metrics import MetricsExport
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _LEAVE_AT_ONCE = 1  # exit status of a second signal
 _TRACES_WITHIN_S = 1.0
-LOOK_EVERY_S = 0.5
+LOOK_EVERY_S = 1.0
+SWITCH_INTERVAL_S = 0.001
 
 
 class WorkerFailed(Exception):  # noqa: N818 - it names the end of a worker
@@ -43,6 +48,7 @@ def run_workers(names: Sequence[str], configuration: Configuration, environ: Map
     settings = configuration.settings
     set_up(settings.log_level, settings.log_format)
     collect_seldom()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)  # the health thread waits so long for the busy loop, at each system call
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run(names, configuration, environ))
 
@@ -56,18 +62,18 @@ async def _run(names: Sequence[str], configuration: Configuration, environ: Mapp
     registry = open_registry(settings.registry)
     shared = Shared(
         codec=Codec(read_schemas(configuration.config), loop.time, registry),
-        tracing=open_tracing(environ, about),
+        tracing=open_tracing(environ, about, settings.instance_id),
         brokers=brokers,
         failed=lambda error: None if ended.done() else ended.set_result(error),
     )
+    _claim(settings.http)  # before a worker opens what would have to be closed
     workers = {name: build_worker(name, configuration, shared) for name in names}
     _on_signal(loop, ended)
     _watch_until(ended, brokers)
-    if settings.http is not None:
-        _claim(settings.http)
     starting = asyncio.gather(*(worker.start() for worker in workers.values()))
     starting.add_done_callback(lambda done: done.cancelled() or done.exception())  # else asyncio logs it
     server = await _listen(settings, workers, about)
+    export = await start_export(environ, workers, about, settings.instance_id)
     await asyncio.wait((starting, ended), return_when=asyncio.FIRST_COMPLETED)
     if starting.done():
         await starting
@@ -79,7 +85,7 @@ async def _run(names: Sequence[str], configuration: Configuration, environ: Mapp
     starting.cancel()  # a signal came while Kafka cannot be reached, which may last for ever
     error = await ended
     await asyncio.gather(*(worker.drain(configuration.config.workers[name].drain) for name, worker in workers.items()))
-    await _end(shared.tracing)
+    await _end(shared.tracing, export)
     if server is not None:
         await server.stop()
     if registry is not None:
@@ -118,18 +124,22 @@ def _partners(configuration: Configuration) -> dict[str, Any]:
     }
 
 
-async def _end(tracing: Tracing) -> None:
-    """Send the last spans; a collector that does not answer must hold up neither the end nor a second signal."""
+async def _end(tracing: Tracing, export: MetricsExport | None) -> None:
+    """Send the last spans and numbers; a collector that does not answer holds up neither the end nor a signal."""
     try:
         await run_in_daemon_thread(tracing.close, _TRACES_WITHIN_S)
     except TimeoutError:
         log.warning("spans_lost", detail="the collector does not take them; is OTEL_EXPORTER_OTLP_ENDPOINT right?")
+    if export is not None:
+        await asyncio.to_thread(close_within, export, _TRACES_WITHIN_S)
 
 
-def _claim(address: HttpAddress) -> None:
+def _claim(address: HttpAddress | None) -> None:
     """Raise `OSError` if the port is taken, before the group is joined: a copy of this process, started
     by mistake, would take this one's place in the group.
     """
+    if address is None:
+        return
     if address.host == EVERY_ADDRESS:
         listen_everywhere(address.port).close()
         return

@@ -82,7 +82,7 @@ class SinkPipe:
         self.wakeups = Wakeups()
         self.tracked = TrackedOrders(context, edges.tracked)
         self.fetching = Fetching(context, self.ownership, edges.source)
-        finisher = Finisher(context, self.ownership, self.tracked, self.wakeups)
+        finisher = Finisher(context, self.ownership, self.tracked, self.wakeups, self.stats.append_to_finish_seconds)
         self.outcomes = Outcomes(context, self.lanes, self.gate, finisher, self.stats)
         self.sender = Sender(
             context,

@@ -5,13 +5,14 @@ from contextlib import suppress
 from math import inf
 from typing import Any
 
-from workers.app.events.kafka_status import kafka_status
+from workers.app.events.edges_status import edges_status
+from workers.app.events.schemas import learn_to_write
 from workers.app.parked.trim import ParkedTrim
 from workers.app.runtime.sink_pipe import SinkEdges, SinkPipe, open_edges
 from workers.app.sink.assignment import SinkAssignment
 from workers.app.sink.commit.handover import Handover
 from workers.app.sink.context import SinkContext
-from workers.app.sink.status import client_status, sink_status
+from workers.app.sink.status import sink_status, state_of
 from workers.app.sink.waiting import waiting_status
 from workers.core.consume.start_position import NeedsOperator, StartDecision
 from workers.core.last_errors import Part
@@ -21,7 +22,7 @@ from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.owner import Assignment, Fetched, Member, Release
 from workers.edges.log import log
 
-TICK_S = 0.25
+TICK_S = 0.5
 PUBLISH_EVERY_S = 0.1  # while partitions are given away
 
 
@@ -47,10 +48,13 @@ class SinkWorker:
             await edges.transactions.open()
         except KafkaFailed as error:
             log.warning("transactions_not_ready", worker=self._context.spec.name, detail=str(error))
-        await self.pipe.tracked.start()
-        await self.pipe.receipts.start()
+        written = [topic for topic in (self._context.spec.tracks, self._context.spec.receipts) if topic is not None]
+        await learn_to_write(self._context, written, self.pipe.stats.errors)
+        self.pipe.tracked.start()
+        self.pipe.receipts.start()
         edges.parked_state.start()
         edges.source.start()
+        self._ticked_at = self._context.monotonic()
         for work in (self.pipe.commits.run(), self._trim.run(), self._tick()):
             task = asyncio.get_running_loop().create_task(work)
             task.add_done_callback(self._task_ended)
@@ -67,7 +71,7 @@ class SinkWorker:
         pipe.sender.release_batch()
         await self.pipe.settle(within)
         # The release of the partitions waits for the commit loop: cancelled before, it would never be done.
-        await asyncio.gather(edges.source.stop(3.0), edges.parked_state.stop(1.0), pipe.tracked.stop(1.0))
+        await asyncio.gather(edges.source.stop(3.0), edges.parked_state.stop(2.0), pipe.tracked.stop(2.0))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -78,8 +82,19 @@ class SinkWorker:
     def status(self) -> dict[str, Any]:
         """The worker's part of ``GET /status``."""
         status = sink_status(self._context, self.pipe, is_draining=self._is_draining)
-        kafka = kafka_status(self._member.brokers, self._edges.source.fetched_at, self._context.monotonic())
-        return status | kafka | client_status(self._context.client)
+        return status | edges_status(self._context, self._member.brokers, self._edges.source.fetched_at)
+
+    @property
+    def kind(self) -> str:
+        return "sink"
+
+    @property
+    def vendor(self) -> str:
+        return self._context.spec.vendor
+
+    @property
+    def state(self) -> str:
+        return state_of(self.pipe.ownership, is_draining=self._is_draining)
 
     def waiting(self, order_id: str | None = None) -> dict[str, Any]:
         """The worker's part of ``GET /status/waiting``; of one order: each of its records."""
@@ -88,8 +103,11 @@ class SinkWorker:
     def age(self) -> float:
         """Seconds since the slowest of the loops moved: the Kafka thread's polls, and our own ticks.
 
+        0 before they begin: a start waits for the registry, and a restart would not bring that back.
         Endless for a partition that the watchdog could not bring back: only a new start helps.
         """
+        if not self._tasks:
+            return 0.0
         if self._edges.source.stuck is not None:
             return inf
         return self._context.monotonic() - min(self._ticked_at, self._edges.source.polled_at)
@@ -121,6 +139,7 @@ class SinkWorker:
         self.pipe.intake.stopped(epoch, partition, stop)
 
     def waits(self, why: str) -> None:
+        self.pipe.ownership.has_joined = False  # it has left the group, or never came so far
         self.pipe.stats.errors.put(Part.TOPICS, why, self._context.wall_ms())
 
     def lost(self, epoch: int) -> None:
@@ -187,6 +206,7 @@ class SinkWorker:
             if (note := await self._context.client.keep_alive()) is not None:
                 pipe.outcomes.note(note)
             pipe.outcomes.log_gate()
+            pipe.intake.stops.write_due(self._ticked_at)
             pipe.fetching.look_for_overfull()
             pipe.intake.fill_and_send()
             pipe.fetching.recheck()

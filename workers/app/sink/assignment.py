@@ -68,9 +68,11 @@ class Ownership:
         self._lanes = lanes
         self.metadata_limit = MetadataLimit()  # of the commits of this and all later assignments
         self.assignment: SinkAssignment | None = None
+        # Stays between two assignments: a rebalance is no new start, and must not make every member's `/readyz` fail.
+        self.has_joined = False
 
     def begin(self, assignment: SinkAssignment) -> None:
-        self.assignment = assignment
+        self.assignment, self.has_joined = assignment, True
 
     def end(self) -> None:
         """Drop the assignment. Lanes in flight stay closed until their flights have ended: the next owner of the
@@ -80,6 +82,8 @@ class Ownership:
         if assignment is not None:
             assignment.end()
             shards = assignment.shards.values()
+            for shard in shards:
+                shard.writes.given_away()
             ledgers = [ledger for shard in shards for ledger in (*shard.ledgers.values(), shard.replay_ledger)]
             self._lanes.drop(frozenset(ledgers))
 

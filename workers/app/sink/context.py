@@ -8,7 +8,7 @@ from workers.app.config.specs import SinkSpec
 from workers.edges.avro.codec import Codec
 from workers.edges.http.client import VendorClient
 from workers.edges.kafka.reach.brokers import Brokers
-from workers.edges.telemetry import Tracing
+from workers.edges.telemetry.tracing import WorkerTracing
 from workers.vendors.contract import Sink
 
 
@@ -23,7 +23,7 @@ class SinkContext:
     client: VendorClient
     credentials: VendorCredentials
     codec: Codec
-    tracing: Tracing
+    tracing: WorkerTracing
     monotonic: Callable[[], float]  # seconds
     wall_ms: Callable[[], int]  # milliseconds since 1970
     jitter: Callable[[], float]  # in [0, 1)

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from workers.app.events.log_context import about
 from workers.app.sink.assignment import Ownership
 from workers.app.sink.context import SinkContext
 from workers.app.sink.shard import Shard
@@ -9,6 +10,8 @@ from workers.app.sink.tracked_orders import TrackedOrders
 from workers.app.sink.wakeups import Wakeups
 from workers.core.consume.lanes import Entry
 from workers.core.delivery.outcome import Delivered, Skipped
+from workers.core.delivery.tracked_order import Mark
+from workers.core.histograms import Histogram
 from workers.core.parked.headers import Parking
 from workers.core.receipt import Receipt, ReceiptOutcome
 from workers.edges.log import log
@@ -23,8 +26,17 @@ class Finisher:
     Its receipt is in the shard's `ReceiptLog`, or in the transaction that finishes it, before its offset is committed.
     """
 
-    def __init__(self, context: SinkContext, ownership: Ownership, tracked: TrackedOrders, wakeups: Wakeups) -> None:
+    def __init__(
+        self,
+        context: SinkContext,
+        ownership: Ownership,
+        tracked: TrackedOrders,
+        wakeups: Wakeups,
+        append_to_finish: Histogram,
+    ) -> None:
+        """``append_to_finish``: takes the seconds from each record's append to its end."""
         self._context = context
+        self._append_to_finish = append_to_finish
         self._ownership = ownership
         self._tracked = tracked
         self._wakeups = wakeups
@@ -33,7 +45,8 @@ class Finisher:
         """The vendor has applied it, or had it already."""
         shard = self._ownership.shard_of(entry)
         if shard is None:
-            return  # given away since: its next owner sends it
+            entry.given_away()  # its next owner sends it
+            return
         entry.receipt = self._receipt(
             entry,
             "found" if outcome.found else "delivered",
@@ -50,10 +63,22 @@ class Finisher:
             self._note_at_fence(shard, entry)
         self._finish_if_written(shard, entry)
 
+    async def keep(self, entry: Entry, mark: Mark) -> bool:
+        """Write down how far its delivery has come; returns whether it may go on: the row is durable.
+
+        False: the partition has been given away; its next owner goes on from the row before.
+        """
+        shard = self._ownership.shard_of(entry)
+        if shard is None:
+            return False
+        await self._tracked.keep(shard, entry, mark)
+        return self._ownership.shard_of(entry) is shard
+
     def skipped(self, entry: Entry, outcome: Skipped) -> None:
         """There is nothing to send for it."""
         shard = self._ownership.shard_of(entry)
         if shard is None:
+            entry.given_away()
             return
         entry.receipt = self._receipt(entry, "skipped", outcome.reason, attempts=entry.attempts)
         if entry.replay:
@@ -66,17 +91,19 @@ class Finisher:
         """The record goes to the parked topic, and the order's later records follow it there if it blocks them."""
         shard = self._ownership.shard_of(entry)
         if shard is None:
-            return  # given away since: its next owner comes to the same end
+            entry.given_away()  # its next owner comes to the same end
+            return
         reason = parking.reason.value
+        entry.span.parks(self._context.spec.parks)
         entry.receipt = self._receipt(entry, "parked", reason, status=parking.status, attempts=parking.attempts)
         if entry.replay:
             self._ownership.replays.refused(shard, entry, parking)
             return
         name = self._context.spec.name
-        log.info("parking", worker=name, order_id=entry.order_id, reason=reason, detail=parking.detail)
+        log.info("parking", worker=name, **about(entry), reason=reason, detail=parking.detail)
         fence = shard.fences.block(entry, parking, self._context.wall_ms())
         if fence.records == self._context.spec.max_parked_per_order:
-            log.error("parked_order_full", worker=name, order_id=entry.order_id, records=fence.records)
+            log.error("parked_order_full", worker=name, **about(entry), records=fence.records)
 
     def finish(self, entry: Entry) -> None:
         """Nothing is left to write for it: its offset may be committed."""
@@ -96,12 +123,16 @@ class Finisher:
     ) -> Receipt:
         topic, _, offset, *_ = entry.record
         now_ms = self._context.wall_ms()
+        if not entry.replay:
+            # A broker's clock may be ahead of ours; a sum that falls is taken for a restart by Prometheus.
+            self._append_to_finish.record(max(0, now_ms - entry.record.timestamp_ms) / 1000)
+        entry.span.ends(outcome, reason)
         return Receipt(entry.order_id, topic, offset, now_ms, outcome, reason, status, attempts, vendor_ref)
 
     def _finish_if_written(self, shard: Shard, entry: Entry) -> None:
         if not entry.pending_writes:
             shard.finish(entry)
-            self._wakeups.fetch_soon()
+            self._wakeups.finished()
 
     def _note_at_fence(self, shard: Shard, entry: Entry) -> None:
         """What the delivery means for the records of its order that are parked."""

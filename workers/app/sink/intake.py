@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from workers.app.events.log_context import about_order
 from workers.app.events.schemas import SchemaWaits
+from workers.app.events.stop_log import StopLog, stop_text
 from workers.app.sink.assignment import Ownership, SinkAssignment
 from workers.app.sink.context import SinkContext
 from workers.app.sink.fetching import Fetching
@@ -19,6 +21,7 @@ from workers.core.events import EventHead
 from workers.core.parked.fence import ParkReason
 from workers.core.parked.headers import Parking
 from workers.core.record import Partition, Record
+from workers.core.trace import Wait
 from workers.edges.avro.codec import UnknownSchema
 from workers.edges.avro.reader import Undecodable
 from workers.edges.kafka.owner import Batch, Fetched
@@ -46,6 +49,7 @@ class Intake:
         wakeups: Wakeups,
     ) -> None:
         self._context = context
+        self.stops = StopLog(context.spec.name)
         self._ownership = ownership
         self._lanes = lanes
         self._sender = sender
@@ -53,6 +57,7 @@ class Intake:
         self._stats = stats
         self._wakeups = wakeups
         self._fetching = fetching
+        self._may_come_late_ms = int(context.spec.publish_skew * 1000) + _CLOCKS_DIFFER_MS
         self._schema_waits = SchemaWaits(context.codec, self.fill_and_send)
         self._suspects = SuspectSchemas(context.codec, context.spec.suspect_after)
 
@@ -86,10 +91,9 @@ class Intake:
         shard = assignment.shards[partition.number]
         shard.stopped[partition] = stop
         shard.merge.unreachable(partition.topic, self._context.monotonic())
-        name = self._context.spec.name
-        detail = f"{partition} stopped: {stop.reason}; decide with 'relay offsets {name} --to ...'"
+        detail = stop_text(self._context.spec.name, partition.topic, [partition.number], stop.reason)
         self._stats.errors.put(partition, detail, self._context.wall_ms())
-        log.error("partition_stopped", worker=name, partition=str(partition), detail=detail)
+        self.stops.stopped(partition, stop.reason, self._context.monotonic())
 
     def loaded(self, shard: Shard) -> None:
         """The shard's fences or its tracked orders are known: its records may have waited for that."""
@@ -105,7 +109,7 @@ class Intake:
         now = self._context.monotonic()
         for at, end in fetched.ends.items():
             shard = assignment.shards[at.number]
-            shard.ends[at], shard.ends_at[at] = end, now
+            shard.note_end(at, end, now)
             shard.merge.restamp(at.topic, end)
         self._note_unreachable(assignment, fetched)
         first_records = [
@@ -135,9 +139,10 @@ class Intake:
             return False
         is_first = bool(batch.records) and ledger.position == ledger.start
         fresh = [record for record in batch.records if ledger.open(record.offset)]
-        for record in fresh:
-            shard.fetched(batch.partition, cost(record))
+        shard.fetched(batch.partition, len(fresh), sum(map(cost, fresh)))
         ledger.reached(batch.position)
+        if now_ns := self._context.tracing.now_ns():
+            shard.fetch_times[batch.partition].fetched(batch.position, now_ns)
         stamps = {
             topic: fetched.ends.get(Partition(topic, shard.number))
             for topic in self._context.spec.consumes
@@ -202,6 +207,8 @@ class Intake:
             self._stats.key_mismatches += key != head.order_id
         self._watch_partition(head.order_id, record)
         entry = self._entry(shard, record, head)
+        if not self._sender.gate_is_open:
+            entry.span.waits(Wait.GATE)
         self._lanes.add(entry, self._context.monotonic(), hold=self._may_precede_its_create(shard, entry))
 
     def _may_precede_its_create(self, shard: Shard, entry: Entry) -> bool:
@@ -217,7 +224,7 @@ class Intake:
             or shard.fences.get(entry.order_id) is not None
         ):
             return False
-        until_ms = entry.record.timestamp_ms + int(self._context.spec.publish_skew * 1000) + _CLOCKS_DIFFER_MS
+        until_ms = entry.record.timestamp_ms + self._may_come_late_ms
         return not all(shard.has_read(topic, until_ms) for topic in self._context.create_topics)
 
     def _watch_partition(self, order_id: str, record: Record) -> None:
@@ -225,11 +232,13 @@ class Intake:
         lane = self._lanes.get(order_id)
         if lane is not None and lane.queue[-1].record.partition != record.partition:
             self._stats.two_partitions += 1
-            log.warning("order_in_two_partitions", worker=self._context.spec.name, order_id=order_id)
+            log.warning("order_in_two_partitions", worker=self._context.spec.name, **about_order(order_id, record))
 
     def _entry(self, shard: Shard, record: Record, head: EventHead) -> Entry:
         at = record.at
         self._stats.repeated += record.offset < shard.repeatable.get(at, 0)
+        span = self._context.tracing.process(record, shard.fetch_times[at].of(record.offset))
+        span.belongs_to(head.order_id)
         return Entry(
             record=record,
             order_id=head.order_id,
@@ -238,6 +247,7 @@ class Intake:
             size=cost(record),
             producer=head.producer,
             occurred_at=head.occurred_at,
+            span=span,
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import assert_never
 
+from workers.app.events.log_context import about
 from workers.app.sink.assignment import Ownership
 from workers.app.sink.context import SinkContext
 from workers.app.sink.finisher import Finisher
@@ -14,18 +15,19 @@ from workers.app.sink.outcomes import Outcomes
 from workers.app.sink.stats import SinkStats
 from workers.core.consume.lanes import Entry, Lane, Lanes
 from workers.core.delivery.gate import Gate
-from workers.core.delivery.outcome import Outcome, Rejected, Skipped, Unavailable, Unknown
+from workers.core.delivery.outcome import Delivered, Outcome, Rejected, Skipped, Unavailable, Unknown, outcome_word
 from workers.core.delivery.tracked_order import Tracked
 from workers.core.events import Event
 from workers.core.parked.fence import SUPERSEDED, Fence, ParkReason
 from workers.core.parked.headers import Parking
+from workers.core.trace import Wait
 from workers.edges.aio import task_error
 from workers.edges.avro.codec import UnknownSchema
 from workers.edges.avro.framing import schema_name
 from workers.edges.avro.reader import Undecodable
 from workers.edges.log import log
-from workers.edges.telemetry import Trace
-from workers.vendors.contract import Attempt, Call, LoginFailed, MaybeSent, NotSent
+from workers.edges.telemetry.tracing import FlightTrace
+from workers.vendors.contract import Attempt, Call, Checkpoint, LoginFailed, MaybeSent, NotSent
 
 _RETRY_LIFTED_S = 0.02  # until a lane whose fence is being lifted is looked at again
 
@@ -66,14 +68,21 @@ class Sender:
         self._batch: PendingBatch | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
+        self._is_pump_due = False  # in this turn of the loop
 
     @property
     def in_flight(self) -> int:
         """Vendor requests under way."""
         return len(self._flights)
 
+    @property
+    def gate_is_open(self) -> bool:
+        """Whether records may be sent as they come."""
+        return self._gate.is_open
+
     def pump(self) -> None:
         """Send whatever may be sent now."""
+        self._is_pump_due = False
         now = self._context.monotonic()
         self._lanes.wake(now)
         self._close_batch(now)  # before other records take the place in flight that it has waited for
@@ -101,6 +110,7 @@ class Sender:
         """Do not send the batch that is being filled: its lanes go back to ready."""
         batch, self._batch = self._batch, None
         for lane in batch.lanes if batch else ():
+            lane.queue[0].span.waits(Wait.GATE)
             self._lanes.requeue(lane)
 
     async def wait_idle(self) -> None:
@@ -130,8 +140,8 @@ class Sender:
 
     def _prepare(self, lane: Lane, entry: Entry) -> Call | None:
         shard = self._ownership.shard_of(entry)
-        if shard is None:  # given away since: its next owner sends it
-            self._lanes.finish(lane)
+        if shard is None:  # its next owner sends it
+            self._lanes.finish(lane).given_away()
             return None
         if shard.fences.is_being_lifted(entry.order_id):
             # The fence's removal is not committed yet. If we sent this record and crashed now, the parked records
@@ -158,7 +168,7 @@ class Sender:
         try:
             prepared = self._context.sink.prepare(event, known)
         except Exception as error:  # noqa: BLE001 - a mapping's mistake parks one record; it must not stop all others
-            log.error("mapping_failed", worker=self._context.spec.name, error=type(error).__name__)
+            log.error("mapping_failed", worker=self._context.spec.name, **about(entry), error=type(error).__name__)
             prepared = Rejected(f"the relay could not map it ({type(error).__name__}): a fault of the relay's")
         match prepared:
             case Call(note=note):
@@ -187,6 +197,7 @@ class Sender:
             batch = None
         if batch is None:
             batch = self._batch = PendingBatch(call.group or "", now)
+        lane.queue[0].span.waits(Wait.LINGER)
         batch.lanes.append(lane)
         batch.attempts.append(attempt)
         batch.size += call.size
@@ -208,34 +219,39 @@ class Sender:
             self._launch(batch.lanes, batch.attempts)
 
     def _launch(self, lanes: list[Lane], attempts: list[Attempt]) -> None:
-        trace = self._context.tracing.process([lane.queue[0].record for lane in lanes], self._context.spec.name)
+        self._stats.batch_records.record(len(lanes))
+        trace = self._context.tracing.deliver([lane.queue[0] for lane in lanes])
         flight = asyncio.get_running_loop().create_task(self._fly(lanes, attempts, trace))
         self._flights.add(flight)
-        flight.add_done_callback(partial(self._landed, lanes))
+        flight.add_done_callback(partial(self._landed, lanes, trace))
 
-    def _landed(self, lanes: list[Lane], flight: asyncio.Task[None]) -> None:
+    def _landed(self, lanes: list[Lane], trace: FlightTrace, flight: asyncio.Task[None]) -> None:
         self._flights.discard(flight)
         if flight.cancelled():  # perhaps before it began: only here is every cancelled flight seen
+            trace.end("cancelled")
             for lane in lanes:
                 self._abandon(lane)
         elif (error := task_error(flight)) is not None:
             # The lanes of a flight that failed here would stay closed for good: the process ends and is restarted.
             self._context.failed(error)
-        self.pump()
+        if not self._is_pump_due:  # one for all flights that land in one turn of the loop
+            self._is_pump_due = True
+            asyncio.get_running_loop().call_soon(self.pump)
 
     def _abandon(self, lane: Lane) -> None:
         """Its flight was cut off: whether its head was applied is unknown, and the head stays uncommitted."""
         self._stats.unknown += 1
-        self._lanes.finish(lane)
+        self._lanes.finish(lane).given_away()
 
-    async def _fly(self, lanes: list[Lane], attempts: list[Attempt], trace: Trace) -> None:
-        outcomes = await self._deliver(attempts, trace)
-        trace.end(outcomes)
+    async def _fly(self, lanes: list[Lane], attempts: list[Attempt], trace: FlightTrace) -> None:
+        outcomes = await self._deliver(lanes[0].queue[0], attempts, trace)
+        failed = (outcome for outcome in outcomes if not isinstance(outcome, Delivered | Skipped))
+        trace.end(next(map(outcome_word, failed), None))
         self._settle(lanes, outcomes)
 
-    async def _deliver(self, attempts: list[Attempt], trace: Trace) -> list[Outcome]:
+    async def _deliver(self, entry: Entry, attempts: list[Attempt], trace: FlightTrace) -> list[Outcome]:
         try:
-            outcomes = await self._context.client.run(self._context.sink.deliver(attempts), trace)
+            outcomes = await self._run(entry, attempts, trace)
         except NotSent as error:
             return [Unavailable(str(error))] * len(attempts)
         except MaybeSent as error:
@@ -243,24 +259,34 @@ class Sender:
         except LoginFailed as failed:
             return [failed.outcome] * len(attempts)
         except Exception as error:  # noqa: BLE001 - a flow's mistake must not end the worker, and what was applied is unknown
-            return self._own_fault(type(error).__name__, len(attempts))
+            return self._own_fault(entry, type(error).__name__, len(attempts))
         if len(outcomes) != len(attempts):
-            return self._own_fault(f"{len(outcomes)} outcomes for {len(attempts)} calls", len(attempts))
+            return self._own_fault(entry, f"{len(outcomes)} outcomes for {len(attempts)} calls", len(attempts))
         return outcomes
 
-    def _own_fault(self, what: str, count: int) -> list[Outcome]:
-        log.error("flow_failed", worker=self._context.spec.name, error=what)
+    async def _run(self, entry: Entry, attempts: list[Attempt], trace: FlightTrace) -> list[Outcome]:
+        """Run the delivery from checkpoint to checkpoint; only a single call's has any, and ``entry`` is its record."""
+        delivery = await self._context.client.run(self._context.sink.deliver(attempts), trace)
+        while isinstance(delivery, Checkpoint):
+            if not await self._finisher.keep(entry, delivery.mark):
+                raise MaybeSent("the partition was given away in the middle of the delivery")
+            delivery = await self._context.client.run(delivery.then, trace)
+        return delivery
+
+    def _own_fault(self, first: Entry, what: str, count: int) -> list[Outcome]:
+        log.error("flow_failed", worker=self._context.spec.name, **about(first), records=count, error=what)
         return [Unknown(f"the relay's own fault: {what}")] * count
 
     def _schedule_pump(self, now: float) -> None:
         """Pump again when the next wait is over: a retry, the linger, the gate."""
-        times = [self._lanes.next_due(), None if self._gate.is_open else self._gate.until]
-        if self._batch is not None:
-            times.append(self._batch.opened_at + self._context.spec.batch.linger)
-        due = [at for at in times if at is not None and at > now]
-        if not due:
+        times = (
+            self._lanes.next_due(),
+            None if self._gate.is_open else self._gate.until,
+            None if self._batch is None else self._batch.opened_at + self._context.spec.batch.linger,
+        )
+        soonest = min((at for at in times if at is not None and at > now), default=None)
+        if soonest is None:
             return
-        soonest = min(due)
         if self._timer is not None and not self._timer.cancelled() and now < self._timer_at <= soonest:
             return
         if self._timer is not None:

@@ -9,6 +9,7 @@ from workers.app.sink.wakeups import Wakeups
 from workers.app.sink.write_queue import WriteLimits, WriteQueue
 from workers.core.consume.backpressure import MemoryUse
 from workers.core.consume.commit_metadata import MetadataLimit
+from workers.core.consume.fetch_times import FetchTimes
 from workers.core.consume.lanes import Entry
 from workers.core.consume.ledger import Ledger
 from workers.core.consume.merge import Merge
@@ -35,9 +36,12 @@ class Shard:
     repeatable: dict[Partition, int] = field(default_factory=dict)  # below it a former owner may have sent
     ends: dict[Partition, int] = field(default_factory=dict)
     ends_at: dict[Partition, float] = field(default_factory=dict)  # when each end was asked, monotonic
+    moved_at: dict[Partition, float] = field(default_factory=dict)  # its last commit, or when it last had no lag
     read_until_ms: dict[Partition, int] = field(default_factory=dict)  # all that was appended before has been fetched
+    fetch_times: dict[Partition, FetchTimes] = field(default_factory=dict)
     fences_loaded: bool = False
     tracked: dict[str, Tracked] = field(default_factory=dict)  # by order id, for sinks that track
+    half_made: set[str] = field(default_factory=set)  # order ids of those whose delivery is not finished
     tracked_loaded: bool = True  # False until they are read, for sinks that track
     next: Record | None = None  # taken from the merge; its schema is being asked for, or is suspect
     suspect: NeedsOperator | None = None  # why nothing may pass `next`: no record of its schema could be decoded
@@ -53,6 +57,7 @@ class Shard:
 
     def begin(self, at: Partition, start: StartAt) -> None:
         """The partition is fetched from here."""
+        self.fetch_times[at] = FetchTimes()
         self.ledgers[at] = Ledger(start.offset, start.finished, self.metadata_limit)
         self.records[at] = self.bytes[at] = 0
         self.stopped.pop(at, None)
@@ -61,16 +66,34 @@ class Shard:
             self.next = self.suspect = None
         self.merge.restart(at.topic, start.offset)
 
-    def fetched(self, at: Partition, size: int) -> None:
-        """A record of so many bytes is unfinished from now on."""
-        self.records[at] += 1
+    def committed_offset(self, at: Partition) -> int:
+        """Of a partition that is fetched: what the group would begin with."""
+        return self.committed[at].offset if at in self.committed else self.ledgers[at].start
+
+    def note_end(self, at: Partition, end: int, now: float) -> None:
+        """Where the partition ends, asked a moment ago."""
+        self.ends[at], self.ends_at[at] = end, now
+        if at not in self.moved_at or (at in self.ledgers and self.committed_offset(at) >= end):
+            self.moved_at[at] = now
+
+    def note_committed(self, at: Partition, point: CommitPoint, now: float) -> None:
+        """The broker has stored it."""
+        if at not in self.committed or self.committed[at].offset != point.offset:
+            self.moved_at[at] = now
+        self.committed[at] = point
+
+    def fetched(self, at: Partition, records: int, size: int) -> None:
+        """So many more records are unfinished from now on, of so many bytes together."""
+        self.records[at] += records
         self.bytes[at] += size
 
     def finish(self, entry: Entry) -> None:
         """The entry's record needs nothing more: its offset may be committed, its memory is free."""
         if entry.ledger.finish(entry.record.offset):
-            self.records[entry.record.at] -= 1
-            self.bytes[entry.record.at] -= entry.size
+            at = entry.record.at
+            self.records[at] -= 1
+            self.bytes[at] -= entry.size
+        entry.span.finish()
         if entry.receipt is not None:  # else a transaction has written it
             self.receipts.append(entry.receipt)
             entry.receipt = None
@@ -83,6 +106,16 @@ class Shard:
         """Whether every record of the topic that was appended before then has been fetched, and has left the merge."""
         until = self.read_until_ms.get(Partition(topic, self.number), 0)
         return until >= until_ms and not self.merge.queued_of(topic)
+
+    def track(self, tracked: Tracked) -> None:
+        """Keep an order's mark in memory, in the place of the one before."""
+        self.tracked[tracked.order_id] = tracked
+        (self.half_made.add if tracked.stage else self.half_made.discard)(tracked.order_id)
+
+    def forget(self, order_id: str) -> None:
+        """The order's mark is gone."""
+        del self.tracked[order_id]
+        self.half_made.discard(order_id)
 
     def awaited(self) -> list[Partition]:
         """What must be fetched before the next record can go."""

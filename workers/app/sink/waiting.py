@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from heapq import nsmallest
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias, assert_never, get_args
 
 from workers.app.sink.assignment import Ownership
 from workers.app.sink.context import SinkContext
 from workers.app.sink.sender import Sender
 from workers.app.sink.shard import Shard
+from workers.app.sink.tracked_orders import half_made_until
 from workers.core.consume.lanes import Entry, Lane, Lanes, LaneState
 from workers.core.delivery.gate import Gate
 from workers.core.parked.fence import NO_KEY
@@ -17,6 +18,10 @@ from workers.edges.avro.json_text import time_text
 from workers.edges.avro.reader import Undecodable
 
 MOST_ORDERS: Final = 1_000
+
+WaitsFor: TypeAlias = Literal["publish_skew", "answer", "create", "gate", "retry", "turn"]
+WAITS_FOR: Final[tuple[WaitsFor, ...]] = get_args(WaitsFor)
+"""What a record at the head of its lane may wait for."""
 
 
 class WaitingParts(Protocol):
@@ -54,10 +59,11 @@ def waiting_status(context: SinkContext, parts: WaitingParts, order_id: str | No
     found = list(_waiting(context, parts))
     if order_id is None:
         shown, counts = _first_of_each(found)
-        rows = [_row(context, one, counts[one.order_id]) for one in nsmallest(MOST_ORDERS, shown, key=_age)]
+        rows = [_row(context, parts, one, counts[one.order_id]) for one in nsmallest(MOST_ORDERS, shown, key=_age)]
         total = len(shown)
     else:
-        rows = [_row(context, one, 1) for one in sorted((one for one in found if one.order_id == order_id), key=_age)]
+        ours = (one for one in found if one.order_id == order_id)
+        rows = [_row(context, parts, one, 1) for one in sorted(ours, key=_age)]
         total = int(bool(rows))
     return {
         "total": total,
@@ -93,8 +99,9 @@ def _not_fetched(shards: Iterable[Shard]) -> int:
     )
 
 
-def _row(context: SinkContext, one: Waiting, records: int) -> dict[str, Any]:
+def _row(context: SinkContext, parts: WaitingParts, one: Waiting, records: int) -> dict[str, Any]:
     record, cause = one.record, one.cause
+    half_made_until_ms = half_made_until(context, parts.ownership.shards, one.order_id)
     return {
         "order_id": None if one.order_id in ("", NO_KEY) else one.order_id,
         "waits_for": cause.waits_for,
@@ -102,6 +109,7 @@ def _row(context: SinkContext, one: Waiting, records: int) -> dict[str, Any]:
         "since": time_text(record.timestamp_ms),
         "why_since": _wall(context, cause.since),
         "until": _wall(context, cause.until),
+        "half_made_until": None if half_made_until_ms is None else time_text(half_made_until_ms),
         "topic": record.topic,
         "partition": record.partition,
         "offset": record.offset,
@@ -142,26 +150,45 @@ def _in_lane(context: SinkContext, parts: WaitingParts, lane: Lane) -> Iterator[
         head = entry
 
 
-def _head_cause(context: SinkContext, parts: WaitingParts, lane: Lane, head: Entry) -> Cause:
-    gate, spec = parts.gate, context.spec
+def waits_for(lane: Lane, gate: Gate) -> WaitsFor:
+    """What the first record of a lane waits for."""
     match lane.state:
         case LaneState.HELD:
-            return Cause("publish_skew", "its create may come after it", lane.held_since, lane.due)
+            return "publish_skew"
         case LaneState.BUSY:
-            return Cause("answer", "it is being sent: no answer yet")
-        case LaneState.WAITING if head.unknown_order_since is not None:
-            since = head.unknown_order_since
-            why = "its create: the vendor does not know the order"
-            return Cause("create", why, since, since + spec.unknown_order_wait)
+            return "answer"
+        case LaneState.WAITING if lane.queue[0].unknown_order_since is not None:
+            return "create"
         case _ if not gate.is_open:
+            return "gate"
+        case LaneState.WAITING:
+            return "retry"
+        case _:
+            return "turn"
+
+
+def _head_cause(context: SinkContext, parts: WaitingParts, lane: Lane, head: Entry) -> Cause:
+    gate, word = parts.gate, waits_for(lane, parts.gate)
+    match word:
+        case "publish_skew":
+            return Cause(word, "its create may come after it", lane.held_since, lane.due)
+        case "answer":
+            return Cause(word, "it is being sent: no answer yet")
+        case "create":
+            since = head.unknown_order_since or 0.0
+            why = "its create: the vendor does not know the order"
+            return Cause(word, why, since, since + context.spec.unknown_order_wait)
+        case "gate":
             reason = "" if gate.reason is None else f" ({gate.reason.value})"
             why = f"gate {gate.state.value}{reason}: {gate.detail}"
-            return Cause("gate", why, gate.shut_at, gate.until)
-        case LaneState.WAITING:
-            tries = max(1, head.attempts)
-            return Cause("retry", f"try {tries} failed", head.first_failed_at, lane.due)
+            return Cause(word, why, gate.shut_at, gate.until)
+        case "retry":
+            why = f"try {max(1, head.attempts)} failed" + (f": {head.fault}" if head.fault else "")
+            return Cause(word, why, head.first_failed_at, lane.due)
+        case "turn":
+            return Cause(word, f"its turn: {parts.sender.in_flight} requests in flight")
         case _:
-            return Cause("turn", f"its turn: {parts.sender.in_flight} requests in flight")
+            assert_never(word)
 
 
 def _in_merge(context: SinkContext, shard: Shard) -> Iterator[Waiting]:

@@ -17,6 +17,8 @@ class CommitLoop(Protocol):
 
     def commit_soon(self) -> None: ...
 
+    def finished(self) -> None: ...
+
 
 class FetchControl(Protocol):
     """What is fetched (`workers.app.sink.fetching.Fetching`)."""
@@ -54,7 +56,9 @@ class Wakeups:
         if self._commits is not None:
             self._commits.commit_soon()
 
-    def fetch_soon(self) -> None:
-        """A record is finished: there may be room for more."""
+    def finished(self) -> None:
+        """A record is finished: it may be committed, and there may be room for more."""
+        if self._commits is not None:
+            self._commits.finished()
         if self._fetching is not None:
             self._fetching.recheck_soon()

@@ -1,5 +1,6 @@
 """The writes of one partition number that wait for their transaction, and what the transaction writes for them."""
 
+import asyncio
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from workers.core.parked.fence import Fence, OrderKey
 from workers.core.parked.headers import Parking, parked_headers
 from workers.core.parked.rows import fence_row
 from workers.core.receipt import Receipt
-from workers.core.record import Partition
+from workers.core.record import Partition, Record
 from workers.edges.kafka.transactions import Outgoing
 
 
@@ -33,6 +34,7 @@ class Write(NamedTuple):
     parking: Parking | None = None  # why the entry's record is parked; None: the entry was delivered
     extra_record: Outgoing | None = None  # a tracked order's row, a command's row, the trace of a discard
     receipts: Sequence[Receipt] = ()  # that are true with this write only: those of a discard
+    waiting: asyncio.Future[None] | None = None  # a flight that goes on once the write is acknowledged, or given away
 
     @property
     def size_bytes(self) -> int:
@@ -76,11 +78,23 @@ class WriteQueue:
             assert taken is write, "writes are acknowledged in the order they were queued in"
             if write.order_id is not None:
                 self._forget(write.order_id)
+            _go_on(write)
             if write.entry is not None:
                 write.entry.pending_writes -= 1
                 if not write.entry.pending_writes:
                     finished.append(write.entry)
         return finished
+
+    def given_away(self) -> None:
+        """Another process has the partition now, and comes to the same ends.
+
+        Invariant: no flight waits for a write that is never acknowledged. Otherwise it would keep its place among the
+        requests in flight for ever.
+        """
+        for write in self._queue:
+            _go_on(write)
+            if write.entry is not None:
+                write.entry.given_away()
 
     def entries(self) -> Iterator[Entry]:
         """Those that wait to be parked, in their sequence."""
@@ -131,7 +145,7 @@ class TransactionDraft:
                 Partition(self.parks, number),
                 write.entry.record.key,
                 write.entry.record.value,
-                parked_headers(write.entry.record, self.sink, write.parking, self.now_ms, write.order_id),
+                parked_headers(_on_its_trace(write.entry), self.sink, write.parking, self.now_ms, write.order_id),
             )
             for number, writes in self.writes.items()
             for write in writes
@@ -152,6 +166,11 @@ class TransactionDraft:
         receipts = [] if self.receipts is None else self.receipts.records()
         return fences + [record for record in extra if record is not None] + receipts
 
+    def end(self, failure: str | None = None) -> None:
+        """It is written, or not."""
+        if self.receipts is not None:
+            self.receipts.span.end(failure)
+
     def written_fences(self, offsets: Sequence[int]) -> dict[OrderKey, Fence | None]:
         """The fences with the offsets of their parked records."""
         left = iter(offsets)
@@ -165,3 +184,12 @@ class TransactionDraft:
                 fence = fences[key]
                 fences[key] = fence and fence.with_record_at(offset)
         return fences
+
+
+def _go_on(write: Write) -> None:
+    if write.waiting is not None and not write.waiting.done():  # the flight may have been cancelled
+        write.waiting.set_result(None)
+
+
+def _on_its_trace(entry: Entry) -> Record:
+    return entry.record._replace(headers=entry.span.forwarded(entry.record.headers))

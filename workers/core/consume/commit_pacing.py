@@ -1,8 +1,11 @@
-"""When to commit: plain commits at a steady pace, transactions as fast as the broker and the vendor's share allow.
+"""When to commit: plain commits and transactions as fast as the broker and the vendor's share allow.
 
 A transaction costs a broker much more than a plain commit, and the next one waits in it until the former has ended.
 So each is followed by a pause in proportion to what it took. Plain commits go on in the pause, seldomer: what finishes
-is never kept from the broker for longer than `Pacing.commit_beside_writes_s`, and a transaction rarely waits for one.
+is never kept from the broker for longer than `longest_between_commits_s`, and a transaction rarely waits for one.
+
+A plain commit takes long where the process or the broker is busy. The next one is then later in proportion, so that
+commits, with the receipts before them, never take much of the time that deliveries need.
 """
 
 from dataclasses import dataclass
@@ -14,7 +17,8 @@ class Pacing:
     """Seconds, but for `pause_factor`."""
 
     commit_every_s: float = 0.2  # after SIGKILL, what finished in this time may be repeated
-    commit_beside_writes_s: float = 1.0  # the same while a transaction waits for its time
+    longest_between_commits_s: float = 1.0  # the same in a busy process, and while a transaction waits for its time
+    commit_factor: float = 10.0  # from commit to commit it is at least so many times as long as the former took
     prove_every_s: float = 3.0  # between commits of an idle member, which prove that it still is one
     retry_after_s: float = 2.0  # until a partition whose records could not be parked is tried again
     pause_factor: float = 4.0  # a pause is so many times as long as the transaction before it
@@ -47,13 +51,19 @@ class CommitPacing:
     def __init__(self, pacing: Pacing, now: float) -> None:
         self._pacing = pacing
         self._committed_at = now
+        self._commit_every_s = pacing.commit_every_s
         self._commit_now = False
         self._proof_due = now
         self._transaction_due = now
 
-    def next_action(self, now: float, *, writes_wait: bool, hurry: bool = False) -> Action:
-        """What to do now. ``hurry``: nothing new will be queued, so there is nothing to pause for."""
-        every = self._pacing.commit_beside_writes_s if writes_wait else self._pacing.commit_every_s
+    def next_action(self, now: float, *, writes_wait: bool, hurry: bool = False, idle: bool = False) -> Action:
+        """What to do now. ``hurry``: nothing new will be queued, so there is nothing to pause for.
+
+        ``idle``: nothing has finished since the last commit, and only the next proof is due.
+        """
+        every = self._pacing.prove_every_s if idle else self._commit_every_s
+        if writes_wait:
+            every = self._pacing.longest_between_commits_s
         due = self._committed_at + every
         if self._commit_now or now >= due:
             return PlainCommit()
@@ -71,6 +81,12 @@ class CommitPacing:
         """The plain commit that was due is under way."""
         self._committed_at = now
         self._commit_now = False
+
+    def commit_ended(self, began: float, now: float) -> None:
+        """The plain commit that began then has ended, with its receipts."""
+        pacing = self._pacing
+        wanted = pacing.commit_factor * (now - began)
+        self._commit_every_s = min(pacing.longest_between_commits_s, max(pacing.commit_every_s, wanted))
 
     def proof_is_due(self, now: float) -> bool:
         """Whether an idle member has committed nothing for so long that it must prove its membership."""

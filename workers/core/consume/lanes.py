@@ -12,6 +12,7 @@ from workers.core.consume.publish_skew import LOOK_BACK, DeliveredOrders, goes_b
 from workers.core.consume.suspicion import Suspicion
 from workers.core.receipt import Receipt
 from workers.core.record import Record
+from workers.core.trace import NOT_RECORDED, RecordSpan, Wait
 
 _FETCH_ALLOWANCE_S = 0.2  # a create that is appended at the last moment of `publish_skew` has still to be fetched
 
@@ -30,6 +31,7 @@ class Entry:
     attempts: int = 0
     unknown: bool = False  # an attempt may have been applied
     first_failed_at: float | None = None
+    fault: str = ""  # of the last attempt that failed: the vendor's answer, without the record's strings
     unknown_order_since: float | None = None
     suspicion: Suspicion | None = None  # the vendor's faults that it met
     goes_alone: bool = False  # a batch with it was denied or too large for now: only its own request tells about it
@@ -37,11 +39,17 @@ class Entry:
     wait_for_create: bool = True  # False: an order that the vendor does not know is an answer, not a reason to wait
     pending_writes: int = 0  # queued writes that name this entry; it is finished when none is left
     receipt: Receipt | None = None  # what became of it; None: it has not ended, or its receipt is on its way
+    span: RecordSpan = NOT_RECORDED
 
     @property
     def waiting_since(self) -> float | None:
         """When an attempt to deliver it first failed; None: none has failed."""
         return self.first_failed_at if self.unknown_order_since is None else self.unknown_order_since
+
+    def given_away(self) -> None:
+        """Another process has the partition now: here nothing more becomes of the record."""
+        self.span.ends("given_away")
+        self.span.finish()
 
 
 class LaneState(Enum):
@@ -208,6 +216,8 @@ class Lanes:
                     self._make_ready(lane)
             elif lane.state is LaneState.HELD and kept and kept[0] is not lane.queue[0]:
                 self._make_ready(lane)
+            for entry in set(lane.queue).difference(kept):
+                entry.given_away()
             lane.queue = kept
             if not kept:
                 del self._lanes[lane.order_id]
@@ -274,12 +284,14 @@ class Lanes:
 
     def _hold(self, lane: Lane, now: float) -> None:
         lane.state, lane.held_since = LaneState.HELD, now
+        lane.queue[0].span.waits(Wait.PUBLISH_SKEW)
         lane.due = now + self._skew_s + _FETCH_ALLOWANCE_S
         self._held.append((lane.due, lane))
         self.held += 1
 
     def _release(self, lane: Lane, now: float) -> None:
         self.held_s += now - lane.held_since
+        lane.queue[0].span.waits(Wait.LANE)
         self._make_ready(lane)
 
     def _is_held(self, lane: Lane, due: float) -> bool:
@@ -287,6 +299,7 @@ class Lanes:
 
     def _end_wait_of(self, lane: Lane) -> None:
         self.waiting_records -= len(lane.queue)
+        lane.queue[0].span.waits(Wait.LANE)
         self._make_ready(lane)
 
     def _make_ready(self, lane: Lane) -> None:

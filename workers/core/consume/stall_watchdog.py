@@ -10,6 +10,7 @@ from enum import Enum
 from workers.core.record import Partition
 
 STALLED_AFTER_S = 120.0  # without progress though there is something to fetch
+UNSEEN_AFTER_S = 30.0  # without a look, as when no broker answers or a transaction is open: its time does not count
 
 
 class StallAction(Enum):
@@ -22,6 +23,7 @@ class StallAction(Enum):
 class _Progress:
     position: int
     since: float
+    looked: float
     seeks: int = 0
 
 
@@ -35,9 +37,11 @@ class Watchdog:
     def look(self, at: Partition, *, position: int, end: int, paused: bool, now: float) -> StallAction:
         """Judge a partition at ``position`` whose log ends at ``end``."""
         seen = self._seen.get(at)
-        if seen is None or seen.position != position or position >= end or paused:
-            self._seen[at] = _Progress(position, now)
+        moves = seen is None or seen.position != position or position >= end or paused
+        if seen is None or moves or now - seen.looked > UNSEEN_AFTER_S:
+            self._seen[at] = _Progress(position, now, now)
             return StallAction.NONE
+        seen.looked = now
         if now - seen.since < self.stalled_after_s:
             return StallAction.NONE
         if seen.seeks:

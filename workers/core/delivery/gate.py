@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, assert_never
 
+from workers.core.counted import lasting
 from workers.core.delivery.outcome import (
     Delivered,
     Denied,
@@ -96,6 +97,11 @@ class Gate:
         one = self._proved and self._struck <= 1
         return one and not self.is_open and self.reason in {Reason.DENIED, Reason.UNAVAILABLE}
 
+    @property
+    def gravity(self) -> int:
+        """How grave is why it is not open; -1: it is open."""
+        return -1 if self.reason is None else _GRAVITY[self.reason]
+
     def admits(self, now: float, in_flight: int) -> int | None:
         """How many more requests may leave now; None: any number."""
         if self.state is GateState.OPEN:
@@ -129,8 +135,8 @@ class Gate:
                 self._failures = 0
                 self._refused += 1  # only a delivery resets it
                 self._refuse_or_answer(detail, now, jitter)
-            case Throttled(after=after):
-                self._throttle(after, now, jitter)
+            case Throttled(after=after, why=why):
+                self._throttle(after, why, now, jitter)
             case Unavailable(reason=reason) | Unknown(reason=reason):
                 self._struck += not repeat
                 self._fail(reason, now, jitter, other_in_flight)
@@ -165,13 +171,13 @@ class Gate:
         else:
             self._answered()
 
-    def _throttle(self, after: float | None, now: float, jitter: float) -> None:
-        pause, detail = self._pause(jitter), "the vendor asks to be left alone"
+    def _throttle(self, after: float | None, why: str, now: float, jitter: float) -> None:
+        pause, detail = self._pause(jitter), why
         if after is not None and after > 0.0:  # zero, a past date and NaN carry no information
-            pause, detail = min(after, self._policy.throttle_cap), f"{detail} for {after:g} s"
+            pause, detail = min(after, self._policy.throttle_cap), f"{detail} for {lasting(after)}"
             if after > pause:
                 # A mistaken header must not stop all orders for a day, and a quota may be raised: one request asks.
-                detail += f"; one request asks again every {pause:g} s"
+                detail += f"; one request asks again every {lasting(pause)}"
         self._shut(Reason.THROTTLED, detail, now, pause)
         self._throttled_until = max(self._throttled_until, now + pause)
         self.until = max(self.until, self._throttled_until)

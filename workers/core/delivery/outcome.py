@@ -6,9 +6,11 @@ Each vendor's ``outcome.py`` maps its documented answers to these. Only
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias, TypeVar
 
+from workers.core.counted import lasting
 from workers.core.delivery.tracked_order import Mark
 
 
@@ -42,7 +44,13 @@ class Throttled:
     """Not applied: the vendor asks for a pause of ``after`` seconds in all requests (None: it did not say how long)."""
 
     after: float | None = None
-    status: int | None = None
+    status: int | None = None  # None: it is about the account, and no order is at fault
+    why: str = "the vendor asks to be left alone"
+
+    @property
+    def reason(self) -> str:
+        """Why nothing was applied, and until when."""
+        return self.why if self.after is None else f"{self.why}; possible again in {lasting(self.after)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,4 +99,29 @@ class Denied:
         return self.status is None
 
 
-Outcome: TypeAlias = Delivered | Skipped | Throttled | Unavailable | Unknown | Rejected | UnknownOrder | Denied
+AFault = TypeVar("AFault", bound="VendorFault")
+VendorFault: TypeAlias = Throttled | Unavailable | Unknown | Denied
+Outcome: TypeAlias = Delivered | Skipped | Rejected | UnknownOrder | VendorFault
+
+_WORDS: Final[Mapping[type[Outcome], str]] = {
+    Delivered: "delivered",
+    Skipped: "skipped",
+    Throttled: "throttled",
+    Unavailable: "unavailable",
+    Unknown: "unknown",
+    Rejected: "rejected",
+    UnknownOrder: "unknown_order",
+    Denied: "denied",
+}
+
+
+def outcome_word(outcome: Outcome) -> str:
+    """One word for machines."""
+    return "found" if isinstance(outcome, Delivered) and outcome.found else _WORDS[type(outcome)]
+
+
+def reworded(fault: AFault, words: Callable[[str], str]) -> AFault:
+    """The same fault; ``words`` makes its text of the one it has."""
+    if isinstance(fault, Throttled):
+        return replace(fault, why=words(fault.why))
+    return replace(fault, reason=words(fault.reason))

@@ -71,6 +71,7 @@ class VendorOrder:
     unread: frozenset[str] = frozenset()  # top-level fields that the vendor was not asked for
     account: str = ""
     order_id: str | None = None
+    reference: str | None = None  # what the vendor keeps in the place of an order id that it cannot hold
     shipments: Sequence[Mapping[str, Any]] = ()  # in the event's own form; a field may be missing: its default holds
     back_ordered: bool | None = None  # None: the vendor does not say so
     on_hold: bool | None = None  # None: the vendor does not say so
@@ -102,6 +103,10 @@ def order_key(account: str, order_number: str) -> str:
 def digest(content: Any) -> bytes:
     """The hash of JSON values, the same for any order of keys."""
     return blake2b(orjson.dumps(content, option=orjson.OPT_SORT_KEYS), digest_size=DIGEST_BYTES).digest()
+
+
+GONE: Final = digest(["the vendor has it no more"])
+"""The digest of what was deleted."""
 
 
 def event_id(vendor: str, change: StageChange) -> str:

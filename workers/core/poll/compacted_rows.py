@@ -10,7 +10,7 @@ newer one.
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from workers.core.record import TRACESTATE, Record
+from workers.core.record import BAGGAGE, TRACESTATE, Headers, Record
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ class Row(Generic[T]):
     offset: int  # where it was first written
     saved_ms: int
     content: T
-    tracestate: bytes | None = None  # header of W3C Trace Context
+    carried: Headers = ()  # of its trace context; ``traceparent`` is in the content
     covered: bool = False  # a tombstone or an older row lies above it: it must be put back
 
 
@@ -43,7 +43,8 @@ class CompactedRows(Generic[T]):
         if row is not None and row.offset >= first:
             self._cover(row, covered=row.offset > first)
             return False
-        self.rows[key] = Row(key, first, record.timestamp_ms, content, record.header(TRACESTATE))
+        carried = tuple(header for header in record.headers if header[0] in (TRACESTATE, BAGGAGE))
+        self.rows[key] = Row(key, first, record.timestamp_ms, content, carried)
         self.covered.discard(key)
         return True
 

@@ -65,6 +65,12 @@ def reset(cursor: Cursor, to_ms: int) -> Cursor:
     return replace(cursor, at_ms=to_ms, snapshot_until_ms=max(cursor.snapshot_until_ms, cursor.at_ms))
 
 
+def reset_set(cursor: Cursor, to_ms: int) -> Cursor:
+    """As `reset`, of a set: its next reading is a full one, and a first picture begins there, too."""
+    open_from_ms = None if cursor.open_from_ms is None else min(cursor.open_from_ms, to_ms)
+    return replace(reset(cursor, to_ms), swept_ms=0, open_from_ms=open_from_ms)
+
+
 def window(cursor: Cursor, now_ms: int, skew_ms: int, settle_ms: int) -> TimeRange:
     """The time since the cursor; ``skew_ms``: how far the vendor's clock is ahead of ours.
 

@@ -4,7 +4,7 @@ A poller holds up to a million of them in memory, packed as in their rows of the
 reads the order.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from struct import Struct
 from typing import Any, Final, Self
@@ -99,9 +99,17 @@ def change_of(
     if before is None:
         change = StageChange(first_op, 1, order, None, (), now_ms)
     else:
-        changed = _differing(before.field_hashes, hashes, fields)
+        changed = differing_fields(before.field_hashes, hashes, fields)
         change = StageChange("updated", before.sequence + 1, order, before.stage, changed, now_ms)
     return change, LastPublished(change.sequence, now_ms, order.stage, order.digest, hashes)
+
+
+def deletion_of(
+    last: LastPublished, gone: VendorOrder, *, fields: Sequence[str] = (), now_ms: int
+) -> tuple[StageChange, LastPublished] | None:
+    """The deletion to publish and the row after it; None: it is published. ``gone`` has the digest `GONE`."""
+    found = change_of(last, gone, fields=fields, first_op="deleted", now_ms=now_ms)
+    return None if found is None else (replace(found[0], op="deleted"), found[1])
 
 
 def adopted(before: LastPublished | None, order: VendorOrder) -> LastPublished | None:
@@ -119,11 +127,26 @@ def hash_fields(fields: Mapping[str, Any], names: Sequence[str], unread: frozens
     return b"".join(_UNREAD if name in unread else _hash(fields.get(name)) for name in names)
 
 
+def holds_any(hashes: bytes, names: Sequence[str], wanted: Container[str]) -> bool:
+    """Whether any of the wanted fields has been read."""
+    starts = range(0, len(hashes), _HASH_BYTES)
+    return any(
+        hashes[start : start + _HASH_BYTES] != _UNREAD
+        for start, name in zip(starts, names, strict=False)
+        if name in wanted
+    )
+
+
+def lacks_any(hashes: bytes) -> bool:
+    """Whether any field has not been read."""
+    return any(hashes[start : start + _HASH_BYTES] == _UNREAD for start in range(0, len(hashes), _HASH_BYTES))
+
+
 def _hash(value: Any) -> bytes:
     return crc32(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).to_bytes(_HASH_BYTES, "little")
 
 
-def _differing(before: bytes, after: bytes, names: Sequence[str]) -> tuple[str, ...]:
+def differing_fields(before: bytes, after: bytes, names: Sequence[str]) -> tuple[str, ...]:
     """The fields that differ, without those that one of the two readings, or the list of its time, did not have."""
     places = range(0, min(len(before), len(after)), _HASH_BYTES)
     pairs = [(before[place : place + _HASH_BYTES], after[place : place + _HASH_BYTES]) for place in places]

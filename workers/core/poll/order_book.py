@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final, NamedTuple
 
-from workers.core.poll.change import order_key
+from workers.core.poll.change import GONE, order_key
 from workers.core.poll.compacted_rows import CompactedRows, Row
 from workers.core.poll.cursor import Cursor
 from workers.core.poll.last_published import LastPublished
-from workers.core.poll.order_look import GONE, Before, judge
+from workers.core.poll.order_look import Before, judge
 from workers.core.poll.read_until import ReadUntil
 from workers.core.poll.schedule import DueQueue, LookSchedule, Now, OldestLook
 from workers.core.poll.shard_state import ShardState

@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
-from workers.core.poll.change import ChangeOp, Stage, StageChange, VendorOrder, digest
-from workers.core.poll.last_published import LastPublished, adopted, change_of
+from workers.core.poll.change import GONE, ChangeOp, Stage, StageChange, VendorOrder
+from workers.core.poll.last_published import LastPublished, adopted, change_of, deletion_of
 from workers.core.poll.schedule import LookSchedule
 from workers.core.poll.step import AnsweredLook, Done, OrderUpdate
 from workers.core.poll.vendor_event import ObservedEvent, PublishedEventIds, VendorEvent
-
-GONE: Final = digest(["the vendor has it no more"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +52,7 @@ def _change(before: Before, answered: AnsweredLook, now_ms: int) -> tuple[StageC
         if before.last_published is None or not before.missing:
             return None
         gone = _gone(before.last_published, answered)
-        found = change_of(before.last_published, gone, fields=before.fields, first_op="deleted", now_ms=now_ms)
-        return None if found is None else (replace(found[0], op="deleted"), found[1])
+        return deletion_of(before.last_published, gone, fields=before.fields, now_ms=now_ms)
     if not order.stage.name:
         return None  # the answer names no stage: the last published one stays valid
     order = replace(order, order_id=answered.order_id)

@@ -1,14 +1,49 @@
 """A shard's rows of the state topic in memory, and what one reading of the vendor adds to them."""
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Final
 
 from workers.core.poll.change import ChangeOp, VendorOrder
 from workers.core.poll.cursor import Cursor
 from workers.core.poll.last_published import LastPublished, adopted, change_of, unpack_last_published
+from workers.core.poll.sets.known_row import KnownRow, unpack_known_row
 from workers.core.poll.step import OrderUpdate, Step
 from workers.core.poll.time_range import SECOND_MS
 from workers.core.poll.vendor_event import PublishedEventIds, unpack_event_ids
+
+ROW_VERSION: Final = 1
+
+
+class RowKind(StrEnum):
+    """What a row of a poller's state topic holds; the value is its ``kind``."""
+
+    CURSOR = "cursor"
+    ORDER = "order"
+    EVENTS = "events"  # that were published of an order
+    SET_ROW = "row"
+    BUDGET = "budget"  # what a process has spent; a shard passes it over
+
+
+@dataclass(slots=True)
+class SetState:
+    """One set's rows, packed."""
+
+    rows: dict[str, bytes] = field(default_factory=dict)  # `KnownRow`, by the row's key
+    cursor: Cursor | None = None
+    # How often parts of a row have changed, by the row's key, since this process loaded the state. A row is read with
+    # its details, and written later: what changed between the two must be read again.
+    touches: Counter[str] = field(default_factory=Counter)
+
+    def put(self, key: str, body: bytes | None) -> None:
+        """Take over a packed row; None: its tombstone."""
+        _put(self.rows, key, body)
+
+    def known(self, key: str) -> KnownRow | None:
+        body = self.rows.get(key)
+        return None if body is None else unpack_known_row(body)
 
 
 @dataclass(slots=True)
@@ -18,6 +53,7 @@ class ShardState:
     orders: dict[str, bytes] = field(default_factory=dict)  # `LastPublished`, by order key
     cursor: Cursor | None = None
     event_ids: dict[str, bytes] = field(default_factory=dict)  # `PublishedEventIds`, by order number
+    sets: defaultdict[str, SetState] = field(default_factory=lambda: defaultdict(SetState))  # by the set's name
 
     def step(self, orders: Iterable[VendorOrder], cursor: Cursor, *, fields: Sequence[str], now_ms: int) -> Step:
         """What to write after the vendor showed these orders; ``fields`` as for `change_of`."""
@@ -33,8 +69,20 @@ class ShardState:
                 updates[order.key] = replace(update, last_published=row)
         return Step(cursor, tuple(updates.values()))
 
+    @property
+    def row_count(self) -> int:
+        """How many orders, and rows of sets, it remembers."""
+        return len(self.orders) + sum(len(one.rows) for one in self.sets.values())
+
     def accept(self, step: Step) -> None:
-        self.cursor = step.cursor
+        if step.set_name:
+            self.sets[step.set_name].cursor = step.cursor
+        else:
+            self.cursor = step.cursor
+        for row in step.rows:
+            self.sets[row.set_name].put(row.key, row.row)
+            if row.touches:
+                self.sets[row.set_name].touches[row.key] += 1
         for update in step.updates:
             if update.forgotten:
                 self.put_order(update.key, None)

@@ -1,4 +1,4 @@
-"""What a poller costs: memory for a million orders, recovery after a crash, a page without a change.
+"""What a poller costs: memory for a million orders and for a set, recovery after a crash, a page without a change.
 
 python -m workers.devkit.bench.poller
 """
@@ -10,20 +10,23 @@ import gc
 import resource
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import click
 import httpx
 import orjson
 
-from workers.app.poll.rows import ORDER, VERSION, load_state
+from workers.app.poll.rows import load_state
 from workers.core.poll.change import VendorOrder, order_key
 from workers.core.poll.cursor import first_cursor
 from workers.core.poll.last_published import change_of
-from workers.core.poll.shard_state import ShardState
+from workers.core.poll.sets.book import SetBook
+from workers.core.poll.shard_state import ROW_VERSION, RowKind, ShardState
 from workers.core.poll.time_range import TimeRange
 from workers.core.record import Partition
 from workers.devkit.broker.broker import Broker
@@ -36,9 +39,14 @@ from workers.vendors.contract import Reading
 from workers.vendors.dcl.api import FIELDS
 from workers.vendors.dcl.options import DclOptions
 from workers.vendors.dcl.poller import DclPoller
+from workers.vendors.e2cc.options import E2ccOptions
+from workers.vendors.e2cc.orders import order_row
+from workers.vendors.e2cc.poller import SETS
+from workers.vendors.e2cc.records import Making
 
 TRACKED: Final = 1_000_000
 REBUILT: Final = 100_000
+SET_ROWS: Final = 100_000
 PAGES: Final = 50
 PAGE: Final = 100
 STATE: Final = "dcl-poll-state"
@@ -54,8 +62,8 @@ ACCOUNT: Final = {
 
 
 def main() -> None:
-    """Measure all three and print them; exit status 1 when one is over its limit."""
-    rows = [_page(), _rebuild(), _memory()]
+    """Measure all of them and print them; exit status 1 when one is over its limit."""
+    rows = [_page(), _rebuild(), _set_memory(), _memory()]
     for what, found, unit, limit in rows:
         click.echo(f"{what:<58}{found:>9.1f} {unit:<4} (at most {limit:g})")
     sys.exit(int(any(found > limit for _, found, _, limit in rows)))
@@ -71,6 +79,20 @@ def _memory() -> tuple[str, float, str, float]:
         state.put_order(order_key(order.account, f"ORDER-{number:09}"), replace(found[1], sequence=number).pack())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return f"memory with {len(state.orders):,} tracked orders", peak, "MiB", 953.0
+
+
+def _set_memory() -> tuple[str, float, str, float]:
+    """What a shard holds of a set of orders: rows as of E2CC's list, their keys, and the table of both."""
+    listed = {"orderType": "SO", "orderNbr": "000000", "status": "Completed", "createdDateTime": "2026-09-21T07:13:20"}
+    row, state = order_row([listed], Making(E2ccOptions(), ZoneInfo("UTC"))), ShardState()
+    book, own = SetBook(SETS[0], state), state.sets[SETS[0].name]
+    state.accept(book.step([row], first_cursor(NOW_MS, 0), NOW_MS, done=None, touches=Counter()))
+    known = own.known(row.key)
+    assert known is not None, "its step is accepted"
+    for number in range(SET_ROWS):
+        own.put(order_key("", f"SO{number:06}"), replace(known, order_id=f"WEB-{number:08}").pack())
+    held = sys.getsizeof(own.rows) + sum(sys.getsizeof(one) for pair in own.rows.items() for one in pair)
+    return f"memory of a row of a set of {len(own.rows):,} orders", held / len(own.rows), "B", 300.0
 
 
 def _page() -> tuple[str, float, str, float]:
@@ -120,7 +142,7 @@ def _state_rows(codec: Codec) -> Iterator[tuple[bytes, bytes]]:
     for update in step.updates:
         assert update.last_published is not None, "each order is new"
         body = update.last_published.pack()
-        yield update.key.encode(), codec.encode(STATE, {"kind": ORDER, "version": VERSION, "body": body})
+        yield update.key.encode(), codec.encode(STATE, {"kind": RowKind.ORDER, "version": ROW_VERSION, "body": body})
 
 
 def _orders(numbers: Sequence[int]) -> list[VendorOrder]:

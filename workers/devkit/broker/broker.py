@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,8 @@ from workers.devkit.broker.node import launch, log_of, wait_until_ready
 __all__ = ["Broker", "BrokerError"]
 
 _TRIES = 3  # a free port may be taken between our look and Kafka's
+_REMOVE_TRIES = 5
+_REMOVE_AGAIN_AFTER_S = 0.2
 
 
 @dataclass
@@ -73,8 +76,9 @@ class Broker:
         except BaseException as error:
             if broker is not None:
                 child.stop(broker.process)
-            if folder is None and place is not None and not isinstance(error, BrokerError):
-                shutil.rmtree(place, ignore_errors=True)  # a `BrokerError` names the log in it: that folder stays
+            names_its_log = isinstance(error, BrokerError) and not isinstance(error, PortTakenError)
+            if folder is None and place is not None and not names_its_log:
+                _remove(place)
             raise
         return broker
 
@@ -92,7 +96,7 @@ class Broker:
         """End it cleanly; ``keep`` leaves the log of a broker without a folder of its own."""
         child.stop(self.process)
         if self.temporary:
-            shutil.rmtree(self.folder / "data" if keep else self.folder, ignore_errors=True)
+            _remove(self.folder / "data" if keep else self.folder)
 
     def kill(self) -> None:
         """SIGKILL: a crash. `restart` brings it back with its data."""
@@ -132,3 +136,12 @@ class Broker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder of Kafka's, also one in which a file appears meanwhile."""
+    for _ in range(_REMOVE_TRIES):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(_REMOVE_AGAIN_AFTER_S)

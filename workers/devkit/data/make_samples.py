@@ -130,9 +130,18 @@ def _order(shops: list[dict[str, Any]], number: int, at: datetime, rng: random.R
         order["attributes"] = [{"name": "Shipping Method", "value": "Express"}, {"name": "Notiz", "value": "Für Oma ❤"}]
     if number % 3 == 0:
         order["delivery"] = _delivery(shop, number, at)
+    if number % 25 == 8:  # noqa: PLR2004 - one in 25
+        _for_komet(order, number)
     if fault := FAULTS.get(number):
         fault(order)
     return order
+
+
+def _for_komet(order: dict[str, Any], number: int) -> None:
+    """An order of the channel that komet-sink places: its products are inventory ids of the seller's."""
+    order["attributes"] = [*order.get("attributes", ()), {"name": "channel", "value": "komet"}]
+    for index, line in enumerate(order["lines"]):
+        line["product_id"] = str(7_000 + (number + index) % 12)
 
 
 def _statuses(order_id: str, number: int, at: datetime) -> Iterator[tuple[datetime, dict[str, Any]]]:

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import httpx
-import orjson
 
+from workers.app.config.configuration import Configuration
 from workers.app.config.overrides import variable_name
 from workers.app.config.specs import PollerSpec
-from workers.devkit import child
-from workers.devkit.demo.processes import ProcessGroup, Server
-from workers.devkit.simulators import poller_side, sink_side
+from workers.devkit.demo.processes import Server, budget_variables
+from workers.devkit.demo.records import follow
+from workers.devkit.simulators import poller_side
 from workers.devkit.simulators.ecourier_events import event_identity
 
-_EVERY_POLLER: Final = {("every",): "1s"}  # so that a change is published at once
-_TIME_RANGE_POLLER: Final = {("settle_lag",): "2s"}
-_PUBLISHED_WITHIN_S: Final = 30.0  # the last change
-_POLL_INTERVAL_S: Final = 0.2
-_USERNAME: Final = "demo"
+_EVERY: Final = "1s"  # so that a change is published at once
+_SETTLE_LAG: Final[Mapping[tuple[str, ...], str]] = {("settle_lag",): "2s"}
+_PUBLISHED_WITHIN_S: Final = 90.0  # the last change; E2CC answers one request at a time
 
 Event: TypeAlias = Mapping[str, Any]
 
@@ -43,13 +41,20 @@ class PollerReport:
         return not self.wrong
 
 
-def poller_variables(poller: PollerSpec, simulator: Server, secret: str) -> dict[str, str]:
+def poller_variables(poller: PollerSpec, simulator: Server) -> dict[str, str]:
     """Return the environment variables that lead the poller to the simulator, with short intervals."""
-    intervals = _EVERY_POLLER if poller.follows else _EVERY_POLLER | _TIME_RANGE_POLLER
-    account = sink_side(poller.vendor).variables if poller.follows else {"USERNAME": _USERNAME, "PASSWORD": secret}
-    return {variable_name(poller.name, way): value for way, value in intervals.items()} | {
-        f"{poller.credentials}_{name}": value for name, value in {"BASE_URL": simulator.url, **account}.items()
-    }
+    account = {"BASE_URL": simulator.url, **poller_side(poller.vendor).variables}
+    intervals = {variable_name(poller.name, way): value for way, value in _short_intervals(poller).items()}
+    return (
+        intervals
+        | budget_variables(poller)
+        | {f"{poller.credentials}_{name}": value for name, value in account.items()}
+    )
+
+
+def _short_intervals(poller: PollerSpec) -> dict[tuple[str, ...], str]:
+    found: dict[tuple[str, ...], str] = {} if poller.follows else dict(_SETTLE_LAG)
+    return found | ({("sets", name, "every"): _EVERY for name in poller.sets} if poller.sets else {("every",): _EVERY})
 
 
 def start_changes(client: httpx.Client, vendor: str, simulator: Server) -> None:
@@ -59,58 +64,52 @@ def start_changes(client: httpx.Client, vendor: str, simulator: Server) -> None:
 
 
 def poller_reports(
-    client: httpx.Client, processes: ProcessGroup, pollers: Sequence[tuple[PollerSpec, Server]]
+    client: httpx.Client, configuration: Configuration, pollers: Sequence[tuple[PollerSpec, Server]]
 ) -> tuple[PollerReport, ...]:
-    """Stop the changes at the vendors, wait until the last one is published, and compare."""
+    """Stop the changes at the vendors, wait until the last one is published, and compare; raises `KafkaFailed`."""
     for _, simulator in pollers:
         client.post(f"{simulator.control}/_sim/faults", json={"changes": 0}).raise_for_status()
     orders = [client.get(f"{simulator.control}/_sim/orders").json() for _, simulator in pollers]
     deadline = time.monotonic() + _PUBLISHED_WITHIN_S
-    with _tail(processes, sorted({topic for poller, _ in pollers for topic in poller.publishes})) as files:
-        while True:
-            events = {topic: _events(file) for topic, file in files.items()}
+    topics = sorted({topic for poller, _ in pollers for topic in poller.publishes})
+    reports: tuple[PollerReport, ...] = ()
+    with closing(follow(configuration, topics)) as readings:
+        for records in readings:
+            events = {topic: [record["value"] for record in found] for topic, found in records.items()}
             reports = tuple(
                 compare_events(events, poller, theirs) for (poller, _), theirs in zip(pollers, orders, strict=True)
             )
             if all(report.right for report in reports) or time.monotonic() > deadline:
-                return reports
-            time.sleep(_POLL_INTERVAL_S)
-
-
-@contextmanager
-def _tail(processes: ProcessGroup, topics: Sequence[str]) -> Iterator[dict[str, Path]]:
-    """Read these topics as a user would, with ``relay tail``, each into a file."""
-    files = {topic: processes.folder / f"tail-{topic}.jsonl" for topic in topics}
-    readers = []
-    for topic, path in files.items():
-        with path.open("wb") as file:
-            arguments = ("tail", topic, "--from-beginning")
-            readers.append(processes.start(f"tail-{topic}", *arguments, stdout=file.fileno()))
-    try:
-        yield files
-    finally:
-        for reader in readers:
-            child.stop(reader)
-
-
-def _events(file: Path) -> list[Event]:
-    whole, _, _ = file.read_bytes().rpartition(b"\n")  # a line without its end is still being written
-    return [orjson.loads(line)["value"] for line in whole.splitlines()]
+                break
+    return reports
 
 
 def compare_events(
     events: Mapping[str, Sequence[Event]], poller: PollerSpec, orders: Mapping[str, Any]
 ) -> PollerReport:
-    """Compare the events with the vendor's orders; a topic may hold older orders' and other vendors' events, too."""
+    """Compare the events with the vendor's orders; a topic may hold older orders' and other vendors' events, too.
+
+    Of items that are no orders (invoices, stock), the sequence of their events must have no gap.
+    """
     published = {number: _PublishedEvents([], []) for number in orders}
+    items: defaultdict[str, list[int]] = defaultdict(list)
     counts = dict.fromkeys(poller.publishes, 0)
     for topic in poller.publishes:
-        for event in events[topic]:
-            if event["vendor"] == poller.vendor and event["order_number"] in published:
+        for event in (one for one in events[topic] if one["vendor"] == poller.vendor):
+            if not _is_of_order(event):
+                counts[topic] += 1
+                items[event["event_id"].rsplit(":", 2)[0]].append(event["sequence"])
+            elif event["order_number"] in published:
                 counts[topic] += 1
                 published[event["order_number"]].add(event)
     wrong = sum(not published[number].match(poller.vendor, order) for number, order in orders.items())
+    wrong += sum(sequence != list(range(1, len(sequence) + 1)) for sequence in items.values())
     return PollerReport(poller.name, poller.vendor, counts, len(orders), wrong)
+
+
+def _is_of_order(event: Event) -> bool:
+    """Whether it is a stage of an order, or a courier's event of one."""
+    return "progress" in event or "courier_event_id" in event
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,7 @@ class _PublishedEvents:
     vendor_events: list[tuple[str, ...]]
 
     def add(self, event: Event) -> None:
-        if "sequence" in event:
+        if "progress" in event:
             self.stages.append(event)
         else:
             self.vendor_events.append(event_identity(event))

@@ -16,10 +16,12 @@ from typing import Any, Final
 
 import httpx
 
-from workers.app.config.specs import SinkSpec
+from workers.app.config.overrides import variable_name
+from workers.app.config.specs import PollerSpec, SinkSpec
 from workers.devkit import child
 from workers.devkit.simulators import SECRET, sink_side
 
+_BUDGET: Final = "1000000"  # requests: the intervals of the demo are not those of a vendor that counts
 _READY_WITHIN_S: Final = 30.0
 _RUN_WITHIN_S: Final = 60.0
 _STOP_WITHIN_S: Final = 8.0  # by SIGTERM, before SIGKILL
@@ -105,7 +107,12 @@ def ready_simulator(server: Server) -> Server:
 def vendor_variables(sink: SinkSpec, base_url: str) -> dict[str, str]:
     """Return the variables that lead a worker to the simulator instead of its vendor."""
     wanted = {"BASE_URL": base_url, **sink_side(sink.vendor).variables}
-    return {f"{sink.credentials}_{name}": value for name, value in wanted.items()}
+    return budget_variables(sink) | {f"{sink.credentials}_{name}": value for name, value in wanted.items()}
+
+
+def budget_variables(worker: SinkSpec | PollerSpec) -> dict[str, str]:
+    """Return the budget of a worker that has one. All workers of an account get the same."""
+    return {} if worker.budget is None else {variable_name(worker.name, ("budget", "requests")): _BUDGET}
 
 
 def start_workers(processes: ProcessGroup, names: Iterable[str]) -> Server:

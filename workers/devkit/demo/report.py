@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 
 from workers.app.config.specs import SinkSpec
-from workers.devkit import child
 from workers.devkit.demo.monitor import SinkView
 from workers.devkit.demo.pollers import PollerReport
 from workers.devkit.demo.processes import DemoError
+from workers.devkit.demo.records import follow
 from workers.devkit.demo.samples import CREATED, Sample
 from workers.devkit.demo.start import Demo
 from workers.devkit.simulators import sink_side
@@ -112,8 +112,9 @@ def expected_orders(samples: Sequence[Sample], sink: SinkSpec) -> dict[str, Expe
 
 def vendor_states(sink: SinkSpec, demo: Demo) -> dict[str, str]:
     """Return the state of every order that the vendor has, by its number."""
-    state = sink_side(sink.vendor).state
-    return {number: state(shown) for number, shown in demo.monitor.orders_at(sink.vendor).items()}
+    side, orders = sink_side(sink.vendor), demo.monitor.orders_at(sink.vendor)
+    numbered = ((side.number_of(number, shown), shown) for number, shown in orders.items())
+    return {number: side.state(shown) for number, shown in numbered if number is not None}
 
 
 def compare(
@@ -139,30 +140,20 @@ def compare(
 
 
 def _parked(sink: SinkSpec, view: SinkView, demo: Demo) -> tuple[Parked, ...]:
-    """Read the parked records of this run as a user would, with ``relay tail``; the topic may hold older ones, too."""
+    """Read the parked records of this run; the topic may hold older ones, too. Raises `DemoError`, `KafkaFailed`."""
     if not view.parked:
         return ()
-    name = f"tail-{sink.parks}"
-    printed = demo.processes.folder / f"{name}.jsonl"
-    with printed.open("wb") as file:
-        arguments = ("tail", sink.parks, "--from-beginning", "--json")
-        process = demo.processes.start(name, *arguments, stdout=file.fileno())
     deadline = time.monotonic() + _READ_WITHIN_S
-    while len(found := _read_parked(printed, demo)) < view.parked:
-        if process.poll() is not None or time.monotonic() > deadline:
-            said = (
-                f"{len(found)} of {view.parked} records in {sink.parks}: {child.last_words(demo.processes.log(name))}"
-            )
-            raise DemoError(f"relay tail found {said[:300]}; the logs are in {demo.processes.folder}")
-        time.sleep(0.1)
-    child.stop(process)
-    return found
-
-
-def _read_parked(printed: Path, demo: Demo) -> tuple[Parked, ...]:
-    whole, _, _ = printed.read_text(encoding="utf-8").rpartition("\n")  # a line without its end is still being written
-    lines = [json.loads(line) for line in whole.splitlines()]
-    return tuple(_parked_record(line) for line in lines if _parked_at(line) >= demo.since)
+    found: tuple[Parked, ...] = ()
+    with closing(follow(demo.configuration, [sink.parks])) as readings:
+        for records in readings:
+            found = tuple(_parked_record(one) for one in records[sink.parks] if _parked_at(one) >= demo.since)
+            if len(found) >= view.parked:
+                return found
+            if time.monotonic() > deadline:
+                break
+    said = f"{len(found)} of {view.parked} records in {sink.parks}"
+    raise DemoError(f"{said}; the logs are in {demo.processes.folder}")
 
 
 def _parked_at(line: Mapping[str, Any]) -> datetime:

@@ -15,15 +15,22 @@ from typing import Final
 
 import httpx
 
-from workers.app.config.configuration import load_configuration
+from workers.app.config.configuration import Configuration, load_configuration
 from workers.app.config.overrides import variable_name
 from workers.app.config.specs import Config, PollerSpec, SinkSpec
+from workers.app.topics.apply import apply_topics
 from workers.devkit.broker.broker import Broker
 from workers.devkit.broker.jars import KAFKA_VERSION
 from workers.devkit.demo.monitor import Monitor
 from workers.devkit.demo.own_names import GivenKafka, remove_own, write_own_topology
-from workers.devkit.demo.pollers import PollerReport, poller_reports, poller_variables, start_changes
+from workers.devkit.demo.pollers import (
+    PollerReport,
+    poller_reports,
+    poller_variables,
+    start_changes,
+)
 from workers.devkit.demo.processes import (
+    DemoError,
     ProcessGroup,
     Server,
     ready_simulator,
@@ -34,9 +41,13 @@ from workers.devkit.demo.processes import (
 )
 from workers.devkit.demo.screen import Screen
 from workers.devkit.demo.surroundings import own_environ
-from workers.devkit.simulators import SECRET
+from workers.edges.aio import run_interruptibly
 
-_SHORT_WAITS: Final = {("unknown_order_wait",): "3s", ("retry", "max"): "1s", ("drain",): "3s"}
+_SHORT_WAITS: Final[dict[tuple[str, ...], str]] = {
+    ("unknown_order_wait",): "3s",
+    ("retry", "max"): "1s",
+    ("drain",): "3s",
+}
 _FORMER_MEMBER_S: Final = 30.0  # to start, after the session of a former member that the group still waits for
 
 
@@ -45,6 +56,7 @@ class Demo:
     """The running demo."""
 
     processes: ProcessGroup
+    configuration: Configuration  # that of its commands
     bootstrap: str
     since: datetime  # records parked before belong to another run
     monitor: Monitor
@@ -62,7 +74,7 @@ class Demo:
 
     def poller_reports(self) -> tuple[PollerReport, ...]:
         """Compare the pollers' events with the vendors; raises `DemoError`."""
-        return poller_reports(self.monitor.client, self.processes, list(self.pollers.values()))
+        return poller_reports(self.monitor.client, self.configuration, list(self.pollers.values()))
 
 
 def start(screen: Screen, ends: ExitStack, given: GivenKafka | None = None) -> Demo:
@@ -86,11 +98,21 @@ def start(screen: Screen, ends: ExitStack, given: GivenKafka | None = None) -> D
     environ |= exports | _to_simulators(config, simulators)
     processes = ProcessGroup(folder, environ, ends)
     screen.step(f"topics: {', '.join(config.topics)}")
-    processes.run("topics", "topics", "apply")
+    configuration = load_configuration(environ)
+    _make_topics(configuration)
     monitor = _workers(screen, processes, config, simulators)
     pollers = {name: (poller, simulators[poller.vendor]) for name, poller in config.pollers.items()}
     prefix = given.prefix if given else ""
-    return Demo(processes, bootstrap, datetime.now(UTC), monitor, pollers, exports, prefix)
+    return Demo(processes, configuration, bootstrap, datetime.now(UTC), monitor, pollers, exports, prefix)
+
+
+def _make_topics(configuration: Configuration) -> None:
+    """Create the topics; raises `DemoError` and `KafkaFailed`."""
+    applied = run_interruptibly(apply_topics(configuration))
+    if applied.failures or applied.left:
+        refused = [f"{failure.change.topic}: {failure.why}" for failure in applied.failures]
+        left = [f"{change.topic}: {change.key} is {change.before}, wanted {change.after}" for change in applied.left]
+        raise DemoError(f"the topics are not as topics.yaml says: {(refused + left)[0][:300]}")
 
 
 def _to_simulators(config: Config, simulators: Mapping[str, Server]) -> dict[str, str]:
@@ -99,7 +121,7 @@ def _to_simulators(config: Config, simulators: Mapping[str, Server]) -> dict[str
     for sink in config.sinks.values():
         found |= _settings(sink, simulators[sink.vendor])
     for poller in config.pollers.values():
-        found |= poller_variables(poller, simulators[poller.vendor], SECRET)
+        found |= poller_variables(poller, simulators[poller.vendor])
     return found
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from workers.app.config.overrides import block_models
 from workers.app.config.settings import Variables
 from workers.app.config.specs import INNER, Config, PollerSpec, SinkSpec, TopicSpec, WorkerSpec
 from workers.app.config.topics_yaml import vendor_defaults, vendor_names
@@ -52,7 +53,7 @@ _STANDARD: Final = """\
 
 | variable | meaning |
 |---|---|
-| `OTEL_EXPORTER_OTLP_ENDPOINT` and OpenTelemetry's others | Where traces go (not set: nowhere). |
+| `OTEL_EXPORTER_OTLP_ENDPOINT` and OpenTelemetry's others | Where [traces](traces.md) go (not set: nowhere). |
 | `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY` | The proxy of requests that are not to Kafka, as in curl. |
 """
 
@@ -106,8 +107,8 @@ def _rows(model: type[BaseModel], way: str = "", leave_out: Sequence[str] = ()) 
 
 def _blocks(annotation: Any) -> Iterator[tuple[type[BaseModel], str]]:
     """The model of the block behind a key, or of a list's entries; not those of named blocks (topics, workers)."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation, ""
+    if blocks := [*block_models(annotation)]:
+        yield from ((block, "") for block in blocks)
     elif get_origin(annotation) is tuple:
         yield from ((inner, "[]") for inner, _ in _blocks(get_args(annotation)[0]))
 

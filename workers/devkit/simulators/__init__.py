@@ -53,6 +53,8 @@ class SinkSide:
     expected_state: Callable[[Mapping[str, Any], Sequence[str]], str | None]
     """(order, its statuses in sequence): the state that the vendor should have; None: it should not have the order."""
     state: Callable[[Mapping[str, Any]], str]  # of an order in ``/_sim/orders``
+    # (number, order) of ``/_sim/orders``: the order's number as `order_number` gives it; None: it is no sink's
+    number_of: Callable[[str, Mapping[str, Any]], str | None] = lambda number, _: number
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class PollerSide:
     busy_faults: Mapping[str, Any]  # the knobs that make orders change by themselves
     stage: Callable[[Mapping[str, Any]], str]  # of an order: its code, or its name where it has none
     event_ids: Callable[[Mapping[str, Any]], frozenset[tuple[str, ...]]]  # of an order: the identity of each
+    variables: Mapping[str, str]  # that a poller needs in addition to BASE_URL, without the worker's prefix
 
 
 class UnknownSimulatorError(LookupError):

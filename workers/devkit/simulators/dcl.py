@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from workers.devkit.simulators import PollerSide, SimulatorOptions
+from workers.devkit.simulators import SECRET, PollerSide, SimulatorOptions
 from workers.devkit.simulators.dcl_filter import BadRequestError, Condition, conditions, limited
 from workers.devkit.simulators.dcl_orders import PARTIALLY_SHIPPED, DclOrders, Version, row
 from workers.devkit.simulators.faults import Faults
@@ -224,4 +224,5 @@ POLLER_SIDE: Final = PollerSide(
     busy_faults={"changes": 3},
     stage=lambda shown: str(shown["order_stage"]),
     event_ids=lambda _: frozenset(),
+    variables={"USERNAME": USERNAME, "PASSWORD": SECRET},
 )

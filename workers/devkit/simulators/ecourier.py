@@ -186,11 +186,6 @@ def _expected_state(order: Mapping[str, Any], statuses: Sequence[str]) -> str | 
     return DELETED if "canceled" in statuses else NEW
 
 
-POLLER_SIDE: Final = PollerSide(
-    busy_faults={"changes": 15, "late_events": 0.2, "events_without_id": 0.1, "sort": "unstable"},
-    stage=lambda shown: str(shown["@OrderStatus"]),
-    event_ids=identities,
-)
 SINK_SIDE: Final = SinkSide(
     variables={"WEBSITE": "example", "USERNAME": "demo", "PASSWORD": SECRET, "CUSTOMER_CODE": "DEMO"},
     order_number=lambda order_id, options: order_number(
@@ -198,4 +193,10 @@ SINK_SIDE: Final = SinkSide(
     ),
     expected_state=_expected_state,
     state=lambda shown: DELETED if shown["@OrderStatus"] == DELETED else NEW,  # drivers change the status too
+)
+POLLER_SIDE: Final = PollerSide(
+    busy_faults={"changes": 15, "late_events": 0.2, "events_without_id": 0.1, "sort": "unstable"},
+    stage=lambda shown: str(shown["@OrderStatus"]),
+    event_ids=identities,
+    variables=SINK_SIDE.variables,
 )

@@ -40,7 +40,7 @@ class Faults(BaseModel):
     max_body: int | None = None  # bytes; more is answered 413
     max_orders: int | None = None  # orders in one request; more is answered 413
     bad_ids: frozenset[str] = frozenset()  # order ids that the vendor always refuses
-    broken_ids: frozenset[str] = frozenset()  # order ids at which the vendor fails with 500
+    broken_ids: frozenset[str] = frozenset()  # order ids at which the vendor fails with 500; Komet at their items
     unknown_order: Literal[200, 400, 404] = 400  # the answer to a status for an order that is not there
     locked_ids: frozenset[str] = frozenset()  # e-Courier: order numbers that can no longer be modified or canceled
     token_uses: int | None = Field(None, ge=0)  # e-Courier: uses of a session; None: no limit
@@ -54,14 +54,32 @@ class Faults(BaseModel):
     drip: Seconds = 0.0  # between two bytes of an answer
     latency: Seconds = 0.0  # before every answer
     sort: Sort = "id"  # how a page's orders (dcl) or an order's events (e-Courier) are sorted
-    changes: Annotated[float, Field(ge=0)] | None = None  # orders that change a second; None: dcl 0.5, e-Courier 0
+    changes: Annotated[float, Field(ge=0)] | None = None  # that happen a second; None: dcl and e2cc 0.5, e-Courier 0
     changes_per_page: Annotated[int, Field(ge=0)] = 0  # orders that change while a page or an order is read
     visible_after: Seconds = 0.0  # a change (e-Courier: an event) shows up to so much later
     naive_times: bool = False  # dcl: modified_at is local time without an offset
     hidden_ids: frozenset[str] = frozenset()  # e-Courier: order numbers that are not found, though they are there
-    deleted: Share = 0.0  # e-Courier: of the changes, those by which the courier itself deletes the order
+    deleted: Share = 0.0  # of the changes, those by which e-Courier deletes the order, or it vanishes at e2cc
     late_events: Share = 0.0  # e-Courier: of the events, those entered up to two hours after they happened
     events_without_id: Share = 0.0  # e-Courier: of the events, those without an OrderEventID
+    quota: int | None = Field(None, ge=0)  # Komet: requests of a day; further ones are refused
+    quota_per: Seconds | None = None  # Komet: the day of `quota`; None: any 24 hours
+    quota_answer: Literal[200, 403, 429] = 200  # Komet: the HTTP status of such a refusal
+    numbers_as_text: bool = False  # Komet: each number and each boolean is a text
+    forbidden_methods: frozenset[str] = frozenset()  # Komet: methods that the token may not use
+    web_order_life: Seconds | None = None  # Komet: after it an open web order is gone; None: 3 days
+    needs_web_order_id: bool = False  # Komet: web orders are listed only by their number
+    hides_customer_po: bool = False  # Komet: the list of web orders shows no customerPo
+    row_per_line: bool = False  # e2cc: lists of orders and invoices have one row a line, not one a record
+    padding: bool = False  # e2cc: blanks around the texts, other ones in each answer
+    entities: bool = False  # e2cc: HTML entities in descriptions and addresses, other ones in each answer
+    ignores_filters: bool = False  # e2cc: `conditions` and Field=value count for nothing
+    conditions: Literal["and", "gt"] = "and"  # e2cc: gt: nothing but the page's one example is understood
+    uncreated: bool = False  # e2cc: no row shows createdDateTime, though it is asked for
+    page_cap: Annotated[int, Field(ge=1)] | None = None  # e2cc: rows of a page, whatever pageSize asks for
+    queue_latency: Seconds = 0.0  # e2cc: between two answers; all requests wait in one queue
+    key_cache: Seconds = 0.0  # e2cc: how long a key that was accepted stays so, though it is revoked or rotated
+    rmas_down: bool = False  # e2cc: the store of returns fails alone
 
     @property
     def quiet(self) -> bool:
@@ -90,6 +108,24 @@ _OWN_RULES = (
     "deleted",
     "late_events",
     "events_without_id",
+    "quota",
+    "quota_per",
+    "quota_answer",
+    "numbers_as_text",
+    "forbidden_methods",
+    "web_order_life",
+    "needs_web_order_id",
+    "hides_customer_po",
+    "row_per_line",
+    "padding",
+    "entities",
+    "ignores_filters",
+    "conditions",
+    "uncreated",
+    "page_cap",
+    "queue_latency",
+    "key_cache",
+    "rmas_down",
 )
 QUIET = Faults()
 AT_REST: dict[str, Any] = QUIET.model_dump()

@@ -178,11 +178,14 @@ class SimulatorServer:
             return await self._troubled(request, received, faults)
         if faults.latency:
             await asyncio.sleep(faults.latency)
+        return self._counted(received, await self._answered(received, faults))
+
+    async def _answered(self, received: Received, faults: Faults) -> Answer:
         answer = self.behaviour.answer(received, faults)
         if answer.after_s:
             with suppress(TimeoutError):  # or until the faults change, or the simulator stops
                 await asyncio.wait_for(self._changed.wait(), answer.after_s)
-        return self._counted(received, answer)
+        return answer
 
     def _counted(self, received: Received, answer: Answer) -> web.Response:
         self.requests[f"{received.method} {answer.status}"] += 1
@@ -221,7 +224,7 @@ class SimulatorServer:
 
     async def _applied(self, request: web.BaseRequest, received: Received, faults: Faults) -> web.StreamResponse:
         """Apply the request; the answer may then be lost or damaged."""
-        answer = self.behaviour.answer(received, faults)
+        answer = await self._answered(received, faults)
         if self._hits(faults.reset_after):
             self.requests[f"{received.method} reset after"] += 1
             return _cut(request)

@@ -47,7 +47,10 @@ def from_json(tree: Record, event: Any) -> dict[str, Any]:
 
 
 def to_json(tree: Record, event: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn a raw Avro event into values that JSON can hold; `from_json` makes the same event of them."""
+    """Turn a raw Avro event into values that JSON can hold; `from_json` makes the same event of them.
+
+    A field that is left out has its default, as where the event is encoded.
+    """
     return _give_record(tree, event)
 
 
@@ -219,7 +222,12 @@ def _give_map(tree: Map, value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _give_record(tree: Record, value: Mapping[str, Any]) -> dict[str, Any]:
-    return {item.name: _give(item.type, value[item.name]) for item in tree.fields}
+    return {item.name: _give_field(item, value) for item in tree.fields}
+
+
+def _give_field(item: Field, value: Mapping[str, Any]) -> Any:
+    is_left_out = item.has_default and item.name not in value
+    return _give(item.type, default_of(item) if is_left_out else value[item.name])
 
 
 def _give_union(tree: Union, value: Any) -> Any:

@@ -46,7 +46,7 @@ def framing_of(value: bytes, headers: Headers = ()) -> Framing:
 
     The record header goes before the value's first bytes, as in Confluent's deserializers.
     """
-    named = next((content for name, content in reversed(headers) if name == VALUE_SCHEMA_ID), None)
+    named = _schema_header(headers) if headers else None
     if named is not None and named[:1] in (CONFLUENT, _GUID) and len(named) == _BYTES[named[:1]]:
         return Framing(named, 0)
     if value[:1] == CONFLUENT or value[:2] == SINGLE_OBJECT:
@@ -58,6 +58,10 @@ def framing_of(value: bytes, headers: Headers = ()) -> Framing:
     raise Undecodable(
         "begins neither as Avro single-object encoding (C3 01) nor as Confluent's framing (00)" + _named_by(headers)
     )
+
+
+def _schema_header(headers: Headers) -> bytes | None:
+    return next((content for name, content in reversed(headers) if name == VALUE_SCHEMA_ID), None)
 
 
 def schema_name(schema_id: SchemaId) -> str:

@@ -8,8 +8,9 @@ written with, oldest first; the last one is today's once it is recorded.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import fastavro.schema
 
@@ -18,6 +19,7 @@ from workers.edges.avro.schema_tree import Record, SchemaError, Union, named_typ
 
 SUFFIX = ".avsc"
 HISTORY = "history"
+_MOST_KEPT: Final = 256  # parsed texts of files: one reading of topics.yaml asks for each schema several times
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +79,16 @@ def history_folder(file: Path, topic: str) -> Path:
 def read(file: Path) -> Schema:
     """Read one schema file; raises `SchemaError` that names it."""
     try:
-        return schema(file.read_text(encoding="utf-8"))
+        return _schema_of(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise SchemaError(f"{file}: cannot be read: {error.strerror}") from error
     except (SchemaError, UnicodeDecodeError) as error:
         raise SchemaError(f"{file}: {error}") from error
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _schema_of(text: str) -> Schema:
+    return schema(text)
 
 
 def schema(text: str, references: Iterable[str] = ()) -> Schema:

@@ -48,6 +48,10 @@ class KafkaFailed(Exception):  # noqa: N818 - the cluster's answer, in one line
     """The cluster could not be reached, or refused; the message says what to do (made in `errors`)."""
 
 
+class Fenced(KafkaFailed):
+    """Another producer of the same transactional id has begun since: nothing was written."""
+
+
 class MetadataTooLarge(KafkaFailed):
     """The brokers keep no text of this length with a commit (``offset.metadata.max.bytes``)."""
 

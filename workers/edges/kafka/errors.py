@@ -26,7 +26,7 @@ from kafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from workers.edges.kafka.client import KafkaConnection, KafkaFailed, MetadataTooLarge
+from workers.edges.kafka.client import Fenced, KafkaConnection, KafkaFailed, MetadataTooLarge
 from workers.edges.kafka.owner import Member
 from workers.edges.kafka.reach.causes import SILENT, Unreachable, cause_of, unreachable
 
@@ -87,6 +87,11 @@ def kafka_errors(connection: KafkaConnection) -> Iterator[None]:
         ) from error
 
 
+def no_topic(topic: str) -> str:
+    """Why nothing can be read of it."""
+    return f"no topic '{topic}' on the cluster; `relay topics apply` creates those of topics.yaml"
+
+
 def _refusal(error: Exception, connection: KafkaConnection) -> str:
     if isinstance(error, Unreachable):
         return str(error)
@@ -139,9 +144,11 @@ def write_error(error: Exception) -> KafkaFailed:
         return MetadataTooLarge(describe(error))
     if isinstance(error, Unreachable):
         return KafkaFailed(str(error))
-    for kinds, text, todo in _AFTER_FAILED_WRITE:
+    if isinstance(error, ProducerFencedError):
+        return Fenced(f"{describe(error)}: another process has taken over, or a command has written in its place")
+    for kinds, text, advice in _AFTER_FAILED_WRITE:
         if isinstance(error, kinds) and text in str(error):
-            return KafkaFailed(f"{describe(error)}: {todo}")
+            return KafkaFailed(f"{describe(error)}: {advice}")
     return KafkaFailed(describe(error))
 
 
@@ -157,7 +164,6 @@ _AFTER_FAILED_WRITE: Final[Sequence[tuple[type[Exception] | tuple[type[Exception
         "",
         "a record is too large for its topic: raise that topic's max.message.bytes, then 'relay topics apply'",
     ),
-    (ProducerFencedError, "", "another process has taken over, or a command has written in its place"),
     (NotAcknowledgedError, "", "is the topic there, and are as many replicas alive as its min.insync.replicas wants?"),
     (TimeoutError, "", "Kafka answers too slowly, or not at all"),
 )

@@ -135,6 +135,7 @@ class OwnedThread:
         self.moved_at = monotonic()  # when the thread last asked `goes_on`: liveness reads it
 
     def start(self) -> None:
+        self.moved_at = monotonic()
         self._thread.start()
 
     async def stop(self, within_s: float) -> None:

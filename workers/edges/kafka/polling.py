@@ -23,9 +23,12 @@ from workers.edges.kafka.rebalance import Share, Shares
 from workers.edges.kafka.starting import Clients
 from workers.edges.log import log
 
-IDLE_POLL_MS = 100
+POLL_MS = 100  # a command of the owner's waits so long
+QUIET_POLL_MS = 1_000  # records end a poll at once, and a quiet worker has few commands; each poll costs
+QUIET_AFTER_S = 2.0
 AWAITED_POLL_MS = 10  # a merge waits for a position that may move without a record (transaction markers)
 SURVEY_INTERVAL_S = 1.0
+QUIET_SURVEY_INTERVAL_S = 2.0
 STABLE_ENDS_TIMEOUT_MS = 1_000
 GONE = NeedsOperator("the next record expired or was cut off, or the topic was created again")
 HAND_OVERS = 2  # not taken yet by the loop, at most: a slow loop slows the thread down, and memory stays bounded
@@ -41,6 +44,7 @@ class Polling:
         self._thread = thread
         self._hand_overs = threading.Semaphore(HAND_OVERS)
         self._survey_due = 0.0  # monotonic
+        self._busy_at = monotonic()  # when records came last, or partitions that had not begun
         self._damaged_reads: Counter[tuple[Partition, int]] = Counter()  # by partition and offset
         self._topic_ids: dict[str, Any] = {}  # as first seen: a topic that is created again has another
         self.stuck: str | None = None  # a partition that delivers nothing, and that a new position did not mend
@@ -49,9 +53,19 @@ class Polling:
         """Fetch once and hand over what came; raises kafka-python's errors."""
         release_drained_slot(clients.consumer)
         self._stop_recreated(clients.consumer)
-        awaited = self._shares.current.awaited
-        polled = clients.consumer.poll(timeout_ms=AWAITED_POLL_MS if awaited else IDLE_POLL_MS)
+        polled = clients.consumer.poll(timeout_ms=self._timeout_ms(self._shares.current))
+        if polled or self._shares.current.pending:
+            self._busy_at = monotonic()
         self._hand_over(clients, self._shares.current, polled)
+
+    def _timeout_ms(self, share: Share) -> int:
+        if share.awaited:
+            return AWAITED_POLL_MS
+        return QUIET_POLL_MS if self._is_quiet else POLL_MS
+
+    @property
+    def _is_quiet(self) -> bool:
+        return monotonic() - self._busy_at > QUIET_AFTER_S
 
     def _stop_recreated(self, consumer: KafkaConsumer) -> None:
         """Its new records may reach up to our position: those before it would never be read."""
@@ -73,7 +87,7 @@ class Polling:
         asked_at_ms = int(time() * 1000)
         ends = clients.ends.after_fetch(share.started if survey else _co_partitions(share, with_records))
         if survey:
-            self._survey_due = monotonic() + SURVEY_INTERVAL_S
+            self._survey_due = monotonic() + (QUIET_SURVEY_INTERVAL_S if self._is_quiet else SURVEY_INTERVAL_S)
             _find_blocked(clients.consumer, share, batches, ends)
             self._watch_for_stalls(clients.consumer, share, batches, ends)
         fetched = Fetched(share.epoch, batches, ends, clients.ends.unreachable | share.blocked, asked_at_ms)

@@ -16,8 +16,16 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 from workers.core.record import Headers, Partition
 from workers.edges.aio import run_in_daemon_thread
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed, open_client, producer_options
+from workers.edges.kafka.client_patches.producers import close_within, give_up
 from workers.edges.kafka.errors import NotAcknowledgedError, kafka_errors, write_error
-from workers.edges.kafka.transactions import MAX_BLOCK_MS, SEND_TIMEOUT_S, Outgoing, close_quietly, send_one
+from workers.edges.kafka.transactions import (
+    BY_KEY,
+    CLOSE_WITHIN_S,
+    MAX_BLOCK_MS,
+    SEND_TIMEOUT_S,
+    Outgoing,
+    send_one,
+)
 
 MAX_IN_FLIGHT = 5_000  # events sent and not yet acknowledged: bounds memory whatever the file's length
 COMMAND_BLOCK_MS = 10_000  # for a topic's metadata; kafka-python reports a missing topic as a time-out
@@ -107,6 +115,7 @@ def _close(producer: Any, within_s: float) -> None:
     try:
         producer.close(timeout=within_s)
     except KafkaError:
+        give_up(producer)
         if within_s:
             raise
 
@@ -155,24 +164,30 @@ class Appender:
     async def close(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            await run_in_daemon_thread(lambda: producer.close(timeout=2.0), 5.0)
+            await run_in_daemon_thread(lambda: close_within(producer, CLOSE_WITHIN_S), 2 * CLOSE_WITHIN_S)
 
     def _abandon(self) -> None:
         """A failed producer may keep its batches for later: what is appended again would come twice and late."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            asyncio.ensure_future(close_quietly(producer))  # noqa: RUF006 - it ends by itself
+            give_up(producer)
 
     # In a thread.
 
-    def _ready(self) -> KafkaProducer:
+    def _ready(self, outgoing: Sequence[Outgoing]) -> KafkaProducer:
+        """A producer keeps a topic's number of partitions for minutes. One that was made before a topic was given more
+        would refuse the new ones, and their receipts would miss the commit before a hand-over.
+        """
+        if self._producer is not None and not _knows(self._producer, outgoing):
+            self._abandon()
         if self._producer is None:
             self._producer = open_client(KafkaProducer, self._options)
         return self._producer
 
     def _append(self, records: Records) -> Appended:
-        producer = self._ready()
-        sent = [(one.partition, send_one(producer, one)) for one in records.records()]
+        outgoing = records.records()
+        producer = self._ready(outgoing)
+        sent = [(one.partition, send_one(producer, one)) for one in outgoing]
         until, failed, fault = monotonic() + SEND_TIMEOUT_S, set[Partition](), None
         for partition, future in sent:
             try:
@@ -182,3 +197,10 @@ class Appender:
                 late = isinstance(error, KafkaTimeoutError)
                 fault = write_error(NotAcknowledgedError(SEND_TIMEOUT_S) if late else error)
         return Appended(frozenset(partition for partition, _ in sent) - failed, fault)
+
+
+def _knows(producer: KafkaProducer, outgoing: Sequence[Outgoing]) -> bool:
+    return all(
+        one.partition.number == BY_KEY or one.partition.number in producer.partitions_for(one.partition.topic)
+        for one in outgoing
+    )

@@ -13,7 +13,7 @@ from workers.core.record import Partition, Record
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed, consumer_options, open_client
 from workers.edges.kafka.client_patches.fetches import search
 from workers.edges.kafka.convert import to_partition, to_record, topic_partitions
-from workers.edges.kafka.errors import kafka_errors
+from workers.edges.kafka.errors import kafka_errors, no_topic
 from workers.edges.kafka.log_ends import Bounds
 
 FOLLOW_WAIT_MS = 500
@@ -140,5 +140,5 @@ def all_partitions(reader: PartitionReader, topic: str) -> list[Partition]:
     """All partitions of a topic; raises `KafkaFailed` when it does not exist."""
     found = reader.partitions(topic)
     if not found:
-        raise KafkaFailed(f"no topic '{topic}' on the cluster; `relay topics apply` creates those of topics.yaml")
+        raise KafkaFailed(no_topic(topic))
     return found

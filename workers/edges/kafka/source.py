@@ -168,7 +168,7 @@ class KafkaSource:
         nothing of its office (KIP-814).
         """
         consumer, topics, membership = clients.consumer, self._topics, self._member.membership
-        watch_membership(consumer, membership.clock, partial(self._thread.call, membership.answered))
+        watch_membership(consumer, membership.clocks.now, partial(self._thread.call, membership.answered))
         self._member.brokers.watch(consumer, self._note_fetch)
         listener = RebalanceListener(consumer, self._shares, self._member.release_within_s)
         consumer.subscribe(list(topics), listener=listener)

@@ -14,19 +14,21 @@ from functools import partial
 from typing import Any, Protocol
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 
 from workers.core.record import Partition, Record
 from workers.edges.aio import run_in_daemon_thread
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed, consumer_options, open_client
 from workers.edges.kafka.convert import to_record
-from workers.edges.kafka.errors import RECORDS_GONE, describe, kafka_errors, partitions_of
+from workers.edges.kafka.errors import RECORDS_GONE, describe, kafka_errors, no_topic, partitions_of
 from workers.edges.kafka.owner import OwnedThread
 from workers.edges.kafka.reach.brokers import Brokers
 from workers.edges.log import log
 
 READ_ALL_WITHIN_S = 600.0  # a million rows take less than one of these minutes
-POLL_MS = 100
+POLL_MS = 500  # rows end a poll at once
+LOADING_POLL_MS = 100  # a poll without rows lasts to its end, although the position has moved
+UNASSIGNED_PAUSE_S = 0.1
 POSITION_TIMEOUT_MS = 1_000
 BOUNDS_TIMEOUT_MS = 5_000
 CONNECT_AGAIN_AFTER_S = 1.0
@@ -54,9 +56,10 @@ class _Followed:
     asked: bool = False
 
 
-def open_table_consumer(connection: KafkaConnection) -> KafkaConsumer:
+def open_table_consumer(connection: KafkaConnection, isolation_level: str = "read_committed") -> KafkaConsumer:
     """Open a consumer in no group, for many small rows; raises kafka-python's errors."""
-    return open_client(KafkaConsumer, consumer_options(connection) | {"max_poll_records": 5_000}, connection.waiting)
+    options = {"max_poll_records": 5_000, "fetch_max_wait_ms": POLL_MS, "isolation_level": isolation_level}
+    return open_client(KafkaConsumer, consumer_options(connection) | options, connection.waiting)
 
 
 class KafkaTable:
@@ -114,11 +117,11 @@ class KafkaTable:
         while not self._commands.empty():
             self._assign(consumer, self._commands.get())
         if not self._followed:
-            self._thread.pause(POLL_MS / 1000)
+            self._thread.pause(UNASSIGNED_PAUSE_S)
             return
         try:
             self._ask_bounds(consumer)
-            for found, records in consumer.poll(timeout_ms=POLL_MS).items():
+            for found, records in consumer.poll(timeout_ms=self._timeout_ms()).items():
                 reader = self._followed[found.partition].reader
                 self._thread.call(reader.rows, found.partition, [to_record(one) for one in records])
             self._report_loaded(consumer)
@@ -126,10 +129,14 @@ class KafkaTable:
             log.error("kafka_state_truncated", topic=self._topic, detail=describe(error))
             self._read_again(consumer, partitions_of(error))
         except KafkaError as error:
-            todo = "until it is read nothing is sent; if it is missing, run 'relay topics apply'"
+            advice = "until it is read nothing is sent; if it is missing, run 'relay topics apply'"
             say = log.debug if self._brokers is not None and self._brokers.may_fail else log.warning
-            say("kafka_state_unreadable", topic=self._topic, detail=describe(error), advice=todo)
+            say("kafka_state_unreadable", topic=self._topic, detail=describe(error), advice=advice)
             self._thread.pause(RETRY_AFTER_S)
+
+    def _timeout_ms(self) -> int:
+        is_loading = any(one.end is not None for one in self._followed.values())
+        return LOADING_POLL_MS if is_loading else POLL_MS
 
     def _assign(self, consumer: KafkaConsumer, followed: dict[int, _Followed]) -> None:
         self._followed = followed
@@ -173,8 +180,12 @@ async def read_all(
     partition: Partition,
     take: Callable[[list[Record]], None],
     start: int | None = None,
+    *,
+    committed: bool = True,
 ) -> int:
-    """Read a partition's committed records up to its present end, which is returned; raises `KafkaFailed`.
+    """Read a partition's records up to its present end, which is returned; raises `KafkaFailed`.
+
+    ``committed``: not those of transactions that are open, nor what came after the first of these.
 
     ``start``: an end that was returned before, None: the beginning. `StartGoneError`: it is not in the log any more.
     ``take`` gets them in their order, in the reading thread: a million rows must not hold up the loop.
@@ -182,7 +193,7 @@ async def read_all(
     stopping = threading.Event()
     with kafka_errors(connection):
         try:
-            read = partial(_read_all, connection, partition, take, start, stopping)
+            read = partial(_read_all, connection, partition, take, start, stopping, committed=committed)
             return await run_in_daemon_thread(read, READ_ALL_WITHIN_S)
         finally:
             stopping.set()
@@ -194,18 +205,30 @@ def _read_all(
     take: Callable[[list[Record]], None],
     start: int | None,
     stopping: threading.Event,
+    *,
+    committed: bool,
 ) -> int:
-    consumer = open_table_consumer(connection)
+    consumer = open_table_consumer(connection, "read_committed" if committed else "read_uncommitted")
     try:
         asked = TopicPartition(*partition)
         consumer.assign([asked])
-        end = consumer.end_offsets([asked], timeout_ms=BOUNDS_TIMEOUT_MS)[asked]
-        beginning = consumer.beginning_offsets([asked], timeout_ms=BOUNDS_TIMEOUT_MS)[asked]
+        beginning, end = _bounds(consumer, asked)
         if start is not None and not beginning <= start <= end:
             raise StartGoneError(f"{partition} has been created again, or cut: offset {start} is not in it")
         consumer.seek(asked, beginning if start is None else start)
         while not stopping.is_set() and (consumer.position(asked, timeout_ms=POSITION_TIMEOUT_MS) or 0) < end:
             take([to_record(one) for one in consumer.poll(timeout_ms=1_000).get(asked, [])])
-        return int(end)
+        return end
     finally:
         consumer.close(autocommit=False, timeout_ms=2_000)
+
+
+def _bounds(consumer: KafkaConsumer, asked: TopicPartition) -> tuple[int, int]:
+    """The oldest offset, and the end. kafka-python waits for a topic that is missing as for a broker that is silent."""
+    try:
+        end = consumer.end_offsets([asked], timeout_ms=BOUNDS_TIMEOUT_MS)[asked]
+        return int(consumer.beginning_offsets([asked], timeout_ms=BOUNDS_TIMEOUT_MS)[asked]), int(end)
+    except KafkaTimeoutError as error:
+        if asked.topic not in consumer.topics():
+            raise KafkaFailed(no_topic(asked.topic)) from error
+        raise

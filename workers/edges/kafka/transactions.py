@@ -18,6 +18,7 @@ from workers.core.record import CommitPoint, Headers, Partition
 from workers.edges.aio import run_in_daemon_thread
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed, open_client, producer_options
 from workers.edges.kafka.client_patches.batches import producer_headers
+from workers.edges.kafka.client_patches.producers import close_within, give_up
 from workers.edges.kafka.convert import to_kafka
 from workers.edges.kafka.errors import NotAcknowledgedError, write_error
 
@@ -27,6 +28,7 @@ TRANSACTION_TIMEOUT_MS = 15_000  # a transaction that a killed owner left open h
 SEND_TIMEOUT_S = 10.0
 TRANSACTION_WITHIN_S = 30.0  # then the producer is abandoned, and the next use makes another
 MAX_BLOCK_MS = 10_000
+CLOSE_WITHIN_S = 2.0  # what is not acknowledged by then is given up
 
 BY_KEY = -1
 """As a partition's number: the one of the key (murmur2, as Java's client does)."""
@@ -94,7 +96,7 @@ class Transactions:
     async def close(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            await run_in_daemon_thread(lambda: producer.close(timeout=2.0), 5.0)
+            await run_in_daemon_thread(lambda: close_within(producer, CLOSE_WITHIN_S), 2 * CLOSE_WITHIN_S)
 
     async def _guarded(self, call: Callable[[], T]) -> T:
         try:
@@ -107,14 +109,18 @@ class Transactions:
         """The state of a failed producer is hard to tell: the next one aborts what this one left open."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            asyncio.ensure_future(close_quietly(producer))  # noqa: RUF006 - it ends by itself
+            give_up(producer)
 
     # In a thread.
 
     def _ready(self) -> KafkaProducer:
         if self._producer is None:
             producer = open_client(KafkaProducer, self._options, self._waiting)
-            producer.init_transactions()
+            try:
+                producer.init_transactions()
+            except KafkaError:
+                give_up(producer)
+                raise
             self._producer = producer
         return self._producer
 
@@ -164,10 +170,3 @@ def _abort_quietly(producer: KafkaProducer) -> None:
         producer.abort_transaction()
     except (KafkaError, AssertionError):
         return  # the producer is abandoned all the same: its successor aborts for it
-
-
-async def close_quietly(producer: KafkaProducer) -> None:
-    try:
-        await run_in_daemon_thread(lambda: producer.close(timeout=0), 5.0)
-    except (KafkaError, TimeoutError):
-        return  # it was abandoned: no caller waits for it

@@ -13,7 +13,7 @@ from typing import Any, Final
 import httpx
 import orjson
 
-from workers.core.delivery.outcome import Throttled
+from workers.core.delivery.outcome import Denied, Throttled
 
 PASSING_WITH_A_TIME: Final = frozenset({403, 408, 413, 425, 503})
 ERRORS: Final = frozenset(str(status) for status in range(400, 600))
@@ -79,6 +79,14 @@ def own_status(body: Any) -> int | None:
     for value in (said.get("status"), said.get("statuscode")):
         if isinstance(value, int | str) and str(value) in ERRORS:
             return int(value)
+    return None
+
+
+def redirected(response: httpx.Response) -> Denied | None:
+    """`Denied` for a redirect, which the client does not follow: the address is wrong."""
+    status = response.status_code
+    if response.is_redirect:
+        return Denied(f"HTTP {status}: a redirect, which the relay does not follow; is {{BASE_URL}} right?", status)
     return None
 
 

@@ -37,23 +37,23 @@ def bisect(
     When the vendor stops answering, answered items keep their outcomes and the others count as not sent.
     """
     outcomes: dict[int, Outcome] = {}
-    todo = _first_parts([alone(item) for item in items])
+    parts = _first_parts([alone(item) for item in items])
     faults = 0
-    while todo:
-        part = todo.pop()
+    while parts:
+        part = parts.pop()
         if part.blamed and len(part.members) > 1:
-            todo += _halves(part.members, sure=True)
+            parts += _halves(part.members, sure=True)
             continue
         outcome = yield from send([items[index] for index in part.members])
         faults = faults + 1 if isinstance(outcome, Unavailable | Unknown) else 0
         if isinstance(outcome, Rejected) and len(part.members) > 1:
-            todo += _halves(part.members, sure=outcome.status != TOO_LARGE)
+            parts += _halves(part.members, sure=outcome.status != TOO_LARGE)
             continue
         outcomes |= dict.fromkeys(part.members, outcome)
         if part.has_twin and isinstance(outcome, Delivered) and not outcome.found:
-            todo[-1] = replace(todo[-1], blamed=True)
+            parts[-1] = replace(parts[-1], blamed=True)
         if _ends(outcome, faults):
-            outcomes |= {index: _unsent(outcome) for left in todo for index in left.members}
+            outcomes |= {index: _unsent(outcome) for left in parts for index in left.members}
             break
     return [outcomes[index] for index in range(len(items))]
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
+
+from workers.vendors._shared.requests import SetUpError
 
 _LAST: Final = 253_402_300_799  # the last second of the year 9999
 
@@ -14,6 +17,23 @@ class PossibleInstants(NamedTuple):
 
     earlier_ms: int
     later_ms: int
+
+
+@lru_cache(maxsize=1024)
+def time_zone(name: str) -> ZoneInfo | None:
+    """Return the zone of an IANA name; None for an unknown name."""
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, LookupError):
+        return None
+
+
+def checked_time_zone(name: str, example: str) -> ZoneInfo:
+    """Return the zone of the variable TIME_ZONE; raises `SetUpError`, which shows ``example``."""
+    zone = time_zone(name)
+    if zone is None:
+        raise SetUpError(f"{{TIME_ZONE}} must be an IANA name such as {example}")
+    return zone
 
 
 def parse_local_time(text: str, zone: ZoneInfo) -> PossibleInstants | None:
@@ -39,6 +59,12 @@ def possible_instants(given: datetime, zone: ZoneInfo) -> PossibleInstants:
     instants = [_millis(one) for one in both]
     without_dst = [_millis(one) + (one.dst() or timedelta()) // timedelta(milliseconds=1) for one in both]
     return PossibleInstants(min(instants), max(*instants, *without_dst))
+
+
+def occurs_twice(at: PossibleInstants, zone: ZoneInfo) -> bool:
+    """Whether the clocks of ``zone`` show the same time at both instants, as in the hour when they go back."""
+    earlier, later = (datetime.fromtimestamp(ms / 1000, zone).replace(fold=0) for ms in at)
+    return at.earlier_ms < at.later_ms and earlier.replace(tzinfo=None) == later.replace(tzinfo=None)
 
 
 def utc_text(ms: int) -> str:

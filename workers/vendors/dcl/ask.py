@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workers.core.delivery.outcome import Outcome
-from workers.vendors.asking import NOTHING, Asked, VendorWord, missing, stage_word
+from workers.vendors.asking import Asked, VendorWord, missing_stage, stage_word
 from workers.vendors.contract import Credentials, Flow, Reading
 from workers.vendors.dcl.options import DclOptions
 from workers.vendors.dcl.poller import DclPoller
@@ -21,5 +21,5 @@ def ask(options: DclOptions, credentials: Credentials, asked: Asked) -> Flow[Ven
         if order.order_number == asked.order_number and (published is None or order.account == published["account"])
     ]
     if not found:
-        return missing(published is not None, NOTHING if published is None else f"stage {published['stage']}")
+        return missing_stage(published)
     return stage_word(found[0], published)

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 import httpx
 
 from workers.core.delivery.outcome import Denied, Unavailable
-from workers.vendors._shared.answers import NotJsonError, is_page, json_body, one_line, throttled
+from workers.vendors._shared.answers import NotJsonError, is_page, json_body, one_line, redirected, throttled
 from workers.vendors.contract import PollFault
 
 NO_ERROR: Final = frozenset({"0", "0.0"})  # as a number or as text
@@ -27,15 +27,13 @@ def rows_of(response: httpx.Response) -> Rows | PollFault:
     status = response.status_code
     if status == httpx.codes.OK:
         return _rows(response)
-    if response.is_redirect or response.has_redirect_location:
-        return Denied(f"HTTP {status}: a redirect, which the relay does not follow; is BASE_URL right?", status)
-    passing = throttled(response)
-    if passing is not None:
-        return passing
+    refused = redirected(response) or throttled(response)
+    if refused is not None:
+        return refused
     if status in {401, 403}:
-        return Denied(f"HTTP {status}: DCL refuses the login; are USERNAME and PASSWORD right?", status)
+        return Denied(f"HTTP {status}: DCL refuses the login; are {{USERNAME}} and {{PASSWORD}} right?", status)
     if status == httpx.codes.NOT_FOUND:
-        wrong = Denied("HTTP 404: there is no orders API at this address; is BASE_URL right?", status)
+        wrong = Denied("HTTP 404: there is no orders API at this address; is {BASE_URL} right?", status)
         return NO_ORDERS if _says_no_orders(response) else wrong
     return Unavailable(_error_text(response), status)
 

@@ -8,9 +8,9 @@ import httpx
 
 from workers.core.delivery.outcome import Unavailable
 from workers.core.poll.time_range import TimeRange
+from workers.vendors._shared.page_walks import MOST_PAGES
 from workers.vendors.contract import Flow, MaybeSent, NotSent, PollFault, TooLong, TooSlow
 from workers.vendors.dcl.outcome import Rows, is_too_slow, rows_of
-from workers.vendors.dcl.page_walks import MOST_PAGES
 from workers.vendors.dcl.requests import DclRequests
 
 MOST_TOO_LARGE: Final = 3  # of one second; a vendor that has more answers every request with too much

@@ -7,13 +7,13 @@ from typing import Any, Final
 from workers.core.counted import counted
 from workers.core.delivery.outcome import Delivered, Denied, Outcome, Unavailable
 from workers.core.poll.time_range import TimeRange
+from workers.vendors._shared.page_walks import MOST_WALKS, PageWalks
 from workers.vendors._shared.requests import SetUpError
 from workers.vendors.contract import ALL, Credentials, Flow, Only, PollFault, Reading
 from workers.vendors.dcl.api import FIELDS
 from workers.vendors.dcl.options import DclOptions
 from workers.vendors.dcl.outcome import NO_ORDERS, Rows
 from workers.vendors.dcl.page_reads import LEFT_OUT, TooMuch, by_number, one_page, walk
-from workers.vendors.dcl.page_walks import MOST_WALKS, PageWalks
 from workers.vendors.dcl.progress import STAGES, UNMAPPED_DELIVERY
 from workers.vendors.dcl.reading import only_asked, reading_of
 from workers.vendors.dcl.requests import MAX_QUERY_CHARS, DclRequests, dcl_requests
@@ -109,7 +109,7 @@ class DclPoller:
 
         A second that is not over (``passing``) is walked once: orders may still enter it, and the next poll reads it.
         """
-        walks = PageWalks()
+        walks = PageWalks(_identity)
         while not (walks.agree or (passing and walks.count)):
             if walks.count == MOST_WALKS:
                 return Unavailable(f"{MOST_WALKS} walks over the pages of one second do not agree")
@@ -139,6 +139,10 @@ class DclPoller:
 
     def _account(self, shard: int) -> str | None:
         return self.options.accounts[shard] if self.options.accounts else None
+
+
+def _identity(row: dict[str, Any]) -> tuple[str, str]:
+    return str(row.get("account_number")), str(row.get("order_number"))
 
 
 def _of_account(rows: Iterable[dict[str, Any]], account: str | None) -> Rows:

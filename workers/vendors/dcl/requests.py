@@ -6,18 +6,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import httpx
 
 from workers.core.poll.time_range import SECOND_MS, TimeRange
-from workers.vendors._shared.local_time import utc_text
+from workers.vendors._shared.local_time import checked_time_zone, utc_text
 from workers.vendors._shared.requests import HeaderPairs, SetUpError, base_address, below, built
 from workers.vendors.contract import ALL, Credentials, Only
 from workers.vendors.dcl.options import DclOptions
 from workers.vendors.dcl.progress import SHIPPED
 
 EXAMPLE: Final = "https://api.dclcorp.com/api/v1"
+EXAMPLE_ZONE: Final = "America/Los_Angeles"
 
 
 OPEN: Final = f"order_stage lt {SHIPPED}"
@@ -72,20 +73,17 @@ class DclRequests:
         chosen = {"fields": ",".join(self.fields)} if self.fields else {}
         always = {"page_size": str(self.page_size), "extended_date": "true"}
         query = urlencode(parameters | always | chosen, safe=",")
-        return built("GET", self.orders.copy_with(query=query.encode()), self.headers)
+        return built("GET", self.orders.copy_with(query=query.encode()), self.headers, operation="GET /orders")
 
 
 def dcl_requests(credentials: Credentials, options: DclOptions) -> DclRequests:
     """Read the variables' present values; raises `SetUpError`."""
     username, password = credentials["USERNAME"], credentials["PASSWORD"]
     if ":" in username:
-        raise SetUpError("USERNAME must have no colon: HTTP Basic ends the name there")
+        raise SetUpError("{USERNAME} must have no colon: HTTP Basic ends the name there")
     login = b64encode(f"{username}:{password}".encode())
     headers = ((b"Authorization", b"Basic " + login), (b"Accept", b"application/json"))
-    try:
-        zone = ZoneInfo(credentials["TIME_ZONE"])
-    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
-        raise SetUpError("TIME_ZONE must be an IANA name such as America/Los_Angeles") from error
+    zone = checked_time_zone(credentials["TIME_ZONE"], EXAMPLE_ZONE)
     address = below(base_address(credentials["BASE_URL"], EXAMPLE), b"/orders")
     conditions = (options.filter,) if options.filter else ()
     return DclRequests(address, headers, options.page_size, zone, options.asked_fields, conditions)

@@ -17,7 +17,15 @@ from workers.core.delivery.outcome import (
     Unknown,
     UnknownOrder,
 )
-from workers.vendors._shared.answers import NotJsonError, is_page, json_body, one_line, own_status, throttled
+from workers.vendors._shared.answers import (
+    NotJsonError,
+    is_page,
+    json_body,
+    one_line,
+    own_status,
+    redirected,
+    throttled,
+)
 from workers.vendors._shared.requests import REDACTED
 from workers.vendors.ecdp.api import Problem, errors_of
 
@@ -33,10 +41,8 @@ def outcome_of(response: httpx.Response, operation: Operation, hide: str) -> Out
     status = response.status_code
     if response.is_success:
         return _success(response, operation, hide)
-    if response.is_redirect or response.has_redirect_location:
-        return Denied(f"HTTP {status}: a redirect, which the relay does not follow; is BASE_URL right?", status)
     judge = BY_OPERATION.get((operation, status)) or BY_STATUS.get(status, _unavailable)
-    return throttled(response) or judge(response, hide)
+    return redirected(response) or throttled(response) or judge(response, hide)
 
 
 def _success(response: httpx.Response, operation: Operation, hide: str) -> Outcome:
@@ -90,12 +96,12 @@ def _replaced_unknown(response: httpx.Response, hide: str) -> Outcome:
 
 def _wrong_address(response: httpx.Response, _hide: str) -> Outcome:
     status = response.status_code
-    return Denied(f"HTTP {status}: there is no orders API at this address; is BASE_URL right?", status)
+    return Denied(f"HTTP {status}: there is no orders API at this address; is {{BASE_URL}} right?", status)
 
 
 def _denied(response: httpx.Response, _hide: str) -> Outcome:
     status = response.status_code
-    return Denied(f"HTTP {status}: ECDP refuses the API key; is API_KEY right, and allowed to use orders?", status)
+    return Denied(f"HTTP {status}: ECDP refuses the API key; is {{API_KEY}} right, and allowed to use orders?", status)
 
 
 def _unavailable(response: httpx.Response, _hide: str) -> Outcome:

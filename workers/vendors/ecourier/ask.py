@@ -5,6 +5,7 @@ from __future__ import annotations
 from workers.core.delivery.outcome import Denied, Outcome, UnknownOrder
 from workers.core.events import Created, Delivery, Event
 from workers.vendors._shared.limits import LimitError
+from workers.vendors._shared.local_time import time_zone
 from workers.vendors._shared.requests import SetUpError
 from workers.vendors.asking import NOTHING, Asked, VendorWord, missing, stage_word
 from workers.vendors.contract import Credentials, Flow
@@ -13,7 +14,6 @@ from workers.vendors.ecourier.look_up import EcourierAccount, account_of, find
 from workers.vendors.ecourier.mapping import Fields, order_fields
 from workers.vendors.ecourier.options import EcourierOptions, EcourierPollerOptions
 from workers.vendors.ecourier.poll.order_events import look_of
-from workers.vendors.ecourier.wall_time import time_zone
 
 SAVED, CANCELED = "saved", "canceled"
 

@@ -16,7 +16,9 @@ from workers.vendors.ecourier.outcome import outcome_of
 from workers.vendors.ecourier.requests import EcourierRequests, ecourier_requests
 
 NO_ORDER: Final = "look-up: the answer holds no order that can be read"
-GUID_ALONE: Final = "only USER_GUID is set: when e-Courier forgets it (20 days without use), a person must set another"
+GUID_ALONE: Final = (
+    "only {USER_GUID} is set: when e-Courier forgets it (20 days without use), a person must set another"
+)
 SECRETS: Final = ("PASSWORD", "USER_GUID")
 
 

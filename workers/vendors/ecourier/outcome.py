@@ -20,7 +20,7 @@ from workers.core.delivery.outcome import (
     Unknown,
     UnknownOrder,
 )
-from workers.vendors._shared.answers import NotJsonError, is_page, one_line, own_status, throttled
+from workers.vendors._shared.answers import NotJsonError, is_page, one_line, own_status, redirected, throttled
 from workers.vendors._shared.requests import REDACTED
 from workers.vendors.ecourier.api import body_of
 
@@ -43,6 +43,11 @@ def outcome_of(response: httpx.Response, operation: Operation, hide: Sequence[st
     if isinstance(outcome, Unknown) and operation != "save":
         return Unavailable(outcome.reason, outcome.status)  # a failed read changes nothing
     return outcome
+
+
+def says_no_such_order(response: httpx.Response) -> bool:
+    """Whether an answer to GetJsonOrder means that there is no such order; e-Courier says so with HTTP 500."""
+    return isinstance(outcome_of(response, "find", ()), UnknownOrder)
 
 
 def code_of(response: httpx.Response) -> str | None:
@@ -97,16 +102,14 @@ def _body(response: httpx.Response) -> Any:
 
 def _judged(response: httpx.Response, operation: Operation, hide: Sequence[str]) -> Outcome:
     status, code = response.status_code, code_of(response)
-    if response.is_redirect or response.has_redirect_location:
-        return Denied(f"HTTP {status}: a redirect, which the relay does not follow; is BASE_URL right?", status)
     if response.is_success and code is None:
         return _without_code(response, operation, hide)
     own = own_status(_body(response)) if response.is_success else None
     if own is not None:  # a gateway's problem, whose HTTP status a server in between rewrote
         return _judged(httpx.Response(own, content=response.content), operation, hide)
-    passing = throttled(response)
-    if passing is not None:
-        return passing
+    refused = redirected(response) or throttled(response)
+    if refused is not None:
+        return refused
     judge = BY_STATUS.get(status) or _by_code(operation, code, status) or BY_UNCODED_STATUS.get(status, _unavailable)
     return judge(response, hide)
 
@@ -157,9 +160,8 @@ def _not_there(response: httpx.Response, hide: Sequence[str]) -> Outcome:
 
 def _token_refused(response: httpx.Response, hide: Sequence[str]) -> Outcome:
     said = error_text(response, hide)
-    return Denied(
-        f"{said}: e-Courier refuses us even after a fresh login; may this user post orders?", response.status_code
-    )
+    may = "may the user of {USERNAME} or {USER_GUID} post orders?"
+    return Denied(f"{said}: e-Courier refuses us even after a fresh login; {may}", response.status_code)
 
 
 def _not_configured(response: httpx.Response, hide: Sequence[str]) -> Outcome:
@@ -171,7 +173,7 @@ def _not_configured(response: httpx.Response, hide: Sequence[str]) -> Outcome:
 
 def _wrong_address(response: httpx.Response, _hide: Sequence[str]) -> Outcome:
     status = response.status_code
-    return Denied(f"HTTP {status}: no such endpoint; does BASE_URL end in /ecJsonPost.asmx?", status)
+    return Denied(f"HTTP {status}: no such endpoint; does {{BASE_URL}} end in /ecJsonPost.asmx?", status)
 
 
 def _page_or_nothing(response: httpx.Response, hide: Sequence[str]) -> Outcome:

@@ -10,14 +10,25 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 import httpx
 import orjson
 
-from workers.vendors._shared.requests import JSON_HEADERS, LOOK_UP, HeaderPairs, SetUpError, base_address, below, built
-from workers.vendors.ecourier.wall_time import Clock, time_zone
+from workers.vendors._shared.local_time import checked_time_zone
+from workers.vendors._shared.requests import (
+    JSON_HEADERS,
+    HeaderPairs,
+    base_address,
+    below,
+    built,
+    look_up,
+)
+from workers.vendors.ecourier.outcome import says_no_such_order
+from workers.vendors.ecourier.wall_time import Clock
 
 Endpoint: TypeAlias = Literal["Login", "SaveOrder", "GetJsonOrder", "RefreshGUID", "QuoteOrder"]
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = get_args(Endpoint)
 GUID_HEADER: Final = "UserGUID"
+LOOK_UP: Final = look_up(says_no_such_order)
 EXAMPLE: Final = "https://post.example.e-courier.com/example/software/xml/ecJsonPost.asmx"
+EXAMPLE_ZONE: Final = "America/New_York"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +61,7 @@ class EcourierRequests:
         return self._post("RefreshGUID", b"{}")
 
     def _post(self, endpoint: Endpoint, body: bytes, extensions: dict[str, Any] | None = None) -> httpx.Request:
-        return built("POST", self.urls[endpoint], self.headers, body, extensions)
-
-
-def checked_time_zone(name: str) -> Clock:
-    """Return a clock in the account's zone; raises `SetUpError`."""
-    zone = time_zone(name)
-    if zone is None:
-        raise SetUpError("TIME_ZONE is no IANA name such as America/New_York")
-    return Clock(zone)
+        return built("POST", self.urls[endpoint], self.headers, body, extensions, operation=endpoint)
 
 
 @lru_cache(maxsize=8)
@@ -66,4 +69,4 @@ def ecourier_requests(base_url: str, zone: str) -> EcourierRequests:
     """Return a site's requests; raises `SetUpError` when a variable is unusable."""
     base = base_address(base_url, EXAMPLE)
     urls = {endpoint: below(base, f"/{endpoint}".encode()) for endpoint in ENDPOINTS}
-    return EcourierRequests(urls, ((b"Host", base.netloc), *JSON_HEADERS), checked_time_zone(zone))
+    return EcourierRequests(urls, ((b"Host", base.netloc), *JSON_HEADERS), Clock(checked_time_zone(zone, EXAMPLE_ZONE)))

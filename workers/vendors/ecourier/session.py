@@ -10,12 +10,13 @@ import httpx
 
 from workers.core.delivery.outcome import Denied, Throttled, Unavailable
 from workers.vendors._shared.answers import NotJsonError, throttled
+from workers.vendors._shared.local_time import time_zone
 from workers.vendors._shared.requests import SetUpError, in_a_header
 from workers.vendors.contract import Credentials, Flow, MaybeSent, NotSent
 from workers.vendors.ecourier.api import body_of
 from workers.vendors.ecourier.options import LOGIN, EcourierOptions, EcourierPollerOptions
 from workers.vendors.ecourier.outcome import NOT_CONFIGURED, SUCCESS, code_of, error_text
-from workers.vendors.ecourier.requests import GUID_HEADER, checked_time_zone, ecourier_requests
+from workers.vendors.ecourier.requests import GUID_HEADER, ecourier_requests
 
 NOT_REFRESHED: Final = "guid_not_refreshed"  # a note: unused for 20 days, e-Courier forgets it
 DAY_S: Final = 86_400.0
@@ -26,8 +27,10 @@ REFUSALS: Final = frozenset({401, 403})
 
 MAX_REFUSAL_BYTES: Final = 2000  # an order may be a megabyte: longer answers are not parsed
 
-CHECK_LOGIN: Final = "are WEBSITE, USERNAME and PASSWORD right?"
-NO_LOGIN: Final = "the UserGUID is missing or no longer good: set a new USER_GUID, or WEBSITE, USERNAME and PASSWORD"
+CHECK_LOGIN: Final = "are {WEBSITE}, {USERNAME} and {PASSWORD} right?"
+NO_LOGIN: Final = (
+    "the UserGUID is missing or no longer good: set a new {USER_GUID}, or {WEBSITE}, {USERNAME} and {PASSWORD}"
+)
 
 
 @dataclass(slots=True)
@@ -147,7 +150,5 @@ def variables_faults(credentials: Credentials) -> Iterator[tuple[str, str]]:
         yield from ((name, "wanted: {WEBSITE}, {USERNAME} and {PASSWORD} go together") for name in missing)
     elif missing and not credentials["USER_GUID"]:
         yield "USER_GUID", "wanted to log in; or, instead of it, {WEBSITE}, {USERNAME} and {PASSWORD}"
-    try:
-        checked_time_zone(credentials["TIME_ZONE"])
-    except SetUpError:
+    if time_zone(credentials["TIME_ZONE"]) is None:
         yield "TIME_ZONE", "wanted: an IANA name such as America/New_York"

@@ -14,6 +14,7 @@ from workers.core.delivery.tracked_order import Tracked
 from workers.core.events import Created, Event, Status
 from workers.vendors._shared.check import IMPROBABLE_ID
 from workers.vendors._shared.limits import LimitError
+from workers.vendors._shared.local_time import time_zone
 from workers.vendors._shared.requests import REDACTED, SetUpError
 from workers.vendors.contract import Attempt, Call, Credentials, Flow
 from workers.vendors.ecourier.existing_order import ExistingOrder
@@ -24,7 +25,7 @@ from workers.vendors.ecourier.numbering import Numbering, doubt
 from workers.vendors.ecourier.options import EcourierOptions
 from workers.vendors.ecourier.order_number import order_number
 from workers.vendors.ecourier.requests import GUID_HEADER
-from workers.vendors.ecourier.wall_time import Clock, time_zone
+from workers.vendors.ecourier.wall_time import Clock
 
 UNMAPPED_ZONE: Final = "unmapped_time_zone"
 

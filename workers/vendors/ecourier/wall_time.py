@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo
 
 from workers.core.events import Millis
 from workers.vendors._shared.limits import LimitError
+from workers.vendors._shared.local_time import time_zone
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # The page's forms: those of an order, and of QuoteOrder's answer. Sites write them with and without seconds.
@@ -68,12 +68,3 @@ def _parsed(text: str) -> datetime | None:
         except ValueError:
             continue
     return None
-
-
-@lru_cache(maxsize=1024)
-def time_zone(name: str) -> ZoneInfo | None:
-    """Return the zone of an IANA name; None for an unknown name."""
-    try:
-        return ZoneInfo(name)
-    except (OSError, ValueError, LookupError):
-        return None

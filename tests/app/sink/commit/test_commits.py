@@ -21,7 +21,9 @@ from workers.edges.kafka.client import KafkaFailed, MetadataTooLarge
 from workers.edges.kafka.transactions import Outgoing
 
 AT = Partition(STATUS, 0)
-NEVER_AGAIN = Pacing(commit_every_s=3_600.0, commit_beside_writes_s=3_600.0, pause_factor=1e12, longest_pause_s=3_600.0)
+NEVER_AGAIN = Pacing(
+    commit_every_s=3_600.0, longest_between_commits_s=3_600.0, pause_factor=1e12, longest_pause_s=3_600.0
+)
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tests.support.commits_rig import REJECTED, Stand, running
-from tests.support.sink_rig import CREATED, STATUS, settled
+from tests.support.sink_rig import CREATED, RECEIPTS, STATUS, settled
+from tests.support.traces import Recorded, attributes_of, context_of
 from tests.support.waiting import until
 from workers.core.consume.lanes import Entry
 from workers.core.delivery.outcome import Delivered, Skipped
@@ -53,6 +54,23 @@ async def test_a_delivery_has_its_status_attempts_and_the_vendors_own_id(
     entry.attempts = 2
     stand.rig.finisher.delivered(entry, outcome)
     assert facts(await receipt_of(stand, entry)) == expected
+
+
+async def test_the_receipts_of_a_commit_have_one_span_and_its_context() -> None:
+    recorded = Recorded()
+    stand = Stand(tracing=recorded.worker)
+    stand.kafka.without_receipts = frozenset({0})
+    stand.finish("A")
+    async with running(stand):
+        await until(lambda: recorded.named(f"send {RECEIPTS}"))
+        stand.kafka.without_receipts = frozenset()
+        await until(lambda: len(stand.kafka.receipts) == 1)
+        stand.park("B")
+        await until(lambda: len(stand.kafka.receipts) == 2)
+        await until(lambda: len(recorded.named(f"send {RECEIPTS}")) == 3)
+    failed, again, parked = recorded.named(f"send {RECEIPTS}")
+    assert [attributes_of(one).get("error.type") for one in (failed, again, parked)] == ["not_acknowledged", None, None]
+    assert [context_of(one).encode() for one in (again, parked)] == stand.kafka.contexts
 
 
 async def test_a_sink_without_a_receipts_topic_commits_and_keeps_none() -> None:

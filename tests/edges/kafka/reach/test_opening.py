@@ -37,15 +37,15 @@ def listener(answer: bytes | None) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("address", "what", "todo"),
+    ("address", "what", "advice"),
     [
         ("127.0.0.1:9", "connection refused", "check that it runs, and KAFKA_BOOTSTRAP_SERVERS"),
         ("nonexistent.invalid:9092", "name not found", "check KAFKA_BOOTSTRAP_SERVERS"),
     ],
 )
-def test_a_client_says_what_it_waits_for_and_ends_with_the_cause(address: str, what: str, todo: str) -> None:
+def test_a_client_says_what_it_waits_for_and_ends_with_the_cause(address: str, what: str, advice: str) -> None:
     found = opened(address)
-    assert found == {"waits": what, "ends": f"cannot reach Kafka at {address}: {what}; {todo}", "threads": 1}
+    assert found == {"waits": what, "ends": f"cannot reach Kafka at {address}: {what}; {advice}", "threads": 1}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import NamedTuple, assert_never
 
 from workers.app.sink.assignment import Ownership, SinkAssignment
-from workers.app.sink.commit.receipts import Receipts
+from workers.app.sink.commit.receipts import NOT_ACKNOWLEDGED, Receipts
 from workers.app.sink.context import SinkContext
 from workers.app.sink.finisher import Finisher
 from workers.app.sink.shard import Shard
@@ -63,6 +63,7 @@ class Commits:
         self._limits = pacing or Pacing()
         self._pacing = CommitPacing(self._limits, context.monotonic())
         self._hurry = False  # nothing new will be queued
+        self._waits_idle = False  # for nothing but the next proof, or a finish
         self._woken = asyncio.Event()
         self._idle = asyncio.Event()  # no commit is under way
         self._plain: asyncio.Future[None] | None = None  # the plain commit under way
@@ -76,17 +77,27 @@ class Commits:
         self._pacing.commit_now()
         self._woken.set()
 
+    def finished(self) -> None:
+        """A record has finished: the loop may wait for nothing but the next proof."""
+        if self._waits_idle:
+            self._waits_idle = False
+            self._woken.set()
+
     async def run(self) -> None:
         """Commit until cancelled."""
         while True:
             self._woken.clear()
             now = self._context.monotonic()
             action = self._pacing.next_action(
-                now, writes_wait=bool(self._writable()), hurry=self._hurry or self._someone_to_try_alone()
+                now,
+                writes_wait=bool(self._writable()),
+                hurry=self._hurry or self._someone_to_try_alone(),
+                idle=self._is_idle(),
             )
             match action:
                 case PlainCommit():
                     await self._commit()
+                    self._pacing.commit_ended(now, self._context.monotonic())
                 case Transaction():
                     await self._write()
                 case Wait(until=until):
@@ -123,6 +134,11 @@ class Commits:
             async with asyncio.timeout(max(0.0, min(seconds, again))):
                 await self._woken.wait()
 
+    def _is_idle(self) -> bool:
+        """Whether nothing has finished since the last commit: each finished record leaves a receipt until then."""
+        self._waits_idle = not any(shard.receipts for shard in self._ownership.shards)
+        return self._waits_idle
+
     def _writable(self) -> list[Shard]:
         """Shards whose queued writes may be written now."""
         now = self._context.monotonic()
@@ -156,7 +172,7 @@ class Commits:
             say = log.debug if self._context.brokers.may_fail else log.warning
             say("commit_failed", worker=self._context.spec.name, detail=str(error))
         else:
-            _note_committed(assignment, points)
+            self._note_committed(assignment, points)
 
     async def _receipted(self, assignment: SinkAssignment) -> Mapping[Partition, CommitPoint]:
         """What is to be committed, with its receipts written. Without them it waits for the next commit."""
@@ -175,7 +191,8 @@ class Commits:
         self._receipts_blocked_until = self._context.monotonic() + self._limits.retry_after_s
         text = f"cannot write receipts to {self._context.spec.receipts}: {fault}"
         if text != self._stats.errors.of(Part.RECEIPTS):
-            log.error("receipts_failed", worker=self._context.spec.name, detail=text)
+            say = log.debug if self._context.brokers.may_fail else log.error
+            say("receipts_failed", worker=self._context.spec.name, detail=text)
         self._stats.errors.put(Part.RECEIPTS, text, self._context.wall_ms())
 
     def _shortens(self, points: Mapping[Partition, CommitPoint], error: KafkaFailed) -> bool:
@@ -228,7 +245,7 @@ class Commits:
             for write in writes[shard.number]:
                 if write.parking is not None and not write.parking.replays:
                     self._stats.parked[write.parking.reason.value] += 1
-        _note_committed(assignment, points)
+        self._note_committed(assignment, points)
 
     async def _write_draft(
         self, draft: TransactionDraft, assignment: SinkAssignment, shards: Sequence[Shard]
@@ -239,14 +256,21 @@ class Commits:
             unwritten = {shard.number: shard.receipts.unwritten() for shard in shards}
             receipts = {number: one.receipts + _receipts_of(draft.writes[number]) for number, one in unwritten.items()}
             whole = replace(draft, receipts=self._receipts.draft(receipts))
+            commit = GroupCommit(points, assignment.group)
             try:
-                commit = GroupCommit(points, assignment.group)
                 offsets = await self._transactions.write(whole.records(), whole.rows, commit)
-            except MetadataTooLarge as error:
-                if not self._shortens(points, error):
+            except KafkaFailed as error:
+                whole.end(NOT_ACKNOWLEDGED)
+                if not (isinstance(error, MetadataTooLarge) and self._shortens(points, error)):
                     raise
             else:
+                whole.end()
                 return _Written(points, unwritten, offsets)
+
+    def _note_committed(self, assignment: SinkAssignment, points: Mapping[Partition, CommitPoint]) -> None:
+        now = self._context.monotonic()
+        for at, point in points.items():
+            assignment.shards[at.number].note_committed(at, point, now)
 
     def _cannot_write(self, shards: Sequence[Shard], error: KafkaFailed) -> None:
         """Nothing is lost: the records stay unfinished, so their offsets are not committed. Others go on."""
@@ -312,8 +336,3 @@ def _receipts_of(writes: Sequence[Write]) -> list[Receipt]:
     """Of the entries that these writes finish, and those that are true with these writes only."""
     own = [receipt for write in writes for receipt in write.receipts]
     return [entry.receipt for entry in _finished_by(writes) if entry.receipt is not None] + own
-
-
-def _note_committed(assignment: SinkAssignment, points: Mapping[Partition, CommitPoint]) -> None:
-    for at, point in points.items():
-        assignment.shards[at.number].committed[at] = point

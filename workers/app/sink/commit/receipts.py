@@ -1,10 +1,9 @@
 """Writes the receipts of what has finished, before it is committed."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from workers.app.events.receipts import ReceiptDraft, ReceiptWriter
-from workers.app.events.schemas import learn_to_write
 from workers.app.sink.context import SinkContext
 from workers.app.sink.shard import Shard
 from workers.core.receipt import Receipt
@@ -12,6 +11,9 @@ from workers.core.record import CommitPoint, Partition
 from workers.edges.kafka.client import KafkaFailed
 from workers.edges.kafka.publisher import Appended, Records
 from workers.edges.log import log
+from workers.edges.telemetry.tracing import UNTRACED
+
+NOT_ACKNOWLEDGED: Final = "not_acknowledged"  # what the span of a batch fails with
 
 
 class Appending(Protocol):
@@ -37,14 +39,11 @@ class Receipts:
         self._appender = appender
         self._writer = ReceiptWriter(context.spec.name, context.instance)
 
-    async def start(self) -> None:
-        """Learn the schema of the batches, waiting for the registry if there is one."""
-        topic = self._context.spec.receipts
-        if topic is None:
+    def start(self) -> None:
+        """Say so where the sink writes none. The schema of the batches must have been learnt."""
+        if self._context.spec.receipts is None:
             detail = "topics.yaml has no topic for them, so 'relay order' cannot say what became of an order"
             log.warning("no_receipts", worker=self._context.spec.name, detail=detail)
-            return
-        await learn_to_write(self._context.codec, [topic], topic=topic)
 
     async def close(self) -> None:
         await self._appender.close()
@@ -54,7 +53,9 @@ class Receipts:
         context = self._context
         if context.spec.receipts is None:
             return None
-        return ReceiptDraft(context.codec, context.spec.receipts, self._writer, context.wall_ms(), receipts)
+        topic = context.spec.receipts
+        span = context.tracing.send(topic, None, {}) if any(receipts.values()) else UNTRACED
+        return ReceiptDraft(context.codec, topic, self._writer, context.wall_ms(), receipts, span)
 
     async def before_commit(self, shards: Collection[Shard]) -> Receipted:
         """Write what is unwritten of these shards; returns what could be committed when this was called.
@@ -71,6 +72,7 @@ class Receipts:
                 shard.receipts.written(one.up_to)
             return Receipted(points)
         appended = await self._appender.append(draft)
+        draft.span.end(None if appended.fault is None else NOT_ACKNOWLEDGED)
         acknowledged = {at.number for at in appended.partitions}
         for shard, one in unwritten.items():
             if shard.number in acknowledged:

@@ -53,10 +53,10 @@ class Refreshes:
         self._failing_since.pop(cluster, None)
 
     def _log_addresses(self, cluster: Any, silent_s: float) -> None:
-        if self._clock() < self._log_due:
+        tried = sorted({f"{one.host}:{one.port}" for one in (*cluster.brokers(), *cluster.bootstrap_brokers())})
+        if self._clock() < self._log_due or len(tried) == 1:  # the only address: `kafka_unreachable` names it
             return
         self._log_due = self._clock() + LOG_EVERY_S
-        tried = sorted({f"{one.host}:{one.port}" for one in (*cluster.brokers(), *cluster.bootstrap_brokers())})
         log.info("kafka_asks_everywhere", tried=tried, detail=f"no broker has answered for {silent_s:.0f} s")
 
 

@@ -29,10 +29,10 @@ class Cause(NamedTuple):
     """What happened at the connection, and what to do."""
 
     what: str
-    todo: str
+    advice: str
 
     def __str__(self) -> str:
-        return f"{self.what}; {self.todo}"
+        return f"{self.what}; {self.advice}"
 
 
 CLOSED: Final = Cause("the broker closed the connection", f"check {_PROTOCOL}: that port may want TLS or a login")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from workers.core.delivery.outcome import Denied, Outcome, Rejected, Throttled, Unavailable, UnknownOrder
 from workers.core.poll.vendor_event import Look
 from workers.vendors._shared.check import IMPROBABLE_ID
+from workers.vendors._shared.local_time import time_zone
 from workers.vendors._shared.read_back import contradicts
 from workers.vendors._shared.requests import SetUpError
 from workers.vendors.contract import Credentials, Flow, PollFault
@@ -15,7 +16,6 @@ from workers.vendors.ecourier.existing_order import ExistingOrder
 from workers.vendors.ecourier.look_up import account_of, check, find
 from workers.vendors.ecourier.options import EcourierPollerOptions
 from workers.vendors.ecourier.poll.order_events import FIELDS, look_of
-from workers.vendors.ecourier.wall_time import time_zone
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Traces: what OpenTelemetry records of an order's way. Where nothing is recorded, it is not even imported."""

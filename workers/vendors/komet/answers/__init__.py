@@ -1,0 +1,1 @@
+"""What Komet's answers hold: the envelope, and values of any type."""

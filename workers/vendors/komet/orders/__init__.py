@@ -1,0 +1,1 @@
+"""Komet's writing side: an order becomes a web order, for `komet-sink`."""

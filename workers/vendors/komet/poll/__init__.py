@@ -1,0 +1,1 @@
+"""Komet's reading side: what its lists hold of the customer, for `komet-poller`."""
