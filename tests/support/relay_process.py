@@ -216,7 +216,7 @@ class Processes:
     variables: Mapping[str, str]  # of the vendors
     withheld: tuple[str, ...] = ()  # variables that workers need, and commands must do without
     relays: list[Relay] = field(default_factory=list)
-    commands: int = 0
+    commands: list[Command] = field(default_factory=list)
 
     def run(self, *workers: str, instance: str = "one", **variables: str) -> Relay:
         """Start these workers in one process; ``variables`` go beside the common ones."""
@@ -228,9 +228,10 @@ class Processes:
     def begin(self, *arguments: str) -> Command:
         """Start a command, which goes on beside the test."""
         environ = {name: value for name, value in self._environ("cli").items() if name not in self.withheld}
-        self.commands += 1
-        out, err = (self.folder / f"command-{self.commands}.{stream}" for stream in ("out", "err"))
-        return Command(fork(arguments, environ | {"LOGNAME": "ada"}, out, err), out, err)
+        out, err = (self.folder / f"command-{len(self.commands)}.{stream}" for stream in ("out", "err"))
+        command = Command(fork(arguments, environ | {"LOGNAME": "ada"}, out, err), out, err)
+        self.commands.append(command)
+        return command
 
     def command(self, *arguments: str) -> Ran:
         """Run a command to its end."""
@@ -241,9 +242,9 @@ class Processes:
         return "\n".join(relay.text[-1500:] for relay in self.relays[-2:])
 
     def close(self) -> None:
-        for relay in self.relays:
-            if relay.process.is_alive():
-                relay.kill()
+        for process in (one.process for one in (*self.relays, *self.commands)):
+            process.kill()
+            process.join()
 
     def _environ(self, instance: str) -> dict[str, str]:
         return dict(os.environ) | {

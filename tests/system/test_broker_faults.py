@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.support.relay_process import HTTP
+from tests.support.relay_process import HTTP, at_least
 from tests.support.sink_process import Rig, order_ids, story
 from tests.support.waiting import wait_for
 from tests.system.conftest import MakeDcl, MakeRig
@@ -100,6 +100,22 @@ def test_an_outage_of_kafka_is_seen_in_status_metrics_and_two_log_lines(
     rig.kafka.publish(order_ids(10), "paid")
     relay.caught_up(60)
     assert relay.stop() == 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_worker_ends_in_an_outage_of_kafka_and_says_of_its_last_commits_once_that_they_fail(
+    debris: None, failing_broker: Broker, make_rig: MakeRig
+) -> None:
+    rig = make_rig(3, at=failing_broker, DRAIN="2s")
+    rig.vendor.faults(latency=0.2)
+    relay = rig.start().joined()
+    rig.kafka.publish(order_ids(100), "placed")
+    relay.wait(at_least("delivered_total", 10), "nothing was delivered")
+    failing_broker.kill()
+    relay.term()
+    assert relay.ended(2 + 5) == 0
+    assert len(relay.said("release_commit_failed")) <= 3
+    failing_broker.restart()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -93,15 +93,17 @@ class RebalanceListener(AsyncConsumerRebalanceListener):  # type: ignore[misc] #
             return
         release = Release(partitions, monotonic() + self._release_within_s)
         self._shares.release(release)
+        fault = ""
         while not release.done and monotonic() < release.deadline + LOOP_IS_DEAD_AFTER_S:
             sleep(RELEASE_POLL_S)  # noqa: ASYNC251 - not asyncio's loop; far below a heartbeat's interval
-            await self._commit(release.offsets)
-        await self._commit(release.offsets)
+            fault = await self._commit(release.offsets, fault)
+        await self._commit(release.offsets, fault)
 
     async def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:  # noqa: ARG002 - all of them, always
         self._shares.lost()  # the group has given them away: a commit now would be for another owner's partitions
 
-    async def _commit(self, offsets: Mapping[Partition, CommitPoint]) -> None:
+    async def _commit(self, offsets: Mapping[Partition, CommitPoint], fault: str) -> str:
+        """Return what failed, or nothing; a fault that the try before had too is not logged again."""
         without_metadata = {at: CommitPoint(point.offset, "") for at, point in offsets.items()}
         for points in (offsets, without_metadata):
             try:
@@ -109,8 +111,11 @@ class RebalanceListener(AsyncConsumerRebalanceListener):  # type: ignore[misc] #
             except METADATA_TOO_LARGE:
                 continue
             except KafkaError as error:
-                log.info("release_commit_failed", detail=type(error).__name__)
-            return
+                if (detail := type(error).__name__) != fault:
+                    log.info("release_commit_failed", detail=detail)
+                return detail
+            return ""
+        return fault
 
 
 def _partitions(partitions: Iterable[TopicPartition]) -> frozenset[Partition]:
