@@ -242,7 +242,8 @@ class Processes:
         return "\n".join(relay.text[-1500:] for relay in self.relays[-2:])
 
     def close(self) -> None:
-        for process in (one.process for one in (*self.relays, *self.commands)):
+        started = [*(relay.process for relay in self.relays), *(command.process for command in self.commands)]
+        for process in started:
             process.kill()
             process.join()
 
