@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import math
 import re
@@ -18,6 +17,7 @@ from aiohttp.payload import TOO_LARGE_BYTES_BODY
 from yarl import URL
 
 from workers.edges.http.connector import NotProvedError, VendorConnector, VendorRequest, words
+from workers.edges.http.time_limit import TimeLimit
 from workers.edges.membership import Membership
 from workers.edges.proxies import Proxy
 from workers.vendors.contract import MaybeSent, TooLong, TooSlow
@@ -75,6 +75,7 @@ class Transport:
         self._connector = connector
         self._origin = f"{base_url.scheme}://{base_url.netloc.decode()}"
         self._policy = policy
+        self._limit = TimeLimit(policy.request_timeout_s)
         self.membership = connector.membership
         self._proxy = proxy
         secret = {"Proxy-Authorization": proxy.authorization} if proxy and proxy.authorization else {}
@@ -91,13 +92,12 @@ class Transport:
         """
         while True:
             try:
-                async with asyncio.timeout(self._policy.request_timeout_s):
-                    response = await self._exchange(request)
+                response = await self._limit.hold(self._exchange(request))
             except NotProvedError:
                 await self.membership.proved()
                 continue
             except TimeoutError as error:
-                raise TooSlow(f"no answer within {self._policy.request_timeout_s:g} s") from error
+                raise TooSlow(f"no answer within {self._limit.seconds:g} s") from error
             except (aiohttp.ClientError, OSError) as error:
                 raise MaybeSent(_reason(error)) from None
             await self.membership.proved()
