@@ -15,9 +15,9 @@ async def test_what_is_done_in_time_returns_its_value() -> None:
 
 async def test_an_error_of_the_work_passes() -> None:
     async def fail() -> None:
-        raise ValueError
+        raise ValueError("of the work")
 
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="of the work"):
         await TimeLimit(NEVER_S).hold(fail())
 
 
