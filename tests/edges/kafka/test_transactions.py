@@ -33,8 +33,8 @@ async def transactions(connection: KafkaConnection, name: str) -> AsyncIterator[
 
 @pytest.fixture
 async def impatient(connection: KafkaConnection, name: str) -> AsyncIterator[Transactions]:
-    """One whose records wait half a second for their topic."""
-    made = Transactions(connection, name, max_block_ms=500)
+    """One whose records wait three seconds for their topic; a busy machine needs as many to open it."""
+    made = Transactions(connection, name, max_block_ms=3_000)
     yield made
     await made.close()
 

@@ -12,7 +12,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 AT_ONCE_S: Final = 0.02  # a loop with hundreds of requests in flight may take longer for one turn than a probe has
-READ_EVERY_S: Final = 1.0
+READ_EVERY_S: Final = 2.0
 _PAUSE_FACTOR: Final = 100  # a pause is at least so many times as long as the reading: 100,000 parked orders take long
 
 

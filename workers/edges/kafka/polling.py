@@ -15,7 +15,7 @@ from workers.core.consume.stall_watchdog import StallAction
 from workers.core.consume.start_position import NeedsOperator
 from workers.core.record import Partition
 from workers.edges.kafka.client_patches.connections import topic_ids
-from workers.edges.kafka.client_patches.fetches import DamagedError, release_drained_slot
+from workers.edges.kafka.client_patches.fetches import DamagedError, release_drained_slot, wait_in_fetches
 from workers.edges.kafka.convert import to_partition, to_record, topic_partitions
 from workers.edges.kafka.errors import describe
 from workers.edges.kafka.owner import Batch, Fetched, OwnedThread, Owner
@@ -53,6 +53,7 @@ class Polling:
         """Fetch once and hand over what came; raises kafka-python's errors."""
         release_drained_slot(clients.consumer)
         self._stop_recreated(clients.consumer)
+        wait_in_fetches(clients.consumer, QUIET_POLL_MS if self._is_quiet else 0)
         polled = clients.consumer.poll(timeout_ms=self._timeout_ms(self._shares.current))
         if polled or self._shares.current.pending:
             self._busy_at = monotonic()

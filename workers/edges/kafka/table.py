@@ -26,7 +26,7 @@ from workers.edges.kafka.reach.brokers import Brokers
 from workers.edges.log import log
 
 READ_ALL_WITHIN_S = 600.0  # a million rows take less than one of these minutes
-POLL_MS = 500  # rows end a poll at once
+POLL_MS = 1_000  # rows end a poll at once; a rebalance waits so long, and each poll costs a quiet worker
 LOADING_POLL_MS = 100  # a poll without rows lasts to its end, although the position has moved
 UNASSIGNED_PAUSE_S = 0.1
 POSITION_TIMEOUT_MS = 1_000

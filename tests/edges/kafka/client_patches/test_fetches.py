@@ -27,6 +27,7 @@ from workers.edges.kafka.client_patches.fetches import (
     DamagedError,
     release_drained_slot,
     search,
+    wait_in_fetches,
 )
 from workers.edges.kafka.client_patches.install import patch_client
 from workers.edges.kafka.reader import open_reader
@@ -213,3 +214,12 @@ def test_a_search_goes_on_behind_transactions_committed_and_aborted(broker: Brok
 def test_a_damaged_batch_is_not_passed_over() -> None:
     with pytest.raises(DamagedError):
         found(batch(values=(b"A-1",))[:-1] + b"?", b"Z")
+
+
+def test_a_fetch_waits_longer_when_it_is_told_to_and_never_shorter_than_its_option() -> None:
+    consumer = SimpleNamespace(config={"fetch_max_wait_ms": 500}, _fetcher=SimpleNamespace(config={}))
+    waits = []
+    for at_least_ms in (1_000, 0):
+        wait_in_fetches(consumer, at_least_ms)
+        waits.append(consumer._fetcher.config["fetch_max_wait_ms"])
+    assert waits == [1_000, 500]

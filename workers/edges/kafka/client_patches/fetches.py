@@ -69,6 +69,17 @@ def _take_or_drop(records: Any, n: int | None = None) -> Any:
         raise DamagedError(partition, records.next_fetch_offset, f"{type(error).__name__}: {error}"[:300]) from error
 
 
+# The wait of a fetch that finds nothing. kafka-python takes it once, with the consumer's options; each such fetch costs
+# a worker that has nothing to do. A missing feature, not a fault; no upstream issue is known.
+
+_FETCH_WAIT_MS = "fetch_max_wait_ms"  # the option's name
+
+
+def wait_in_fetches(consumer: KafkaConsumer, at_least_ms: int) -> None:
+    """Have the broker answer later fetches when it has a record, or after so long, and not before the option's time."""
+    consumer._fetcher.config[_FETCH_WAIT_MS] = max(consumer.config[_FETCH_WAIT_MS], at_least_ms)  # noqa: SLF001 - no public way
+
+
 # A resumed partition that is not fetched. `Fetcher.fetched_records` puts back what a paused partition had fetched only
 # while its in-line slot is None, but leaves a used-up batch in that slot. The resumed partition then counts as having
 # data, is not fetched, and delivers nothing more: a merge that waits for it would wait for ever. The fault came with
