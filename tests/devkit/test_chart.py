@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
 from workers.app.config.configuration import load_configuration
 from workers.app.config.settings import VARIABLES
@@ -21,7 +21,7 @@ needs_helm = pytest.mark.skipif(HELM is None, reason="no helm on the PATH")
 
 
 def values() -> Any:
-    return YAML(typ="safe").load(CHART / "values.yaml")
+    return yaml.safe_load((CHART / "values.yaml").read_text())
 
 
 def render(*settings: str) -> list[dict[str, Any]]:
@@ -29,7 +29,7 @@ def render(*settings: str) -> list[dict[str, Any]]:
     sets = [part for setting in settings for part in ("--set", setting)]
     ran = subprocess.run([HELM, "template", "r", str(CHART), *sets], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-    return [document for document in YAML(typ="safe").load_all(ran.stdout) if document]
+    return [document for document in yaml.safe_load_all(ran.stdout) if document]
 
 
 def of(kind: str, documents: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -158,7 +158,7 @@ def test_alerts_and_dashboard_are_shipped_as_they_stand_and_only_if_asked() -> N
     documents = render(*asked, "monitoring.runbook=https://wiki.example/relay", "monitoring.labels.release=prometheus")
     (rule,) = of("PrometheusRule", documents).values()
     text = (CHART / "rules/order-relay.yaml").read_text().replace("docs/runbook.md#", "https://wiki.example/relay#")
-    assert rule["spec"] == YAML(typ="safe").load(text)
+    assert rule["spec"] == yaml.safe_load(text)
     (monitor,) = of("ServiceMonitor", documents).values()
     assert rule["metadata"]["labels"]["release"] == monitor["metadata"]["labels"]["release"] == "prometheus"
     for service in of("Service", documents).values():
@@ -184,6 +184,6 @@ def test_an_unknown_or_wrong_value_is_refused(wrong: str) -> None:
 
 
 def test_the_chart_has_the_version_of_the_package() -> None:
-    chart = YAML(typ="safe").load(CHART / "Chart.yaml")
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     assert f'version = "{chart["appVersion"]}"' in (ROOT / "pyproject.toml").read_text()
     json.loads((CHART / "values.schema.json").read_text())

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import click
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
 from tests.support.promtool import ROOT, RULES
 from tests.support.terminal import Terminal
@@ -55,7 +55,7 @@ def test_the_commands_need_only_relay_in_a_pod_and_kubectl_outside() -> None:
 
 
 def test_each_alert_has_a_section_and_each_section_an_alert() -> None:
-    groups = YAML(typ="safe").load(RULES)["groups"]
+    groups = yaml.safe_load(RULES.read_text())["groups"]
     alerts = {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
     assert [section.alert for section in SECTIONS] == list(dict.fromkeys(section.alert for section in SECTIONS))
     assert {section.alert for section in SECTIONS} == alerts

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
 from tests.support.promtool import RULES, check_series, needs_promtool, promtool
 from workers.app.runtime.metrics import BUILD, NUMBERS, WORKER
@@ -19,7 +19,7 @@ from workers.devkit.recordings.scenes import SCENES
 from workers.devkit.recordings.series import Recording, read
 from workers.edges.http.durations import BOUNDS_S
 
-GROUPS: list[dict[str, Any]] = YAML(typ="safe").load(RULES)["groups"]
+GROUPS: list[dict[str, Any]] = yaml.safe_load(RULES.read_text())["groups"]
 ALL = [rule for group in GROUPS for rule in group["rules"]]
 ALERTS = [rule for rule in ALL if "alert" in rule]
 _BUCKET = re.compile(r'(\w+)_bucket\{.*?le="([^"]+)"')

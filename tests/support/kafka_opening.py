@@ -30,14 +30,14 @@ import os; os._exit(0)
 """
 
 
-def opened(address: str, **given: str | None) -> dict[str, object]:
+def opened(address: str, within_s: float = TIMEOUT_S, **given: str | None) -> dict[str, object]:
     """What opening a client says, in a process of its own: kafka-python leaves refused sockets to the garbage."""
-    code = OPEN.replace("TIMEOUT_MS", str(round(TIMEOUT_S * 1000)))
+    code = OPEN.replace("TIMEOUT_MS", str(round(within_s * 1000)))
     ran = subprocess.run(
         [sys.executable, "-c", code, json.dumps({"bootstrap": [address], **given})],
         capture_output=True,
         text=True,
         check=True,
-        timeout=30 + TIMEOUT_S + STOP_AFTER_S,
+        timeout=30 + within_s + STOP_AFTER_S,
     )
     return dict(json.loads(line) for line in ran.stdout.splitlines())

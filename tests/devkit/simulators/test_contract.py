@@ -6,13 +6,13 @@ from typing import Any
 
 import httpx
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
 from workers.devkit.simulators import SECRET, SimulatorOptions, load
 from workers.devkit.simulators.faults import QUIET
 
 FILES: dict[str, dict[str, Any]] = {
-    path.stem: YAML(typ="safe").load(path) for path in (Path(__file__).parent / "cases").glob("*.yaml")
+    path.stem: yaml.safe_load(path.read_text()) for path in (Path(__file__).parent / "cases").glob("*.yaml")
 }
 LOGIN = {
     "dcl": {"Authorization": "Basic " + b64encode(f"demo:{SECRET}".encode()).decode()},

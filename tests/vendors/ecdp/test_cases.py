@@ -5,15 +5,15 @@ from typing import Any
 
 import httpx
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
 from tests.vendors.ecdp.conftest import created_of, sink_of, status_of
 from workers.vendors.contract import Call
 from workers.vendors.ecdp.outcome import outcome_of
 
 CASES = Path(__file__).parent / "cases"
-REQUESTS: list[dict[str, Any]] = YAML(typ="safe").load(CASES / "requests.yaml")
-OUTCOMES: list[dict[str, Any]] = YAML(typ="safe").load(CASES / "outcomes.yaml")
+REQUESTS: list[dict[str, Any]] = yaml.safe_load((CASES / "requests.yaml").read_text())
+OUTCOMES: list[dict[str, Any]] = yaml.safe_load((CASES / "outcomes.yaml").read_text())
 
 
 @pytest.mark.parametrize("case", REQUESTS, ids=lambda case: case["name"])

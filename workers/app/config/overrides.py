@@ -5,12 +5,11 @@ from types import UnionType
 from typing import Any, get_args
 
 from pydantic import BaseModel
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from workers.app.config.errors import Fault, did_you_mean, nearest
 from workers.app.config.specs import INNER, PollerSpec, SetSpec, SinkSpec, is_poller, options_of
-from workers.app.config.yaml_document import Document
+from workers.app.config.yaml_document import Document, plain_value
+from workers.app.config.yaml_nodes import NotReadableError
 from workers.vendors.contract import UnknownVendorError, Vendor, load
 
 
@@ -89,14 +88,14 @@ def _override(document: Document, owner: str, variable: str, text: str) -> Fault
         return Fault(variable, f"unknown key{did_you_mean(variable, ways)}")
     try:
         _put(block, ways[variable], _value(text))
-    except YAMLError:
+    except NotReadableError:
         return Fault(variable, "must be text, or a list such as [a, b]")
     document.variables["workers", owner, *ways[variable]] = variable
     return None
 
 
 def _value(text: str) -> Any:
-    return YAML(typ="safe", pure=True).load(text) if text.startswith(("[", "{")) else text
+    return plain_value(text) if text.startswith(("[", "{")) else text
 
 
 def _put(block: dict[str, Any], way: tuple[str, ...], value: Any) -> None:

@@ -20,9 +20,9 @@ from typing import Any, Final
 
 import click
 import httpx
+import yaml
 from matplotlib.figure import Figure
 from PIL import Image
-from ruamel.yaml import YAML
 
 from workers.devkit.dashboards.order_relay import DASHBOARD
 from workers.devkit.dashboards.panels import COLUMNS, HEIGHT, Panel, Query, Row
@@ -76,7 +76,7 @@ def _legend(query: Query, labels: Mapping[str, str]) -> str:
 
 def _expanded(expr: str) -> str:
     """With each recording rule's expression for its name: the rules have not run over the recording."""
-    groups = YAML(typ="safe").load(_RULES)["groups"]
+    groups = yaml.safe_load(_RULES.read_text())["groups"]
     for rule in reversed([rule for group in groups for rule in group["rules"] if "record" in rule]):
         expression = rule["expr"].replace("\\", "\\\\")
         expr = re.sub(rf"{rule['record']}(\{{[^}}]*\}})?", f"({expression})", expr)

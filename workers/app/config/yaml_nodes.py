@@ -1,0 +1,159 @@
+"""YAML 1.2 as plain values (its core schema: ``yes`` is a text), each with the place where it stands."""
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import yaml
+from yaml import AliasEvent, CSafeLoader, Event, MappingStartEvent, ScalarEvent, SequenceStartEvent
+
+MAX_DEPTH: Final = 32  # blocks within blocks
+_TOO_DEEP: Final = f"must not nest deeper than {MAX_DEPTH} levels"
+
+Scalar: TypeAlias = str | int | float | bool | None
+Value: TypeAlias = Scalar | list["Node"] | dict[str, "Node"]
+
+
+class Node(NamedTuple):
+    """A value, and where it stands: at its key in a map, else at its beginning."""
+
+    line: int  # from 1
+    column: int  # from 1
+    value: Value
+
+
+class NotReadableError(Exception):
+    """The text is no YAML, or more than topics.yaml needs of it; says what to change."""
+
+    def __init__(self, line: int, column: int, problem: str) -> None:
+        super().__init__(problem)
+        self.line, self.column, self.problem = line, column, problem
+
+
+def read_nodes(text: str) -> Node | None:
+    """The text's one document, None of an empty text. An alias gives the node itself; raises `NotReadableError`."""
+    try:
+        events = yaml.parse(text, CSafeLoader)
+        return _Nodes(event for event in events if event.__class__ not in _STREAM).read()
+    except yaml.reader.ReaderError as error:
+        before = text.encode()[: error.position].decode(errors="ignore")
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise NotReadableError(line, column, "has a character that YAML does not allow; take it out") from None
+    except yaml.MarkedYAMLError as error:
+        raise _misread(error) from None
+    except UnicodeEncodeError:  # a variable whose bytes are none
+        raise NotReadableError(1, 1, "is not UTF-8 text") from None
+
+
+_STREAM = {yaml.StreamStartEvent, yaml.StreamEndEvent}
+
+
+class _Nodes:
+    """Takes the parser's events one at a time, so that what nests too deep ends before it takes time or stack."""
+
+    def __init__(self, events: Iterator[Event]) -> None:
+        self._events = events
+        self._anchors: dict[str, Value] = {}
+
+    def read(self) -> Node | None:
+        if next(self._events, None) is None:
+            return None
+        node = self._node(next(self._events), 0)
+        next(self._events)  # the document's end
+        for second in self._events:
+            raise _fault(second, "a second document begins here; write one, without '---' between")
+        return node
+
+    def _node(self, event: Event, depth: int) -> Node:
+        return Node(*_place(event.start_mark), self._value(event, depth))
+
+    def _value(self, event: Event, depth: int) -> Value:
+        if depth > MAX_DEPTH:
+            raise _fault(event, _TOO_DEEP)
+        if isinstance(event, AliasEvent):
+            return self._named(event)
+        value: Value
+        if isinstance(event, MappingStartEvent):
+            value = self._map(depth)
+        elif isinstance(event, SequenceStartEvent):
+            value = [self._node(item, depth + 1) for item in self._until(yaml.SequenceEndEvent)]
+        else:
+            assert isinstance(event, ScalarEvent), "the parser gives nothing else here"
+            value = _scalar(event)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = value  # only now: no value can contain itself
+        return value
+
+    def _map(self, depth: int) -> dict[str, Node]:
+        own: dict[str, Node] = {}
+        for key in self._until(yaml.MappingEndEvent):
+            if not isinstance(key, ScalarEvent):
+                raise _fault(key, "a key must be plain text")
+            if key.value in own:
+                raise _fault(key, f'the key "{key.value}" is here twice; take one out')
+            own[key.value] = Node(*_place(key.start_mark), self._value(next(self._events), depth + 1))
+        return own if "<<" not in own else _merged(own.pop("<<")) | own
+
+    def _until(self, end: type[Event]) -> Iterator[Event]:
+        while not isinstance(event := next(self._events), end):
+            yield event
+
+    def _named(self, alias: AliasEvent) -> Value:
+        if alias.anchor not in self._anchors:
+            raise _fault(alias, f"undefined alias *{alias.anchor}: write &{alias.anchor} before a value above")
+        return self._anchors[alias.anchor]
+
+
+def _merged(merge: Node) -> dict[str, Node]:
+    """What ``<<`` brings in: of several maps the first that has a key counts. Its keys stand where the ``<<`` does."""
+    blocks = merge.value if isinstance(merge.value, list) else [merge]
+    found: dict[str, Node] = {}
+    for block in reversed(blocks):
+        if not isinstance(block.value, dict):
+            raise NotReadableError(merge.line, merge.column, "'<<' must name a block of keys, or a list of them")
+        found |= {key: Node(merge.line, merge.column, node.value) for key, node in block.value.items()}
+    return found
+
+
+_NAMED: Final[dict[str, Scalar]] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
+    **{sign + inf: float(sign + "inf") for sign in ("", "+", "-") for inf in (".inf", ".Inf", ".INF")},
+}
+_WHOLE: Final = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+
+
+def _scalar(event: ScalarEvent) -> Scalar:
+    """A value by the core schema (YAML 1.2, 10.3.2); a quoted one, or one with the tag ``!!str``, is a text."""
+    text: str = event.value
+    if event.tag not in (None, "!", "tag:yaml.org,2002:str"):
+        raise _fault(event, f"the tag {event.tag} is not known here; write the plain value")
+    if event.tag is not None or not event.implicit[0]:
+        return text
+    if text in _NAMED:
+        return _NAMED[text]
+    try:
+        if _WHOLE.fullmatch(text):
+            return int(text, 0 if text[:2] in ("0o", "0x") else 10)
+    except ValueError:  # thousands of digits
+        raise _fault(event, "a number with so many digits cannot be read") from None
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def _place(mark: Any) -> tuple[int, int]:
+    return mark.line + 1, mark.column + 1
+
+
+def _fault(event: Event, problem: str) -> NotReadableError:
+    return NotReadableError(*_place(event.start_mark), problem)
+
+
+def _misread(error: yaml.MarkedYAMLError) -> NotReadableError:
+    place = _place(error.problem_mark or error.context_mark)
+    if error.problem == "exceeded maximum nesting depth":  # libyaml looks ahead for a key that ends later
+        return NotReadableError(*place, _TOO_DEEP)
+    return NotReadableError(*place, f"{error.problem}; check the indentation and the colons here and just above")
