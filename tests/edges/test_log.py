@@ -153,6 +153,16 @@ def test_what_kafkas_client_says_of_connections_is_at_debug_only(output: io.Stri
     assert json.loads(lines(output)[-1])["level"] == "debug"
 
 
+def test_a_step_of_kafkas_client_that_a_throttled_cpu_made_slow_is_at_debug_only(output: io.StringIO) -> None:
+    """Its text has the seconds, so that each of them would be a line of its own."""
+    set_up("info", "json", output)
+    logging.getLogger("kafka.net.selector").warning("Task poll ran for 0.131s (>0.100s threshold).")
+    assert not lines(output)
+    set_up("debug", "json", output)
+    logging.getLogger("kafka.net.selector").warning("Task poll ran for 0.131s (>0.100s threshold).")
+    assert json.loads(lines(output)[-1])["level"] == "debug"
+
+
 def test_text_is_logfmt_with_quotes_where_a_value_needs_them(output: io.StringIO) -> None:
     set_up("info", "text", output)
     log.info("parking", detail='HTTP 400: "no"', order_id="A\x1b[31m", empty="", many=["a", "b"], count=3)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 
 from workers.edges.kafka.client_patches.connections import STOP_AFTER_S
 
@@ -30,8 +31,12 @@ import os; os._exit(0)
 """
 
 
-def opened(address: str, within_s: float = TIMEOUT_S, **given: str | None) -> dict[str, object]:
+def opened(address: str, **given: str | None) -> dict[str, object]:
     """What opening a client says, in a process of its own: kafka-python leaves refused sockets to the garbage."""
+    return opened_within(TIMEOUT_S, address, given)
+
+
+def opened_within(within_s: float, address: str, given: Mapping[str, str | None]) -> dict[str, object]:
     code = OPEN.replace("TIMEOUT_MS", str(round(within_s * 1000)))
     ran = subprocess.run(
         [sys.executable, "-c", code, json.dumps({"bootstrap": [address], **given})],

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import Any, Final, Literal, TextIO
 
 import orjson
@@ -25,10 +26,10 @@ _KAFKA_CONNECTIONS = (
     "kafka.producer.sender",
 )
 """Each attempt and each retry is a line of theirs, many a second in an outage: `kafka_unreachable` says it once."""
-_KAFKA_LOOP = "kafka.net.selector"  # that it crashed is not said otherwise
+_KAFKA_LOOP = "kafka.net.selector"  # that it crashed is not said otherwise; it warns of each pause of a throttled CPU
 _LIBRARY_LEVELS: Final[Mapping[str, int]] = {
-    **dict.fromkeys(("aiohttp", "asyncio"), logging.ERROR),
-    **dict.fromkeys((_KAFKA, _KAFKA_LOOP), logging.WARNING),
+    **dict.fromkeys(("aiohttp", "asyncio", _KAFKA_LOOP), logging.ERROR),
+    _KAFKA: logging.WARNING,
     **dict.fromkeys(_KAFKA_CONNECTIONS, logging.CRITICAL),
 }
 """From which level on a library's lines are written; at debug all of them are, from INFO on."""
@@ -138,8 +139,9 @@ def _is_debug(record: logging.LogRecord) -> bool:
     """Whether a library's line is written at debug only, whatever its own level is."""
     if record.name.partition(".")[0] != _KAFKA:
         return False
-    is_of_connections = f"{record.name}.".startswith(tuple(f"{one}." for one in _KAFKA_CONNECTIONS))
-    return record.levelno < logging.WARNING or (is_of_connections and record.name != _KAFKA_LOOP)
+    names = accumulate(record.name.split("."), "{}.{}".format)
+    *_, least = (_LIBRARY_LEVELS[name] for name in names if name in _LIBRARY_LEVELS)
+    return record.levelno < least
 
 
 def set_up(level: str, style: Literal["json", "text"], stream: TextIO | None = None) -> None:

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from tests.support.kafka_opening import opened
+from tests.support.kafka_opening import opened, opened_within
 from workers.devkit.broker.broker import Broker
 
 WEB_ANSWER = b"HTTP/1.1 400 Bad Request\r\n\r\n"
@@ -80,6 +80,6 @@ def test_a_port_that_is_no_kafka_for_us_is_named_by_what_it_does(
     ],
 )
 def test_a_broker_of_another_protocol_is_named(broker: Broker, given: dict[str, str], cause: str) -> None:
-    found = opened(broker.bootstrap, 4.0, **given)  # a busy broker takes its time to refuse
+    found = opened_within(4.0, broker.bootstrap, given)  # a busy broker takes its time to refuse
     assert str(found["ends"]).startswith(f"cannot reach Kafka at {broker.bootstrap}: {cause}")
     assert "canary" not in str(found)
