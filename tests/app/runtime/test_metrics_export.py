@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.sink_rig import Rig
 from workers.app.runtime.metrics_export import start_export
-from workers.app.sink.status import sink_status
+from workers.app.sink.status.status import sink_status
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
 

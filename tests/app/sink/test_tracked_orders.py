@@ -10,9 +10,9 @@ import pytest
 
 from tests.support.sink_rig import CREATED, Rig
 from workers.app.sink.shard import Shard
-from workers.app.sink.status import sink_status
+from workers.app.sink.status.status import sink_status
+from workers.app.sink.status.waiting import waiting_status
 from workers.app.sink.tracked_orders import TrackedRows
-from workers.app.sink.waiting import waiting_status
 from workers.core.consume.lanes import Entry
 from workers.core.delivery.tracked_order import Mark, Tracked
 from workers.core.parked.fence import Fence, ParkReason

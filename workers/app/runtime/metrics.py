@@ -13,6 +13,7 @@ from workers.app.events.edges_status import TraceCounts
 from workers.app.events.kafka_status import KafkaGauges
 from workers.app.poll.stats import LookGauges, PollGauges, PollStats
 from workers.app.sink.stats import LaneCounts, SinkGauges, SinkStats
+from workers.app.sink.status.lag import SinkLag
 from workers.core.delivery.gate import GateState, Reason
 from workers.core.metrics import Metric, metrics_of
 
@@ -21,7 +22,9 @@ Family: TypeAlias = prometheus.Metric
 VENDOR: Final = tuple(
     metric for declared in (RequestCounts, LoginCounts, BudgetGauges) for metric in metrics_of(declared)
 )
-SINK: Final = tuple(metric for declared in (SinkStats, SinkGauges, LaneCounts) for metric in metrics_of(declared))
+SINK: Final = tuple(
+    metric for declared in (SinkStats, SinkLag, SinkGauges, LaneCounts) for metric in metrics_of(declared)
+)
 KAFKA: Final = metrics_of(KafkaGauges)
 TRACES: Final = metrics_of(TraceCounts)
 

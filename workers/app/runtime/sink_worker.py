@@ -12,8 +12,8 @@ from workers.app.runtime.sink_pipe import SinkEdges, SinkPipe, open_edges
 from workers.app.sink.assignment import SinkAssignment
 from workers.app.sink.commit.handover import Handover
 from workers.app.sink.context import SinkContext
-from workers.app.sink.status import sink_status, state_of
-from workers.app.sink.waiting import waiting_status
+from workers.app.sink.status.status import sink_status, state_of
+from workers.app.sink.status.waiting import waiting_status
 from workers.core.consume.start_position import NeedsOperator, StartDecision
 from workers.core.last_errors import Part
 from workers.core.record import Partition

@@ -81,22 +81,7 @@ class SinkStats:
 class SinkGauges:
     """What a sink measures at the moment it is asked."""
 
-    lag_records: Annotated[int, measured("Records between the committed offsets and the ends of the partitions")]
-    lag_known: Annotated[
-        bool, measured("1 while the ends of all partitions are known; else relay_lag_records has no sample. Alert on 0")
-    ]
-    topic_lag_records: Annotated[Mapping[str, int], measured("The same, of each topic", label="topic")]
-    topic_lag_seconds: Annotated[
-        Mapping[str, float],
-        measured("Age of each topic's oldest record that is fetched and unfinished; 0: there is none", label="topic"),
-    ]
-    stalled_seconds: Annotated[
-        float, measured("Longest time for which a partition with lag has not moved its committed offset. Alert on it")
-    ]
     assigned_partitions: Annotated[int, measured("Partitions that the consumer group has given to this worker")]
-    oldest_unfinished_seconds: Annotated[
-        float, measured("Age of the oldest record that is fetched and unfinished, in seconds; 0 when there is none")
-    ]
     in_flight: Annotated[int, measured("Vendor requests in flight")]
     unfinished: Annotated[int, measured("Records that are fetched and unfinished")]
     parked_orders: Annotated[int, measured("Orders that have parked records")]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """Full jitter (Brooker, "Exponential Backoff And Jitter"); seconds."""
 
-    first: float = 0.2
-    max: float = 30.0
-    give_up_after: float = 900.0
+    first: float
+    max: float
+    give_up_after: float = inf
 
     def delay(self, attempt: int, jitter: float) -> float:
         """Seconds before the attempt after ``attempt`` (1, 2, ...); ``jitter`` in [0, 1)."""

@@ -11,7 +11,8 @@ from workers.app.events.client_status import LoginCounts, RequestCounts, client_
 from workers.app.runtime.metrics import Reading, metrics_text
 from workers.app.sink.assignment import Ownership
 from workers.app.sink.stats import LaneCounts, SinkGauges, SinkStats
-from workers.app.sink.status import sink_status
+from workers.app.sink.status.lag import SinkLag
+from workers.app.sink.status.status import sink_status
 from workers.core.consume.start_position import NeedsOperator
 from workers.core.delivery.outcome import Denied
 from workers.core.histograms import LabelledHistograms
@@ -100,7 +101,7 @@ def test_metrics_have_a_sample_of_every_number_of_a_sink(rig: Rig) -> None:
     found = samples(sink_status(rig.context, rig) | client_status(client(logins=2)))
     declared = [
         metric
-        for kind in (SinkStats, SinkGauges, LaneCounts, RequestCounts, LoginCounts)
+        for kind in (SinkStats, SinkLag, SinkGauges, LaneCounts, RequestCounts, LoginCounts)
         for metric in metrics_of(kind)
         if metric.kind != "histogram"
     ]

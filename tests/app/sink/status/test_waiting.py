@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.intake_stand import Stand
 from tests.support.sink_rig import CREATED, STATUS, TOPICS, Rig
-from workers.app.sink.waiting import MOST_ORDERS, waiting_status
+from workers.app.sink.status.waiting import MOST_ORDERS, waiting_status
 from workers.core.consume.start_position import NeedsOperator
 from workers.core.delivery.outcome import Unavailable, UnknownOrder
 from workers.core.parked.fence import ParkReason
