@@ -20,10 +20,20 @@ def test_an_error_stands_until_its_own_part_works_again() -> None:
 def test_an_error_of_a_partition_stands_while_it_is_stopped() -> None:
     errors, at = LastErrors(), Partition("orders", 3)
     errors.put(at, "expired", 1)
-    errors.keep_partitions([at])
+    errors.keep([at], [])
     assert errors.last == LastError("expired", 1)
-    errors.keep_partitions([])
+    errors.keep([], [3])
     assert errors.last is None
+
+
+def test_an_error_of_a_shard_ends_with_its_ownership() -> None:
+    errors = LastErrors()
+    errors.put((Part.PARKING, 3), "too large", 1)
+    errors.put(Part.VENDOR, "HTTP 500", 0)
+    errors.keep([], [3])
+    assert errors.last == LastError("too large", 1)
+    errors.keep([], [4])
+    assert errors.last == LastError("HTTP 500", 0)
 
 
 def test_a_token_in_an_error_is_masked() -> None:

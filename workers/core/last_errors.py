@@ -43,10 +43,14 @@ class LastErrors:
         found = self._by_part.get(part)
         return None if found is None else found.text
 
-    def keep_partitions(self, stopped: Collection[Partition]) -> None:
-        """Forget what was said of partitions that are read again, or are another process's by now."""
-        for part in [part for part in self._by_part if isinstance(part, Partition) and part not in stopped]:
-            del self._by_part[part]
+    def keep(self, stopped: Collection[Partition], shards: Collection[int]) -> None:
+        """Forget what was said of partitions that are read again, and of shards that are another process's by now."""
+        for part in list(self._by_part):
+            match part:
+                case Partition() if part not in stopped:
+                    del self._by_part[part]
+                case (Part(), int(number)) if number not in shards:
+                    del self._by_part[part]
 
     @property
     def last(self) -> LastError | None:

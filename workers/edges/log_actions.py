@@ -121,7 +121,10 @@ ACTIONS: Final[Mapping[Action, tuple[str, str]]] = {
         "An order's parked records are not in the topic any more.",
         "Who deletes from parked topics?",
     ),
-    "parked_state_unreadable": ("A row of a parked-state topic cannot be read.", "Who else writes there?"),
+    "parked_state_unreadable": (
+        "A row of a parked-state topic cannot be read. Of an order: the worker ends; a command: it does nothing.",
+        "Run the release that wrote it, or a later one. Who else writes there?",
+    ),
     "parked_trimmed": ("Records before the oldest parked one were removed after parked_history.", "Nothing."),
     "parking": (
         "The vendor will never take this record: it is parked, and later records of the order behind it.",

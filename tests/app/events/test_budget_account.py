@@ -2,14 +2,21 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from kafka import KafkaProducer
 
-from workers.app.events.budget_account import BudgetAccount
+from tests.conftest import Topics
+from workers.app.events.budget_account import BudgetAccount, BudgetRows
 from workers.core.budget import Budget, BudgetPolicy, Spent, Use
 from workers.core.delivery.outcome import Throttled, Unavailable
-from workers.edges.kafka.client import KafkaFailed
+from workers.core.record import Partition
+from workers.devkit.broker.broker import Broker
+from workers.edges.avro.codec import UnknownSchema
+from workers.edges.avro.framing import SchemaId
+from workers.edges.avro.registry import RegistryUnavailable
+from workers.edges.kafka.client import KafkaConnection, KafkaFailed
 from workers.vendors.contract import LoginFailed
 
 HOUR_MS = 3_600_000
@@ -120,6 +127,29 @@ async def test_the_row_of_a_former_process_is_deleted_long_after_it_counted_last
     clock.now_ms = 60 * HOUR_MS
     await account(topic, "b", clock).spend()
     assert "former" not in topic.rows
+
+
+class OfANewSchema:
+    """A codec that meets a schema which only the registry has, and the registry is down."""
+
+    def decode_any(self, topic: str, value: bytes) -> None:  # noqa: ARG002
+        raise UnknownSchema(7)
+
+    async def learn(self, schema_id: SchemaId) -> None:  # noqa: ARG002
+        raise RegistryUnavailable("the registry is down")
+
+
+@pytest.mark.broker
+async def test_rows_of_a_new_schema_wait_for_the_registry(broker: Broker, topics: Topics) -> None:
+    topic = topics("poll-state", 1)
+    with KafkaProducer(bootstrap_servers=broker.bootstrap) as producer:
+        producer.send(topic, b"x", key=b"budget:other", partition=0).get(10)
+    rows = BudgetRows(
+        cast("Any", OfANewSchema()), KafkaConnection(bootstrap=(broker.bootstrap,)), Partition(topic, 0), Budget(POLICY)
+    )
+    with pytest.raises(KafkaFailed, match="the registry is down"):
+        await rows.refresh()
+    await rows.close()
 
 
 async def test_without_kafka_no_request_is_sent() -> None:

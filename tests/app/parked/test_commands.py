@@ -1,7 +1,10 @@
 """A command is carried out once, by the owner of its partition, however often its row is read."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
+
+import pytest
 
 from tests.support.sink_rig import CREATED, Rig
 from workers.app.parked.command_progress import CommandProgress
@@ -29,6 +32,9 @@ class RecordedParts:
 
 
 class FakeReplays(RecordedParts):
+    def loaded(self, shard: Shard) -> None:
+        """Nothing is resumed."""
+
     def ask(
         self, shard: Shard, order_id: str, command: str, waiting: tuple[CommandProgress, ...], *, resumed: bool
     ) -> None:
@@ -194,13 +200,51 @@ def test_parked_orders_that_are_refused_again_cast_no_suspicion_on_the_account()
 def test_a_command_that_was_withdrawn_before_it_was_read_is_not_carried_out() -> None:
     """The operator's removal of the row may come in the same batch as the row."""
     stand = Stand()
-    state = ParkedState({0: stand.shard}, cast("Any", None), cast("Any", stand.replays), stand.commands)
+    state = parked_state(stand)
     stand.shard.fences_loaded = True
     rows = [Record("s", 0, at, 0, KEY.encode(), value) for at, value in enumerate([command_row(replay("A")), None])]
     state.rows(0, rows)
     assert stand.replays.asked == []
     state.rows(0, rows[:1])
     assert stand.replays.asked == [("A", "c1", False)]
+
+
+def parked_state(stand: Stand) -> ParkedState:
+    intake = cast("Any", SimpleNamespace(loaded=lambda _: None))
+    return ParkedState(stand.rig.context, {0: stand.shard}, intake, cast("Any", stand.replays), stand.commands)
+
+
+def row(value: bytes | None, offset: int, key: bytes = b"B") -> Record:
+    return Record("ecdp-parked-state", 0, offset, 0, key, value)
+
+
+OF_ANOTHER_RELEASE = b'{"version":99,"kind":"fence"}'
+
+
+def test_nothing_is_sent_while_the_fence_of_an_order_cannot_be_read() -> None:
+    """Taken for no fence, the order's next records would pass the parked ones."""
+    stand = Stand()
+    stand.shard.fences_loaded = False
+    state = parked_state(stand)
+    state.rows(0, [row(OF_ANOTHER_RELEASE, 7)])
+    state.loaded(0)
+    assert not stand.shard.fences_loaded
+    (failure,) = stand.rig.failures
+    assert str(failure).startswith("ecdp-parked-state/0, offset 7: the row of a parked order cannot be read (")
+    assert str(failure).endswith("; run a release that reads it")
+
+
+@pytest.mark.parametrize("later", [row(None, 8), row(OF_ANOTHER_RELEASE, 8, KEY.encode())])
+def test_a_row_that_cannot_be_read_counts_only_while_no_later_one_replaces_it(later: Record) -> None:
+    stand = Stand()
+    stand.shard.fences_loaded = False
+    state = parked_state(stand)
+    if later.key == b"B":
+        state.rows(0, [row(OF_ANOTHER_RELEASE, 7)])
+    state.rows(0, [later])
+    state.loaded(0)
+    assert stand.shard.fences_loaded
+    assert stand.rig.failures == []
 
 
 def test_a_replay_row_of_an_older_release_says_not_who_asked() -> None:

@@ -51,10 +51,10 @@ class Stand:
         sources = rig.entry("A", headers=publisher()), rig.entry("A", headers=publisher())
         again = [replace(REJECTED, replays=number + 1) for number in range(copies)]
         parked = [(sources[0], REJECTED), *((sources[0], one) for one in again), (sources[1], REJECTED)]
-        records = [_parked(entry, parking, place) for place, (entry, parking) in enumerate(parked)]
-        replays, reader = cast("Any", self), cast("Any", CutShort(records))
+        self.records = [_parked(entry, parking, place) for place, (entry, parking) in enumerate(parked)]
+        replays, reader = cast("Any", self), cast("Any", CutShort(self.records))
         self.discards = Discards(rig.context, replays, reader, DiscardPolicy(poll_interval_s=0.001))
-        rig.fence("A", Fence(ParkReason.REJECTED, "no", 7, 2, 0, len(records) - 1))
+        rig.fence("A", Fence(ParkReason.REJECTED, "no", 7, 2, 0, len(self.records) - 1))
 
     def is_running(self, shard: Shard, order_id: str) -> bool:  # noqa: ARG002
         self.looked.set()
@@ -106,6 +106,17 @@ async def test_the_first_of_an_order_is_given_up_alone_however_little_a_pass_rea
         await stand.give_up(FIRST_ONLY)
     fence = stand.rig.shard.fences["A"]
     assert (fence.first, fence.records, fence.command) == (4, 1, "c1")
+    assert [one.offset for one in receipts(stand)] == [0]
+
+
+async def test_a_record_in_the_parked_topic_that_is_not_the_relays_never_leads() -> None:
+    """It has no reason: the worker would end, and its successor would read the same command."""
+    stand = Stand(Rig(), copies=1)
+    stand.records[1] = stand.records[1]._replace(headers=())
+    async with running(stand):
+        await stand.give_up(FIRST_ONLY)
+    fence = stand.rig.shard.fences["A"]
+    assert (fence.first, fence.reason) == (2, ParkReason.REJECTED)
     assert [one.offset for one in receipts(stand)] == [0]
 
 

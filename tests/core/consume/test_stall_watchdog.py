@@ -40,10 +40,3 @@ def test_a_time_without_a_look_does_not_count() -> None:
     watchdog = Watchdog(stalled_after_s=10.0)
     verdicts = [look(watchdog, now=now) for now in (0.0, 9.0, 600.0, 609.0, 610.0)]
     assert verdicts == [StallAction.NONE] * 4 + [StallAction.RESEEK]
-
-
-def test_a_new_assignment_forgets_all_progress() -> None:
-    watchdog = Watchdog(stalled_after_s=10.0)
-    look(watchdog, now=0.0)
-    watchdog.forget()
-    assert look(watchdog, now=100.0) is StallAction.NONE

@@ -90,6 +90,8 @@ class BudgetRows:
         except StartGoneError:
             self._end = None
             raise
+        except (RegistryUnavailable, RegistryRefused) as error:  # for a row of another release's schema
+            raise KafkaFailed(f"{self._partition.topic}: {error}") from error
 
     async def write(self, spender: str, spent: Spent | None) -> None:
         """Write a row, or its tombstone, and wait until it is acknowledged; raises `KafkaFailed`."""

@@ -87,12 +87,6 @@ class SchemaWaits:
         if schema_id not in self._asking:
             self._asking[schema_id] = asyncio.get_running_loop().create_task(self._learn(schema_id))
 
-    def forget(self) -> None:
-        """Stop asking: the records that waited belong to another process now."""
-        for asking in self._asking.values():
-            asking.cancel()
-        self._asking.clear()
-
     async def _learn(self, schema_id: SchemaId) -> None:
         pause = _FIRST_PAUSE_S
         while True:

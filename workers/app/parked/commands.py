@@ -22,6 +22,7 @@ from workers.core.parked.rows import (
     read_row,
 )
 from workers.core.record import Partition, Record
+from workers.edges.kafka.client import KafkaFailed
 from workers.edges.log import log
 
 
@@ -100,20 +101,36 @@ class ParkedState:
     Implements the `Reader` of `edges.kafka.table`.
     """
 
-    def __init__(self, shards: Mapping[int, Shard], intake: Intake, replays: Replays, commands: ParkedCommands) -> None:
+    def __init__(
+        self,
+        context: SinkContext,
+        shards: Mapping[int, Shard],
+        intake: Intake,
+        replays: Replays,
+        commands: ParkedCommands,
+    ) -> None:
+        self._context = context
         self._shards = shards
         self._intake = intake
         self._replays = replays
         self._commands = commands
         self._early: dict[int, dict[str, Command]] = {}  # commands read before the fences were known
+        self._unreadable: dict[OrderKey, str] = {}  # rows of orders, until a later row of the same order is read
 
     def rows(self, number: int, records: list[Record]) -> None:
         for record in _without_withdrawn(records):
             self._row(self._shards[number], record)
 
     def loaded(self, number: int) -> None:
-        """Every fence is known: records may go, replays go on, and commands that waited are carried out."""
+        """Every fence is known: records may go, replays go on, and commands that waited are carried out.
+
+        Invariant: nothing begins while a fence cannot be read. Taken for lifted, its order's next records would pass
+        the parked ones, and these would be deleted with the parked history.
+        """
         shard = self._shards[number]
+        if unreadable := [said for key, said in self._unreadable.items() if key.partition_number == number]:
+            self._context.failed(KafkaFailed(unreadable[0]))
+            return
         shard.fences_loaded = True
         self._intake.loaded(shard)
         self._replays.loaded(shard)
@@ -124,7 +141,12 @@ class ParkedState:
         if shard.fences_loaded and not is_command(record.key or b""):
             return  # our own, known before it was written; a replay brings thousands of them
         key = (record.key or b"").decode("utf-8", "replace")
-        row = self._read(record)
+        self._unreadable.pop(OrderKey(shard.number, key), None)
+        try:
+            row = None if record.value is None else read_row(record.value)
+        except ValueError as error:
+            self._cannot_read(record, key, str(error))
+            return
         if row is not None and not isinstance(row, Fence):
             if shard.fences_loaded:
                 self._commands.carry_out(shard, key, row)
@@ -135,12 +157,9 @@ class ParkedState:
             if row is None:
                 self._early.get(shard.number, {}).pop(key, None)
 
-    @staticmethod
-    def _read(record: Record) -> Fence | Command | None:
-        if record.value is None:
-            return None
-        try:
-            return read_row(record.value)
-        except ValueError as error:
-            log.error("parked_state_unreadable", partition=str(record.at), offset=record.offset, detail=str(error))
-            return None
+    def _cannot_read(self, record: Record, key: str, detail: str) -> None:
+        log.error("parked_state_unreadable", partition=str(record.at), offset=record.offset, detail=detail)
+        if not is_command(record.key or b""):
+            advice = "run a release that reads it"
+            said = f"{record.at}, offset {record.offset}: the row of a parked order cannot be read ({detail}); {advice}"
+            self._unreadable[OrderKey(record.at.number, key)] = said

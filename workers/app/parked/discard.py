@@ -144,11 +144,12 @@ class Discards:
             found = await self._reader.read(at, {order_id: (begin, last)})
             for parked in filter(is_original, found.orders.get(order_id, ())):
                 source = _source(parked)
+                if source is None:
+                    continue
                 first = first or parked
                 if first_only and given_up and source not in given_up:
                     return _Lying(list(given_up), parked, first)
-                if source is not None:
-                    given_up[source] = None
+                given_up[source] = None
             # A pass may end early. Taken for the whole range, the whole order would be given up.
             begin = max(begin, found.reached + 1)
         return _Lying(list(given_up), None, first)

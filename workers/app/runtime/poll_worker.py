@@ -168,6 +168,7 @@ class PollWorker:
         for shard in shards:
             self._running.pop(shard, None)
             self._shards.pop(shard, None)
+            self.context.stats.errors.clear(Partition(self.context.spec.state, shard))  # its next owner will say it
 
     async def _tick(self) -> None:
         while True:

@@ -137,7 +137,7 @@ class SinkPipe:
         replays = Replays(context, self.lanes, self.wakeups, self._edges.parked_reader())
         discards = Discards(context, replays, self._edges.parked_reader())
         commands = ParkedCommands(context, self.ownership, replays, discards, self.fetching)
-        state = ParkedState(shards, self.intake, replays, commands)
+        state = ParkedState(context, shards, self.intake, replays, commands)
         assignment = SinkAssignment(assigned.epoch, assigned.group, shards, replays, state)
         self.ownership.begin(assignment)
         self.fetching.assigned()

@@ -48,7 +48,3 @@ class Watchdog:
             return StallAction.RESTART
         seen.seeks, seen.since = 1, now
         return StallAction.RESEEK
-
-    def forget(self) -> None:
-        """The partitions have been given away."""
-        self._seen.clear()

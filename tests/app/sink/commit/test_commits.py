@@ -14,7 +14,7 @@ from workers.app.sink.write_queue import Write, WriteLimits
 from workers.core.consume.commit_metadata import FinishedOffsets
 from workers.core.consume.commit_pacing import Pacing
 from workers.core.consume.lanes import Entry
-from workers.core.consume.start_position import NeedsOperator, stop_reason
+from workers.core.consume.start_position import NeedsOperator, StartAt, stop_reason
 from workers.core.parked.fence import Fence, ParkReason
 from workers.core.record import Partition
 from workers.edges.kafka.client import KafkaFailed, MetadataTooLarge
@@ -65,6 +65,16 @@ async def test_a_parked_record_is_committed_in_the_transaction_that_parks_it(sta
     fence = stand.rig.shard.fences["A"]
     assert (fence.first, fence.last) == (100, 100)
     assert stand.rig.stats.parked == {"rejected": 1}
+
+
+async def test_a_parked_record_of_before_a_new_beginning_says_nothing_about_the_records_after_it(stand: Stand) -> None:
+    """`relay offsets --to` went back behind it: it must not count as finished among what is read again."""
+    stand.rig.next_offset[AT] = 5
+    stand.park("A")
+    stand.rig.shard.begin(AT, StartAt(2))
+    async with running(stand):
+        await until(lambda: stand.kafka.written)
+    assert stand.kafka.written[0][2].offsets[AT] == stand.rig.shard.ledgers[AT].commit_point(AT)
 
 
 async def test_a_fence_alone_is_written_with_offsets_too(stand: Stand) -> None:

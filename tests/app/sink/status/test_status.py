@@ -134,6 +134,15 @@ def test_a_partition_that_has_committed_before_its_end_is_known_is_not_stalled()
     assert sink_status(rig.context, rig)["stalled_seconds"] == 60
 
 
+def test_an_end_that_was_asked_before_the_last_commit_hides_no_other_partitions_lag() -> None:
+    rig = Rig()
+    rig.assign(0, 1)
+    rig.shards[0].note_end(Partition(STATUS, 0), 3, rig.now[0])
+    rig.shards[0].note_committed(Partition(STATUS, 0), CommitPoint(7, ""), rig.now[0])
+    rig.shards[1].note_end(Partition(STATUS, 1), 5, rig.now[0])
+    assert sink_status(rig.context, rig)["lag_records"] == 5
+
+
 def test_metrics_have_no_label_for_an_order(rig: Rig) -> None:
     """The number of series would grow for ever, and `/metrics` would show who bought."""
     status = sink_status(rig.context, rig)

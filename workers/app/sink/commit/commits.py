@@ -317,7 +317,8 @@ def _points_with(shards: Sequence[Shard], writes: Mapping[int, Sequence[Write]])
     for shard in shards:
         finished: dict[Partition, set[int]] = {}
         for entry in _finished_by(writes[shard.number]):
-            if not entry.replay:
+            # A partition that was restarted has another ledger: its offset may come again, and is not finished then.
+            if not entry.replay and entry.ledger is shard.ledgers.get(entry.record.at):
                 finished.setdefault(entry.record.at, set()).add(entry.record.offset)
         points |= shard.committable(finished)
     return points

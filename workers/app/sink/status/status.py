@@ -27,7 +27,8 @@ def sink_status(context: SinkContext, parts: SinkParts, *, is_draining: bool = F
     """Everything that an operator may want to know, as of now."""
     rows = _partitions(parts.ownership)
     begun = half_made(context, parts.ownership.shards, parts.lanes)
-    parts.stats.errors.keep_partitions([at for shard in parts.ownership.shards for at in shard.stopped])
+    shards = parts.ownership.shards
+    parts.stats.errors.keep([at for shard in shards for at in shard.stopped], [shard.number for shard in shards])
     return {
         "kind": "sink",
         "vendor": context.spec.vendor,
