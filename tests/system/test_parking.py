@@ -56,6 +56,22 @@ def _assert_the_fence_survives(rig: Rig) -> None:
     rig.assert_each_has_one_end(story([*order_ids(20), "other"], "paid"))
 
 
+def test_a_worker_ends_before_it_passes_an_order_whose_row_it_cannot_read(rig: Rig) -> None:
+    """A later release has written it. Once the row is lifted, the worker goes on."""
+    unreadable = b'{"version":99,"kind":"fence"}'
+    place = rig.kafka.send(f"{rig.kafka.parked}-state", "A", unreadable).get(30)
+    rig.kafka.send_to(place.partition, "A")
+    relay = rig.start()
+    assert relay.ended() == 1
+    said = f"{place.topic}/{place.partition}, offset {place.offset}: the row of a parked order cannot be read ("
+    assert said in relay.text
+    assert rig.vendor.by_order() == {}
+    rig.kafka.producer.send(place.topic, key=b"A", value=None, partition=place.partition).get(30)
+    relay = rig.start().joined()
+    relay.caught_up()
+    assert rig.vendor.by_order() == {"A": ["add"]}
+
+
 def test_a_refusal_of_every_order_shuts_the_gate_and_parks_only_the_first_ones(rig: Rig) -> None:
     """A wrong account setting: at most suspect_after orders are parked; once mended, all others are delivered."""
     ids = order_ids(120)
