@@ -22,7 +22,14 @@ MERGED = [{"k": 1, "l": 1}, {"k": 2, "l": 1}, {"k": 1, "l": 4, "m": 3}]
     [
         ("version: 1\n  topics: {}\n", 2, "indentation"),
         ("version: 1\nversion: 1\n", 2, 'the key "version" is here twice'),
-        ("version: [1\n", 2, "indentation"),
+        ("version: [1\n", 1, "this '[' is not closed"),
+        ("version: 1\na: {b: 1\nc: 2\n", 2, "this '{' is not closed"),
+        ("version: 1\nname: 'a\nb: 2\n", 2, "this quote is never closed"),
+        ("version: 1\ntopics\nworkers: 2\n", 2, "this key lacks its ':'"),
+        ("version:1\ntopics: 2\n", 2, "write a space after each key's ':'"),
+        ("topics:\n    a: 1\n  b: 2\n", 3, "indented differently"),
+        ("a: @b\n", 1, "put quotes around a value that begins with @"),
+        ('a: "\\q"\n', 1, "put single quotes"),
         ("- a\n", 1, "must be a map with"),
         ("", 1, "must be a map with"),
         ("a: \x01\n", 1, "YAML"),
@@ -47,8 +54,8 @@ MERGED = [{"k": 1, "l": 1}, {"k": 2, "l": 1}, {"k": 1, "l": 4, "m": 3}]
         ("a: {<<: 3}\n", 1, "'<<' must name a block of keys"),
         ("a: 1\n---\nb: 2\n", 2, "a second document begins here"),
         ("a: !!python/object:x 1\n", 1, "the tag"),
-        ("a: b: c\n", 1, "mapping values are not allowed"),
-        ("\ta: b\n", 1, "cannot start any token"),
+        ("a: b: c\n", 1, "follows no key of this block"),
+        ("\ta: b\n", 1, "indent with spaces, not tabs"),
     ],
 )
 def test_a_file_that_cannot_be_read_as_a_map_has_a_place(

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import yaml
@@ -144,6 +144,27 @@ def _scalar(event: ScalarEvent) -> Scalar:
     return float(text) if _FLOAT.fullmatch(text) else text
 
 
+_BEGUN: Final[Mapping[str, str]] = {
+    "could not find expected ':'": "this key lacks its ':'",
+    "found unexpected end of stream": "this quote is never closed",
+    "did not find expected ',' or ']'": "this '[' is not closed, or a ',' between its values is missing",
+    "did not find expected ',' or '}'": "this '{' is not closed, or a ',' between its keys is missing",
+}
+"""What begins and never ends, by libyaml's words. The operator reads where it begins, not where libyaml noticed it."""
+
+_ADVICE: Final[Mapping[str, str]] = {
+    **_BEGUN,
+    "found character that cannot start any token": "nothing may begin with this character: indent with spaces, not "
+    "tabs, and put quotes around a value that begins with @, % or `",
+    "mapping values are not allowed in this context": "this ':' follows no key of this block: check the indentation, "
+    "write a space after each key's ':', and put quotes around a text with ': ' in it",
+    "did not find expected key": "indented differently from the lines that it belongs to; check the indentation here "
+    "and just above",
+    "found unknown escape character": "no such escape; put single quotes around a text with \\ in it",
+    "exceeded maximum nesting depth": _TOO_DEEP,  # libyaml looks ahead for a key that ends later
+}
+
+
 def _place(mark: Any) -> tuple[int, int]:
     return mark.line + 1, mark.column + 1
 
@@ -153,7 +174,7 @@ def _fault(event: Event, problem: str) -> NotReadableError:
 
 
 def _misread(error: yaml.MarkedYAMLError) -> NotReadableError:
-    place = _place(error.problem_mark or error.context_mark)
-    if error.problem == "exceeded maximum nesting depth":  # libyaml looks ahead for a key that ends later
-        return NotReadableError(*place, _TOO_DEEP)
-    return NotReadableError(*place, f"{error.problem}; check the indentation and the colons here and just above")
+    problem = error.problem or ""
+    begun = error.context_mark if problem in _BEGUN else None
+    advice = _ADVICE.get(problem, f"{problem}; check the indentation and the colons here and just above")
+    return NotReadableError(*_place(begun or error.problem_mark or error.context_mark), advice)
