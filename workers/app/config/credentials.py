@@ -19,7 +19,7 @@ Signature: TypeAlias = tuple[int, int, int]
 
 
 class VendorCredentials:
-    """Implements `workers.vendors.Credentials`; ``version`` grows whenever a mounted file brought a new value.
+    """Implements `workers.vendors.contract.Credentials`; ``version`` grows whenever a mounted file brought a new value.
 
     While a file is missing, empty or wrong, the former value stays, and the log says so: deliveries
     go on while a key is being replaced.

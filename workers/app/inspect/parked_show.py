@@ -25,7 +25,7 @@ HIDDEN = "***"
 
 
 class Redacted:
-    """Implements `workers.vendors.Credentials` with stars for every secret."""
+    """Implements `workers.vendors.contract.Credentials` with stars for every secret."""
 
     def __init__(self, vendor: Vendor, prefix: str, environ: Mapping[str, str]) -> None:
         self._environ = environ
