@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.vendors._shared.answers import NotJsonError, json_body, one_line, retry_after
+from workers.vendors._shared.answers import NotJsonError, json_body, json_or_none, one_line, retry_after
 
 NOW = "Sun, 22 Nov 2026 12:00:00 GMT"
 
@@ -53,6 +53,25 @@ def test_a_body_is_json_or_empty_or_an_error() -> None:
     assert json_body(httpx.Response(200, content=b" \r\n")) is None
     with pytest.raises(NotJsonError, match="HTTP 200 with text/html, not JSON"):
         json_body(httpx.Response(200, content=b"<p>", headers={"content-type": "text/html"}))
+
+
+@pytest.mark.parametrize(
+    ("content", "body"),
+    [
+        (b'{"a":1}', {"a": 1}),
+        (b"[]", []),
+        (b"0", 0),
+        (b"false", False),
+        (b"null", None),
+        (b"", None),
+        (b" \r\n", None),
+        (b"<p>", None),
+        (b'{"a":', None),
+        (b"[" * 100_000, None),
+    ],
+)
+def test_a_body_that_may_be_anything_is_json_or_none(content: bytes, body: object) -> None:
+    assert json_or_none(httpx.Response(500, content=content)) == body
 
 
 def test_half_a_character_does_not_make_a_body_unreadable() -> None:

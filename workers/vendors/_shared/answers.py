@@ -38,6 +38,14 @@ def json_body(response: httpx.Response) -> Any:
         raise NotJsonError(f"HTTP {response.status_code} with {kind}, not JSON") from error
 
 
+def json_or_none(response: httpx.Response) -> Any:
+    """Return the parsed body; None when it is empty or not JSON."""
+    try:
+        return json_body(response)
+    except NotJsonError:
+        return None
+
+
 def _parsed(content: bytes) -> Any:
     """Reads what orjson refuses for one value's sake: half a character, for vendors cut texts at a column's width,
     becomes ``?``, and a number that no double holds becomes null.

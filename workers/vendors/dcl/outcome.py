@@ -7,7 +7,15 @@ from typing import Any, Final, TypeAlias
 import httpx
 
 from workers.core.delivery.outcome import Denied, Unavailable
-from workers.vendors._shared.answers import NotJsonError, is_page, json_body, one_line, redirected, throttled
+from workers.vendors._shared.answers import (
+    NotJsonError,
+    is_page,
+    json_body,
+    json_or_none,
+    one_line,
+    redirected,
+    throttled,
+)
 from workers.vendors.contract import PollFault
 
 NO_ERROR: Final = frozenset({"0", "0.0"})  # as a number or as text
@@ -63,10 +71,7 @@ def _rows(response: httpx.Response) -> Rows | PollFault:
 
 def _says_no_orders(response: httpx.Response) -> bool:
     """Whether the orders API itself says so: a wrong address has another server's page or ASP.NET's own message."""
-    try:
-        body = json_body(response)
-    except NotJsonError:
-        return False
+    body = json_or_none(response)
     if not isinstance(body, dict) or "error_code" not in body or body.get("orders"):
         return False
     no_error = str(body["error_code"]) in NO_ERROR
@@ -78,10 +83,7 @@ def _error_text(response: httpx.Response) -> str:
     head = f"HTTP {response.status_code}"
     if is_page(response):
         return f"{head} with an HTML page"
-    try:
-        body = json_body(response)
-    except NotJsonError:
-        return head
+    body = json_or_none(response)
     if not isinstance(body, dict):
         return head
     return one_line(f"{head}: error {body.get('error_code')}: {body.get('error_message')}")

@@ -12,7 +12,7 @@ from workers.core.poll.vendor_item import CREDIT, INVENTORY, INVOICE, RETURN, It
 from workers.core.poll.vendor_set import SetRow
 from workers.vendors.e2cc.api import chosen, day, instant, money, quantity, short_text, text_of
 from workers.vendors.e2cc.records import ListedSet, Making, Row, created_at, fitting, united
-from workers.vendors.e2cc.states import invoice_state, return_state
+from workers.vendors.e2cc.states import INVOICE_STATES, RETURN_STATES, state_of
 
 LINES: Final = "lines"
 LISTED_INVOICE_FIELDS: Final = (
@@ -68,7 +68,7 @@ def return_key(row: Mapping[str, Any]) -> str | None:
 def invoice_row(rows: Sequence[Row], making: Making) -> SetRow:
     """An invoice as the list shows it."""
     head, fields, notes = rows[0], united(rows, LISTED_INVOICE_FIELDS), making.notes
-    state = invoice_state(text_of(head, "status"), notes)
+    state = state_of(text_of(head, "status"), INVOICE_STATES, notes)
     content = {
         "invoice_number": text_of(head, "referenceNbr"),
         "type": short_text(head, "type", notes),
@@ -137,7 +137,7 @@ def return_row(rows: Sequence[Row], making: Making) -> SetRow:
     content = {
         "return_id": text_of(head, "id"),
         "status": short_text(head, "Ticket_Status", notes),
-        "state": return_state(text_of(head, "Ticket_Status"), notes),
+        "state": state_of(text_of(head, "Ticket_Status"), RETURN_STATES, notes),
         "order_number": "".join(order.groups()) if order else None,
         "subject": short_text(head, "Subject", notes) or None,
         "resolution": short_text(head, "RMA_Resolution", notes) or None,

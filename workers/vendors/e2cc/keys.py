@@ -9,7 +9,7 @@ from typing import Any, Final
 import httpx
 
 from workers.core.delivery.outcome import Denied, Outcome, Rejected, Throttled, Unavailable, Unknown, UnknownOrder
-from workers.vendors._shared.answers import NotJsonError, json_body
+from workers.vendors._shared.answers import NotJsonError, json_body, json_or_none
 from workers.vendors._shared.requests import SetUpError
 from workers.vendors.contract import Credentials, Flow, MaybeSent
 from workers.vendors.e2cc.outcome import MADE, error_text, refusal
@@ -122,10 +122,7 @@ def _made(response: httpx.Response, hidden: tuple[str, ...], otherwise: str) -> 
     refused = _refused(response, hidden)
     if refused is not None:
         return refused
-    try:
-        body = json_body(response)
-    except NotJsonError:
-        body = None
+    body = json_or_none(response)
     secret = body.get("key") if isinstance(body, dict) else None
     if response.status_code not in MADE or not isinstance(secret, str) or not secret:
         return Unknown(f"HTTP {response.status_code} without a key: perhaps {otherwise}", response.status_code)

@@ -12,7 +12,7 @@ from workers.core.poll.vendor_set import SetRow
 from workers.vendors._shared.event_size import cut
 from workers.vendors.e2cc.api import chosen, day, money, quantity, short_text, text_of, whole_number
 from workers.vendors.e2cc.records import ListedSet, Making, Row, created_at, fitting, united
-from workers.vendors.e2cc.states import progress_of, shipment_moves
+from workers.vendors.e2cc.states import shipment_moves, state_of
 
 LISTED_FIELDS: Final = (
     "orderType",
@@ -65,7 +65,7 @@ def order_row(rows: Sequence[Row], making: Making) -> SetRow:
     """An order as the list shows it."""
     head, content = rows[0], united(rows, LISTED_FIELDS)
     number = order_key(head) or ""
-    progress = progress_of(text_of(head, "status"), making.options.progress_by_status, making.notes)
+    progress = state_of(text_of(head, "status"), making.options.progress_by_status, making.notes)
     of_list = digest(["1", content])
     item = VendorOrder(
         order_number=number,

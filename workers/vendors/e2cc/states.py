@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, TypeVar
 
 from workers.core.poll.change import Progress
 
 InvoiceState: TypeAlias = Literal["unknown", "draft", "open", "closed", "voided"]
 ReturnState: TypeAlias = Literal["unknown", "open", "closed"]
+T = TypeVar("T", bound=str)
 
 PROGRESS_BY_STATUS: Final[Mapping[str, Progress]] = {
     "credit hold": "on_hold",
@@ -40,21 +41,9 @@ def normal(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def progress_of(status: str, known: Mapping[str, Progress], notes: Counter[str]) -> Progress:
-    """The progress of an order with this status; an unknown status is counted."""
+def state_of(status: str, known: Mapping[str, T], notes: Counter[str]) -> T | Literal["unknown"]:
+    """What a status means; one that is not ``known`` is counted."""
     found = known.get(normal(status))
-    notes[UNMAPPED_STATUS] += found is None
-    return found or "unknown"
-
-
-def invoice_state(status: str, notes: Counter[str]) -> InvoiceState:
-    found = INVOICE_STATES.get(normal(status))
-    notes[UNMAPPED_STATUS] += found is None
-    return found or "unknown"
-
-
-def return_state(status: str, notes: Counter[str]) -> ReturnState:
-    found = RETURN_STATES.get(normal(status))
     notes[UNMAPPED_STATUS] += found is None
     return found or "unknown"
 

@@ -15,9 +15,8 @@ import httpx
 
 from workers.core.delivery.outcome import Denied, Throttled, Unavailable
 from workers.vendors._shared.answers import (
-    NotJsonError,
     is_page,
-    json_body,
+    json_or_none,
     one_line,
     own_status,
     redirected,
@@ -70,7 +69,7 @@ _OF_THE_TOKEN: Final = re.compile(rf"\btokens?\b|unauthori[sz]ed|{_NO_RIGHT}", r
 
 def answer_of(response: httpx.Response, token: str) -> Answer:
     """The body of a success, or why there is none; never raises. ``token`` is removed even if Komet echoes it."""
-    body = _body(response)
+    body = json_or_none(response)
     own = own_status(body) if response.is_success else None
     if own is not None:  # a gateway's problem, whose HTTP status a server in between rewrote
         response = httpx.Response(own, content=response.content, headers=_content_type(response))
@@ -165,17 +164,9 @@ def error_text(response: httpx.Response, token: str) -> str:
 
 
 def _message(response: httpx.Response, token: str) -> str:
-    body = _body(response)
+    body = json_or_none(response)
     said = text_of(body.get("message")) if isinstance(body, dict) else ""
     return one_line(said.replace(token, REDACTED).replace(quote_plus(token), REDACTED))
-
-
-def _body(response: httpx.Response) -> Any:
-    """The parsed body; None when it is not JSON: a proxy's page, or an answer that was cut off."""
-    try:
-        return json_body(response)
-    except NotJsonError:
-        return None
 
 
 def _content_type(response: httpx.Response) -> dict[str, str]:
