@@ -33,6 +33,12 @@ def test_a_broken_pipe_of_our_own_output_is_no_fault_of_kafka() -> None:
         raise OSError(24, "too many open files")
 
 
+def test_an_answer_that_does_not_come_is_no_fault_of_a_certificate() -> None:
+    with pytest.raises(KafkaFailed) as caught, kafka_errors(NOWHERE):
+        raise TimeoutError
+    assert str(caught.value) == "Kafka at 127.0.0.1:9 answers too slowly, or not at all"
+
+
 def test_a_fenced_member_is_told_to_use_its_own_instance_id() -> None:
     assert "RELAY_INSTANCE_ID" in str(membership_error(FencedInstanceIdError(), MEMBER))
 

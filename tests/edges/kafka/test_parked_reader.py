@@ -1,6 +1,8 @@
 """Parked records are read for many orders in one pass, committed ones only."""
 
+import asyncio
 import itertools
+import threading
 from typing import Any
 
 import pytest
@@ -9,10 +11,12 @@ from hypothesis import strategies as st
 from kafka.errors import TopicAuthorizationFailedError
 
 from tests.support.kafka_rig import Side
+from tests.support.waiting import PATIENCE_S, until
 from workers.core.parked.fence import NO_KEY
 from workers.core.record import Partition
+from workers.edges.kafka import parked_reader
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed
-from workers.edges.kafka.parked_reader import Bound, ParkedReader, stretches
+from workers.edges.kafka.parked_reader import Bound, ParkedReader, Wave, stretches
 
 RANGES = st.lists(st.tuples(st.integers(0, 9_000), st.integers(0, 900)), min_size=1)
 
@@ -68,6 +72,83 @@ async def test_a_refused_read_says_so_in_one_line() -> None:
 
     with pytest.raises(KafkaFailed, match="lacks this right"):
         await ParkedReader(KafkaConnection(), refuse).read(Partition("t", 0), {"o": (0, 1)})
+
+
+class Held:
+    """A `PartitionReader` of an empty partition, which answers when it may."""
+
+    def __init__(self) -> None:
+        self.asked, self.may_answer = threading.Event(), threading.Event()
+        self.closes: list[bool] = []
+
+    def oldest(self, _: Partition) -> int:
+        self.thread = threading.current_thread()
+        self.asked.set()
+        assert self.may_answer.wait(PATIENCE_S)
+        return 0
+
+    def stretch(self, *_: Any) -> Any:
+        return iter(())
+
+    def close(self) -> None:
+        self.closes.append(True)
+
+    def answer(self) -> None:
+        """Return when the reading thread has ended; the loop stands still meanwhile."""
+        self.may_answer.set()
+        self.thread.join(PATIENCE_S)
+
+
+async def begun(held: Any) -> tuple[ParkedReader, asyncio.Task[Wave]]:
+    """A read that waits for its answer."""
+    parked = ParkedReader(KafkaConnection(), lambda _: held)
+    reading = asyncio.create_task(parked.read(Partition("t", 0), {"o": (0, 1)}))
+    await until(held.asked.is_set)
+    return parked, reading
+
+
+async def test_a_reader_whose_read_was_cancelled_is_closed_when_its_pass_ends() -> None:
+    """An assignment may end at any time: each would leave a consumer with its thread and sockets."""
+    held = Held()
+    parked, reading = await begun(held)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    await parked.close()
+    assert held.closes == [], "its thread still reads"
+    held.answer()
+    assert held.closes == [True]
+
+
+async def test_a_reader_that_came_too_late_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parked_reader, "PASS_WITHIN_S", 0.01)
+    held = Held()
+    _, reading = await begun(held)
+    with pytest.raises(KafkaFailed, match="could not be read within"):
+        await reading
+    held.answer()
+    assert held.closes == [True]
+
+
+async def test_a_read_that_is_cancelled_as_its_pass_ends_leaves_its_reader_to_close() -> None:
+    held = Held()
+    parked, reading = await begun(held)
+    held.answer()
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    await parked.close()
+    assert held.closes == [True]
+
+
+async def test_a_reader_stays_open_from_wave_to_wave() -> None:
+    held = Held()
+    parked, reading = await begun(held)
+    held.answer()
+    await reading
+    assert held.closes == []
+    await parked.close()
+    assert held.closes == [True]
 
 
 @given(ranges=RANGES)

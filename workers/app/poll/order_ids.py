@@ -1,5 +1,6 @@
 """Order ids that a vendor could not keep as they are: the rows of the sink's tracked topic have them."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -25,14 +26,20 @@ class OrderIds:
     reference: Callable[[str], str]  # `Vendor.reference`
     _ends: dict[Partition, int] = field(default_factory=dict)  # as far as each was read
     _found: dict[str, str | None] = field(default_factory=dict)  # by the reference; None: it is not the sink's
+    _one: asyncio.Lock = field(default_factory=asyncio.Lock)  # sets ask at the same time: one reads, for all of them
 
     async def named(self, rows: Sequence[SetRow]) -> tuple[SetRow, ...]:
         """The rows, with the order ids of their references; raises `KafkaFailed`."""
         references = {row.item.reference for row in rows if row.item is not None} - {None}
+        if references - self._found.keys():  # a set that knows all of its own waits for no other one
+            async with self._one:
+                await self._learn(references)
+        return tuple(with_named_order(row, self._found) for row in rows)
+
+    async def _learn(self, references: set[str | None]) -> None:
         if references - self._found.keys():
             await self._read()
             self._found = dict.fromkeys((one for one in references if one is not None), None) | self._found
-        return tuple(with_named_order(row, self._found) for row in rows)
 
     async def _read(self) -> None:
         for partition in self.partitions:
@@ -42,7 +49,7 @@ class OrderIds:
                     self.connection, partition, self._take, self._ends.get(partition), committed=False
                 )
             except StartGoneError:
-                del self._ends[partition]
+                self._ends.pop(partition, None)
                 raise
 
     def _take(self, records: Iterable[Record]) -> None:

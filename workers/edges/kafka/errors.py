@@ -80,6 +80,8 @@ def kafka_errors(connection: KafkaConnection) -> Iterator[None]:
         raise KafkaFailed(_refusal(error, connection)) from error
     except BrokenPipeError:
         raise  # the reader of our output, such as `head`, has left; kafka-python raises none for its own sockets
+    except TimeoutError as error:  # an OSError too
+        raise KafkaFailed(f"Kafka at {','.join(connection.bootstrap)} answers too slowly, or not at all") from error
     except OSError as error:  # a certificate file that TLS cannot use, a socket that cannot be opened
         reason = error.strerror or type(error).__name__
         raise KafkaFailed(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from time import monotonic
 
@@ -60,16 +61,20 @@ class ParkedReader:
         """Read the committed records of these orders between their (first, last) offsets; raises `KafkaFailed`."""
         # A read that fails or hangs keeps the reader that it has taken, and the next read opens another.
         reader, self._reader = self._reader, None
+        # The thread gives the reader back, or closes it if this read has been left: otherwise it would stay open.
+        given_back: Future[PartitionReader] = Future()
 
-        def read() -> tuple[Wave, PartitionReader]:
-            return _read(reader or self._open_reader(self._connection), partition, wanted, bound)
+        def read() -> Wave:
+            return _read(reader or self._open_reader(self._connection), given_back, partition, wanted, bound)
 
         with kafka_errors(self._connection):
             try:
-                wave, self._reader = await run_in_daemon_thread(read, PASS_WITHIN_S)
+                return await run_in_daemon_thread(read, PASS_WITHIN_S)
             except TimeoutError as error:
                 raise KafkaFailed(f"{partition} could not be read within {PASS_WITHIN_S:g} s") from error
-        return wave
+            finally:
+                if not given_back.cancel():
+                    self._reader = given_back.result()
 
     async def close(self) -> None:
         reader, self._reader = self._reader, None
@@ -78,13 +83,19 @@ class ParkedReader:
 
 
 def _read(
-    reader: PartitionReader, partition: Partition, wanted: Mapping[str, tuple[int, int]], bound: Bound
-) -> tuple[Wave, PartitionReader]:
+    reader: PartitionReader,
+    given_back: Future[PartitionReader],
+    partition: Partition,
+    wanted: Mapping[str, tuple[int, int]],
+    bound: Bound,
+) -> Wave:
     try:
-        return one_pass(reader, partition, wanted, bound), reader
+        wave = one_pass(reader, partition, wanted, bound)
+        given_back.set_result(reader)  # raises if it was cancelled
     except BaseException:
         reader.close()
         raise
+    return wave
 
 
 def one_pass(
