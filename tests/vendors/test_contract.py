@@ -114,7 +114,7 @@ def outcomes_of(vendor: Vendor, answer: httpx.Response) -> list[Outcome]:
 
 def test_a_vendor_is_found_by_its_folder() -> None:
     assert "ecdp" in [vendor.name for vendor in VENDORS]
-    for name in ("unknown", "bisect.x", "../ecdp", ""):
+    for name in ("unknown", "bisect.x", "../ecdp", "", "contract", "commands"):
         with pytest.raises(UnknownVendorError):
             load(name)
 

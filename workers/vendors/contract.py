@@ -326,5 +326,6 @@ def load(name: str) -> Vendor:
         if error.name != f"workers.vendors.{name}":
             raise
         raise UnknownVendorError(name) from error
-    vendor: Vendor = module.VENDOR
+    if not isinstance(vendor := getattr(module, "VENDOR", None), Vendor):
+        raise UnknownVendorError(name)  # a module that all vendors share
     return vendor

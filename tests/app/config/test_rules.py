@@ -19,6 +19,7 @@ ROOT_YAML = Path(__file__).parents[3] / "topics.yaml"
         ("[order-created, order-status]", "[order-created, order-created]", "consumes:", "must name each topic once"),
         ("parks: ecdp-parked", "parks: order-status", "parks: order-status", "does not consume"),
         ("schemas/order-status.avsc", "schemas/order-statu.avsc", "schema: schemas/order-statu.", "no such file"),
+        ("schemas/order-status.avsc", "s" * 300, "schema: sss", "cannot be read: file name too long"),
         ("retention.ms: -1", "retention.ms: 5", "retention.ms: 5", "must be -1"),
         ("max.message.bytes: 1114124", "max.message.bytes: 1114123", "max.message.bytes: 1114123", "1114124"),
         ("cleanup.policy: compact", "cleanup.policy: delete", "cleanup.policy: delete", "must be compact"),

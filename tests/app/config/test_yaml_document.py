@@ -14,6 +14,8 @@ from workers.app.config.yaml_nodes import NotReadableError
 LAUGHS_OF_MAPS = "".join(f"l{n}: &l{n} {{{', '.join(f'k{k}: *l{n - 1}' for k in range(9))}}}\n" for n in range(1, 40))
 LAUGHS = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 40))
 
+KEYS = ", ".join(f"k{number}: 1" for number in range(1_000))
+CHAIN = "".join(f"a{number}: &a {{<<: *a, k{number}: }}\n" for number in range(1, 2_000))
 MERGED = [{"k": 1, "l": 1}, {"k": 2, "l": 1}, {"k": 1, "l": 4, "m": 3}]
 
 
@@ -52,6 +54,12 @@ MERGED = [{"k": 1, "l": 1}, {"k": 2, "l": 1}, {"k": 1, "l": 4, "m": 3}]
         ("version: *none\n", 1, "undefined alias"),
         ("? [a, b]\n: 1\n", 1, "a key must be plain text"),
         ("a: {<<: 3}\n", 1, "'<<' must name a block of keys"),
+        ("a: &a {" + KEYS + "}\nb: {<<: [" + "*a," * 500 + "]}\n", 2, "must not have more than 20,000 values"),
+        ("a0: &a {k: 1}\n" + CHAIN, 198, "must not have more than 20,000 values"),
+        ("a: 1\n# b\u2028c: 2\n", 2, "an invisible character (U+2028)"),
+        ("a: !%c0%80 1\n", 1, "has a tag"),
+        ("version: 0x" + "f" * 4_000, 1, "so many digits cannot be read"),
+        ("workers: !vault {a: 1}\n", 1, "the tag !vault"),
         ("a: 1\n---\nb: 2\n", 2, "a second document begins here"),
         ("a: !!python/object:x 1\n", 1, "the tag"),
         ("a: b: c\n", 1, "follows no key of this block"),
@@ -84,6 +92,12 @@ def test_plain_values_are_those_of_yaml_1_2_and_a_blocks_own_keys_count_before_m
     text: str, value: object
 ) -> None:
     assert plain_value(text) == value
+
+
+def test_a_file_with_thousands_of_faults_names_them_within_seconds(topics_yaml: TopicsYaml) -> None:
+    """With the square of their number it took 20 s, and the test's own time limit would end it."""
+    text = "version: 1\nworkers: {}\ntopics:\n" + "".join(f"  x{number}:\n" for number in range(4_000))
+    assert len(topics_yaml.faults(text)) >= 4_000
 
 
 @given(st.text(alphabet=st.sampled_from("ab:-[]{}&*<!|>'\"# \n\t,?%@\x01\ud800é😀"), max_size=40))

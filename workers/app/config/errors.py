@@ -80,7 +80,7 @@ def _take_out_all(data: dict[str, Any], wrong: Iterable[Keys]) -> set[Keys]:
     """Remove the wrong values; the ways to what was removed, () for a value that cannot be removed."""
     taken: set[Keys] = set()
     for keys in wrong:
-        if not any(keys[: len(way)] == way for way in taken):
+        if not any(keys[:length] in taken for length in range(len(keys) + 1)):
             taken.add(_take_out(data, keys))
     return taken
 

@@ -3,9 +3,10 @@
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
-from workers.app.config.errors import Keys, did_you_mean
+from workers.app.config.errors import Keys, did_you_mean, reason_of
 from workers.app.config.specs import Config, PollerSpec, SinkSpec, TopicSpec
 from workers.app.config.values import KIB
 from workers.core.event_kinds import COURIER_ORDER_EVENT, ORDER_STAGE_CHANGED, RECEIPT_BATCH
@@ -64,15 +65,22 @@ def _in_worker(name: str, key: str, message: str) -> Broken:
     return Broken(("workers", name, *key.split(".")), f"{key}: {message}")
 
 
+def _schema(topic: TopicSpec, file: Path) -> Iterator[Broken]:
+    try:
+        if file.is_file():
+            load_topic(topic.name, file)
+        else:
+            yield _in_topic(topic, "schema", f"no such file: {file}")
+    except OSError as error:  # a folder that may not be entered, a name that is too long
+        yield _in_topic(topic, "schema", f"{file} cannot be read: {reason_of(error)}")
+    except SchemaError as error:
+        yield Broken(("topics", topic.name, "schema"), str(error))
+
+
 def _topic(topic: TopicSpec) -> Iterator[Broken]:
     file, insync = topic.schema_file, topic.config.get("min.insync.replicas", "1")
-    if file is not None and not file.is_file():
-        yield _in_topic(topic, "schema", f"no such file: {file}")
-    elif file is not None:
-        try:
-            load_topic(topic.name, file)
-        except SchemaError as error:
-            yield Broken(("topics", topic.name, "schema"), str(error))
+    if file is not None:
+        yield from _schema(topic, file)
     if not insync.isdecimal() or not 1 <= int(insync) <= topic.replication_factor:
         message = f"must be 1 to {topic.replication_factor} (the replication factor), or nothing can be written"
         yield _in_config(topic, "min.insync.replicas", message)

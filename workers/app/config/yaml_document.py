@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from workers.app.config.errors import ConfigError, Fault, Keys, reason_of
-from workers.app.config.yaml_nodes import MAX_DEPTH, Node, NotReadableError, read_nodes
+from workers.app.config.yaml_nodes import MAX_DEPTH, MAX_VALUES, Node, NotReadableError, read_nodes
 
-MAX_VALUES: Final = 20_000  # what the file may expand to: aliases of aliases double with each line ("billion laughs")
 MAX_BYTES: Final = 131_072
 
 

@@ -9,6 +9,8 @@ import yaml
 from yaml import AliasEvent, CSafeLoader, Event, MappingStartEvent, ScalarEvent, SequenceStartEvent
 
 MAX_DEPTH: Final = 32  # blocks within blocks
+MAX_VALUES: Final = 20_000  # with those that merges copy: merges of merges grow with the square of the text
+MAX_DIGITS: Final = 100
 _TOO_DEEP: Final = f"must not nest deeper than {MAX_DEPTH} levels"
 
 Scalar: TypeAlias = str | int | float | bool | None
@@ -33,6 +35,11 @@ class NotReadableError(Exception):
 
 def read_nodes(text: str) -> Node | None:
     """The text's one document, None of an empty text. An alias gives the node itself; raises `NotReadableError`."""
+    if found := _LINE_ENDS_OF_YAML_1_1.search(text):
+        line, column = text.count("\n", 0, found.start()) + 1, found.start() - text.rfind("\n", 0, found.start())
+        raise NotReadableError(
+            line, column, f"an invisible character (U+{ord(found[0]):04X}); type a space or a new line"
+        )
     try:
         events = yaml.parse(text, CSafeLoader)
         return _Nodes(event for event in events if event.__class__ not in _STREAM).read()
@@ -42,10 +49,11 @@ def read_nodes(text: str) -> Node | None:
         raise NotReadableError(line, column, "has a character that YAML does not allow; take it out") from None
     except yaml.MarkedYAMLError as error:
         raise _misread(error) from None
-    except UnicodeEncodeError:  # a variable whose bytes are none
-        raise NotReadableError(1, 1, "is not UTF-8 text") from None
+    except UnicodeError:  # a variable whose bytes are none; a tag's escapes
+        raise NotReadableError(1, 1, "is not UTF-8 text, or has a tag ('!') that is none") from None
 
 
+_LINE_ENDS_OF_YAML_1_1: Final = re.compile("[\x85\u2028\u2029]")  # libyaml would end a comment there
 _STREAM = {yaml.StreamStartEvent, yaml.StreamEndEvent}
 
 
@@ -55,6 +63,7 @@ class _Nodes:
     def __init__(self, events: Iterator[Event]) -> None:
         self._events = events
         self._anchors: dict[str, Value] = {}
+        self._count = 0
 
     def read(self) -> Node | None:
         if next(self._events, None) is None:
@@ -71,21 +80,25 @@ class _Nodes:
     def _value(self, event: Event, depth: int) -> Value:
         if depth > MAX_DEPTH:
             raise _fault(event, _TOO_DEEP)
+        self._counted(event, 1)
         if isinstance(event, AliasEvent):
             return self._named(event)
+        assert isinstance(event, ScalarEvent | SequenceStartEvent | MappingStartEvent), "the parser gives nothing else"
+        if event.tag not in _TAGS[type(event)]:
+            advice = "write the plain value, in quotes if it begins with !"
+            raise _fault(event, f"the tag {event.tag:.60} is not known here; {advice}")
         value: Value
         if isinstance(event, MappingStartEvent):
-            value = self._map(depth)
+            value = self._map(event, depth)
         elif isinstance(event, SequenceStartEvent):
             value = [self._node(item, depth + 1) for item in self._until(yaml.SequenceEndEvent)]
         else:
-            assert isinstance(event, ScalarEvent), "the parser gives nothing else here"
             value = _scalar(event)
         if event.anchor is not None:
             self._anchors[event.anchor] = value  # only now: no value can contain itself
         return value
 
-    def _map(self, depth: int) -> dict[str, Node]:
+    def _map(self, start: Event, depth: int) -> dict[str, Node]:
         own: dict[str, Node] = {}
         for key in self._until(yaml.MappingEndEvent):
             if not isinstance(key, ScalarEvent):
@@ -93,7 +106,18 @@ class _Nodes:
             if key.value in own:
                 raise _fault(key, f'the key "{key.value}" is here twice; take one out')
             own[key.value] = Node(*_place(key.start_mark), self._value(next(self._events), depth + 1))
-        return own if "<<" not in own else _merged(own.pop("<<")) | own
+        if "<<" not in own:
+            return own
+        merge = own.pop("<<")
+        blocks = _merged_blocks(merge)
+        self._counted(start, sum(map(len, blocks)))
+        merged = {key: node.value for block in reversed(blocks) for key, node in block.items()}
+        return {key: Node(merge.line, merge.column, value) for key, value in merged.items()} | own
+
+    def _counted(self, event: Event, values: int) -> None:
+        self._count += values
+        if self._count > MAX_VALUES:
+            raise _fault(event, f"must not have more than {MAX_VALUES:,} values, with those that '<<' copies")
 
     def _until(self, end: type[Event]) -> Iterator[Event]:
         while not isinstance(event := next(self._events), end):
@@ -105,16 +129,22 @@ class _Nodes:
         return self._anchors[alias.anchor]
 
 
-def _merged(merge: Node) -> dict[str, Node]:
+def _merged_blocks(merge: Node) -> list[dict[str, Node]]:
     """What ``<<`` brings in: of several maps the first that has a key counts. Its keys stand where the ``<<`` does."""
     blocks = merge.value if isinstance(merge.value, list) else [merge]
-    found: dict[str, Node] = {}
-    for block in reversed(blocks):
+    found: list[dict[str, Node]] = []
+    for block in blocks:
         if not isinstance(block.value, dict):
             raise NotReadableError(merge.line, merge.column, "'<<' must name a block of keys, or a list of them")
-        found |= {key: Node(merge.line, merge.column, node.value) for key, node in block.value.items()}
+        found.append(block.value)
     return found
 
+
+_TAGS: Final[dict[type[Event], tuple[str | None, ...]]] = {
+    ScalarEvent: (None, "!", "tag:yaml.org,2002:str"),
+    SequenceStartEvent: (None, "!", "tag:yaml.org,2002:seq"),
+    MappingStartEvent: (None, "!", "tag:yaml.org,2002:map"),
+}
 
 _NAMED: Final[dict[str, Scalar]] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -130,18 +160,16 @@ _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?
 def _scalar(event: ScalarEvent) -> Scalar:
     """A value by the core schema (YAML 1.2, 10.3.2); a quoted one, or one with the tag ``!!str``, is a text."""
     text: str = event.value
-    if event.tag not in (None, "!", "tag:yaml.org,2002:str"):
-        raise _fault(event, f"the tag {event.tag} is not known here; write the plain value")
     if event.tag is not None or not event.implicit[0]:
         return text
     if text in _NAMED:
         return _NAMED[text]
-    try:
-        if _WHOLE.fullmatch(text):
-            return int(text, 0 if text[:2] in ("0o", "0x") else 10)
-    except ValueError:  # thousands of digits
-        raise _fault(event, "a number with so many digits cannot be read") from None
-    return float(text) if _FLOAT.fullmatch(text) else text
+    is_whole, is_float = _WHOLE.fullmatch(text), _FLOAT.fullmatch(text)
+    if (is_whole or is_float) and len(text) > MAX_DIGITS:
+        raise _fault(event, "a number with so many digits cannot be read")
+    if is_whole:
+        return int(text, 0 if text[:2] in ("0o", "0x") else 10)
+    return float(text) if is_float else text
 
 
 _BEGUN: Final[Mapping[str, str]] = {
