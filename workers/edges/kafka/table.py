@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError
 
 from workers.core.record import Partition, Record
 from workers.edges.aio import run_in_daemon_thread
@@ -228,7 +228,7 @@ def _bounds(consumer: KafkaConsumer, asked: TopicPartition) -> tuple[int, int]:
     try:
         end = consumer.end_offsets([asked], timeout_ms=BOUNDS_TIMEOUT_MS)[asked]
         return int(consumer.beginning_offsets([asked], timeout_ms=BOUNDS_TIMEOUT_MS)[asked]), int(end)
-    except KafkaTimeoutError as error:
+    except (KafkaTimeoutError, UnknownTopicOrPartitionError) as error:
         if asked.topic not in consumer.topics():
             raise KafkaFailed(no_topic(asked.topic)) from error
         raise
