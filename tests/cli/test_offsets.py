@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.waiting import wait_for
+
 pytestmark = pytest.mark.broker
 
 
@@ -112,9 +114,9 @@ def test_a_move_is_refused_while_a_worker_runs_and_names_the_worker(
         group_id=f"relay.{sink}",
         group_instance_id="host-1",
         enable_auto_commit=False,
+        metadata_max_age_ms=500,  # one that saw the new topic without its partitions would wait for them for 5 minutes
     )
-    while not consumer.assignment():
-        consumer.poll(timeout_ms=100)
+    wait_for(lambda: consumer.poll(timeout_ms=100) or consumer.assignment(), "the consumer got no partition")
     ran = relay("offsets", sink, "--to", "latest")
     shown = relay("offsets", sink)
     consumer.close()
