@@ -106,9 +106,9 @@ def member_that_takes_nothing(rig: Rig) -> Iterator[None]:
         bootstrap_servers=rig.kafka.bootstrap,
         group_id=rig.kafka.group,
         enable_auto_commit=False,
+        metadata_max_age_ms=500,  # one that saw a new topic without its partitions would wait for them for 5 minutes
     )
-    while not consumer.assignment():
-        consumer.poll(timeout_ms=100)
+    wait_for(lambda: consumer.poll(timeout_ms=100) or consumer.assignment(), "the consumer got no partition")
     try:
         yield
     finally:
