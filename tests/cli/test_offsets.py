@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.waiting import wait_for
+from tests.support.group_member import group_member
 
 pytestmark = pytest.mark.broker
 
@@ -106,20 +106,9 @@ def test_a_time_without_a_zone_and_a_partition_that_is_not_the_workers_move_noth
 def test_a_move_is_refused_while_a_worker_runs_and_names_the_worker(
     sink: str, project: Any, relay: Any, broker: Any
 ) -> None:
-    from kafka import KafkaConsumer  # noqa: PLC0415 - after the broker's fixture
-
-    consumer = KafkaConsumer(
-        project.status,
-        bootstrap_servers=broker.bootstrap,
-        group_id=f"relay.{sink}",
-        group_instance_id="host-1",
-        enable_auto_commit=False,
-        metadata_max_age_ms=500,  # one that saw the new topic without its partitions would wait for them for 5 minutes
-    )
-    wait_for(lambda: consumer.poll(timeout_ms=100) or consumer.assignment(), "the consumer got no partition")
-    ran = relay("offsets", sink, "--to", "latest")
-    shown = relay("offsets", sink)
-    consumer.close()
+    with group_member(broker.bootstrap, f"relay.{sink}", project.status, instance="host-1"):
+        ran = relay("offsets", sink, "--to", "latest")
+        shown = relay("offsets", sink)
     assert ran.status == 1
     assert "in use by host-1" in ran.err
     assert ran.err.count("\n") == 1

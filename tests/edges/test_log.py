@@ -143,23 +143,24 @@ def test_faults_of_kafkas_client_have_their_own_level(output: io.StringIO) -> No
     assert "canary" not in output.getvalue()
 
 
-def test_what_kafkas_client_says_of_connections_is_at_debug_only(output: io.StringIO) -> None:
-    """In an outage it reports each attempt as an error; `kafka_unreachable` is the line to alert on."""
+@pytest.mark.parametrize(
+    ("library", "level", "text"),
+    [
+        ("kafka.net.transport", logging.ERROR, "Abort"),
+        ("kafka.net.selector", logging.WARNING, "Task poll ran for 0.131s (>0.100s threshold)."),
+    ],
+)
+def test_what_kafkas_client_says_of_connections_and_slow_steps_is_at_debug_only(
+    output: io.StringIO, library: str, level: int, text: str
+) -> None:
+    """In an outage it reports each attempt as an error; `kafka_unreachable` is the line to alert on. A throttled CPU
+    makes steps slow, and their text has the seconds, so that each would be a line of its own.
+    """
     set_up("info", "json", output)
-    logging.getLogger("kafka.net.transport").error("Abort")
+    logging.getLogger(library).log(level, text)
     assert not lines(output)
     set_up("debug", "json", output)
-    logging.getLogger("kafka.net.transport").error("Abort")
-    assert json.loads(lines(output)[-1])["level"] == "debug"
-
-
-def test_a_step_of_kafkas_client_that_a_throttled_cpu_made_slow_is_at_debug_only(output: io.StringIO) -> None:
-    """Its text has the seconds, so that each of them would be a line of its own."""
-    set_up("info", "json", output)
-    logging.getLogger("kafka.net.selector").warning("Task poll ran for 0.131s (>0.100s threshold).")
-    assert not lines(output)
-    set_up("debug", "json", output)
-    logging.getLogger("kafka.net.selector").warning("Task poll ran for 0.131s (>0.100s threshold).")
+    logging.getLogger(library).log(level, text)
     assert json.loads(lines(output)[-1])["level"] == "debug"
 
 

@@ -6,12 +6,12 @@ import pty
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from socket import gethostname
 
 import pytest
 
+from tests.support.group_member import group_member
 from tests.support.kafka_side import header, reasons
 from tests.support.relay_process import Relay
 from tests.support.sink_process import Rig, order_ids, story
@@ -95,33 +95,13 @@ def test_a_replay_without_a_running_worker_fails_at_once_and_changes_nothing(rig
     assert len(rig.parked("list", "--json").lines) == 1
 
 
-@contextmanager
-def member_that_takes_nothing(rig: Rig) -> Iterator[None]:
-    """A process in the worker's group that is no worker: commands are sent, and stay where they are."""
-    from kafka import KafkaConsumer  # noqa: PLC0415 - after the broker's fixture
-
-    consumer = KafkaConsumer(
-        rig.kafka.created,
-        rig.kafka.status,
-        bootstrap_servers=rig.kafka.bootstrap,
-        group_id=rig.kafka.group,
-        enable_auto_commit=False,
-        metadata_max_age_ms=500,  # one that saw a new topic without its partitions would wait for them for 5 minutes
-    )
-    wait_for(lambda: consumer.poll(timeout_ms=100) or consumer.assignment(), "the consumer got no partition")
-    try:
-        yield
-    finally:
-        consumer.close()
-
-
 @pytest.mark.parametrize("verb", ["replay", "discard"])
 def test_what_no_worker_has_taken_is_withdrawn_by_ctrl_c_and_a_worker_that_starts_later_does_nothing(
     rig: Rig, verb: str
 ) -> None:
     assert park(rig, ["bad"], SESSION="6s").stop() == 0
     wait_for(lambda: not rig.kafka.admin.describe_groups([rig.kafka.group])[rig.kafka.group]["members"], "it stays")
-    with member_that_takes_nothing(rig):
+    with group_member(rig.kafka.bootstrap, rig.kafka.group, rig.kafka.created, rig.kafka.status):
         yes = ["--yes"] if verb == "discard" else []
         asked = rig.begin("parked", verb, "--sink", rig.worker, "bad", "--by", "grace", "--why", "a test", *yes)
         wait_for(lambda: any(key.startswith("\0") for key in rig.kafka.fences()), "the command was not sent")

@@ -1,7 +1,6 @@
 """A file that is no YAML map, or expands to too much, is refused with its place."""
 
 import math
-from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -94,22 +93,20 @@ def test_plain_values_are_those_of_yaml_1_2_and_a_blocks_own_keys_count_before_m
     assert plain_value(text) == value
 
 
-def test_a_file_with_thousands_of_faults_names_them_within_seconds(topics_yaml: TopicsYaml) -> None:
-    """With the square of their number it took 20 s, and the test's own time limit would end it."""
+def test_each_of_thousands_of_faults_is_named(topics_yaml: TopicsYaml) -> None:
     text = "version: 1\nworkers: {}\ntopics:\n" + "".join(f"  x{number}:\n" for number in range(4_000))
     assert len(topics_yaml.faults(text)) >= 4_000
 
 
 @given(st.text(alphabet=st.sampled_from("ab:-[]{}&*<!|>'\"# \n\t,?%@\x01\ud800é😀"), max_size=40))
 def test_any_text_is_a_value_or_is_refused_with_a_place_in_it(text: str) -> None:
-    lines = text.splitlines() or [""]
-    with suppress(NotReadableError):
+    lines, line, column = text.splitlines() or [""], 1, 1
+    try:
         plain_value(text)
-        return
-    with pytest.raises(NotReadableError) as refused:
-        plain_value(text)
-    assert 1 <= refused.value.line <= len(lines) + 1
-    assert 1 <= refused.value.column <= max(map(len, lines)) + 1
+    except NotReadableError as error:
+        line, column = error.line, error.column
+    assert 1 <= line <= len(lines) + 1
+    assert 1 <= column <= max(map(len, lines)) + 1
 
 
 def test_a_character_that_yaml_does_not_allow_has_its_place() -> None:

@@ -4,9 +4,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
-from workers.app.poll import order_ids
 from workers.app.poll.order_ids import OrderIds
 from workers.core.poll.change import Stage, VendorOrder
 from workers.core.poll.vendor_set import SetRow
@@ -37,9 +34,8 @@ class Topic:
         return len(self.keys)
 
 
-def opened(topic: Topic, monkeypatch: pytest.MonkeyPatch) -> OrderIds:
-    monkeypatch.setattr(order_ids, "read_all", topic.read_all)
-    return OrderIds(KafkaConnection(), [AT], "ref-{}".format)
+def opened(topic: Topic) -> OrderIds:
+    return OrderIds(KafkaConnection(), [AT], "ref-{}".format, topic.read_all)
 
 
 def row(reference: str) -> SetRow:
@@ -51,19 +47,17 @@ def named(rows: tuple[SetRow, ...]) -> list[str | None]:
     return [one.item.order_id for one in rows if isinstance(one.item, VendorOrder)]
 
 
-async def test_sets_that_meet_a_reference_at_the_same_time_read_the_topic_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_sets_that_meet_a_reference_at_the_same_time_read_the_topic_once() -> None:
     topic = Topic("A", "B")
-    ids = opened(topic, monkeypatch)
+    ids = opened(topic)
     found = await asyncio.gather(*(ids.named([row("ref-A"), row("ref-C")]) for _ in range(3)))
     assert [named(rows) for rows in found] == [["A", None]] * 3
     assert topic.starts == [None]
 
 
-async def test_a_set_that_knows_its_references_does_not_wait_for_one_that_reads(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_set_that_knows_its_references_does_not_wait_for_one_that_reads() -> None:
     topic = Topic("A")
-    ids = opened(topic, monkeypatch)
+    ids = opened(topic)
     await ids.named([row("ref-A")])
     reading = asyncio.create_task(ids.named([row("ref-B")]))
     await asyncio.sleep(0)
@@ -72,9 +66,9 @@ async def test_a_set_that_knows_its_references_does_not_wait_for_one_that_reads(
     assert named(await reading) == [None]
 
 
-async def test_sets_that_find_the_topic_cut_at_the_same_time_read_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_sets_that_find_the_topic_cut_at_the_same_time_read_it_again() -> None:
     topic = Topic("A")
-    ids = opened(topic, monkeypatch)
+    ids = opened(topic)
     await ids.named([row("ref-A")])
     topic.keys, topic.lies_from = ["A", "B", "C"], 2
     first, second = await asyncio.gather(ids.named([row("ref-B")]), ids.named([row("ref-C")]), return_exceptions=True)

@@ -14,7 +14,6 @@ from tests.support.kafka_rig import Side
 from tests.support.waiting import PATIENCE_S, until
 from workers.core.parked.fence import NO_KEY
 from workers.core.record import Partition
-from workers.edges.kafka import parked_reader
 from workers.edges.kafka.client import KafkaConnection, KafkaFailed
 from workers.edges.kafka.parked_reader import Bound, ParkedReader, Wave, stretches
 
@@ -99,10 +98,10 @@ class Held:
         self.thread.join(PATIENCE_S)
 
 
-async def begun(held: Any) -> tuple[ParkedReader, asyncio.Task[Wave]]:
+async def begun(held: Any, bound: Bound | None = None) -> tuple[ParkedReader, asyncio.Task[Wave]]:
     """A read that waits for its answer."""
     parked = ParkedReader(KafkaConnection(), lambda _: held)
-    reading = asyncio.create_task(parked.read(Partition("t", 0), {"o": (0, 1)}))
+    reading = asyncio.create_task(parked.read(Partition("t", 0), {"o": (0, 1)}, bound or Bound()))
     await until(held.asked.is_set)
     return parked, reading
 
@@ -120,10 +119,9 @@ async def test_a_reader_whose_read_was_cancelled_is_closed_when_its_pass_ends() 
     assert held.closes == [True]
 
 
-async def test_a_reader_that_came_too_late_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parked_reader, "PASS_WITHIN_S", 0.01)
+async def test_a_reader_that_came_too_late_is_closed() -> None:
     held = Held()
-    _, reading = await begun(held)
+    _, reading = await begun(held, Bound(within_s=0.01))
     with pytest.raises(KafkaFailed, match="could not be read within"):
         await reading
     held.answer()

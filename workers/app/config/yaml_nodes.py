@@ -36,17 +36,14 @@ class NotReadableError(Exception):
 def read_nodes(text: str) -> Node | None:
     """The text's one document, None of an empty text. An alias gives the node itself; raises `NotReadableError`."""
     if found := _LINE_ENDS_OF_YAML_1_1.search(text):
-        line, column = text.count("\n", 0, found.start()) + 1, found.start() - text.rfind("\n", 0, found.start())
-        raise NotReadableError(
-            line, column, f"an invisible character (U+{ord(found[0]):04X}); type a space or a new line"
-        )
+        problem = f"an invisible character (U+{ord(found[0]):04X}); type a space or a new line"
+        raise NotReadableError(*_end_of(text[: found.start()]), problem)
     try:
         events = yaml.parse(text, CSafeLoader)
         return _Nodes(event for event in events if event.__class__ not in _STREAM).read()
     except yaml.reader.ReaderError as error:
         before = text.encode()[: error.position].decode(errors="ignore")
-        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        raise NotReadableError(line, column, "has a character that YAML does not allow; take it out") from None
+        raise NotReadableError(*_end_of(before), "has a character that YAML does not allow; take it out") from None
     except yaml.MarkedYAMLError as error:
         raise _misread(error) from None
     except UnicodeError:  # a variable whose bytes are none; a tag's escapes
@@ -191,6 +188,11 @@ _ADVICE: Final[Mapping[str, str]] = {
     "found unknown escape character": "no such escape; put single quotes around a text with \\ in it",
     "exceeded maximum nesting depth": _TOO_DEEP,  # libyaml looks ahead for a key that ends later
 }
+
+
+def _end_of(before: str) -> tuple[int, int]:
+    """The place of the character that follows this text."""
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
 def _place(mark: Any) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """Order ids that a vendor could not keep as they are: the rows of the sink's tracked topic have them."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from workers.app.config.configuration import Configuration
@@ -24,6 +24,7 @@ class OrderIds:
     connection: KafkaConnection
     partitions: Sequence[Partition]  # of the sink's tracked topic; its keys are order ids
     reference: Callable[[str], str]  # `Vendor.reference`
+    read_all: Callable[..., Awaitable[int]] = read_all  # `workers.edges.kafka.table`
     _ends: dict[Partition, int] = field(default_factory=dict)  # as far as each was read
     _found: dict[str, str | None] = field(default_factory=dict)  # by the reference; None: it is not the sink's
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)  # sets ask at the same time: one reads, for all of them
@@ -45,7 +46,7 @@ class OrderIds:
         for partition in self.partitions:
             try:
                 # Beyond open transactions: a row tells nothing but which order its reference means.
-                self._ends[partition] = await read_all(
+                self._ends[partition] = await self.read_all(
                     self.connection, partition, self._take, self._ends.get(partition), committed=False
                 )
             except StartGoneError:

@@ -30,10 +30,11 @@ def value_size(record: Record) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """Where a pass ends early, so that memory stays bounded whatever the records' size."""
+    """Where a pass ends early, so that memory stays bounded whatever the records' size, and time too."""
 
     most: int = MAX_PASS_BYTES
     cost: Callable[[Record], int] = value_size  # how much of ``most`` a record takes
+    within_s: float = PASS_WITHIN_S  # a pass that takes half of it ends early, one that takes all of it has failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,9 @@ class ParkedReader:
 
         with kafka_errors(self._connection):
             try:
-                return await run_in_daemon_thread(read, PASS_WITHIN_S)
+                return await run_in_daemon_thread(read, bound.within_s)
             except TimeoutError as error:
-                raise KafkaFailed(f"{partition} could not be read within {PASS_WITHIN_S:g} s") from error
+                raise KafkaFailed(f"{partition} could not be read within {bound.within_s:g} s") from error
             finally:
                 if not given_back.cancel():
                     self._reader = given_back.result()
@@ -103,7 +104,7 @@ def one_pass(
 ) -> Wave:
     """Read once over what these orders have parked; blocking, and raises kafka-python's errors."""
     oldest = reader.oldest(partition)
-    until = monotonic() + PASS_WITHIN_S / 2  # an open transaction may hold the reading up
+    until = monotonic() + bound.within_s / 2  # an open transaction may hold the reading up
     found: defaultdict[str, list[Record]] = defaultdict(list)
     size, reached = 0, -1
     for first, last in stretches(wanted.values()):
